@@ -1,0 +1,1 @@
+"""The LangGraph workflow: planner, coder, profiler, and the search that steers them."""

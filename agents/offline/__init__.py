@@ -1,0 +1,1 @@
+"""Optimizing without a model: kernel library, torch.compile, Optuna."""

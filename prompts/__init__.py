@@ -1,0 +1,1 @@
+"""What language models are shown: templates, exemplars, rendering."""

@@ -1,0 +1,1 @@
+"""Rewards and datasets made from verified attempts."""

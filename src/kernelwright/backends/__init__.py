@@ -1,0 +1,1 @@
+"""Languages a candidate can be written in: availability, build, diagnostics."""

@@ -1,0 +1,369 @@
+"""The nouns of the project: frozen pydantic models that travel, are stored and are exported.
+
+Two rules carry most of the quality. A candidate's fault is a `Status`; an infrastructure fault is
+an `Attempt.error`. And what is unknown is `None`, never 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+
+Scalar = bool | int | float | str
+Level = Literal["fast", "standard", "strict"]
+ToleranceName = Literal["default", "kernelbench"]
+Target = Literal["cpu", "cuda"]
+Interval = tuple[float, float]
+
+
+def digest(data: object) -> str:
+    """SHA-256 (hex) of the canonical JSON of `data`: the identity used everywhere."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Record(BaseModel):
+    """Base of all nouns: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Status(StrEnum):
+    """How an evaluation ended. Everything but `passed` is the candidate's (or reference's) fault."""
+
+    PASSED = "passed"
+    COMPILE_ERROR = "compile_error"
+    RUNTIME_ERROR = "runtime_error"
+    INCORRECT_SHAPE = "incorrect_shape"
+    INCORRECT_DTYPE = "incorrect_dtype"
+    INCORRECT_NUMERICAL = "incorrect_numerical"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    REWARD_HACK = "reward_hack"
+    INVALID_REFERENCE = "invalid_reference"
+
+
+class Workload(Record):
+    """One concrete case of a task."""
+
+    name: str
+    """Unique within the task."""
+    overrides: dict[str, Scalar] = Field(default_factory=dict)
+    """Module-level size constants of the reference that this case replaces."""
+    role: Literal["test", "bench", "hidden"] = "bench"
+    """`test`: values only. `bench`: values and time. `hidden`: values, never shown to a model."""
+    target: Target | None = None
+    """Run only on this kind of device; None means any."""
+
+
+class Limits(Record):
+    """What a worker may use. Times in seconds of wall clock, memory in bytes."""
+
+    build_timeout_s: float = 120.0
+    """Importing and compiling a candidate."""
+    call_timeout_s: float = 60.0
+    """One call of the model, first call (torch.compile) included."""
+    memory_bytes: int = 8 * 2**30
+    """Private memory of one worker."""
+
+
+class Task(Record):
+    """What to speed up: a KernelBench-format reference with its workloads."""
+
+    id: str
+    """`suite/name`."""
+    kind: Literal["module"] = "module"
+    source: str
+    """The reference file, unchanged."""
+    overrides: dict[str, Scalar] = Field(default_factory=dict)
+    """`--set NAME=VALUE`: wins over every workload's own overrides."""
+    workloads: tuple[Workload, ...] = (Workload(name="default"),)
+    category: str | None = None
+    """Operator class, for choosing exemplars; None when unknown."""
+    tolerance: ToleranceName = "default"
+    limits: Limits = Field(default_factory=Limits)
+
+    @property
+    def hash(self) -> str:
+        """Identity: everything that changes what is asked or how it is judged."""
+        return digest(self.model_dump(mode="json", exclude={"id", "category"}))
+
+    def overrides_for(self, workload: Workload) -> dict[str, Scalar]:
+        """The constants to replace for `workload`, `--set` last."""
+        return {**workload.overrides, **self.overrides}
+
+
+class Origin(Record):
+    """Where a candidate came from."""
+
+    kind: Literal["offline", "model", "user"]
+    model: str | None = None
+    """`provider/name` of the language model."""
+    prompt_hash: str | None = None
+    strategy: str | None = None
+    """The search strategy, or the offline approach (`library`, `inductor`)."""
+    description: str = ""
+    """One line in words: what was done."""
+    parameters: dict[str, Scalar] = Field(default_factory=dict)
+    """What the tuner chose."""
+
+
+class Candidate(Record):
+    """A proposed implementation: a file with `ModelNew`."""
+
+    source: str
+    """The whole Python file, KernelBench format."""
+    backend: str
+    entry_point: str = "ModelNew"
+    parents: tuple[str, ...] = ()
+    """Hashes of the candidates this one was made from."""
+    origin: Origin
+
+    @property
+    def hash(self) -> str:
+        """Identity: same code, same candidate, whoever proposed it."""
+        return digest([self.source, self.entry_point, self.backend])
+
+
+class Flag(Record):
+    """One integrity finding."""
+
+    rule: str
+    severity: Literal["info", "suspicious", "refuse"]
+    evidence: str
+
+
+class Timing(Record):
+    """Time of one call, never a bare float. All values in microseconds."""
+
+    median_us: float
+    ci95_us: Interval
+    samples_us: tuple[float, ...]
+    """One value per timed block: the judge's clock divided by the calls in the block."""
+    worker_median_us: float | None
+    """The same by the worker's own clock, which is reported and compared, never trusted."""
+    calls_per_block: int
+    method: str
+
+
+class Speedup(Record):
+    """Baseline time over candidate time; above 1 is faster."""
+
+    median: float
+    ci95: Interval
+
+    @property
+    def is_faster(self) -> bool:
+        """True only when the whole interval lies above 1."""
+        return self.ci95[0] > 1.0
+
+
+class Correctness(Record):
+    """How far the values were from the truth, over all cases of one workload."""
+
+    cases: int
+    """Input sets compared."""
+    golden: Literal["float64", "reference"]
+    """What counted as the truth; `reference` where the module does not run in float64."""
+    max_abs_error: float | None
+    """Largest |candidate - golden|; None where nothing finite could be compared."""
+    reference_max_abs_error: float | None
+    """Largest |reference - golden| on the same inputs."""
+    worst_margin: float | None
+    """Largest error divided by what was allowed; at most 1 when the values are right."""
+    bitwise_repeatable: bool | None
+    """Same input, same bits twice."""
+    weights: Literal["state_dict", "seed", "none"]
+    """How the candidate got the reference's parameters."""
+
+
+class WorkloadResult(Record):
+    """What was found on one workload."""
+
+    workload: str
+    correctness: Correctness | None = None
+    timing: dict[str, Timing] = Field(default_factory=dict)
+    """Keys: `candidate`, `eager`, `compile`."""
+    speedup: dict[str, Speedup] = Field(default_factory=dict)
+    """Keys: `eager`, `compile`."""
+
+
+class Evidence(Record):
+    """The few facts about where the time goes that the profiler agent gets."""
+
+    level: Literal["counters", "trace", "events", "static"]
+    facts: tuple[str, ...] = ()
+    bound: Literal["memory", "compute", "overhead"] | None = None
+    roof_fraction: float | None = None
+    """Share of the measured roof that the candidate reaches (an estimate)."""
+
+
+class SandboxInfo(Record):
+    """Which sandbox ran the candidate, and what it holds and does not hold."""
+
+    kind: str
+    holds: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+
+class Evaluation(Record):
+    """The verdict on one candidate for one task."""
+
+    task_hash: str
+    candidate_hash: str
+    backend: str
+    status: Status
+    reason: str
+    """One sentence; for failures what went wrong, trimmed to what matters."""
+    level: Level
+    tolerance: ToleranceName
+    flags: tuple[Flag, ...] = ()
+    workloads: tuple[WorkloadResult, ...] = ()
+    speedup: dict[str, Speedup] = Field(default_factory=dict)
+    """Geometric mean over the timed workloads, per baseline."""
+    evidence: Evidence | None = None
+    environment: dict[str, Any] = Field(default_factory=dict)
+    sandbox: SandboxInfo
+    build_s: float | None = None
+    """Seconds to build; None where nothing was built."""
+    duration_s: float
+    worker_version: str
+
+    @model_validator(mode="after")
+    def _timing_needs_right_values(self) -> Self:
+        timed = bool(self.speedup) or any(w.timing or w.speedup for w in self.workloads)
+        if timed and self.status not in (Status.PASSED, Status.REWARD_HACK):
+            raise ValueError(f"timing next to status {self.status.value!r}")
+        return self
+
+    @property
+    def accepted(self) -> bool:
+        """Right, and no integrity rule refuses it."""
+        return self.status is Status.PASSED and all(f.severity != "refuse" for f in self.flags)
+
+    @property
+    def is_win(self) -> bool:
+        """Accepted, and faster than eager with the whole interval above 1."""
+        return self.accepted and "eager" in self.speedup and self.speedup["eager"].is_faster
+
+
+class Usage(Record):
+    """Tokens and dollars of model calls; unknown is None, never 0."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        """Sum; one unknown part makes that part of the sum unknown."""
+        return Usage(
+            input_tokens=_sum(self.input_tokens, other.input_tokens),
+            output_tokens=_sum(self.output_tokens, other.output_tokens),
+            cost_usd=_sum(self.cost_usd, other.cost_usd),
+        )
+
+    @classmethod
+    def zero(cls) -> Usage:
+        """Nothing was used, and that is known."""
+        return cls(input_tokens=0, output_tokens=0, cost_usd=0.0)
+
+
+N = TypeVar("N", int, float)
+
+
+def _sum(left: N | None, right: N | None) -> N | None:
+    return None if left is None or right is None else left + right
+
+
+class Span(Record):
+    """Start and end, seconds since the epoch."""
+
+    started: float
+    ended: float
+
+
+class Message(Record):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ModelCall(Record):
+    """One request to a language model and what came of it."""
+
+    role: Literal["planner", "coder", "profiler"]
+    model: str
+    messages: tuple[Message, ...]
+    answer: str | None
+    """None when the provider gave none."""
+    error: str | None = None
+    usage: Usage = Field(default_factory=Usage)
+    span: Span
+
+
+class Attempt(Record):
+    """One propose-and-evaluate: an evaluation, **or** an infrastructure error."""
+
+    run_id: str
+    task_id: str
+    index: int
+    """Position in the task's history, from 0."""
+    plan: str = ""
+    candidate: Candidate | None = None
+    evaluation: Evaluation | None = None
+    error: str | None = None
+    usage: Usage = Field(default_factory=Usage)
+    span: Span
+
+    @model_validator(mode="after")
+    def _one_outcome(self) -> Self:
+        if (self.evaluation is None) == (self.error is None):
+            raise ValueError("an attempt has an evaluation or an error, exactly one of them")
+        if self.evaluation is not None and self.candidate is None:
+            raise ValueError("an evaluation needs its candidate")
+        return self
+
+
+class Trajectory(Record):
+    """The model calls and attempts behind one task of a run, in order."""
+
+    run_id: str
+    task: Task
+    calls: tuple[ModelCall, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+
+
+RunStatus = Literal["running", "done", "interrupted", "failed"]
+
+
+class Run(Record):
+    """One invocation."""
+
+    id: str
+    command: Literal["optimize", "bench", "demo"]
+    config: dict[str, Any]
+    """The resolved settings."""
+    git_commit: str | None
+    git_dirty: bool | None
+    packages: dict[str, str]
+    status: RunStatus = "running"
+    started: float
+    ended: float | None = None
+    usage: Usage = Field(default_factory=Usage.zero)
+
+
+class Reward(Record):
+    """Named, weighted parts and their total, made from stored evidence only."""
+
+    function: str
+    version: int
+    parts: dict[str, float]
+    total: float | None
+    """None where there is nothing to score (an infrastructure error)."""

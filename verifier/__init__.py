@@ -1,0 +1,1 @@
+"""The verdict: judge, worker, comparison, timing."""
