@@ -1,1 +1,17 @@
-"""Language models behind one seam."""
+"""Language models behind one seam; importing this imports no provider's SDK."""
+
+from kernelwright.llm.base import LLM, Completion, Stop
+from kernelwright.llm.prices import cost_usd
+from kernelwright.llm.registry import known_models, open_model
+from kernelwright.llm.replay import Recorder, Replay
+
+__all__ = [
+    "LLM",
+    "Completion",
+    "Recorder",
+    "Replay",
+    "Stop",
+    "cost_usd",
+    "known_models",
+    "open_model",
+]

@@ -1,0 +1,222 @@
+"""From a traced graph to candidate files: library kernels and generated ones, or torch.compile."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from kernelwright.agents.offline.graph import Graph, Node, Ref
+from kernelwright.agents.offline.pointwise import find_region
+from kernelwright.agents.offline.rules import Found, find
+from kernelwright.prompts.library import CPP_KERNELS, Part, candidate_file, kernel_part
+from kernelwright.schema import Scalar
+
+# Operators that may stand between kernels as they are: none takes a size from the traced shapes.
+OPAQUE = frozenset(
+    f"aten.{name}"
+    for name in (
+        "linear.default addmm.default mm.default bmm.default matmul.default conv1d.default "
+        "conv2d.default conv2d.padding conv3d.default conv_transpose1d.default "
+        "conv_transpose2d.input conv_transpose3d.input max_pool1d.default max_pool2d.default "
+        "max_pool3d.default avg_pool1d.default avg_pool2d.default avg_pool3d.default "
+        "mean.dim sum.dim_IntList amax.default max.dim min.dim logsumexp.default softmax.int "
+        "group_norm.default layer_norm.default transpose.int permute.default unsqueeze.default "
+        "squeeze.dim flatten.using_ints cat.default chunk.default"
+    ).split()
+)
+GETITEM = "<built-in function getitem>"
+
+
+class Design(NamedTuple):
+    """How a graph is computed with kernels."""
+
+    parts: tuple[Part, ...]
+    """Generated kernels."""
+    kernels: tuple[str, ...]
+    """Library kernels."""
+    body: tuple[str, ...]
+    """Statements of `forward`."""
+
+    @property
+    def tunables(self) -> dict[str, tuple[int, ...]]:
+        """`kernel.MACRO` -> values, for the tuner."""
+        return {
+            f"{name}.{macro}": values
+            for name in self.kernels
+            for macro, values in CPP_KERNELS[name].tunables.items()
+        }
+
+
+def design(graph: Graph, argument_names: list[str]) -> Design | None:
+    """Cover the graph with kernels; None where none fits or something can't stand between them."""
+    if graph.mutates or len(argument_names) != len(graph.inputs):
+        return None
+    found, parts = _cover(graph)
+    if not found:
+        return None
+    body = _Body(graph, argument_names, found).statements()
+    if body is None:
+        return None
+    kernels = sorted({f.kernel for f in found.values()} & set(CPP_KERNELS))
+    return Design(tuple(parts), tuple(kernels), tuple(body))
+
+
+def _cover(graph: Graph) -> tuple[dict[str, Found], list[Part]]:
+    """Kernels by the name of the node they end at, outputs first."""
+    found: dict[str, Found] = {}
+    covered: set[str] = set()
+    parts: list[Part] = []
+    for node in reversed(list(graph.nodes.values())):
+        if node.op != "call_function" or node.name in covered:
+            continue
+        place = find(graph, node)
+        if place is None or place.covered & covered:
+            region = find_region(graph, node)
+            if region is None or region[0].covered & covered:
+                continue
+            place = region[0]
+            parts.append(region[1])
+        found[node.name] = place
+        covered |= place.covered
+    return found, parts
+
+
+class _Body:
+    """Renders the statements of `forward`."""
+
+    def __init__(self, graph: Graph, arguments: list[str], found: Mapping[str, Found]) -> None:
+        self.graph = graph
+        self.found = found
+        self.hidden = set().union(*(f.covered for f in found.values()))
+        self.names = {n.name: a for n, a in zip(graph.inputs, arguments, strict=True)}
+
+    def statements(self) -> list[str] | None:
+        lines: list[str] = []
+        for node in self.graph.nodes.values():
+            if node.attribute is not None:
+                self.names[node.name] = f"self.{node.attribute}"
+            elif node.name in self.found:
+                lines.append(self._kernel(self.found[node.name]))
+            elif node.op == "call_function" and node.name not in self.hidden:
+                if not self._can_stand(node):
+                    return None
+                lines.append(self._opaque(node))
+        results = [self._render(r) for r in self.graph.outputs]
+        return [*lines, f"return {', '.join(results)}"]
+
+    def _can_stand(self, node: Node) -> bool:
+        return node.target in OPAQUE or node.target == GETITEM
+
+    def _kernel(self, found: Found) -> str:
+        for name in found.call.results:
+            self.names[name] = name
+        arguments = ", ".join(self._render(a) for a in found.call.arguments)
+        return f"{', '.join(found.call.results)} = {found.kernel}({arguments})"
+
+    def _opaque(self, node: Node) -> str:
+        self.names[node.name] = node.name
+        arguments = [self._render(a) for a in node.args]
+        if node.target == GETITEM:
+            return f"{node.name} = {arguments[0]}[{arguments[1]}]"
+        arguments += [f"{key}={self._render(value)}" for key, value in node.kwargs.items()]
+        return f"{node.name} = torch.ops.{node.target}({', '.join(arguments)})"
+
+    def _render(self, value: Any) -> str:
+        if isinstance(value, Ref):
+            return self.names[value.name]
+        if isinstance(value, (list, tuple)):
+            return f"[{', '.join(self._render(item) for item in value)}]"
+        return repr(value)
+
+
+def forward_arguments(source: str) -> list[str] | None:
+    """Names of `Model.forward`'s arguments without self; None where the class inherits it."""
+    forward = _forward(_model_class(ast.parse(source)))
+    return None if forward is None else [argument.arg for argument in forward.args.args[1:]]
+
+
+def library_candidate(
+    source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]
+) -> str:
+    """The reference with its `forward` computed by kernels."""
+    chosen = {
+        name: {k.split(".")[1]: v for k, v in tunables.items() if k.split(".")[0] == name}
+        for name in plan.kernels
+    }
+    parts = [kernel_part(CPP_KERNELS[name], chosen[name]) for name in plan.kernels]
+    model = "import math\n\n" + renamed_reference(source, list(plan.body))
+    return candidate_file(title, [*parts, *plan.parts], model)
+
+
+def compiled_candidate(source: str, title: str, options: Mapping[str, Any]) -> str:
+    """The reference under torch.compile."""
+    arguments = "".join(f", {key}={value!r}" for key, value in options.items())
+    compiled = f"ModelNew.forward = torch.compile(ModelNew.forward{arguments})\n"
+    body = renamed_reference(source, None)
+    start = f'"""{title}"""\n\nimport torch\n\n'
+    return f"{start}{body}\n\n{compiled}"
+
+
+def renamed_reference(source: str, body: list[str] | None) -> str:
+    """The reference's text without its input functions, `Model` renamed to `ModelNew`.
+
+    Args:
+        body: statements that replace those of `forward`; None keeps them.
+    """
+    tree = ast.parse(source)
+    lines = source.encode().splitlines(keepends=True)
+    model = _model_class(tree)
+    edits = list(_name_edits(tree, model, lines))
+    forward = _forward(model)
+    if body is not None and forward is not None:
+        edits.append(_body_edit(forward, body))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in ("get_inputs", "get_init_inputs"):
+            edits.append((_start(node), (node.end_lineno or 0, node.end_col_offset or 0), b""))
+    for edit in sorted(edits, reverse=True):
+        _apply(lines, *edit)
+    return b"".join(lines).decode().strip("\n") + "\n"
+
+
+Position = tuple[int, int]
+Edit = tuple[Position, Position, bytes]
+
+
+def _model_class(tree: ast.Module) -> ast.ClassDef:
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    return next(node for node in classes if node.name == "Model")
+
+
+def _forward(model: ast.ClassDef) -> ast.FunctionDef | None:
+    functions = (node for node in model.body if isinstance(node, ast.FunctionDef))
+    return next((node for node in functions if node.name == "forward"), None)
+
+
+def _start(node: ast.FunctionDef | ast.ClassDef) -> Position:
+    first = node.decorator_list[0] if node.decorator_list else node
+    return first.lineno, 0 if node.decorator_list else node.col_offset
+
+
+def _name_edits(tree: ast.Module, model: ast.ClassDef, lines: list[bytes]) -> Iterator[Edit]:
+    column = lines[model.lineno - 1].index(b"Model", model.col_offset + len("class"))
+    yield (model.lineno, column), (model.lineno, column + 5), b"ModelNew"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "Model":
+            end = node.end_lineno or 0, node.end_col_offset or 0
+            yield (node.lineno, node.col_offset), end, b"ModelNew"
+
+
+def _body_edit(forward: ast.FunctionDef, body: list[str]) -> Edit:
+    last = forward.body[-1]
+    first = forward.body[0]
+    indent = " " * first.col_offset
+    text = ("\n" + indent).join(body)
+    end = last.end_lineno or 0, last.end_col_offset or 0
+    return (first.lineno, first.col_offset), end, text.encode()
+
+
+def _apply(lines: list[bytes], start: Position, end: Position, text: bytes) -> None:
+    first, last = start[0] - 1, end[0] - 1
+    joined = lines[first][: start[1]] + text + lines[last][end[1] :]
+    lines[first : last + 1] = [joined]

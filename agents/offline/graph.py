@@ -1,0 +1,85 @@
+"""The traced graph of a reference, as the host sees it: plain data from a worker's trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+
+class Ref(NamedTuple):
+    """A node's result, used as an argument."""
+
+    name: str
+
+
+class Node(NamedTuple):
+    """One operation, input or parameter."""
+
+    name: str
+    op: str
+    """`placeholder`, `call_function` or `output`."""
+    target: str
+    """`aten.softmax.int`, or the input's name."""
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    shape: tuple[int, ...] | None
+    dtype: str | None
+    attribute: str | None
+    """Dotted name in the module, for parameters and buffers."""
+
+
+class Graph:
+    """Nodes by name, in topological order."""
+
+    def __init__(self, trace: Mapping[str, Any]) -> None:
+        nodes = [_node(entry) for entry in trace["nodes"]]
+        self.mutates = bool(trace["mutates"]) or bool(trace["constants"])
+        self.nodes = {node.name: node for node in nodes if node.op != "output"}
+        output = next(node for node in nodes if node.op == "output")
+        self.outputs: tuple[Ref, ...] = tuple(_references(output.args))
+        self.users: dict[str, set[str]] = {name: set() for name in self.nodes}
+        for node in nodes:
+            for reference in _references((node.args, node.kwargs)):
+                self.users[reference.name].add(node.name)
+
+    @property
+    def inputs(self) -> list[Node]:
+        """The forward arguments, in order."""
+        nodes = self.nodes.values()
+        return [n for n in nodes if n.op == "placeholder" and n.attribute is None]
+
+    def __getitem__(self, reference: Ref) -> Node:
+        return self.nodes[reference.name]
+
+
+def _node(entry: Mapping[str, Any]) -> Node:
+    shape = entry["shape"]
+    return Node(
+        name=entry["name"],
+        op=entry["op"],
+        target=entry["target"],
+        args=tuple(_argument(argument) for argument in entry["args"]),
+        kwargs={key: _argument(argument) for key, argument in entry["kwargs"].items()},
+        shape=None if shape is None else tuple(shape),
+        dtype=entry["dtype"],
+        attribute=entry["attribute"],
+    )
+
+
+def _argument(argument: Any) -> Any:
+    if isinstance(argument, dict):
+        return Ref(argument["node"]) if "node" in argument else argument["text"]
+    if isinstance(argument, list):
+        return [_argument(item) for item in argument]
+    return argument
+
+
+def _references(value: Any) -> Iterator[Ref]:
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _references(item)

@@ -1,0 +1,208 @@
+"""Generated C++ for a region of elementwise operations: one pass over memory.
+
+The output is walked as rows of `cols` elements. An operand is `full` (the output's shape), `row`
+(its shape is the output's trailing dimensions: one value per column) or `scalar` (one value per
+row, repeating: a channel, or a kept dimension). Sizes are read at run time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from kernelwright.agents.offline.graph import Graph, Node, Ref
+from kernelwright.agents.offline.rules import Call, Found
+from kernelwright.prompts.library import Part, pointwise_source
+
+Kind = Literal["full", "row", "scalar"]
+CHUNK = 4096
+MIN_OPERATIONS = 1
+
+
+def _call(name: str) -> Callable[..., str]:
+    return lambda *arguments: f"{name}({', '.join(arguments)})"
+
+
+def _binary(sign: str) -> Callable[..., str]:
+    return lambda left, right: f"({left} {sign} {right})"
+
+
+# ATen overload -> C++ expression of its arguments, all of them v8f or float literals.
+EXPRESSIONS: dict[str, Callable[..., str]] = {
+    "aten.add.Tensor": _binary("+"),
+    "aten.add.Scalar": _binary("+"),
+    "aten.sub.Tensor": _binary("-"),
+    "aten.sub.Scalar": _binary("-"),
+    "aten.mul.Tensor": _binary("*"),
+    "aten.mul.Scalar": _binary("*"),
+    "aten.div.Tensor": _binary("/"),
+    "aten.div.Scalar": _binary("/"),
+    "aten.neg.default": lambda x: f"(-{x})",
+    "aten.abs.default": _call("absolute"),
+    "aten.relu.default": _call("relu"),
+    "aten.sigmoid.default": _call("sigmoid"),
+    "aten.silu.default": _call("silu"),
+    "aten.tanh.default": _call("tanh"),
+    "aten.exp.default": _call("exp"),
+    "aten.mish.default": _call("mish"),
+    "aten.sqrt.default": _call("root"),
+    "aten.rsqrt.default": lambda x: f"(1.0f / root({x}))",
+    "aten.reciprocal.default": lambda x: f"(1.0f / {x})",
+    "aten.hardswish.default": _call("hardswish"),
+    "aten.hardsigmoid.default": _call("hardsigmoid"),
+    "aten.gelu.default": lambda x, kind="none": f"{'gelu_tanh' if kind == 'tanh' else 'gelu'}({x})",
+    "aten.leaky_relu.default": lambda x, slope="0.01f": f"leaky_relu({x}, {slope})",
+    "aten.hardtanh.default": lambda x, low="-1.0f", high="1.0f": f"clamp({x}, {low}, {high})",
+    "aten.clamp.default": lambda x, low="-INF", high="INF": f"clamp({x}, {low}, {high})",
+    "aten.clamp_min.default": lambda x, low: f"clamp({x}, {low}, INF)",
+    "aten.relu6.default": lambda x: f"clamp({x}, 0.0f, 6.0f)",
+    "aten.pow.Tensor_Scalar": lambda x, power: f"({x} * {x})",
+    "aten.square.default": lambda x: f"({x} * {x})",
+}
+
+
+class Operand(NamedTuple):
+    """A tensor that the region reads."""
+
+    ref: Ref
+    kind: Kind
+
+
+class Layout(NamedTuple):
+    """How the output is walked."""
+
+    operands: tuple[Operand, ...]
+    trailing: int
+    """How many trailing dimensions make a row; 0 where all operands are full."""
+
+
+def is_pointwise(node: Node) -> bool:
+    """Whether generated code can compute this node."""
+    if node.target not in EXPRESSIONS or node.dtype != "float32":
+        return False
+    if node.target == "aten.pow.Tensor_Scalar" and node.args[1] not in (2, 2.0):
+        return False
+    plain = not set(node.kwargs) - {"approximate"}
+    tensors = [a for a in node.args if isinstance(a, Ref)]
+    return plain and bool(tensors) and all(not isinstance(a, bool) for a in node.args)
+
+
+def find_region(graph: Graph, root: Node) -> tuple[Found, Part] | None:
+    """The largest region that ends at `root`, as a generated kernel; None where there is none."""
+    if not is_pointwise(root):
+        return None
+    covered = _grow(graph, root)
+    layout = _layout(graph, root, covered)
+    if layout is None:
+        return None
+    name = f"fused_{root.name}"
+    part = Part(name, _source(graph, root, covered, layout, name), _wrapper(layout, root, name))
+    call = Call(tuple(operand.ref for operand in layout.operands), (root.name,))
+    return Found(name, call, frozenset(covered)), part
+
+
+def _grow(graph: Graph, root: Node) -> set[str]:
+    covered = {root.name}
+    for node in reversed(list(graph.nodes.values())):
+        users = graph.users[node.name]
+        if users and users <= covered and node.shape == root.shape and is_pointwise(node):
+            covered.add(node.name)
+    return covered
+
+
+def _layout(graph: Graph, root: Node, covered: set[str]) -> Layout | None:
+    shape = root.shape
+    if not shape:
+        return None
+    references: list[Ref] = []
+    for name in covered:
+        references += [a for a in graph.nodes[name].args if isinstance(a, Ref)]
+    outside = sorted({r for r in references if r.name not in covered})
+    shapes = [graph[r].shape for r in outside]
+    if any(graph[r].dtype != "float32" for r in outside) or None in shapes:
+        return None
+    trailing = _trailing([s for s in shapes if s is not None], shape)
+    if trailing is None:
+        return None
+    kinds = [_kind(s, shape, trailing) for s in shapes if s is not None]
+    operands = tuple(
+        Operand(ref, kind) for ref, kind in zip(outside, kinds, strict=True) if kind is not None
+    )
+    if len(operands) != len(outside) or not any(o.kind == "full" for o in operands):
+        return None
+    return Layout(tuple(sorted(operands, key=lambda o: o.kind != "full")), trailing)
+
+
+def _trailing(shapes: list[tuple[int, ...]], shape: tuple[int, ...]) -> int | None:
+    """Dimensions in a row, from the first operand that is broadcast."""
+    for small in shapes:
+        if small == shape:
+            continue
+        padded = (1,) * (len(shape) - len(small)) + small
+        ones = next((i for i, size in enumerate(reversed(padded)) if size != 1), len(padded))
+        if ones:
+            return ones
+        return next((i for i, size in enumerate(reversed(padded)) if size == 1), len(padded))
+    return 0
+
+
+def _kind(small: tuple[int, ...], shape: tuple[int, ...], trailing: int) -> Kind | None:
+    if small == shape:
+        return "full"
+    padded = (1,) * (len(shape) - len(small)) + small
+    head, tail = padded[: len(shape) - trailing], padded[len(shape) - trailing :]
+    if tail == shape[len(shape) - trailing :] and math.prod(head) == 1:
+        return "row"
+    # One value per row: the kept dimensions must be the last ones of the head.
+    ones = next((i for i, size in enumerate(head) if size != 1), len(head))
+    dense = head[ones:] == shape[ones : len(shape) - trailing]
+    return "scalar" if math.prod(tail) == 1 and dense else None
+
+
+def _source(graph: Graph, root: Node, covered: set[str], layout: Layout, name: str) -> str:
+    names = {o.ref.name: f"v{i}" for i, o in enumerate(layout.operands)}
+    lines = []
+    for node in graph.nodes.values():
+        if node.name in covered:
+            lines.append(f"  const v8f n_{node.name} = {_expression(node, names)};")
+            names[node.name] = f"n_{node.name}"
+    values = ", ".join(f"v8f v{i}" for i in range(len(layout.operands)))
+    body = "\n".join([*lines, f"  return n_{root.name};"])
+    operands = [(f"p{i}", o.kind) for i, o in enumerate(layout.operands)]
+    return pointwise_source(name, values, body, operands)
+
+
+def _expression(node: Node, names: dict[str, str]) -> str:
+    arguments = [_text(argument, names) for argument in node.args]
+    if node.kwargs.get("approximate"):
+        arguments.append(str(node.kwargs["approximate"]))
+    return EXPRESSIONS[node.target](*[a for a in arguments if a is not None])
+
+
+def _text(argument: Any, names: dict[str, str]) -> str | None:
+    if isinstance(argument, Ref):
+        return names[argument.name]
+    if isinstance(argument, (int, float)):
+        return f"{float(argument)!r}f" if math.isfinite(argument) else "INF"
+    return None if argument is None else str(argument)
+
+
+def _wrapper(layout: Layout, root: Node, name: str) -> str:
+    names = [f"x{i}" for i in range(len(layout.operands))]
+    dense = ", ".join(f"dense({n})" for n in names)
+    if layout.trailing:
+        cols = f"math.prod(x0.shape[-{layout.trailing}:])"
+    else:
+        cols = str(CHUNK)
+    lines = [
+        f"def {name}({', '.join(names)}):",
+        f'    """The elementwise operations that end in {root.target.split(".")[1]!r}, in one pass."""',
+        f"    {', '.join(names)} = {dense}",
+        "    y = torch.empty_like(x0)",
+        f"    pointers = {', '.join(f'{n}.data_ptr()' for n in names)}, y.data_ptr()",
+    ]
+    periods = [f"{n}.numel()" for n, o in zip(names, layout.operands, strict=True)
+               if o.kind == "scalar"]  # fmt: skip
+    sizes = ", ".join(["y.numel()", cols, *periods])
+    return "\n".join([*lines, f"    {name}_cpp(*pointers, {sizes})", "    return y", ""])

@@ -1,0 +1,206 @@
+"""The `offline` proposer: kernel library and torch.compile, searched with Optuna.
+
+It proposes real candidates from (1) the library kernels that fit the reference's traced graph, with
+their tunables, and (2) torch.compile configurations. Which comes next is chosen by Optuna's TPE
+sampler from the measured evaluations. No model, no key, no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kernelwright.agents.offline.emit import (
+    Design,
+    compiled_candidate,
+    design,
+    forward_arguments,
+    library_candidate,
+)
+from kernelwright.agents.offline.graph import Graph
+from kernelwright.agents.proposer import Idea, View
+from kernelwright.agents.search import eager_speedup
+from kernelwright.schema import Attempt, Candidate, Origin, Scalar, Task, Usage
+
+if TYPE_CHECKING:
+    import optuna
+
+APPROACH = "approach"
+LIBRARY, INDUCTOR = "library", "inductor"
+# torch.compile settings that change CPU code and keep its meaning.
+INDUCTOR_SPACE: dict[str, tuple[Scalar, ...]] = {
+    "inductor.mode": ("default", "max-autotune-no-cudagraphs"),
+    "inductor.freezing": (False, True),
+    "inductor.cpp.min_chunk_size": (512, 4096),
+}
+MAX_DUPLICATES = 40
+
+
+class OfflineProposer:
+    """Proposes for one task.
+
+    Args:
+        trace: gives the reference's graph; asked once, at the first plan.
+        seed: of the sampler; the same history and seed propose the same.
+    """
+
+    name = "offline"
+
+    def __init__(self, task: Task, trace: Callable[[], Graph | None], seed: int) -> None:
+        self._task = task
+        self._trace = trace
+        self._seed = seed
+        self._design: Design | None = None
+        self._study: optuna.Study | None = None
+        self._asked: dict[str, optuna.trial.Trial] = {}
+        self._told = 0
+
+    def plan(self, view: View) -> Idea | None:
+        """The next point of the space that gives a file nobody has tried."""
+        study = self._open(view)
+        if study is None:
+            return None
+        self._tell(study, view.attempts)
+        seen = {a.candidate.hash for a in view.attempts if a.candidate}
+        for _ in range(MAX_DUPLICATES):
+            trial = study.ask()
+            parameters = self._sample(trial, view.backends)
+            candidate = self._candidate(parameters, view)
+            if candidate.hash not in seen:
+                self._asked[candidate.hash] = trial
+                text = candidate.origin.description
+                return Idea(text=text, backend=candidate.backend, parameters=parameters)
+            study.tell(trial, state=_failed())
+        return None
+
+    def code(self, view: View, idea: Idea) -> Candidate | None:
+        """The file of a point."""
+        return self._candidate(idea.parameters, view)
+
+    def diagnose(self, view: View) -> str:
+        """The sampler reads the numbers themselves; this line is for the reader of the trail."""
+        last = view.last
+        if last is None or last.evaluation is None:
+            return ""
+        speedup = eager_speedup(last)
+        if speedup is None:
+            return f"{last.plan}: {last.evaluation.reason}"
+        return f"{last.plan}: {speedup:.2f}x eager"
+
+    def take_usage(self) -> Usage:
+        """Nothing is ever used."""
+        return Usage.zero()
+
+    def _open(self, view: View) -> optuna.Study | None:
+        if self._study is None:
+            graph = self._trace() if "cpp" in view.backends else None
+            if graph is not None:
+                arguments = forward_arguments(self._task.source)
+                self._design = design(graph, arguments) if arguments is not None else None
+            if self._approaches(view.backends):
+                self._study = self._new_study(view.backends)
+        return self._study
+
+    def _approaches(self, backends: tuple[str, ...]) -> list[str]:
+        library = [LIBRARY] if self._design and "cpp" in backends else []
+        return library + ([INDUCTOR] if "inductor" in backends else [])
+
+    def _new_study(self, backends: tuple[str, ...]) -> optuna.Study:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.TPESampler(
+            seed=self._seed, n_startup_trials=4, warn_independent_sampling=False
+        )
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        for approach in self._approaches(backends):
+            first = {name: values[0] for name, values in self._space(approach).items()}
+            study.enqueue_trial({APPROACH: approach, **first})
+        return study
+
+    def _space(self, approach: str) -> dict[str, tuple[Scalar, ...]]:
+        if approach == INDUCTOR:
+            return INDUCTOR_SPACE
+        assert self._design is not None
+        return dict(self._design.tunables)
+
+    def _sample(
+        self, trial: optuna.trial.Trial, backends: tuple[str, ...]
+    ) -> dict[str, Scalar]:
+        approach = trial.suggest_categorical(APPROACH, self._approaches(backends))
+        space = self._space(approach)
+        return {
+            APPROACH: approach,
+            **{name: trial.suggest_categorical(name, values) for name, values in space.items()},
+        }
+
+    def _tell(self, study: optuna.Study, attempts: tuple[Attempt, ...]) -> None:
+        for attempt in attempts[self._told :]:
+            if attempt.candidate is None:
+                continue
+            trial = self._asked.pop(attempt.candidate.hash, None)
+            value = eager_speedup(attempt)
+            if trial is None:
+                self._retell(study, attempt, value)
+            elif value is None:
+                study.tell(trial, state=_failed())
+            else:
+                study.tell(trial, value)
+        self._told = len(attempts)
+
+    def _retell(self, study: optuna.Study, attempt: Attempt, value: float | None) -> None:
+        """Teach an attempt of an earlier, interrupted run."""
+        import optuna
+
+        assert attempt.candidate is not None
+        parameters: dict[str, Any] = attempt.candidate.origin.parameters
+        space = {APPROACH: (LIBRARY, INDUCTOR), **self._space(str(parameters[APPROACH]))}
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=dict(parameters),
+                distributions={
+                    name: optuna.distributions.CategoricalDistribution(values)
+                    for name, values in space.items()
+                },
+                value=value,
+                state=optuna.trial.TrialState.COMPLETE if value is not None else _failed(),
+            )
+        )
+
+    def _candidate(self, parameters: dict[str, Scalar], view: View) -> Candidate:
+        approach = str(parameters[APPROACH])
+        settings = {name: value for name, value in parameters.items() if name != APPROACH}
+        library = approach == LIBRARY
+        title, source = self._library(settings) if library else self._compiled(settings)
+        return Candidate(
+            source=source,
+            backend="cpp" if library else "inductor",
+            parents=(),
+            origin=Origin(
+                kind="offline", strategy=approach, description=title, parameters=parameters
+            ),
+        )
+
+    def _library(self, settings: dict[str, Scalar]) -> tuple[str, str]:
+        assert self._design is not None
+        names = [*self._design.kernels, *(part.name for part in self._design.parts)]
+        tuned = ", ".join(f"{name}={value}" for name, value in settings.items())
+        title = f"Library kernels: {', '.join(names)}" + (f" ({tuned})" if tuned else "")
+        return title, library_candidate(self._task.source, title, self._design, settings)
+
+    def _compiled(self, settings: dict[str, Scalar]) -> tuple[str, str]:
+        plain = {name.removeprefix("inductor."): value for name, value in settings.items()}
+        mode = plain.pop("mode")
+        options = {name: value for name, value in plain.items() if value not in (False, 512)}
+        if mode == "max-autotune-no-cudagraphs":
+            options["max_autotune"] = True  # torch.compile takes a mode or options, not both
+        words = ", ".join(f"{name}={value}" for name, value in options.items()) or "defaults"
+        title = f"torch.compile configuration: {words}"
+        arguments = {"options": options} if options else {}
+        return title, compiled_candidate(self._task.source, title, arguments)
+
+
+def _failed() -> optuna.trial.TrialState:
+    import optuna
+
+    return optuna.trial.TrialState.FAIL

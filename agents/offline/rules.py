@@ -1,0 +1,297 @@
+"""Which expressions of a traced graph each library kernel can compute.
+
+A rule is a pattern, a condition on what it bound, and the call that replaces it. Float32 is checked
+for every tensor that a kernel reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from kernelwright.agents.offline.graph import Graph, Node, Ref
+from kernelwright.agents.offline.match import Bindings, Match, Op, Var, match
+
+X, W, B = Var("x"), Var("w"), Var("b")
+
+
+class Call(NamedTuple):
+    """A call of a library kernel's wrapper."""
+
+    arguments: tuple[Any, ...]
+    """Ref for a tensor, else a Python value."""
+    results: tuple[str, ...]
+    """Names of the nodes that the call's results stand for, in order."""
+
+
+class Rule(NamedTuple):
+    """One pattern that one kernel computes."""
+
+    kernel: str
+    pattern: Op
+    call: Callable[[Graph, Node, Bindings], Call | None]
+    """None where the bound values are not what the kernel can do."""
+
+
+class Found(NamedTuple):
+    """A place in a graph where a kernel fits."""
+
+    kernel: str
+    call: Call
+    covered: frozenset[str]
+
+
+def find(graph: Graph, root: Node) -> Found | None:
+    """The first rule whose pattern ends at `root` and whose inner nodes nobody else needs."""
+    for rule in RULES:
+        found = match(graph, root, rule.pattern)
+        call = rule.call(graph, root, found.bindings) if found else None
+        if found is None or call is None:
+            continue
+        covered = found.covered | set(call.results)
+        if _is_closed(graph, covered, set(call.results) | {root.name}) and _all_float(graph, call):
+            return Found(rule.kernel, call, covered)
+    return None
+
+
+def _is_closed(graph: Graph, covered: frozenset[str], results: set[str]) -> bool:
+    inner = covered - results
+    return all(graph.users[name] <= covered for name in inner)
+
+
+def _all_float(graph: Graph, call: Call) -> bool:
+    dtypes = {graph[a].dtype for a in call.arguments if isinstance(a, Ref)}
+    return dtypes <= {"float32", "int64", "uint8"} and "float32" in dtypes
+
+
+def _argument(node: Node, index: int, name: str, default: Any) -> Any:
+    return node.args[index] if len(node.args) > index else node.kwargs.get(name, default)
+
+
+def _is_last(graph: Graph, x: Ref, dim: int) -> bool:
+    shape = graph[x].shape or ()
+    return len(shape) > 0 and dim in (-1, len(shape) - 1)
+
+
+def _over_last(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    plain = root.kwargs.get("dtype") is None and len(root.args) == 2
+    return Call((b["x"],), (root.name,)) if plain and _is_last(graph, b["x"], b["dim"]) else None
+
+
+def _layer_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    weight, bias = _argument(root, 2, "weight", None), _argument(root, 3, "bias", None)
+    eps, count = _argument(root, 4, "eps", 1e-5), 1
+    for size in b["sizes"]:
+        count *= size
+    return Call((b["x"], weight, bias, count, eps), (root.name,))
+
+
+def _cross_entropy(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    weight, reduction = _argument(root, 2, "weight", None), _argument(root, 3, "reduction", 1)
+    ignore, smoothing = _argument(root, 4, "ignore_index", -100), _argument(root, 5, "s", 0.0)
+    plain = weight is None and reduction == 1 and smoothing == 0.0
+    rows = len(graph[b["x"]].shape or ()) == 2 and graph[b["t"]].dtype == "int64"
+    return Call((b["x"], b["t"], ignore), (root.name,)) if plain and rows else None
+
+
+def _depthwise(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    bias, stride = _argument(root, 2, "bias", None), _argument(root, 3, "stride", [1, 1])
+    padding, dilation = _argument(root, 4, "p", [0, 0]), _argument(root, 5, "d", [1, 1])
+    groups, shape, weight = _argument(root, 6, "groups", 1), graph[b["x"]].shape, graph[b["w"]]
+    square = all(isinstance(v, list) and len(set(v)) == 1 for v in (stride, padding, dilation))
+    if not square or shape is None or len(shape) != 4 or weight.shape is None:
+        return None
+    if groups == 1 or groups != shape[1] or weight.shape[1] != 1:
+        return None
+    return Call((b["x"], b["w"], bias, stride[0], padding[0], dilation[0]), (root.name,))
+
+
+def _topk(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    dim, largest = _argument(root, 2, "dim", -1), _argument(root, 3, "largest", True)
+    ordered = _argument(root, 4, "sorted", True)
+    if not (_is_last(graph, b["x"], dim) and largest and ordered):
+        return None
+    return Call((b["x"], b["k"]), tuple(_items(graph, root, 2)))
+
+
+def _items(graph: Graph, root: Node, count: int) -> list[str]:
+    """Names of the getitem nodes of a tuple, with a made-up name for an unused one."""
+    names = [f"{root.name}_{index}" for index in range(count)]
+    for user in graph.users[root.name]:
+        if user in graph.nodes and "getitem" in graph.nodes[user].target:
+            names[graph.nodes[user].args[1]] = user
+    return names
+
+
+def _linear_gelu(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    linear = graph[b["linear"]]
+    bias = _argument(linear, 2, "bias", None)
+    tanh = _argument(root, 1, "approximate", "none") == "tanh"
+    return Call((b["x"], b["w"], bias, tanh), (root.name,))
+
+
+def _rms_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    shape = graph[b["x"]].shape
+    weight = b.get("w")
+    if not _is_last(graph, b["x"], b["dim"][0]) or len(b["dim"]) != 1 or shape is None:
+        return None
+    if weight is not None and graph[weight].shape != shape[-1:]:
+        return None
+    added = graph[b["x"]]
+    if added.target == "aten.add.Tensor" and _plain_residual(graph, added):
+        return Call((*added.args, weight, b["eps"]), (root.name, added.name))
+    return Call((b["x"], None, weight, b["eps"]), (root.name,))
+
+
+def _plain_residual(graph: Graph, added: Node) -> bool:
+    tensors = [graph[a] for a in added.args if isinstance(a, Ref)]
+    return len(tensors) == 2 and all(t.shape == added.shape for t in tensors) and not added.kwargs
+
+
+def _native_rms_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    weight, eps = _argument(root, 2, "weight", None), _argument(root, 3, "eps", None)
+    if eps is None or len(b["sizes"]) != 1:
+        return None
+    return Call((b["x"], None, weight, eps), (root.name,))
+
+
+def _rope(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    shape, table = graph[b["x"]].shape, graph[b["cos"]].shape
+    fits = shape is not None and table == shape[-2:] and graph[b["sin"]].shape == table
+    return Call((b["x"], b["cos"], b["sin"]), (root.name,)) if fits else None
+
+
+def _sliced_rope(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    shape = graph[b["x"]].shape or (1,)
+    half = shape[-1] // 2
+    halves = b["from"] == half and b["to"] == half and shape[-1] == 2 * half
+    last = all(_is_last(graph, b["x"], b[name]) for name in ("d1", "d2"))
+    return _rope(graph, root, b) if halves and last else None
+
+
+def _int4(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    x, packed, scales = graph[b["x"]].shape, graph[b["packed"]].shape, graph[b["scales"]].shape
+    if x is None or packed is None or scales is None or graph[b["packed"]].dtype != "uint8":
+        return None
+    fits = x[-1] == 2 * packed[1] and b["sizes"][:2] == list(scales)
+    zeros = graph[b["zeros"]].shape == scales
+    if not (fits and zeros):
+        return None
+    return Call((b["x"], b["packed"], b["scales"], b["zeros"]), (root.name,))
+
+
+def _attention(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    q, k, v = (graph[b[name]].shape for name in "qkv")
+    if q is None or k is None or v is None or len(q) < 3:
+        return None
+    scale = b["scale"]
+    if not isinstance(scale, (int, float)) or not _is_last(graph, b["scores"], b["dim"]):
+        return None
+    same = q[:-2] == k[:-2] == v[:-2] and k == v and q[-1] == k[-1]
+    swapped = {b["t1"] % len(q), b["t2"] % len(q)} == {len(q) - 1, len(q) - 2}
+    divided = "div" in graph[b["scaled"]].target
+    factor = 1.0 / scale if divided else float(scale)
+    return Call((b["q"], b["k"], b["v"], factor), (root.name,)) if same and swapped else None
+
+
+def _sdpa(graph: Graph, root: Node, b: Bindings) -> Call | None:
+    mask, dropout = _argument(root, 3, "attn_mask", None), _argument(root, 4, "dropout_p", 0.0)
+    causal, scale = _argument(root, 5, "is_causal", False), root.kwargs.get("scale")
+    q, k, v = (graph[b[name]].shape for name in "qkv")
+    if mask is not None or dropout != 0.0 or q is None or k is None or len(q) < 3:
+        return None
+    if not (q[:-2] == k[:-2] and k == v and q[-1] == k[-1]) or (causal and q != k):
+        return None
+    factor = q[-1] ** -0.5 if scale is None else scale
+    return Call((b["q"], b["k"], b["v"], factor, causal), (root.name,))
+
+
+def _rotated(first: Any, second: Any) -> Op:
+    halves = Op("cat.default", [Op("neg.default", second), first], -1)
+    return Op(
+        "add.Tensor",
+        Op("mul.Tensor", X, Var("cos")),
+        Op("mul.Tensor", halves, Var("sin")),
+    )
+
+
+class _Half(Op):
+    """Item of `chunk(x, 2, -1)`."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__("", Op("chunk.default", X, 2, -1), index)
+        self.targets = frozenset({"<built-in function getitem>"})
+
+
+_NIBBLES = Op(
+    "stack.default",
+    [Op("__and__.Scalar", Var("packed"), 15), Op("__rshift__.Scalar", Var("packed"), 4)],
+    -1,
+)
+_LEVELS = Op("to.dtype|_to_copy.default", Op("reshape.default|view.default", _NIBBLES, Var("sizes")))
+_WEIGHT = Op(
+    "mul.Tensor",
+    Op("sub.Tensor", _LEVELS, Op("unsqueeze.default", Var("zeros"), 2)),
+    Op("unsqueeze.default", Var("scales"), 2),
+)
+_INVERSE = Op(
+    "rsqrt.default",
+    Op(
+        "add.Tensor",
+        Op("mean.dim", Op("pow.Tensor_Scalar", X, 2) , Var("dim"), True),
+        Var("eps"),
+    ),
+)
+_SCORES = Op(
+    "div.Tensor|mul.Tensor",
+    Op("matmul.default", Var("q"), Op("transpose.int", Var("k"), Var("t1"), Var("t2")), bind="scores"),
+    Var("scale"),
+    bind="scaled",
+)
+
+RULES = (
+    Rule(
+        "attention",
+        Op("matmul.default", Op("softmax.int", _SCORES, Var("dim")), Var("v")),
+        _attention,
+    ),
+    Rule(
+        "attention",
+        Op("scaled_dot_product_attention.default", Var("q"), Var("k"), Var("v")),
+        _sdpa,
+    ),
+    Rule(
+        "int4_gemv",
+        Op(
+            "matmul.default",
+            X,
+            Op("numpy_T.default|t.default", Op("flatten.using_ints", _WEIGHT, 1)),
+        ),
+        _int4,
+    ),
+    Rule(
+        "linear_gelu",
+        Op("gelu.default", Op("linear.default", X, W, bind="linear")),
+        _linear_gelu,
+    ),
+    Rule("rms_norm", Op("mul.Tensor", Op("mul.Tensor", X, _INVERSE), W), _rms_norm),
+    Rule("rms_norm", Op("mul.Tensor", X, _INVERSE), _rms_norm),
+    Rule("rms_norm", Op("rms_norm.default", X, Var("sizes")), _native_rms_norm),
+    Rule("rope", _rotated(_Half(0), _Half(1)), _rope),
+    Rule(
+        "rope",
+        _rotated(
+            Op("slice.Tensor", X, Var("d1"), 0, Var("to")),
+            Op("slice.Tensor", X, Var("d2"), Var("from")),
+        ),
+        _sliced_rope,
+    ),
+    Rule("softmax", Op("softmax.int", X, Var("dim")), _over_last),
+    Rule("cumsum", Op("cumsum.default", X, Var("dim")), _over_last),
+    Rule("layer_norm", Op("layer_norm.default", X, Var("sizes")), _layer_norm),
+    Rule("cross_entropy", Op("cross_entropy_loss.default", X, Var("t")), _cross_entropy),
+    Rule("depthwise_conv2d", Op("conv2d.default", X, W), _depthwise),
+    Rule("topk", Op("topk.default", X, Var("k")), _topk),
+)
+
+__all__ = ["Call", "Found", "Match", "Rule", "RULES", "find"]

@@ -1,0 +1,31 @@
+"""Asking a worker for the traced graph of a task's reference."""
+
+from __future__ import annotations
+
+from kernelwright.agents.offline.graph import Graph
+from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference
+from kernelwright.verifier.workers import await_start, start_worker
+
+
+def trace(reference: Reference) -> Graph | None:
+    """The graph of the first timed workload; None where torch.export can't make one.
+
+    A worker of its own does it, because a failed export ends the worker.
+    """
+    timed = [w for w in reference.workloads() if w.role == "bench"]
+    if not timed:
+        return None
+    prepared = reference.prepare(timed[0])
+    key = prepared.workload.name
+    module = start_worker(reference.machine, reference.task.limits)
+    try:
+        await_start(module)
+        path = module.write("reference.py", prepared.source)
+        module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
+        module.put(key, 0, reference.eager.make_inputs(key, reference.seed))
+        return Graph(module.trace(key, 0))
+    except WorkerFault:
+        return None
+    finally:
+        module.process.kill()

@@ -1,0 +1,165 @@
+"""The kernel library: parameterised kernels that `offline` emits and language models are shown.
+
+A kernel is a C++ file and a Python wrapper of the same name in `exemplars/cpp`. Its tunables are
+macros with a default (`#ifndef NAME`), so a choice of them is a few `#define` lines in front.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kernelwright.schema import Scalar
+
+EXEMPLARS = Path(__file__).parent / "exemplars"
+
+
+class Kernel(NamedTuple):
+    """One entry of the library."""
+
+    name: str
+    """File name, C function and Python wrapper."""
+    category: str
+    """Operator class, as tasks name theirs."""
+    tunables: Mapping[str, tuple[int, ...]] = {}
+    """Macro -> values worth trying; the first is the default."""
+
+
+CPP_KERNELS = {
+    kernel.name: kernel
+    for kernel in (
+        Kernel("attention", "attention"),
+        Kernel("cross_entropy", "loss"),
+        Kernel("cumsum", "scan"),
+        Kernel("depthwise_conv2d", "convolution"),
+        Kernel("elementwise_chain", "elementwise"),
+        Kernel("int4_gemv", "quantized"),
+        Kernel("layer_norm", "normalization"),
+        Kernel("linear_gelu", "matmul"),
+        Kernel("rms_norm", "normalization"),
+        Kernel("rope", "positional"),
+        Kernel("softmax", "softmax"),
+        Kernel("topk", "selection"),
+    )
+}
+
+
+class Part(NamedTuple):
+    """One kernel as it goes into a candidate."""
+
+    name: str
+    source: str
+    """Complete C++ with a C function of that name."""
+    wrapper: str
+    """Python that calls `<name>_cpp`."""
+
+
+@functools.cache
+def _text(name: str) -> str:
+    return (EXEMPLARS / name).read_text()
+
+
+def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
+    """A library kernel with chosen tunables."""
+    defines = "".join(f"#define {name} {value}\n" for name, value in sorted(tunables.items()))
+    source = defines + _text("cpp/common.h") + "\n" + _text(f"cpp/{kernel.name}.cpp")
+    return Part(kernel.name, source, _text(f"cpp/{kernel.name}.py"))
+
+
+KINDS = (("*", "p"), ("int64_t", "l"), ("double", "d"), ("float", "f"), ("int", "i"))
+
+
+def signature(part: Part) -> str:
+    """The argument kinds of the part's C function, as the loader's `compile_cpp` takes them."""
+    found = re.search(rf'extern "C" \w+ {part.name}\((.*?)\)', part.source, re.DOTALL)
+    assert found is not None, part.name
+    arguments = found.group(1).split(",")
+    return "".join(next(kind for sign, kind in KINDS if sign in text) for text in arguments)
+
+
+def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
+    """A self-contained candidate: the loader, each kernel with its wrapper, the module.
+
+    Args:
+        model: source of everything else, with `class ModelNew`.
+    """
+    sections = [f'"""{title}"""\n', _text("loader.py")]
+    for part in parts:
+        constant = f"{part.name.upper()}_SOURCE"
+        bound = f'{part.name}_cpp = compile_cpp({constant}, "{part.name}", "{signature(part)}")\n'
+        sections += [f"{constant} = r'''\n{part.source}'''\n{bound}", part.wrapper]
+    return "\n\n".join(section.strip("\n") + "\n" for section in [*sections, model])
+
+
+def exemplar(category: str | None) -> str:
+    """A complete example file for an operator class; the softmax one where there is none."""
+    kernels = [k for k in CPP_KERNELS.values() if k.category == category]
+    kernel = kernels[0] if kernels else CPP_KERNELS["softmax"]
+    model = f"""
+        class ModelNew(nn.Module):
+            # __init__ as in the reference
+
+            def forward(self, *inputs):
+                return {kernel.name}(*inputs)  # with the parameters it needs
+        """
+    part = kernel_part(kernel, {})
+    return candidate_file(f"Example: {kernel.name}.", [part], textwrap.dedent(model))
+
+
+POINTWISE = """INLINE v8f apply({values}) {{
+{body}
+}}
+
+extern "C" void {name}({parameters}, float* y, int64_t size, int64_t cols{periods}) {{
+  const int64_t rows = (size + cols - 1) / cols;
+#pragma omp parallel for schedule(static) if (size >= 16384)
+  for (int64_t row = 0; row < rows; ++row) {{
+    const int64_t start = row * cols, count = std::min(cols, size - start);
+{rows}
+    float* out = y + start;
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) store(out + i, apply({loads}));
+    if (const int64_t rest = count - i; rest > 0) store_first(out + i, apply({tails}), rest);
+  }}
+}}
+"""
+
+
+def pointwise_source(
+    name: str, values: str, body: str, operands: Sequence[tuple[str, str]]
+) -> str:
+    """C++ of a generated elementwise kernel.
+
+    Args:
+        values: parameters of the function on eight lanes.
+        body: its statements.
+        operands: name and kind (`full`, `row`, `scalar`) of each tensor that is read.
+    """
+    rows, loads, tails, periods = [], [], [], []
+    for operand, kind in operands:
+        local = f"r_{operand}"
+        if kind == "scalar":
+            periods.append(f", int64_t n_{operand}")
+            rows.append(f"    const v8f {local} = splat({operand}[row % n_{operand}]);")
+            loads.append(local)
+            tails.append(local)
+        else:
+            offset = " + start" if kind == "full" else ""
+            rows.append(f"    const float* {local} = {operand}{offset};")
+            loads.append(f"load({local} + i)")
+            tails.append(f"load_first({local} + i, rest)")
+    text = POINTWISE.format(
+        values=values,
+        body=body,
+        name=name,
+        parameters=", ".join(f"const float* {operand}" for operand, _ in operands),
+        periods="".join(periods),
+        rows="\n".join(rows),
+        loads=", ".join(loads),
+        tails=", ".join(tails),
+    )
+    return "\n".join([_text("cpp/common.h"), _text("cpp/pointwise.h"), text])

@@ -1,0 +1,71 @@
+"""Attempts of stored runs together with what is known about them, the source of every export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from kernelwright.schema import Attempt, Candidate, Evaluation, ModelCall, Run, Task
+from kernelwright.store.results import TaskResult
+from kernelwright.store.store import Store
+
+
+class Evaluated(NamedTuple):
+    """A candidate with the verdict of its attempt and, if it was measured again, the strict one."""
+
+    attempt: Attempt
+    candidate: Candidate
+    verdict: Evaluation
+    strict: Evaluation | None
+
+    @property
+    def is_proven_win(self) -> bool:
+        """Strictly measured, accepted, faster than eager, and nothing suspicious about it."""
+        final = self.strict
+        flags = (*self.verdict.flags, *(final.flags if final else ()))
+        clean = all(flag.severity == "info" for flag in flags)
+        return final is not None and final.is_win and self.verdict.accepted and clean
+
+
+class TaskHistory(NamedTuple):
+    """One task of one run."""
+
+    run: Run
+    task: Task
+    attempts: Sequence[Attempt]
+    calls: Sequence[ModelCall]
+    result: TaskResult | None
+
+    def evaluated(self) -> list[Evaluated]:
+        """The attempts that have a verdict, each candidate once."""
+        found: dict[str, Evaluated] = {}
+        for attempt in self.attempts:
+            if attempt.candidate is not None and attempt.evaluation is not None:
+                made, verdict = attempt.candidate, attempt.evaluation
+                known = Evaluated(attempt, made, verdict, self.strict_of(attempt))
+                found.setdefault(made.hash, known)
+        return list(found.values())
+
+    def strict_of(self, attempt: Attempt) -> Evaluation | None:
+        """The strict verdict on the attempt's candidate, its re-measurement first."""
+        final = self.result.evaluation if self.result else None
+        for verdict in (final, attempt.evaluation):
+            if verdict is not None and verdict.level == "strict" and attempt.candidate is not None:
+                if verdict.candidate_hash == attempt.candidate.hash:
+                    return verdict
+        return None
+
+
+def histories(store: Store, run_ids: Sequence[str]) -> Iterator[TaskHistory]:
+    """All tasks of the runs, one at a time, in order.
+
+    Raises:
+        UsageError: a run is unknown.
+    """
+    runs = [store.get_run(run_id) for run_id in run_ids]
+    for run in runs:
+        results = {result.task_id: result for result in store.task_results_of(run.id)}
+        for task in store.tasks_of(run.id):
+            trajectory = store.trajectory(run.id, task.id)
+            result = results.get(task.id)
+            yield TaskHistory(run, task, trajectory.attempts, trajectory.calls, result)

@@ -1,0 +1,106 @@
+"""Rewards: named, versioned, pure functions of stored evidence.
+
+Nothing is run or measured again: when a formula changes, a new version of it scores old attempts.
+What says nothing about the candidate gets no reward at all (`total` None): an infrastructure
+error, a broken reference, a right candidate that could not be timed. Trainers skip such rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kernelwright.errors import UsageError, did_you_mean
+from kernelwright.schema import Attempt, Evaluation, Reward, Status
+
+KEVIN_CORRECT = 0.3
+KEVIN_SPEEDUP_CAP = 10.0
+"""Ours: Kevin has no cap. Beyond it a speedup is more often a flaw of the task than a kernel."""
+
+LOG_LOW, LOG_HIGH = -1.0, 3.0
+LOG_FAILURES: dict[Status, float] = {
+    Status.INCORRECT_NUMERICAL: -1.5,
+    Status.INCORRECT_SHAPE: -1.75,
+    Status.INCORRECT_DTYPE: -1.75,
+    Status.RUNTIME_ERROR: -2.0,
+    Status.TIMEOUT: -2.0,
+    Status.OUT_OF_MEMORY: -2.0,
+    Status.COMPILE_ERROR: -2.5,
+    Status.REWARD_HACK: -3.0,
+}
+LOG_REFUSED = -3.0
+
+Parts = dict[str, float]
+
+
+class RewardFunction(NamedTuple):
+    """A formula; `parts` gives its summands, or None where there is nothing to score."""
+
+    name: str
+    version: int
+    parts: Callable[[Evaluation], Parts | None]
+
+    @property
+    def key(self) -> str:
+        """How it is asked for: `kevin_v1`."""
+        return f"{self.name}_v{self.version}"
+
+    def __call__(self, attempt: Attempt) -> Reward:
+        """The reward of an attempt."""
+        return self.score(attempt.evaluation)
+
+    def score(self, evaluation: Evaluation | None) -> Reward:
+        """The reward of a verdict; None stands for an infrastructure error."""
+        known = evaluation is not None and evaluation.status is not Status.INVALID_REFERENCE
+        parts = self.parts(evaluation) if evaluation is not None and known else None
+        total = None if parts is None else sum(parts.values())
+        return Reward(function=self.name, version=self.version, parts=parts or {}, total=total)
+
+
+def kevin_parts(evaluation: Evaluation) -> Parts | None:
+    """`0.3 * correct + correct * speedup` (Kevin-32B, arXiv 2507.11948), speedup capped at 10.
+
+    The speedup is the median over eager; whatever is not accepted gets 0.
+    """
+    if not evaluation.accepted:
+        return {"correct": 0.0, "speedup": 0.0}
+    eager = evaluation.speedup.get("eager")
+    if eager is None:
+        return None
+    return {"correct": KEVIN_CORRECT, "speedup": min(eager.median, KEVIN_SPEEDUP_CAP)}
+
+
+def log_speedup_parts(evaluation: Evaluation) -> Parts | None:
+    """Accepted: log2 of the lower interval end over eager, within -1 and 3; else a fixed step.
+
+    The lower end makes an uncertain speedup worth less than a certain one. The slowest right
+    candidate is worth more than any wrong one, and a refused one is worth least.
+    """
+    if not evaluation.accepted:
+        return {"failure": LOG_FAILURES.get(evaluation.status, LOG_REFUSED)}
+    eager = evaluation.speedup.get("eager")
+    if eager is None:
+        return None
+    lower = min(max(2.0**LOG_LOW, eager.ci95[0]), 2.0**LOG_HIGH)
+    return {"log_speedup": math.log2(lower)}
+
+
+REWARDS: dict[str, RewardFunction] = {
+    function.key: function
+    for function in (
+        RewardFunction("kevin", 1, kevin_parts),
+        RewardFunction("log_speedup", 1, log_speedup_parts),
+    )
+}
+
+
+def get_reward(key: str) -> RewardFunction:
+    """The reward function of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if key not in REWARDS:
+        raise UsageError(f"unknown reward {key!r}", did_you_mean(key, list(REWARDS)))
+    return REWARDS[key]

@@ -1,0 +1,159 @@
+"""The rows of each export format; the columns are the same in every row of a format.
+
+Data of varying shape goes into one column of JSON text, which every loader keeps as it is. Names
+that TRL's trainers reserve (`completions`, `environment`, `tools`) are not used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from kernelwright.rl.conversations import Messages, answer, instruction, stored_prompt
+from kernelwright.rl.evidence import Evaluated, TaskHistory
+from kernelwright.rl.rewards import RewardFunction
+from kernelwright.schema import Evaluation, Record, Speedup, Status
+
+Row = dict[str, Any]
+
+
+def sft_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
+    """Proven wins as conversations that end with the candidate's file."""
+    for found in history.evaluated():
+        final = found.strict
+        if final is None or not found.is_proven_win:
+            continue
+        prompt = stored_prompt(found.attempt, history.calls) or instruction(history.task)
+        yield {
+            "messages": prompt + answer(found.attempt),
+            **_place(history),
+            "candidate_hash": found.candidate.hash,
+            "backend": found.candidate.backend,
+            "origin": found.candidate.origin.kind,
+            "speedup": final.speedup["eager"].median,
+            "speedup_low": final.speedup["eager"].ci95[0],
+        }
+
+
+def grpo_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
+    """One prompt for a task whose reference is known to run; the rest is for the reward."""
+    verdicts = [found.verdict.status for found in history.evaluated()]
+    if any(status is not Status.INVALID_REFERENCE for status in verdicts):
+        yield {
+            "prompt": instruction(history.task),
+            "task_id": history.task.id,
+            "task_hash": history.task.hash,
+            "reference": history.task.source,
+            "task": as_json(history.task),
+        }
+
+
+def preference_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
+    """Pairs in which a proven win stands against something that is certainly worse."""
+    evaluated = history.evaluated()
+    winners = [found for found in evaluated if found.is_proven_win]
+    for chosen, rejected in product(winners, evaluated):
+        if chosen is rejected or not is_certainly_better(chosen.verdict, rejected.verdict):
+            continue
+        yield {
+            "prompt": _shared_prompt(history, chosen, rejected),
+            "chosen": answer(chosen.attempt),
+            "rejected": answer(rejected.attempt),
+            **_place(history),
+            "chosen_hash": chosen.candidate.hash,
+            "rejected_hash": rejected.candidate.hash,
+            "rejected_status": rejected.verdict.status.value,
+        }
+
+
+def attempt_rows(history: TaskHistory, reward: RewardFunction) -> Iterator[Row]:
+    """Every attempt, infrastructure errors included (with null instead of a reward)."""
+    for attempt in history.attempts:
+        scored = reward(attempt)
+        yield {
+            **_place(history),
+            "index": attempt.index,
+            **_verdict_columns(attempt.evaluation),
+            "error": attempt.error,
+            "candidate_hash": attempt.candidate.hash if attempt.candidate else None,
+            "candidate": as_json(attempt.candidate),
+            "evaluation": as_json(attempt.evaluation),
+            "reward": scored.total,
+            "reward_function": scored.function,
+            "reward_version": scored.version,
+            "reward_parts": json.dumps(scored.parts),
+            "plan": attempt.plan,
+            "input_tokens": attempt.usage.input_tokens,
+            "output_tokens": attempt.usage.output_tokens,
+            "cost_usd": attempt.usage.cost_usd,
+            "started": attempt.span.started,
+            "ended": attempt.span.ended,
+            "git_commit": history.run.git_commit,
+            "packages": json.dumps(history.run.packages, sort_keys=True),
+        }
+
+
+def is_certainly_better(chosen: Evaluation, rejected: Evaluation) -> bool:
+    """Whether `chosen`, which is accepted, certainly beats `rejected`.
+
+    A wrong or refused candidate is worse. An accepted one is worse only when both were measured
+    at one level in one environment and their intervals do not overlap. A broken reference or a
+    missing time says nothing.
+    """
+    if rejected.status is Status.INVALID_REFERENCE:
+        return False
+    if not rejected.accepted:
+        return True
+    left, right = chosen.speedup.get("eager"), rejected.speedup.get("eager")
+    comparable = (chosen.level, chosen.environment) == (rejected.level, rejected.environment)
+    return comparable and left is not None and right is not None and _above(left, right)
+
+
+def as_json(noun: Record | None) -> str | None:
+    """A noun as JSON text; None stays None."""
+    return None if noun is None else noun.model_dump_json()
+
+
+def _above(left: Speedup, right: Speedup) -> bool:
+    return left.ci95[0] > right.ci95[1]
+
+
+def _shared_prompt(history: TaskHistory, chosen: Evaluated, rejected: Evaluated) -> Messages:
+    """What both were written for: the stored prompt if it was the same, else the instruction."""
+    prompts = [stored_prompt(one.attempt, history.calls) for one in (chosen, rejected)]
+    if prompts[0] is not None and prompts[0] == prompts[1]:
+        return prompts[0]
+    return instruction(history.task)
+
+
+def _place(history: TaskHistory) -> Row:
+    task = history.task
+    return {"run_id": history.run.id, "task_id": task.id, "task_hash": task.hash}
+
+
+def _verdict_columns(verdict: Evaluation | None) -> Row:
+    flags = [flag.model_dump() for flag in verdict.flags] if verdict else []
+    return {
+        "status": verdict.status.value if verdict else None,
+        "accepted": verdict.accepted if verdict else None,
+        "level": verdict.level if verdict else None,
+        "tolerance": verdict.tolerance if verdict else None,
+        "backend": verdict.backend if verdict else None,
+        "flags": json.dumps(flags),
+        **_speedup_columns(verdict, "eager"),
+        **_speedup_columns(verdict, "compile"),
+        "sandbox": verdict.sandbox.kind if verdict else None,
+        "worker_version": verdict.worker_version if verdict else None,
+    }
+
+
+def _speedup_columns(verdict: Evaluation | None, baseline: str) -> Row:
+    found: Speedup | None = verdict.speedup.get(baseline) if verdict else None
+    name = f"speedup_{baseline}"
+    return {
+        name: found.median if found else None,
+        f"{name}_low": found.ci95[0] if found else None,
+        f"{name}_high": found.ci95[1] if found else None,
+    }

@@ -1,0 +1,68 @@
+"""The `Sandbox` seam: start a worker under limits, talk to it over bytes, kill all it started."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from kernelwright.schema import Record, SandboxInfo
+
+
+class WorkerSpec(Record):
+    """What to start."""
+
+    argv: tuple[str, ...]
+    """Arguments after the interpreter; `{fd}` stands for the channel's descriptor."""
+    env: Mapping[str, str]
+    """Added to the sandbox's own clean environment."""
+    memory_bytes: int
+    files: Mapping[str, str]
+    """Read-only host folders to copy into the worker's private folder: name there -> host path."""
+
+
+class WorkerProcess(Protocol):
+    """A started worker. All methods may be called in any state, more than once."""
+
+    @property
+    def channel(self) -> socket.socket:
+        """A stream socket to the worker."""
+
+    @property
+    def folder(self) -> Path:
+        """The worker's private folder as the host sees it; gone after `kill`."""
+
+    def freeze(self) -> None:
+        """Stop everything the worker started from running; it keeps its memory."""
+
+    def thaw(self) -> None:
+        """Let it run again."""
+
+    def kill(self) -> None:
+        """End the worker and everything it started, and remove its folder."""
+
+    def exit_status(self, timeout_s: float) -> int | None:
+        """Exit code (negative: signal), or None while it still runs after `timeout_s`."""
+
+    def stderr(self) -> str:
+        """The last 16,000 characters of what it printed."""
+
+
+class Sandbox(Protocol):
+    """Where untrusted code runs."""
+
+    @property
+    def info(self) -> SandboxInfo:
+        """What this sandbox holds and lacks; stored with every evaluation."""
+
+    def start(self, spec: WorkerSpec) -> WorkerProcess:
+        """Start a worker. Raises InfrastructureError or PrerequisiteError, never a candidate's."""
+
+    def close(self) -> None:
+        """Kill every worker that is still there."""
+
+
+def sandbox_python(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Interpreter arguments that keep the caller's environment and working folder out."""
+    return ("-I", "-X", "faulthandler", *arguments)

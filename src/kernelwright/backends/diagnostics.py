@@ -1,0 +1,59 @@
+"""Compiler and interpreter output trimmed to what a reader (or a model) needs."""
+
+from __future__ import annotations
+
+import re
+
+MAX_CHARACTERS = 1500
+# gcc and clang: file:line[:column]: error: text
+ERROR_LINE = re.compile(r"^\S.*:\d+(:\d+)?: (fatal )?error: ")
+LINK_ERROR = re.compile(r"undefined reference to|cannot find -l|multiple definition of")
+WORKER_FRAME = re.compile(r'File "[^"]*worker\.py"|File "<frozen|importlib')
+PATHS = re.compile(r"/\S*/(?=[\w.+-]+)")
+
+
+def trim_compiler_output(text: str) -> str:
+    """The first errors with the source line below each; empty when there is no error line."""
+    lines = text.splitlines()
+    kept: list[str] = []
+    for index, line in enumerate(lines):
+        if ERROR_LINE.match(line) or LINK_ERROR.search(line):
+            kept.append(PATHS.sub("", line))
+            kept += [below for below in lines[index + 1 : index + 3] if _is_excerpt(below)]
+    return _capped("\n".join(kept))
+
+
+def trim_traceback(text: str) -> str:
+    """A compiler's errors if there are any, else the exception with the candidate's own frames."""
+    compiler = trim_compiler_output(text)
+    if compiler:
+        return compiler
+    start = text.rfind("Traceback (most recent call last):")
+    if start < 0:
+        return _capped(text.strip())
+    lines = text[start:].splitlines()[1:]
+    frames, final = _split_frames(lines)
+    own = [frame for frame in frames if not WORKER_FRAME.search(frame)]
+    return _capped(PATHS.sub("", "\n".join([*own[-4:], *final])))
+
+
+def _is_excerpt(line: str) -> bool:
+    return bool(re.match(r"^\s*(\d+\s)?\s*\|", line))
+
+
+def _split_frames(lines: list[str]) -> tuple[list[str], list[str]]:
+    frames: list[str] = []
+    for index, line in enumerate(lines):
+        if line.startswith("  File "):
+            frames.append(line)
+        elif line.startswith("    ") and frames:
+            frames[-1] += "\n" + line
+        else:
+            return frames, lines[index:]
+    return frames, []
+
+
+def _capped(text: str) -> str:
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    return text[:MAX_CHARACTERS] + "\n[...]"

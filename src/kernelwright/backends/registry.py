@@ -1,0 +1,39 @@
+"""Which backends there are, by name."""
+
+from __future__ import annotations
+
+from kernelwright.backends.base import Backend
+from kernelwright.backends.cpp import Cpp
+from kernelwright.backends.inductor import Inductor
+from kernelwright.backends.plain import PlainTorch
+from kernelwright.errors import PrerequisiteError, UsageError, did_you_mean
+
+BACKENDS: dict[str, type[Backend]] = {
+    "cpp": Cpp,
+    "inductor": Inductor,
+    "torch": PlainTorch,
+}
+
+
+def open_backend(name: str) -> Backend:
+    """The named backend. Raises UsageError for an unknown one."""
+    if name not in BACKENDS:
+        raise UsageError(f"unknown backend {name!r}", hint=did_you_mean(name, list(BACKENDS)))
+    return BACKENDS[name]()
+
+
+def require_backends(names: tuple[str, ...]) -> list[Backend]:
+    """The named backends that work here. Raises PrerequisiteError when none does."""
+    backends = [open_backend(name) for name in names]
+    usable = [backend for backend in backends if backend.availability().ok]
+    if not usable:
+        first = backends[0].availability()
+        raise PrerequisiteError(first.reason, hint=first.hint)
+    return usable
+
+
+def guess_backend(source: str) -> str:
+    """The backend of a candidate file that names none: what it compiles with."""
+    if any(sign in source for sign in ("load_inline", "cpp_extension", "ctypes")):
+        return "cpp"
+    return "inductor" if "torch.compile" in source else "torch"

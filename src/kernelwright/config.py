@@ -1,0 +1,262 @@
+"""Settings: what each may be, and which of several places decided it.
+
+Flag, then `KERNELWRIGHT_*` variable, then `./kernelwright.toml`, then the user file, then default.
+Whether a model, backend or search of that name exists is for their registries to say. Imports
+neither `schema` nor pydantic-settings, so that a command which only reads settings starts fast.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from kernelwright.errors import UsageError, did_you_mean
+
+ENV_PREFIX = "KERNELWRIGHT_"
+PROJECT_FILE = "kernelwright.toml"
+
+SandboxName = Literal["auto", "process"]
+ToleranceName = Literal["default", "kernelbench"]
+"""The same names as `schema.ToleranceName`; a test holds them together."""
+
+_TARGET = re.compile(r"auto|cpu|cuda(:(0|[1-9]\d*))?")
+_DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in `10m`, `90s`, `1h`, `1h30m` or a plain number of seconds.
+
+    Raises:
+        ValueError: the text is none of these.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    try:
+        if match is None or not any(match.groups()):
+            return float(text)
+        hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    except ValueError:
+        raise ValueError("write it like 90s, 10m, 1h30m or 600 (seconds)") from None
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _not_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("write a number, not true or false")
+    return value
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else _not_bool(value)
+
+
+def _threads(value: object) -> object:
+    return None if value == "all" else _not_bool(value)
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(","))
+    return value
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names or not all(names):
+        raise ValueError("give at least one name, and no empty ones")
+    return tuple(dict.fromkeys(names))
+
+
+def _target(value: str) -> str:
+    if not _TARGET.fullmatch(value):
+        raise ValueError("write auto, cpu, cuda or cuda:N")
+    return value
+
+
+def _expand(path: Path) -> Path:
+    return Path(os.path.expanduser(path))
+
+
+def _expand_store(value: str) -> str:
+    return value if "://" in value else os.path.expanduser(value)
+
+
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_distinct)]
+Number = BeforeValidator(_not_bool)
+Folder = Annotated[Path, AfterValidator(_expand)]
+
+
+class Settings(BaseModel):
+    """Every setting. Relative paths count from the working folder; `~` is the home folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    model: Name = "offline"
+    """Who proposes: `offline` (no language model), `provider/name`, or `replay`."""
+    backends: Names = ("cpp", "inductor")
+    """Languages that candidates may be written in; a comma-separated text or a list."""
+    target: Annotated[str, AfterValidator(_target)] = "auto"
+    """Device to optimize for: `auto`, `cpu`, `cuda` or `cuda:N`."""
+    search: Name = "greedy"
+    """Search strategy: which candidate is improved next."""
+    attempts: Annotated[int, Number, Field(ge=1)] = 12
+    """Most candidates proposed and evaluated per task."""
+    budget_usd: Annotated[float, Number, Field(ge=0, allow_inf_nan=False)] = 5.0
+    """Most dollars spent on model calls in one run."""
+    time_limit_s: Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)] = (
+        600.0
+    )
+    """Most wall-clock time per task: seconds, or a text like `90s`, `10m`, `1h30m`."""
+    sandbox: SandboxName = "auto"
+    """Where candidates run; `auto` takes the strictest one that works here."""
+    tolerance: ToleranceName = "default"
+    """Rule by which values count as equal to the reference's."""
+    seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
+    """Seed of the search and of the inputs that candidates are tested on."""
+    out: Folder = Path("runs")
+    """Folder that gets one result folder per run."""
+    store: Annotated[Name, AfterValidator(_expand_store)] = Field(
+        default_factory=lambda: default_store(os.environ)
+    )
+    """Database of runs and attempts, a path or a URL. Default:
+    `$XDG_DATA_HOME/kernelwright/kernelwright.db`, under `~/.local/share` when that is unset."""
+    cache_dir: Folder = Field(default_factory=lambda: default_cache_dir(os.environ))
+    """Compiled candidates. Default: `$XDG_CACHE_HOME/kernelwright`, under `~/.cache` when unset."""
+    threads: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_threads)] = None
+    """CPU threads of one worker; None (written `all`) means every core."""
+
+
+class Resolved(NamedTuple):
+    """Settings, and for each where its value came from."""
+
+    settings: Settings
+    sources: dict[str, str]
+    """Key to `flag`, the variable's name, the file's path, or `default`."""
+
+
+class _Layer(NamedTuple):
+    values: Mapping[str, Any]
+    source: str
+    """A file's path, `flag`, or the prefix of the environment variables."""
+
+    def name(self, key: str) -> str:
+        """What the user wrote `key` in."""
+        return ENV_PREFIX + key.upper() if self.source == ENV_PREFIX else self.source
+
+
+def load_settings(
+    flags: Mapping[str, Any], cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Resolved:
+    """Merge all places into one `Settings`.
+
+    Args:
+        flags: values from the command line by field name; None and empty lists are "not given".
+        cwd: folder that may hold `kernelwright.toml`; the working folder when None.
+        env: environment variables; the process's own when None. Empty ones are "not given".
+
+    Raises:
+        UsageError: an unknown key, a bad value, or a file that cannot be read.
+    """
+    env = os.environ if env is None else env
+    values: dict[str, Any] = {"store": default_store(env), "cache_dir": default_cache_dir(env)}
+    sources = dict.fromkeys(Settings.model_fields, "default")
+    for layer in _layers(flags, cwd or Path(), env):
+        _check_known(layer)
+        values.update(layer.values)
+        sources.update({key: layer.name(key) for key in layer.values})
+    try:
+        return Resolved(Settings.model_validate(values), sources)
+    except ValidationError as error:
+        raise _bad_value(error, values, sources) from None
+
+
+def default_store(env: Mapping[str, str]) -> str:
+    """The user's own database."""
+    return str(_xdg(env, "XDG_DATA_HOME", ".local/share") / "kernelwright" / "kernelwright.db")
+
+
+def default_cache_dir(env: Mapping[str, str]) -> Path:
+    """The user's own build cache."""
+    return _xdg(env, "XDG_CACHE_HOME", ".cache") / "kernelwright"
+
+
+def user_file(env: Mapping[str, str]) -> Path:
+    """The user's configuration file, whether it exists or not."""
+    return _xdg(env, "XDG_CONFIG_HOME", ".config") / "kernelwright" / "config.toml"
+
+
+def _xdg(env: Mapping[str, str], variable: str, fallback: str) -> Path:
+    """Base folder by the XDG specification, which says to ignore relative values."""
+    named = Path(env.get(variable, ""))
+    return named if named.is_absolute() else _home(env) / fallback
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    return Path(env.get("HOME") or os.path.expanduser("~"))
+
+
+def _layers(flags: Mapping[str, Any], cwd: Path, env: Mapping[str, str]) -> Iterator[_Layer]:
+    """All places, the weakest first."""
+    for path in (user_file(env), cwd / PROJECT_FILE):
+        if os.path.exists(path):
+            yield _Layer(_read(path), str(path.absolute()))
+    prefixed = {key: value for key, value in env.items() if key.startswith(ENV_PREFIX) and value}
+    yield _Layer({_env_key(key): value for key, value in prefixed.items()}, ENV_PREFIX)
+    yield _Layer({k: v for k, v in flags.items() if v not in (None, [], ())}, "flag")
+
+
+def _env_key(variable: str) -> str:
+    """`KERNELWRIGHT_SEED` -> `seed`; other spellings stay as they are, and so are unknown."""
+    rest = variable.removeprefix(ENV_PREFIX)
+    return rest.lower() if rest.isupper() else variable
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} is not valid TOML: {error}",
+            'lines look like `seed = 1` or `model = "offline"`',
+        ) from error
+
+
+def _check_known(layer: _Layer) -> None:
+    known = list(Settings.model_fields)
+    for key in layer.values:
+        if key in known:
+            continue
+        if layer.source == ENV_PREFIX:
+            variables = [ENV_PREFIX + name.upper() for name in known]
+            variable = key if key.startswith(ENV_PREFIX) else ENV_PREFIX + key.upper()
+            raise UsageError(f"unknown setting {variable!r}", did_you_mean(variable, variables))
+        raise UsageError(f"unknown setting {key!r} in {layer.source}", did_you_mean(key, known))
+
+
+def _bad_value(
+    error: ValidationError, values: Mapping[str, Any], sources: Mapping[str, str]
+) -> UsageError:
+    """The first complaint as one sentence that names key, value and source."""
+    first = error.errors()[0]
+    key = str(first["loc"][0])
+    field = Settings.model_fields[key]
+    cause = first.get("ctx", {}).get("error", first["msg"])
+    if first["type"] == "literal_error":
+        hint = did_you_mean(str(values[key]), list(get_args(field.annotation)))
+    else:
+        hint = f"{key}: {' '.join((field.description or '').split())}"
+    return UsageError(f"{key} = {values[key]!r} (from {sources[key]}) is not valid: {cause}", hint)

@@ -1,0 +1,163 @@
+"""What can go wrong in one request, whichever SDK made it, and whether asking again can help."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from kernelwright.llm.endpoint import Endpoint
+
+_RETRIED = frozenset({408, 409, 429})
+_LONGEST_DETAIL = 400
+_SHORTEST_SECRET = 8
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class CallFault(Exception):
+    """One request failed.
+
+    Args:
+        message: one sentence, without secrets.
+        hint: what the user can do about it.
+        passing: True when the same request may succeed later.
+        wait_s: how long the provider asked us to wait.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str | None = None,
+        *,
+        passing: bool = False,
+        wait_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.passing = passing
+        self.wait_s = wait_s
+
+
+def status_fault(
+    endpoint: Endpoint, status: int, body: object, headers: Mapping[str, str]
+) -> CallFault:
+    """The fault behind an HTTP error status; `body` is parsed JSON, or raw text."""
+    detail = _detail(body)
+    if len(endpoint.api_key) >= _SHORTEST_SECRET:
+        detail = detail.replace(endpoint.api_key, "***")
+    out_of_credit = _error_code(body) == "insufficient_quota"
+    return CallFault(
+        f"{endpoint.provider} answered HTTP {status}"
+        + (f": {detail[:_LONGEST_DETAIL]}" if detail else ""),
+        _status_hint(endpoint, status, detail, out_of_credit),
+        passing=(status in _RETRIED or status >= 500) and not out_of_credit,
+        wait_s=retry_after_s(headers),
+    )
+
+
+def connection_fault(endpoint: Endpoint, error: BaseException) -> CallFault:
+    """The fault behind a failed connection; one that was never possible is not tried again."""
+    causes = list(_chain(error))
+    what = str(causes[-1]) or type(causes[-1]).__name__
+    where = f"{endpoint.provider} at {endpoint.base_url}"
+    if any(_is_hopeless(cause) for cause in causes):
+        hint = f"is the server up? {endpoint.url_variable} sets its address"
+        return CallFault(f"cannot connect to {where}: {what}", hint)
+    return CallFault(f"the connection to {where} failed: {what}", passing=True)
+
+
+def parse_answer(endpoint: Endpoint, wire: type[M], text: str) -> M:
+    """`text` as `wire`, the only check that an answer's shape gets.
+
+    Raises:
+        CallFault: it is something else; asking again would not help.
+    """
+    try:
+        return wire.model_validate_json(text)
+    except ValidationError as error:
+        what = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in what["loc"]) or "body"
+        raise CallFault(
+            f"{endpoint.provider} answered HTTP 200 without an answer ({place}: {what['msg']})",
+            f"does {endpoint.url_variable} point to an API of this kind?",
+        ) from error
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `retry-after-ms` or `retry-after` (number or HTTP date) ask for."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    return seconds if seconds is not None or text is None else _seconds_until(text)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < float("inf") else None
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        when = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _status_hint(endpoint: Endpoint, status: int, detail: str, out_of_credit: bool) -> str | None:
+    if out_of_credit:
+        return f"the account behind {endpoint.key_variable} has no credit left"
+    if status in (401, 403):
+        return f"check the key in {endpoint.key_variable}"
+    if status == 404:
+        return f"check the model's name; {endpoint.url_variable} sets the server's address"
+    if status == 400 and "temperature" in detail:
+        return "this model may take no temperature: leave it unset"
+    return None
+
+
+def _inner(body: object) -> object:
+    """The `error` object, which one SDK unwraps and the other does not."""
+    return body["error"] if isinstance(body, dict) and "error" in body else body
+
+
+def _detail(body: object) -> str:
+    inner = _inner(body)
+    if isinstance(inner, dict):
+        inner = inner.get("message")
+    return " ".join(str(inner).split()) if inner else ""
+
+
+def _error_code(body: object) -> object:
+    inner = _inner(body)
+    return inner.get("code") if isinstance(inner, dict) else None
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _is_hopeless(error: BaseException) -> bool:
+    if isinstance(error, socket.gaierror):
+        return error.errno != socket.EAI_AGAIN
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    return isinstance(error, OSError) and error.errno == errno.ECONNREFUSED

@@ -1,0 +1,59 @@
+"""What every provider's client shares: one retry layer around single requests.
+
+A client only knows how to put one request on the wire and how to read its answer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import partial
+
+from kernelwright.llm.base import Completion, Request
+from kernelwright.llm.endpoint import Endpoint
+from kernelwright.llm.retry import RetryPolicy, call_until
+from kernelwright.schema import Message
+
+CONNECT_TIMEOUT_S = 10.0
+_DEFAULT_POLICY = RetryPolicy()
+
+
+class HostedModel(ABC):
+    """A model behind an HTTP API."""
+
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        endpoint: Endpoint,
+        policy: RetryPolicy = _DEFAULT_POLICY,
+    ) -> None:
+        """Args:
+        name: what `open_model` opens it by, and what it is priced as.
+        model: what the provider calls it.
+        """
+        self.name = name
+        self._model = model
+        self._endpoint = endpoint
+        self._policy = policy
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float | None,
+        deadline_s: float,
+    ) -> Completion:
+        """See `LLM.complete`."""
+        request = Request(messages=tuple(messages), max_tokens=max_tokens, temperature=temperature)
+        ask = partial(self._ask, request)
+        return call_until(ask, deadline_s=deadline_s, policy=self._policy)
+
+    @abstractmethod
+    def _ask(self, request: Request, seconds: float) -> Completion:
+        """Make one HTTP request, in a thread of its own that is given up after `seconds`.
+
+        Raises:
+            CallFault: it failed.
+        """

@@ -1,0 +1,96 @@
+"""What tokens cost, from the dated table in `prices.toml`. What the table can't tell is None."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from functools import cache
+from importlib.resources import files
+
+from kernelwright.schema import Record
+
+_PER_MILLION = 1e-6
+
+
+class Price(Record):
+    """USD per million tokens of one model; `prices.toml` explains the fields."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+    up_to_input: int | None = None
+    aliases: tuple[str, ...] = ()
+
+
+class PriceList(Record):
+    """One provider's prices."""
+
+    as_of: date
+    source: str
+    """The page that the prices were published on."""
+    models: dict[str, Price]
+
+
+@cache
+def price_lists() -> dict[str, PriceList]:
+    """The whole table, by provider."""
+    text = files("kernelwright.llm").joinpath("prices.toml").read_text(encoding="utf-8")
+    return {name: PriceList.model_validate(data) for name, data in tomllib.loads(text).items()}
+
+
+def cost_usd(
+    model: str,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    cached_input_tokens: int = 0,
+    cache_write_tokens: int = 0,
+) -> float | None:
+    """Dollars for one call at the provider's list price.
+
+    Args:
+        model: `provider/name`; a dated name counts only if the table lists it as an alias.
+        input_tokens: all of them, cached ones included.
+        output_tokens: all of them, a reasoning model's thoughts included.
+        cached_input_tokens: the part of `input_tokens` read from the provider's cache.
+        cache_write_tokens: the part of `input_tokens` written to it.
+
+    Returns:
+        None where a count, the model or one of the prices needed is unknown; never 0 for that.
+    """
+    price = _price(model)
+    if price is None or input_tokens is None or output_tokens is None:
+        return None
+    if price.up_to_input is not None and input_tokens > price.up_to_input:
+        return None
+    plain = max(0, input_tokens - cached_input_tokens - cache_write_tokens)
+    parts = (
+        (plain, price.input),
+        (cached_input_tokens, price.cached_input),
+        (cache_write_tokens, price.cache_write),
+        (output_tokens, price.output),
+    )
+    return _total(parts)
+
+
+def _total(parts: tuple[tuple[int, float | None], ...]) -> float | None:
+    total = 0.0
+    for tokens, price in parts:
+        if tokens and price is None:
+            return None
+        total += tokens * (price or 0.0)
+    return total * _PER_MILLION
+
+
+def _price(model: str) -> Price | None:
+    return _by_name().get(model)
+
+
+@cache
+def _by_name() -> dict[str, Price]:
+    return {
+        f"{provider}/{name}": price
+        for provider, prices in price_lists().items()
+        for main, price in prices.models.items()
+        for name in (main, *price.aliases)
+    }

@@ -1,0 +1,42 @@
+"""What a report is made of: one task with its answer and everything that led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kernelwright.schema import Attempt, Candidate, ModelCall, Run, Task
+from kernelwright.store.results import TaskResult
+from kernelwright.store.store import Store
+
+
+class TaskBundle(NamedTuple):
+    """One task of a run. `result` is None while the task has no answer."""
+
+    task: Task
+    result: TaskResult | None
+    attempts: Sequence[Attempt]
+    calls: Sequence[ModelCall]
+
+    @property
+    def best(self) -> Candidate | None:
+        """The candidate of the answer; None when there is none."""
+        wanted = self.result.candidate_hash if self.result else None
+        made = (attempt.candidate for attempt in self.attempts)
+        return next((one for one in made if one and one.hash == wanted), None)
+
+
+def bundle(store: Store, run_id: str, task: Task) -> TaskBundle:
+    """Collect one task of a run."""
+    results = {result.task_id: result for result in store.task_results_of(run_id)}
+    return TaskBundle(
+        task,
+        results.get(task.id),
+        store.attempts_of(run_id, task.id),
+        store.model_calls_of(run_id, task.id),
+    )
+
+
+def bundles(store: Store, run: Run) -> list[TaskBundle]:
+    """Collect all tasks of a run, in their order."""
+    return [bundle(store, run.id, task) for task in store.tasks_of(run.id)]

@@ -1,0 +1,108 @@
+"""Numbers and times as people read them. What is unknown reads "unknown", never 0."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from kernelwright.schema import Interval, Speedup
+
+UNKNOWN = "unknown"
+NOT_MEASURED = "not measured"
+
+_BACKENDS = {
+    "cpp": "C++ kernel",
+    "cuda": "CUDA kernel",
+    "triton": "Triton kernel",
+    "inductor": "torch.compile configuration",
+}
+
+
+def ratio(value: float) -> str:
+    """A speedup: `2.31×`; three decimals near 1, where they decide."""
+    return f"{value:.{_decimals(value)}f}×"
+
+
+def interval(ends: Interval) -> str:
+    """A speedup's interval: `2.24–2.38×`."""
+    decimals = _decimals(*ends)
+    return f"{ends[0]:.{decimals}f}–{ends[1]:.{decimals}f}×"
+
+
+def speedup(value: Speedup | None) -> str:
+    """A speedup with its interval in one line."""
+    if value is None:
+        return NOT_MEASURED
+    decimals = _decimals(value.median, *value.ci95)
+    low, high = (f"{end:.{decimals}f}" for end in value.ci95)
+    return f"{value.median:.{decimals}f}× ({low}–{high}×)"
+
+
+def microseconds(value: float | None) -> str:
+    """A time in the unit that suits it."""
+    if value is None:
+        return NOT_MEASURED
+    for limit, divisor, unit in ((1e3, 1.0, "µs"), (1e6, 1e3, "ms")):
+        if value < limit:
+            return f"{value / divisor:.4g} {unit}"
+    return f"{value / 1e6:.4g} s"
+
+
+def seconds(value: float | None) -> str:
+    """A duration: `21.5 s`, `6 min 53 s`, `2 h 05 min`."""
+    if value is None:
+        return UNKNOWN
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def dollars(value: float | None) -> str:
+    """A cost; four decimals below a dollar."""
+    if value is None:
+        return UNKNOWN
+    if value == 0:
+        return "$0"
+    return f"${value:.4f}" if value < 1 else f"${value:,.2f}"
+
+
+def count(value: int | None) -> str:
+    """A number of things, with thousands separated."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def error_size(value: float | None) -> str:
+    """An absolute error."""
+    return UNKNOWN if value is None else f"{value:.2g}"
+
+
+def moment(value: float | None) -> str:
+    """Seconds since the epoch as UTC."""
+    if value is None:
+        return UNKNOWN
+    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def anything(value: object) -> str:
+    """A value of a settings or environment table."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {anything(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(anything(item) for item in value)
+    return str(value)
+
+
+def backend(name: str) -> str:
+    """What kind of implementation a backend makes."""
+    return _BACKENDS.get(name, f"{name} implementation")
+
+
+def _decimals(*values: float) -> int:
+    if any(abs(value - 1) < 0.05 for value in values):
+        return 3
+    largest = max(values)
+    return 2 if largest < 10 else 1 if largest < 100 else 0

@@ -1,0 +1,167 @@
+"""The result folder of one task: result.json, the optimised file, report.html.
+
+All files are written before the first is put in place, and result.json is put in place last: a
+folder whose result.json can be read is complete.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from kernelwright.errors import UsageError
+from kernelwright.report.bundle import TaskBundle
+from kernelwright.report.html import render_report
+from kernelwright.report.verdict import verdict_document
+from kernelwright.schema import SCHEMA_VERSION, Candidate, Origin, Record, Run, Usage
+from kernelwright.store.files import explained, write_all_atomically
+from kernelwright.store.results import TaskResult, TaskStatus
+
+RESULT = "result.json"
+REPORT = "report.html"
+
+
+class TaskReference(Record):
+    """Which task."""
+
+    id: str
+    hash: str
+
+
+class CandidateReference(Record):
+    """Which candidate, and where its file lies."""
+
+    hash: str
+    backend: str
+    entry_point: str
+    origin: Origin
+    file: str | None
+    """Name in the result folder; None when the candidate was no improvement."""
+
+
+class ResultDocument(Record):
+    """The content of result.json."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    task: TaskReference
+    status: TaskStatus
+    error: str | None
+    candidate: CandidateReference | None
+    verdict: dict[str, Any] | None
+    """As `verify --json` prints it."""
+    usage: Usage
+
+
+class ResultFiles(NamedTuple):
+    """Where the files are; no candidate file when nothing better was found."""
+
+    result: Path
+    report: Path
+    candidate: Path | None
+
+
+def write_result(out_dir: Path, run: Run, found: TaskBundle) -> ResultFiles:
+    """Write the result folder of a task that has an answer; replaces an earlier result there.
+
+    Raises:
+        PrerequisiteError: the folder cannot be written, or the disk is full.
+        ValueError: the task has no answer, or is improved by a candidate that no attempt has.
+    """
+    result, best = _answer(found)
+    name = candidate_file_name(found.task.id) if result.status == "improved" else None
+    stale = _candidate_file_in(out_dir)
+    document = _document(run, found, result, name).model_dump_json(indent=2)
+    files = {name: best.source} if name and best else {}
+    files |= {REPORT: render_report(run, [found]), RESULT: document + "\n"}
+    write_all_atomically(out_dir, files)
+    if stale and stale != name:
+        with explained(out_dir):
+            (out_dir / stale).unlink(missing_ok=True)
+    return ResultFiles(out_dir / RESULT, out_dir / REPORT, out_dir / name if name else None)
+
+
+def read_result(out_dir: Path) -> ResultDocument:
+    """Read a result folder back.
+
+    Raises:
+        UsageError: there is no result in it, or one of another version.
+    """
+    path = out_dir / RESULT
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"no result in {out_dir}: {error.strerror}", "give the folder named by --out"
+        ) from error
+    version = _version_of(text)
+    if version != SCHEMA_VERSION:
+        shown = "no version" if version is None else f"version {version}"
+        raise UsageError(
+            f"{path} has {shown}; this kernelwright reads version {SCHEMA_VERSION}",
+            "make the result again, or use the kernelwright that wrote it",
+        )
+    try:
+        return ResultDocument.model_validate_json(text)
+    except ValidationError as error:
+        raise UsageError(f"{path} is not a result file", "make the result again") from error
+
+
+def candidate_file_name(task_id: str) -> str:
+    """`kernelbench/36_RMSNorm_` gives `36_RMSNorm_optimized.py`."""
+    stem = re.sub(r"\W+", "_", task_id.rpartition("/")[2], flags=re.ASCII).strip("_")
+    return f"{stem or 'task'}_optimized.py"
+
+
+def _answer(found: TaskBundle) -> tuple[TaskResult, Candidate | None]:
+    if found.result is None:
+        raise ValueError(f"task {found.task.id!r} has no answer yet")
+    if found.result.status == "improved" and found.best is None:
+        raise ValueError(f"no attempt has candidate {found.result.candidate_hash}")
+    return found.result, found.best
+
+
+def _document(run: Run, found: TaskBundle, result: TaskResult, name: str | None) -> ResultDocument:
+    best, verdict, reference = found.best, None, None
+    if best is not None:
+        reference = CandidateReference(
+            hash=best.hash,
+            backend=best.backend,
+            entry_point=best.entry_point,
+            origin=best.origin,
+            file=name,
+        )
+        if result.evaluation is not None:
+            verdict = verdict_document(found.task, best, result.evaluation)
+    return ResultDocument(
+        run_id=run.id,
+        task=TaskReference(id=found.task.id, hash=found.task.hash),
+        status=result.status,
+        error=result.error,
+        candidate=reference,
+        verdict=verdict,
+        usage=sum((attempt.usage for attempt in found.attempts), Usage.zero()),
+    )
+
+
+def _version_of(text: str) -> int | None:
+    class Versioned(Record, extra="ignore"):
+        schema_version: int | None = None
+
+    try:
+        return Versioned.model_validate_json(text).schema_version
+    except ValidationError:
+        return None
+
+
+def _candidate_file_in(out_dir: Path) -> str | None:
+    """The optimised file that an earlier result put here, if there is one."""
+    try:
+        earlier = read_result(out_dir)
+    except UsageError:
+        return None
+    name = earlier.candidate.file if earlier.candidate else None
+    return name if name == candidate_file_name(earlier.task.id) else None

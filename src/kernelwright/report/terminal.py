@@ -1,0 +1,85 @@
+"""Results in a terminal: rich tables where there is one, plain lines where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from kernelwright.report import format as fmt
+from kernelwright.report.metrics import SuiteMetrics
+from kernelwright.report.view import headline_of
+from kernelwright.store.results import TaskResult
+
+STYLES = {"win": "green", "none": "default", "infra": "yellow"}
+COLUMNS = ("task", "answer", "vs eager", "vs torch.compile")
+
+
+def metrics_table(metrics: SuiteMetrics) -> Table:
+    """The figures of a suite, fast_p first."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in _figures(metrics):
+        table.add_row(name, value)
+    return table
+
+
+def metrics_text(metrics: SuiteMetrics) -> str:
+    """The same as plain lines."""
+    figures = _figures(metrics)
+    width = max(len(name) for name, _ in figures)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in figures)
+
+
+def results_table(results: Sequence[TaskResult]) -> Table:
+    """One row per task."""
+    table = Table(*COLUMNS, box=None, pad_edge=False)
+    for result in results:
+        style = STYLES[headline_of(result)[0]]
+        name, answer, *speedups = _row(result)
+        table.add_row(Text(name), Text(answer, style=style), *speedups)
+    return table
+
+
+def results_text(results: Sequence[TaskResult]) -> str:
+    """The same as plain, aligned lines."""
+    lines = [COLUMNS, *(_row(result) for result in results)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
+    padded = (zip(line, widths, strict=True) for line in lines)
+    return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in line).rstrip() for line in padded)
+
+
+def task_summary(result: TaskResult) -> str:
+    """The answer for one task in two plain lines."""
+    _, headline, detail = headline_of(result)
+    return f"{result.task_id}: {headline}\n{detail}".rstrip()
+
+
+def _figures(metrics: SuiteMetrics) -> list[tuple[str, str]]:
+    shares = [(f"fast_{p:g}", _share(share)) for p, share in metrics.fast_p.items()]
+    return [
+        *shares,
+        ("geometric mean (reference kept = 1)", _ratio(metrics.geometric_mean)),
+        ("median (reference kept = 1)", _ratio(metrics.median)),
+        ("improved", f"{metrics.improved} of {metrics.tasks}"),
+        ("measured", f"{metrics.measured} of {metrics.tasks}"),
+        ("infrastructure errors", str(metrics.errors)),
+    ]
+
+
+def _row(result: TaskResult) -> tuple[str, ...]:
+    answers = {"improved": "improved", "no_improvement": "no improvement", "error": "error"}
+    final = result.evaluation
+    found = final.speedup if final and final.accepted else {}
+    speedups = (fmt.speedup(found.get(name)) for name in ("eager", "compile"))
+    return (result.task_id, answers[result.status], *speedups)
+
+
+def _share(value: float | None) -> str:
+    return fmt.UNKNOWN if value is None else f"{value:.1%}"
+
+
+def _ratio(value: float | None) -> str:
+    return fmt.UNKNOWN if value is None else fmt.ratio(value)

@@ -1,0 +1,278 @@
+"""What the HTML template shows, as plain words: every decision about wording is made here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from kernelwright.report import format as fmt
+from kernelwright.report.bundle import TaskBundle
+from kernelwright.report.chart import Point, points, speedup_chart
+from kernelwright.schema import (
+    Attempt,
+    Candidate,
+    Correctness,
+    Evaluation,
+    Origin,
+    Speedup,
+    Usage,
+    WorkloadResult,
+)
+from kernelwright.store.results import TaskResult
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One large number of the headline."""
+
+    value: str
+    meaning: str
+    interval: str
+
+
+@dataclass(frozen=True)
+class AttemptView:
+    """One line of the verdict trail."""
+
+    index: int
+    plan: str
+    what: str
+    tone: str
+    """`win`, `ok`, `bad` or `infra`."""
+    status: str
+    reason: str
+    speedup: str
+    flags: list[str]
+    cost: str
+    time: str
+
+
+@dataclass(frozen=True)
+class WorkloadView:
+    """One line of the table of workloads."""
+
+    name: str
+    times: list[str]
+    speedups: list[str]
+    error: str
+    reference_error: str
+    margin: str
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """One task's section."""
+
+    anchor: str
+    id: str
+    tone: str
+    """`win`, `none` or `infra`."""
+    headline: str
+    detail: str
+    figures: list[Figure]
+    facts: list[tuple[str, str]]
+    chart: Markup
+    chart_rows: list[tuple[str, str, str]]
+    workloads: list[WorkloadView]
+    attempts: list[AttemptView]
+    diff: list[tuple[str, str]]
+    source: str | None
+    environment: list[tuple[str, str]]
+    usage: list[tuple[str, str]]
+
+
+def task_view(found: TaskBundle, position: int) -> TaskView:
+    """Everything the section of one task says."""
+    result, best = found.result, found.best
+    final = result.evaluation if result else None
+    tone, headline, detail = headline_of(result)
+    marks = points(found.attempts)
+    return TaskView(
+        anchor=f"task-{position}",
+        id=found.task.id,
+        tone=tone,
+        headline=headline,
+        detail=detail,
+        figures=_figures(final) if final and tone == "win" else [],
+        facts=_facts(best, final),
+        chart=speedup_chart(marks, f"chart-{position}"),
+        chart_rows=[_chart_row(point) for point in marks],
+        workloads=[_workload(one) for one in final.workloads] if final else [],
+        attempts=[_attempt(one) for one in found.attempts],
+        diff=_diff(found.task.source, best.source) if best else [],
+        source=best.source if best else None,
+        environment=[(key, fmt.anything(value)) for key, value in _environment(found)],
+        usage=_usage(found),
+    )
+
+
+def headline_of(result: TaskResult | None) -> tuple[str, str, str]:
+    """Tone, headline and one sentence for the answer to a task."""
+    if result is None:
+        return "infra", "Not finished", "The run ended before this task had an answer."
+    if result.status == "error":
+        return "infra", "No answer: infrastructure error", result.error or ""
+    final = result.evaluation
+    if result.status == "improved" and final is not None:
+        return "win", _win(final), _win_detail(final)
+    if final is None:
+        return "none", "No improvement found", "No candidate was accepted; keep the reference."
+    if not final.accepted:
+        return "none", "No improvement found", f"The best candidate was refused: {final.reason}"
+    shown = fmt.speedup(final.speedup.get("eager"))
+    return "none", "No improvement found", f"Best accepted candidate against eager: {shown}."
+
+
+def found_by(origin: Origin) -> str:
+    """How a candidate came about, in words that claim no more than was done."""
+    who = {
+        "offline": "offline optimizer, no language model",
+        "model": f"language model {origin.model or fmt.UNKNOWN}",
+        "user": "given by the user",
+    }[origin.kind]
+    how = f" ({origin.strategy})" if origin.strategy else ""
+    return f"{who}{how}: {origin.description}" if origin.description else f"{who}{how}"
+
+
+def _win(final: Evaluation) -> str:
+    against = final.speedup.get("compile")
+    both = against is not None and against.is_faster
+    return f"Faster than eager PyTorch{' and torch.compile' if both else ''}"
+
+
+def _win_detail(final: Evaluation) -> str:
+    eager = fmt.speedup(final.speedup["eager"])
+    return f"{eager} the speed of eager PyTorch. {_against_compile(final)}"
+
+
+def _against_compile(final: Evaluation) -> str:
+    against = final.speedup.get("compile")
+    if against is None:
+        return "torch.compile was not measured."
+    if against.is_faster or against.ci95[1] < 1:
+        return f"{fmt.speedup(against)} the speed of torch.compile."
+    return f"No measurable difference from torch.compile, {fmt.speedup(against)}."
+
+
+def _figures(final: Evaluation) -> list[Figure]:
+    names = {"eager": "the speed of eager PyTorch", "compile": "the speed of torch.compile"}
+    return [_figure(final.speedup.get(key), meaning) for key, meaning in names.items()]
+
+
+def _figure(value: Speedup | None, meaning: str) -> Figure:
+    if value is None:
+        return Figure("–", meaning, fmt.NOT_MEASURED)
+    return Figure(fmt.ratio(value.median), meaning, f"95% interval {fmt.interval(value.ci95)}")
+
+
+def _facts(best: Candidate | None, final: Evaluation | None) -> list[tuple[str, str]]:
+    facts = []
+    if best is not None:
+        facts += [("What it is", fmt.backend(best.backend)), ("Found by", found_by(best.origin))]
+    if final is not None:
+        sandbox = final.sandbox
+        facts += [
+            ("Measured", f"level {final.level}, {final.tolerance} tolerance"),
+            ("Sandbox", sandbox.kind),
+            ("It holds", ", ".join(sandbox.holds) or "nothing stated"),
+            ("It does not hold", ", ".join(sandbox.lacks) or "nothing stated"),
+        ]
+    if final is not None and final.evidence is not None:
+        facts.append((f"Evidence ({final.evidence.level})", "; ".join(final.evidence.facts)))
+    return facts
+
+
+def _chart_row(point: Point) -> tuple[str, str, str]:
+    shown = fmt.speedup(point.speedup) if point.speedup else point.outcome.replace("_", " ")
+    best = "none yet" if point.best is None else fmt.ratio(point.best)
+    return str(point.index), shown, best
+
+
+def _workload(result: WorkloadResult) -> WorkloadView:
+    keys = ("candidate", "eager", "compile")
+    times = [result.timing[key].median_us if key in result.timing else None for key in keys]
+    speedups = [fmt.speedup(result.speedup.get(key)) for key in ("eager", "compile")]
+    found = result.correctness
+    return WorkloadView(
+        name=result.workload,
+        times=[fmt.microseconds(one) for one in times],
+        speedups=speedups,
+        error=fmt.error_size(found.max_abs_error if found else None),
+        reference_error=fmt.error_size(found.reference_max_abs_error if found else None),
+        margin=_margin(found),
+    )
+
+
+def _margin(found: Correctness | None) -> str:
+    if found is None or found.worst_margin is None:
+        return fmt.UNKNOWN
+    return f"{found.worst_margin:.0%} of allowed"
+
+
+def _attempt(attempt: Attempt) -> AttemptView:
+    final = attempt.evaluation
+    tone, status = _outcome(final)
+    return AttemptView(
+        index=attempt.index,
+        plan=attempt.plan or "no plan recorded",
+        what=fmt.backend(attempt.candidate.backend) if attempt.candidate else "",
+        tone=tone,
+        status=status,
+        reason=final.reason if final else attempt.error or "",
+        speedup=_counted(final),
+        flags=[
+            f"{flag.rule} ({flag.severity}): {flag.evidence}"
+            for flag in (final.flags if final else ())
+        ],
+        cost=fmt.dollars(attempt.usage.cost_usd),
+        time=fmt.seconds(attempt.span.ended - attempt.span.started),
+    )
+
+
+def _counted(final: Evaluation | None) -> str:
+    if final is None or not final.speedup:
+        return fmt.NOT_MEASURED
+    return fmt.speedup(final.speedup.get("eager")) if final.accepted else "not counted"
+
+
+def _outcome(final: Evaluation | None) -> tuple[str, str]:
+    if final is None:
+        return "infra", "infrastructure error"
+    if final.is_win:
+        return "win", "faster"
+    if final.accepted:
+        return "ok", "right, not faster" if final.speedup else "right, not timed"
+    refused = final.status.value == "passed"
+    return "bad", "refused" if refused else final.status.value.replace("_", " ")
+
+
+def _diff(reference: str, best: str) -> list[tuple[str, str]]:
+    lines = difflib.unified_diff(
+        reference.splitlines(), best.splitlines(), "reference", "optimized", lineterm=""
+    )
+    kinds = {"+": "added", "-": "removed", "@": "place"}
+    named: list[tuple[str, str]] = []
+    for number, line in enumerate(lines):
+        named.append(("file" if number < 2 else kinds.get(line[:1], "same"), line))
+    return named
+
+
+def _environment(found: TaskBundle) -> list[tuple[str, object]]:
+    evaluations: Sequence[Evaluation] = [one.evaluation for one in found.attempts if one.evaluation]
+    if found.result and found.result.evaluation:
+        return list(found.result.evaluation.environment.items())
+    return list(evaluations[-1].environment.items()) if evaluations else []
+
+
+def _usage(found: TaskBundle) -> list[tuple[str, str]]:
+    total = sum((attempt.usage for attempt in found.attempts), Usage.zero())
+    return [
+        ("Attempts", fmt.count(len(found.attempts))),
+        ("Model calls", fmt.count(len(found.calls))),
+        ("Input tokens", fmt.count(total.input_tokens)),
+        ("Output tokens", fmt.count(total.output_tokens)),
+        ("Cost", fmt.dollars(total.cost_usd)),
+    ]

@@ -1,0 +1,54 @@
+"""Writing files so that a reader sees the old one or the new one, never a part of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kernelwright.errors import PrerequisiteError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` by a file with `text`; its folder is made where missing.
+
+    Raises:
+        PrerequisiteError: the folder cannot be written, or the disk is full.
+    """
+    write_all_atomically(path.parent, {path.name: text})
+
+
+def write_all_atomically(folder: Path, files: dict[str, str]) -> None:
+    """Write all `files` (name to text) beside their targets first, then replace them in order.
+
+    Raises:
+        PrerequisiteError: as above; then none of the files was touched.
+    """
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as staging:
+            for name, text in files.items():
+                _write_and_sync(Path(staging) / name, text)
+            for name in files:
+                os.replace(Path(staging) / name, folder / name)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` while writing to `path` into a sentence with a hint."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "free some disk space" if full else "choose a folder that can be written"
+        raise PrerequisiteError(f"cannot write to {path}: {error.strerror}", hint) from error
+
+
+def _write_and_sync(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,298 @@
+"""The store: everything that runs leave behind, in one database.
+
+All methods are safe to call from several threads, and several processes may use one database at
+once, each with its own `Store`. Every `add_` is one transaction. Nouns are frozen: what was stored
+is replaced only where a method says so. Any method may raise `StoreError`.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Column, Connection, Table, delete, func, insert, select, update
+
+from kernelwright.errors import StoreError, UsageError, did_you_mean
+from kernelwright.schema import (
+    Attempt,
+    Evaluation,
+    ModelCall,
+    Run,
+    RunStatus,
+    Task,
+    Trajectory,
+    Usage,
+    digest,
+)
+from kernelwright.store import rows, tables
+from kernelwright.store.database import Database
+from kernelwright.store.results import Event, TaskResult
+
+KNOWN_RUNS_IN_HINT = 10
+
+
+def open_store(location: str | Path) -> Store:
+    """Open the database at a path or URL; a missing SQLite file is created.
+
+    Raises:
+        StoreError: it cannot be opened or written, is damaged, or is of a newer version.
+        UsageError: `location` is a URL that means nothing.
+    """
+    return Store(Database(location))
+
+
+class Store:
+    """Runs, tasks, attempts, model calls, cached evaluations and answers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def location(self) -> str:
+        """Where the database is, for messages."""
+        return self._database.name
+
+    def close(self) -> None:
+        """Close all connections; nothing is lost without it."""
+        self._database.close()
+
+    # Runs
+
+    def add_run(self, run: Run) -> None:
+        """Store a new run."""
+        with self._database.writing() as connection:
+            connection.execute(insert(tables.runs).values(rows.run_row(run)))
+
+    def update_run(
+        self,
+        run_id: str,
+        *,
+        status: RunStatus,
+        ended: float | None = None,
+        usage: Usage | None = None,
+    ) -> Run:
+        """Set status and end of a run, and its usage where one is given; returns it as stored."""
+        with self._database.writing() as connection:
+            query = select(tables.runs.c.data).where(tables.runs.c.id == run_id)
+            found = connection.execute(query).scalar_one_or_none()
+            if found is None:
+                raise StoreError(f"run {run_id!r} is not stored", hint="add it first")
+            old = rows.decode(Run, found)
+            changes = {"status": status, "ended": ended, "usage": usage or old.usage}
+            run = old.model_copy(update=changes)
+            statement = update(tables.runs).where(tables.runs.c.id == run_id)
+            connection.execute(statement.values(rows.run_row(run)))
+        return run
+
+    def get_run(self, reference: str) -> Run:
+        """The run with this id, or the only one whose id starts so.
+
+        Raises:
+            UsageError: no such run, or several.
+        """
+        column = tables.runs.c.id
+        query = select(column, tables.runs.c.data).where(
+            column.startswith(reference, autoescape=True)
+        )
+        with self._database.reading() as connection:
+            found = {row.id: row.data for row in connection.execute(query)} if reference else {}
+        if reference in found:
+            return rows.decode(Run, found[reference])
+        if len(found) == 1:
+            return rows.decode(Run, found.popitem()[1])
+        if found:
+            raise UsageError(f"{reference!r} is the start of several runs", ", ".join(found))
+        raise UsageError(f"unknown run {reference!r}", self._known_runs(reference))
+
+    def _known_runs(self, reference: str) -> str:
+        known = [run.id for run in self.list_runs(KNOWN_RUNS_IN_HINT)]
+        return did_you_mean(reference, known) if known else f"no run is stored in {self.location}"
+
+    def list_runs(self, limit: int | None = 20) -> list[Run]:
+        """Runs, newest first; all of them when `limit` is None."""
+        query = select(tables.runs.c.data).order_by(
+            tables.runs.c.started.desc(), tables.runs.c.id.desc()
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(query.limit(limit)).scalars().all()
+        return [rows.decode(Run, data) for data in found]
+
+    # Tasks and their answers
+
+    def add_task(self, run_id: str, task: Task) -> None:
+        """Store a task of a run; its content is kept once for all runs.
+
+        Raises:
+            UsageError: the run has this task id with other content.
+        """
+        content_hash = digest(task.model_dump(mode="json"))
+        with self._database.writing() as connection:
+            known = self._content_of(connection, run_id, task.id)
+            if known == content_hash:
+                return
+            if known is not None:
+                raise UsageError(
+                    f"task {task.id!r} has changed since run {run_id!r} began",
+                    hint="start a new run for the changed task",
+                )
+            _add_content(connection, content_hash, task)
+            row = {"run_id": run_id, "task_id": task.id, "task_hash": task.hash}
+            place = {"position": _next(connection, tables.run_tasks.c.position, run_id=run_id)}
+            values = {**row, **place, "content_hash": content_hash}
+            connection.execute(insert(tables.run_tasks).values(values))
+
+    def _content_of(self, connection: Connection, run_id: str, task_id: str) -> str | None:
+        query = select(tables.run_tasks.c.content_hash)
+        found = query.filter_by(run_id=run_id, task_id=task_id)
+        return connection.execute(found).scalar_one_or_none()
+
+    def tasks_of(self, run_id: str) -> list[Task]:
+        """The tasks of a run, in the order in which they were added."""
+        query = (
+            select(tables.tasks.c.data)
+            .join(tables.run_tasks, tables.run_tasks.c.content_hash == tables.tasks.c.content_hash)
+            .where(tables.run_tasks.c.run_id == run_id)
+            .order_by(tables.run_tasks.c.position)
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(query).scalars().all()
+        return [rows.decode(Task, data) for data in found]
+
+    def add_task_result(self, run_id: str, result: TaskResult) -> None:
+        """Store the answer for a task; replaces an earlier answer."""
+        table = tables.task_results
+        with self._database.writing() as connection:
+            connection.execute(delete(table).filter_by(run_id=run_id, task_id=result.task_id))
+            connection.execute(insert(table).values(rows.result_row(run_id, result)))
+
+    def task_results_of(self, run_id: str) -> list[TaskResult]:
+        """The answers so far, in the order of the run's tasks."""
+        results, places = tables.task_results, tables.run_tasks
+        same = (results.c.run_id == places.c.run_id) & (results.c.task_id == places.c.task_id)
+        query = select(results.c.data).join(places, same).where(results.c.run_id == run_id)
+        with self._database.reading() as connection:
+            found = connection.execute(query.order_by(places.c.position)).scalars().all()
+        return [rows.decode(TaskResult, data) for data in found]
+
+    # Attempts and model calls
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """Store an attempt; storing the same one again changes nothing.
+
+        Raises:
+            StoreError: another attempt has its place, or its run or task is not stored.
+        """
+        row = rows.attempt_row(attempt)
+        table = tables.attempts
+        with self._database.writing() as connection:
+            place = {name: row[name] for name in ("run_id", "task_id", "number")}
+            query = select(table.c.data).filter_by(**place)
+            known = connection.execute(query).scalar_one_or_none()
+            if known is None:
+                connection.execute(insert(table).values(row))
+            elif known != row["data"]:
+                raise StoreError(
+                    f"attempt {attempt.index} of {attempt.task_id!r} is stored with other content",
+                    hint="two processes may be continuing the same run; stop one of them",
+                )
+
+    def attempts_of(self, run_id: str, task_id: str | None = None) -> list[Attempt]:
+        """Attempts of a run or of one of its tasks, by task and index."""
+        table = tables.attempts
+        query = select(table.c.data).where(table.c.run_id == run_id)
+        if task_id is not None:
+            query = query.where(table.c.task_id == task_id)
+        with self._database.reading() as connection:
+            ordered = query.order_by(table.c.task_id, table.c.number)
+            found = connection.execute(ordered).scalars().all()
+        return [rows.decode(Attempt, data) for data in found]
+
+    def add_model_call(self, run_id: str, task_id: str, call: ModelCall) -> None:
+        """Store a model call behind those that the task has."""
+        table = tables.model_calls
+        with self._database.writing() as connection:
+            number = _next(connection, table.c.number, run_id=run_id, task_id=task_id)
+            key = {"run_id": run_id, "task_id": task_id, "number": number}
+            connection.execute(insert(table).values({**key, **rows.call_row(call)}))
+
+    def model_calls_of(self, run_id: str, task_id: str | None = None) -> list[ModelCall]:
+        """Model calls of a run or of one of its tasks, in order."""
+        table = tables.model_calls
+        query = select(table.c.data).where(table.c.run_id == run_id)
+        if task_id is not None:
+            query = query.where(table.c.task_id == task_id)
+        with self._database.reading() as connection:
+            ordered = query.order_by(table.c.task_id, table.c.number)
+            found = connection.execute(ordered).scalars().all()
+        return [rows.decode(ModelCall, data) for data in found]
+
+    def trajectory(self, run_id: str, task_id: str) -> Trajectory:
+        """Everything behind one task of a run.
+
+        Raises:
+            UsageError: the run has no such task.
+        """
+        by_id = {task.id: task for task in self.tasks_of(run_id)}
+        if task_id not in by_id:
+            hint = did_you_mean(task_id, list(by_id)) if by_id else "the run has no tasks"
+            raise UsageError(f"run {run_id!r} has no task {task_id!r}", hint)
+        return Trajectory(
+            run_id=run_id,
+            task=by_id[task_id],
+            calls=tuple(self.model_calls_of(run_id, task_id)),
+            attempts=tuple(self.attempts_of(run_id, task_id)),
+        )
+
+    # Evaluation cache and progress
+
+    def cached_evaluation(self, key: str) -> Evaluation | None:
+        """The evaluation stored under `key`; None when there is none."""
+        query = select(tables.evaluations.c.data).filter_by(key=key)
+        with self._database.reading() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else rows.decode(Evaluation, found)
+
+    def cache_evaluation(self, key: str, evaluation: Evaluation) -> None:
+        """Store an evaluation under `key`; replaces an earlier one."""
+        table = tables.evaluations
+        with self._database.writing() as connection:
+            connection.execute(delete(table).filter_by(key=key))
+            connection.execute(insert(table).values(rows.evaluation_row(key, evaluation)))
+
+    def add_event(self, run_id: str, text: str) -> None:
+        """Store a progress line with the present time."""
+        with self._database.writing() as connection:
+            number = _next(connection, tables.events.c.number, run_id=run_id)
+            row = {"run_id": run_id, "number": number, "at": time.time(), "text": text}
+            connection.execute(insert(tables.events).values(row))
+
+    def events_of(self, run_id: str, start: int = 0) -> list[Event]:
+        """The progress lines of a run from number `start` on."""
+        table = tables.events
+        query = select(table.c.number, table.c.at, table.c.text).where(
+            table.c.run_id == run_id, table.c.number >= start
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(query.order_by(table.c.number)).all()
+        return [Event(number=row.number, at=row.at, text=row.text) for row in found]
+
+
+def _add_content(connection: Connection, content_hash: str, task: Task) -> None:
+    table: Table = tables.tasks
+    query = select(table.c.content_hash).filter_by(content_hash=content_hash)
+    if connection.execute(query).first() is None:
+        row = {"content_hash": content_hash, "data": rows.encode(task)}
+        connection.execute(insert(table).values(row))
+
+
+def _next(connection: Connection, column: Column[int], **key: str) -> int:
+    query = select(func.max(column)).filter_by(**key)
+    last = connection.execute(query).scalar_one()
+    return 0 if last is None else last + 1

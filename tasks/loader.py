@@ -1,0 +1,155 @@
+"""Tasks from KernelBench-format files, parsed by AST and never executed on this side.
+
+Format (KernelBench, github.com/ScalingIntelligence/KernelBench): a module with `class Model`
+(`__init__(*init_inputs)`, `forward(*inputs)`), `get_inputs()` and `get_init_inputs()`. A folder
+with `reference.py` and `task.toml` adds workloads to it.
+"""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from kernelwright.errors import TaskError, did_you_mean
+from kernelwright.schema import Scalar, Task, ToleranceName, Workload
+from kernelwright.tasks.constants import replace_constants
+
+LIBRARY = Path(__file__).parent / "library"
+FORMAT_HINT = "a task file defines class Model, get_inputs() and get_init_inputs()"
+
+
+def load_task(
+    reference: str,
+    overrides: Mapping[str, Scalar] | None = None,
+    tolerance: ToleranceName = "default",
+) -> Task:
+    """Load a task by path or by library id.
+
+    Args:
+        reference: path of a KernelBench-format file, of a task folder, or an id (`softmax`,
+            `library/softmax`).
+        overrides: `--set` values; they win over those of the workloads.
+
+    Raises:
+        TaskError: the file is missing, not Python, or not in the format.
+        UsageError: an override names no constant of the task.
+    """
+    path = find_task_file(reference)
+    source = _read(path)
+    _check_format(source, path)
+    more = _task_toml(path.parent / "task.toml") if path.name == "reference.py" else {}
+    task = _build(path, source, {**more, "overrides": dict(overrides or {}), "tolerance": tolerance})
+    for workload in task.workloads:
+        replace_constants(source, task.overrides_for(workload))
+    return task
+
+
+def find_task_file(reference: str) -> Path:
+    """The reference file that a path or id means. Raises TaskError when there is none."""
+    path = Path(reference)
+    if path.is_dir():
+        path = path / "reference.py"
+    if path.is_file():
+        return path
+    shipped = LIBRARY / reference.removeprefix("library/") / "reference.py"
+    if shipped.is_file():
+        return shipped
+    if path.suffix == ".py" or "/" in reference.removeprefix("library/"):
+        raise TaskError(f"no task file {reference!r}", hint="`kernelwright tasks list` shows ids")
+    raise TaskError(f"unknown task {reference!r}", hint=did_you_mean(reference, library_ids()))
+
+
+def library_ids() -> list[str]:
+    """Ids of the tasks that come with the package."""
+    return sorted(f"library/{file.parent.name}" for file in LIBRARY.glob("*/reference.py"))
+
+
+def suite_files(folder: Path) -> list[Path]:
+    """Every task file in a folder: task folders, and KernelBench-format files at any depth."""
+    if not folder.is_dir():
+        raise TaskError(f"no folder {str(folder)!r}")
+    files = [path for path in sorted(folder.rglob("*.py")) if _defines_model(path)]
+    if not files:
+        raise TaskError(f"no task in {str(folder)!r}", hint=FORMAT_HINT)
+    return sorted(files, key=_natural)
+
+
+def _natural(path: Path) -> tuple[str, int, str]:
+    number = path.stem.split("_")[0]
+    return str(path.parent), int(number) if number.isdigit() else 0, path.name
+
+
+def _defines_model(path: Path) -> bool:
+    text = path.read_text(errors="replace")
+    return "class Model" in text and "def get_inputs" in text
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{str(path)!r} is not UTF-8 text") from error
+    except OSError as error:
+        raise TaskError(f"cannot read {str(path)!r}: {error.strerror}") from error
+
+
+def _check_format(source: str, path: Path) -> None:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise TaskError(
+            f"{str(path)!r} is not valid Python: line {error.lineno}: {error.msg}"
+        ) from error
+    except ValueError as error:
+        raise TaskError(f"{str(path)!r} is not valid Python: {error}") from error
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    if "Model" not in classes:
+        raise TaskError(f"{str(path)!r} defines no class Model", hint=FORMAT_HINT)
+    for name in ("get_inputs", "get_init_inputs"):
+        if name not in functions:
+            raise TaskError(f"{str(path)!r} defines no {name}()", hint=FORMAT_HINT)
+    if not _has_forward(classes["Model"]):
+        raise TaskError(f"class Model in {str(path)!r} has no forward()", hint=FORMAT_HINT)
+
+
+def _has_forward(model: ast.ClassDef) -> bool:
+    # A base class other than nn.Module may bring forward along.
+    own = any(isinstance(n, ast.FunctionDef) and n.name == "forward" for n in model.body)
+    plain = any(ast.unparse(base).endswith("Module") for base in model.bases)
+    return own or not plain
+
+
+def _task_toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        data = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TaskError(f"{str(path)!r} is not valid TOML: {error}") from error
+    data.pop("description", None)
+    return data
+
+
+def _build(path: Path, source: str, fields: dict[str, Any]) -> Task:
+    folder = path.parent.resolve()
+    if path.name == "reference.py":
+        identity = f"{folder.parent.name}/{folder.name}"
+    else:
+        identity = f"{folder.name}/{path.stem}"
+    try:
+        return Task(id=identity, source=source, **fields)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        message = f"task.toml of {identity!r}: {where}: {error.errors()[0]['msg']}"
+        raise TaskError(message) from error
+
+
+def effective_source(task: Task, workload: Workload) -> str:
+    """The reference source with the workload's constants in place."""
+    return replace_constants(task.source, task.overrides_for(workload))

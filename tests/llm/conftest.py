@@ -1,0 +1,87 @@
+"""A loopback provider per test, and the hosted models that talk to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from kernelwright.llm.anthropic_client import AnthropicMessages
+from kernelwright.llm.base import LLM, Completion
+from kernelwright.llm.endpoint import Endpoint
+from kernelwright.llm.openai_client import OpenAIChat
+from kernelwright.llm.retry import RetryPolicy
+from kernelwright.schema import Message
+from tests.llm.loopback import (
+    Loopback,
+    Reply,
+    anthropic_answer,
+    anthropic_error,
+    anthropic_usage,
+    openai_answer,
+    openai_error,
+    openai_usage,
+)
+
+KEY = "sk-secret-0123456789"
+QUICK = RetryPolicy(tries=4, first_wait_s=0.01, longest_wait_s=0.02)
+LONG_S = 60.0
+"""A deadline that no test reaches."""
+
+
+@pytest.fixture(autouse=True)
+def no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine has set for providers and proxies doesn't reach a test."""
+    for prefix in ("OPENAI", "ANTHROPIC"):
+        for name in ("API_KEY", "BASE_URL", "ORG_ID", "PROJECT_ID", "CUSTOM_HEADERS"):
+            monkeypatch.delenv(f"{prefix}_{name}", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def loopback() -> Iterator[Loopback]:
+    """A server that lives as long as the test."""
+    server = Loopback()
+    yield server
+    server.close()
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """One provider's client, connected to the loopback, with its wire format."""
+
+    llm: LLM
+    loopback: Loopback
+    key_variable: str
+    answer: Callable[..., Reply]
+    error: Callable[..., Reply]
+    usage: Callable[[int, int], dict[str, object]]
+
+    def ask(self, deadline_s: float = LONG_S) -> Completion:
+        """One call, about nothing."""
+        question = [Message(role="user", content="hello")]
+        return self.llm.complete(question, max_tokens=16, temperature=None, deadline_s=deadline_s)
+
+
+def openai_hosted(server: Loopback, policy: RetryPolicy = QUICK) -> Hosted:
+    """GPT-4o at the loopback."""
+    where = Endpoint("openai", f"{server.url}/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL", KEY)
+    llm = OpenAIChat("openai/gpt-4o", "gpt-4o", where, policy)
+    return Hosted(llm, server, where.key_variable, openai_answer, openai_error, openai_usage)
+
+
+def anthropic_hosted(server: Loopback, policy: RetryPolicy = QUICK) -> Hosted:
+    """Claude Haiku 4.5 at the loopback."""
+    where = Endpoint("anthropic", server.url, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", KEY)
+    llm = AnthropicMessages("anthropic/claude-haiku-4-5", "claude-haiku-4-5", where, policy)
+    return Hosted(
+        llm, server, where.key_variable, anthropic_answer, anthropic_error, anthropic_usage
+    )
+
+
+@pytest.fixture(params=[openai_hosted, anthropic_hosted], ids=["openai", "anthropic"])
+def hosted(request: pytest.FixtureRequest, loopback: Loopback) -> Hosted:
+    """Each provider in turn."""
+    connect: Callable[[Loopback], Hosted] = request.param
+    return connect(loopback)

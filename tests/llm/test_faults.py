@@ -1,0 +1,124 @@
+"""What goes wrong on the wire becomes a `ProviderError`, after the retries that make sense."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from kernelwright.errors import ProviderError
+from kernelwright.llm.endpoint import Endpoint
+from kernelwright.llm.openai_client import OpenAIChat
+from kernelwright.schema import Message
+from tests.llm.conftest import KEY, QUICK, Hosted
+from tests.llm.loopback import Reply
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_fails_at_once_and_names_its_variable(hosted: Hosted, status: int) -> None:
+    hosted.loopback.script(hosted.error(status, f"bad key {KEY}"))
+    with pytest.raises(ProviderError, match=f"HTTP {status}: bad key") as caught:
+        hosted.ask()
+    assert caught.value.hint is not None and hosted.key_variable in caught.value.hint
+    assert KEY not in caught.value.message
+    assert len(hosted.loopback.asked) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_a_wrong_request_is_not_repeated(hosted: Hosted, status: int) -> None:
+    hosted.loopback.script(hosted.error(status, "no such thing"))
+    with pytest.raises(ProviderError, match="no such thing"):
+        hosted.ask()
+    assert len(hosted.loopback.asked) == 1
+
+
+def test_a_refused_temperature_says_what_to_do(hosted: Hosted) -> None:
+    hosted.loopback.script(hosted.error(400, "Unsupported value: 'temperature'"))
+    with pytest.raises(ProviderError) as caught:
+        hosted.ask()
+    assert caught.value.hint is not None and "unset" in caught.value.hint
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
+def test_a_passing_fault_is_retried(hosted: Hosted, status: int) -> None:
+    hosted.loopback.script(hosted.error(status, "later"), hosted.answer("hi"))
+    assert hosted.ask().text == "hi"
+    assert len(hosted.loopback.asked) == 2
+
+
+def test_a_reset_connection_is_retried(hosted: Hosted) -> None:
+    hosted.loopback.script(Reply(fault="reset"), hosted.answer("hi"))
+    assert hosted.ask().text == "hi"
+    assert len(hosted.loopback.asked) == 2
+
+
+def test_only_our_own_layer_retries(hosted: Hosted) -> None:
+    hosted.loopback.script(hosted.error(500, "broken for good"))
+    with pytest.raises(ProviderError, match=r"broken for good \(tried 4 times\)"):
+        hosted.ask()
+    assert len(hosted.loopback.asked) == QUICK.tries
+
+
+@pytest.mark.parametrize("header", ["retry_after_ms", "retry_after"])
+def test_the_wait_that_was_asked_for_is_kept(hosted: Hosted, header: str) -> None:
+    asked_s = 0.4
+    value = "400" if header == "retry_after_ms" else "0.4"
+    hosted.loopback.script(hosted.error(429, "slow down", **{header: value}), hosted.answer("hi"))
+    started = time.monotonic()
+    assert hosted.ask().text == "hi"
+    assert time.monotonic() - started >= asked_s
+
+
+def test_a_wait_past_the_deadline_is_not_begun(hosted: Hosted) -> None:
+    hosted.loopback.script(hosted.error(429, "slow down", retry_after="3600"))
+    started = time.monotonic()
+    with pytest.raises(ProviderError, match="slow down; waiting 3.6e\\+03 s"):
+        hosted.ask(deadline_s=30)
+    assert time.monotonic() - started < 15
+    assert len(hosted.loopback.asked) == 1
+
+
+@pytest.mark.parametrize("fault", ["drip", "silence"])
+def test_the_deadline_holds_against_a_slow_server(hosted: Hosted, fault: str) -> None:
+    hosted.loopback.script(Reply(fault="drip") if fault == "drip" else Reply(fault="silence"))
+    started = time.monotonic()
+    with pytest.raises(ProviderError, match="no answer within 0.5 s"):
+        hosted.ask(deadline_s=0.5)
+    assert time.monotonic() - started < 10
+    assert len(hosted.loopback.asked) <= 1
+
+
+def test_a_deadline_in_the_past_asks_nothing(hosted: Hosted) -> None:
+    with pytest.raises(ProviderError, match="no answer within 0 s"):
+        hosted.ask(deadline_s=0)
+    assert hosted.loopback.asked == []
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": [], "content": None}, b"<html>hi</html>", b""])
+def test_an_answer_of_another_shape_is_a_provider_error(hosted: Hosted, body: object) -> None:
+    hosted.loopback.script(Reply(body))
+    with pytest.raises(ProviderError, match="without an answer"):
+        hosted.ask()
+    assert len(hosted.loopback.asked) == 1
+
+
+def test_an_error_page_is_shortened_to_one_line(hosted: Hosted) -> None:
+    page = b"<html>\n" + b"bad gateway\n" * 1000
+    hosted.loopback.script(Reply(page, 404, {"content-type": "text/html"}))
+    with pytest.raises(ProviderError, match="bad gateway") as caught:
+        hosted.ask()
+    assert "\n" not in caught.value.message and len(caught.value.message) < 600
+
+
+def test_a_server_that_is_not_there_fails_at_once() -> None:
+    with socket.socket() as taken:  # bound but not listening: connecting is refused
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        llm = OpenAIChat("x/y", "y", Endpoint("x", url, "X_API_KEY", "X_BASE_URL", KEY))
+        started = time.monotonic()
+        with pytest.raises(ProviderError, match="cannot connect to x at") as caught:
+            question = [Message(role="user", content="hello")]
+            llm.complete(question, max_tokens=16, temperature=None, deadline_s=60)
+    assert time.monotonic() - started < 20
+    assert caught.value.hint is not None and "X_BASE_URL" in caught.value.hint

@@ -1,0 +1,60 @@
+"""The price table, and what it says when it doesn't know."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from kernelwright.llm.prices import cost_usd, price_lists
+
+
+def test_tokens_are_priced_per_million() -> None:
+    assert cost_usd("openai/gpt-4o", 1_000_000, 0) == pytest.approx(2.5)
+    assert cost_usd("openai/gpt-4o", 0, 1_000_000) == pytest.approx(10.0)
+    assert cost_usd("openai/gpt-4o", 0, 0) == 0.0
+
+
+def test_cached_and_written_tokens_are_part_of_the_input() -> None:
+    million = 1_000_000
+    assert cost_usd("anthropic/claude-opus-5", million, 0, million) == pytest.approx(0.5)
+    assert cost_usd("anthropic/claude-opus-5", million, 0, 0, million) == pytest.approx(6.25)
+
+
+def test_an_alias_costs_the_same_and_an_unlisted_date_nothing_known() -> None:
+    assert cost_usd("openai/gpt-4o-2024-08-06", 10, 10) == cost_usd("openai/gpt-4o", 10, 10)
+    assert cost_usd("openai/gpt-4o-2099-01-01", 10, 10) is None
+
+
+@pytest.mark.parametrize(
+    "model", ["openai/nothing", "gpt-4o", "anthropic/gpt-4o", "openai-api/x/gpt-4o", "offline", ""]
+)
+def test_an_unknown_model_costs_none(model: str) -> None:
+    assert cost_usd(model, 10, 10) is None
+
+
+def test_unknown_counts_cost_none() -> None:
+    assert cost_usd("openai/gpt-4o", None, 10) is None
+    assert cost_usd("openai/gpt-4o", 10, None) is None
+
+
+def test_a_price_that_is_needed_but_not_listed_costs_none() -> None:
+    assert cost_usd("openai/gpt-4o", 10, 10, cache_write_tokens=5) is None
+
+
+def test_longer_prompts_than_the_price_holds_for_cost_none() -> None:
+    assert cost_usd("anthropic/claude-haiku-4-5", 100_001, 1) is not None
+    assert cost_usd("anthropic/claude-haiku-5-5", 100_000, 1) is not None
+    assert cost_usd("anthropic/claude-haiku-5-5", 100_001, 1) is None
+
+
+def test_the_table_is_dated_sourced_and_sane() -> None:
+    assert set(price_lists()) == {"openai", "anthropic"}
+    for prices in price_lists().values():
+        assert prices.as_of >= date(2026, 1, 1) and prices.source.startswith("https://")
+        names = [name for main, p in prices.models.items() for name in (main, *p.aliases)]
+        assert len(names) == len(set(names))
+        for price in prices.models.values():
+            assert 0 < price.input < price.output
+            assert price.cached_input is None or 0 < price.cached_input < price.input
+            assert price.cache_write is None or price.cache_write > price.input

@@ -1,0 +1,239 @@
+"""Every export format: which rows it has, and that `datasets` loads the file as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernelwright.errors import PrerequisiteError, UsageError
+from kernelwright.rl.export import Exported, export
+from kernelwright.schema import Attempt, Candidate, Evaluation, Flag, Message, Status
+from kernelwright.store.results import TaskResult
+from kernelwright.store.store import Store, open_store
+from tests.store import samples
+
+MESSAGES = {"role", "content"}
+COLUMNS = {
+    "sft": "messages run_id task_id task_hash candidate_hash backend origin speedup speedup_low",
+    "grpo": "prompt task_id task_hash reference task",
+    "preference": "prompt chosen rejected run_id task_id task_hash chosen_hash rejected_hash "
+    "rejected_status",
+    "attempts": "run_id task_id task_hash index status accepted level tolerance backend flags "
+    "speedup_eager speedup_eager_low speedup_eager_high speedup_compile speedup_compile_low "
+    "speedup_compile_high sandbox worker_version error candidate_hash candidate evaluation "
+    "reward reward_function reward_version reward_parts plan input_tokens output_tokens cost_usd "
+    "started ended git_commit packages",
+}
+BEST = samples.candidate()
+FAST = samples.candidate("# nearly as fast\n")
+SLOW = samples.candidate("# right but slow\n")
+WRONG = samples.candidate("# wrong\n")
+HACK = samples.candidate("# cheats\n")
+RESERVED = {"completions", "environment", "environments", "tools", "image", "images", "prompts"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "store.db") as opened:
+        opened.add_run(samples.run())
+        opened.add_task(samples.RUN_ID, samples.task())
+        yield opened
+
+
+def fill(store: Store) -> None:
+    """A proven win, a near miss, a slow one, a wrong one, a hack and an infrastructure error."""
+    refusal = Flag(rule="stale_output", severity="refuse", evidence="same output")
+    tried: list[tuple[Candidate, Evaluation]] = [
+        (SLOW, samples.evaluation(SLOW, 0.7)),
+        (WRONG, samples.evaluation(WRONG, status=Status.INCORRECT_NUMERICAL)),
+        (HACK, samples.evaluation(HACK, 30.0, status=Status.REWARD_HACK, flags=(refusal,))),
+        (FAST, samples.evaluation(FAST, 2.39)),
+        (BEST, samples.evaluation(BEST, 2.4)),
+    ]
+    for index, (made, verdict) in enumerate(tried):
+        store.add_attempt(samples.attempt(index, made, evaluation=verdict))
+    store.add_attempt(samples.attempt(5, error="no device"))
+    store.add_task_result(samples.RUN_ID, samples.improved(BEST))
+
+
+def exported(store: Store, name: str, out: Path, **options: str) -> list[dict[str, Any]]:
+    done = export(store, [samples.RUN_ID], name, out, **options)
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert done == Exported(len(rows), out, done.message) and str(out) in done.message
+    return rows
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_datasets_loads_every_format(
+    store: Store, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    fill(store)
+    rows = exported(store, name, tmp_path / "out.jsonl")
+    loaded = datasets.load_dataset(
+        "json", data_files=str(tmp_path / "out.jsonl"), cache_dir=str(tmp_path / "cache")
+    )["train"]
+    assert loaded.column_names == COLUMNS[name].split()
+    assert not RESERVED & set(loaded.column_names)
+    assert list(loaded) == rows
+    for column in {"messages", "prompt", "chosen", "rejected"} & set(loaded.column_names):
+        assert all(set(message) == MESSAGES for row in loaded for message in row[column])
+    for column in {"task", "evaluation", "flags", "reward_parts"} & set(loaded.column_names):
+        assert loaded.features[column].dtype == "string"
+
+
+def test_sft_holds_the_proven_win_alone(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    [row] = exported(store, "sft", tmp_path / "out.jsonl")
+    assert row["candidate_hash"] == BEST.hash
+    assert [message["role"] for message in row["messages"]] == ["system", "user", "assistant"]
+    assert samples.REFERENCE.strip() in row["messages"][1]["content"]
+    assert row["messages"][2]["content"] == BEST.source
+    assert row["speedup"] == 2.31
+
+
+def test_sft_uses_what_the_coder_was_shown(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    other = samples.call("unrelated", messages=(Message(role="user", content="other"),))
+    own = samples.call(f"Here it is:\n```python\n{BEST.source}\n```")
+    for call in (other, own):
+        store.add_model_call(samples.RUN_ID, samples.task().id, call)
+    [row] = exported(store, "sft", tmp_path / "out.jsonl")
+    assert row["messages"][:2] == [
+        {"role": "system", "content": "You write fast kernels."},
+        {"role": "user", "content": "Make this module faster."},
+    ]
+
+
+def test_a_win_that_was_not_measured_strictly_is_not_exported(store: Store, tmp_path: Path) -> None:
+    store.add_attempt(samples.attempt(0, BEST))
+    assert export(store, [samples.RUN_ID], "sft", tmp_path / "out.jsonl") == (
+        0,
+        None,
+        "nothing to export as sft: no candidate was accepted and measured as faster at level "
+        "strict",
+    )
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_suspicious_win_is_never_taught(store: Store, tmp_path: Path) -> None:
+    flag = Flag(rule="threads", severity="suspicious", evidence="a thread outlived the call")
+    verdict = samples.evaluation(BEST, 2.4, flags=(flag,))
+    store.add_attempt(samples.attempt(0, BEST, evaluation=verdict))
+    wrong = samples.evaluation(WRONG, status=Status.TIMEOUT)
+    store.add_attempt(samples.attempt(1, WRONG, evaluation=wrong))
+    store.add_task_result(samples.RUN_ID, samples.improved(BEST))
+    for name in ("sft", "preference"):
+        assert export(store, [samples.RUN_ID], name, tmp_path / "out.jsonl").rows == 0
+
+
+def test_pairs_are_certain_and_share_their_prompt(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    rows = exported(store, "preference", tmp_path / "out.jsonl")
+    assert {row["chosen_hash"] for row in rows} == {BEST.hash}
+    rejected = [row["rejected_hash"] for row in rows]
+    assert rejected == [SLOW.hash, WRONG.hash, HACK.hash]
+    for row in rows:
+        assert [message["role"] for message in row["prompt"]] == ["system", "user"]
+        assert [message["role"] for message in row["chosen"]] == ["assistant"]
+
+
+def test_accepted_candidates_are_compared_only_when_measured_alike(
+    store: Store, tmp_path: Path
+) -> None:
+    tried: list[tuple[Candidate, dict[str, Any]]] = [
+        (BEST, {}),
+        (SLOW, {"environment": {"cpu": "another"}}),
+        (FAST, {"level": "standard"}),
+    ]
+    for index, (made, changes) in enumerate(tried):
+        verdict = samples.evaluation(made, 2.4 if made is BEST else 0.5, **changes)
+        store.add_attempt(samples.attempt(index, made, evaluation=verdict))
+    store.add_task_result(samples.RUN_ID, samples.improved(BEST))
+    done = export(store, [samples.RUN_ID], "preference", tmp_path / "out.jsonl")
+    assert done.rows == 0 and "certainly worse" in done.message
+
+
+def test_pairs_written_for_one_prompt_keep_it(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    for made in (BEST, WRONG):
+        store.add_model_call(samples.RUN_ID, samples.task().id, samples.call(made.source))
+    rows = exported(store, "preference", tmp_path / "out.jsonl")
+    shown = {row["rejected_hash"]: row["prompt"][0]["content"] for row in rows}
+    assert shown[WRONG.hash] == "You write fast kernels."
+    assert shown[SLOW.hash] != shown[WRONG.hash]
+
+
+def test_grpo_prompts_do_not_show_hidden_workloads(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    store.add_run(samples.run("second"))
+    store.add_task("second", samples.task())
+    store.add_attempt(samples.attempt(run_id="second"))
+    done = export(store, [samples.RUN_ID, "second"], "grpo", tmp_path / "out.jsonl")
+    assert done.rows == 1
+    row = json.loads((tmp_path / "out.jsonl").read_text())
+    assert "odd_sizes" not in json.dumps(row["prompt"])
+    assert samples.task().model_validate_json(row["task"]) == samples.task()
+
+
+def test_tasks_that_never_ran_give_no_prompts(store: Store, tmp_path: Path) -> None:
+    broken = samples.evaluation(BEST, status=Status.INVALID_REFERENCE)
+    store.add_attempt(samples.attempt(0, BEST, evaluation=broken))
+    store.add_attempt(samples.attempt(1, error="no device"))
+    assert export(store, [samples.RUN_ID], "grpo", tmp_path / "out.jsonl").rows == 0
+
+
+def test_attempts_keep_errors_without_reward(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    rows = exported(store, "attempts", tmp_path / "out.jsonl", reward="kevin_v1")
+    assert [row["reward"] for row in rows[:5]] == pytest.approx([1.0, 0.0, 0.0, 2.69, 2.7])
+    assert (
+        rows[5]["reward"] is None and rows[5]["error"] == "no device" and rows[5]["status"] is None
+    )
+    assert json.loads(rows[2]["flags"])[0]["rule"] == "stale_output"
+    back = Evaluation.model_validate_json(rows[4]["evaluation"])
+    assert back == samples.evaluation(BEST, 2.4)
+
+
+def test_unknown_names_are_usage_errors(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    for run_id, name, reward, words in (
+        ("nobody", "sft", "kevin_v1", "unknown run"),
+        (samples.RUN_ID, "stf", "kevin_v1", "unknown format"),
+        (samples.RUN_ID, "sft", "kevin", "unknown reward"),
+    ):
+        with pytest.raises(UsageError, match=words) as caught:
+            export(store, [run_id], name, tmp_path / "out.jsonl", reward)
+        assert caught.value.hint
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_file_that_cannot_be_written_is_named(store: Store, tmp_path: Path) -> None:
+    fill(store)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PrerequisiteError, match="cannot write to"):
+        export(store, [samples.RUN_ID], "sft", tmp_path / "file" / "out.jsonl")
+
+
+def test_a_run_without_attempts_says_so(store: Store, tmp_path: Path) -> None:
+    done = export(store, [samples.RUN_ID], "attempts", tmp_path / "out.jsonl")
+    assert (done.rows, done.message) == (
+        0,
+        "nothing to export as attempts: the runs have no attempts",
+    )
+
+
+def test_a_strict_attempt_needs_no_second_measurement(store: Store, tmp_path: Path) -> None:
+    verdict = samples.evaluation(BEST, 2.4, level="strict")
+    attempt: Attempt = samples.attempt(0, BEST, evaluation=verdict)
+    store.add_attempt(attempt)
+    store.add_task_result(
+        samples.RUN_ID, TaskResult(task_id=samples.task().id, status="no_improvement")
+    )
+    [row] = exported(store, "sft", tmp_path / "out.jsonl")
+    assert row["speedup"] == 2.4

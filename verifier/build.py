@@ -1,0 +1,106 @@
+"""Building candidates in the sandbox, and the cache that keeps what was built.
+
+A candidate is built by being imported and called once, in a worker of its own, on inputs that are
+never used for the verdict. What it leaves in its build folder (TORCH_EXTENSIONS_DIR and inductor's
+cache) is kept by the host under the candidate's hash; later workers of the same candidate start with
+a private copy. So nothing that a candidate writes can reach another candidate or the cache itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from kernelwright.backends.base import Backend
+from kernelwright.schema import Candidate, Task, digest
+from kernelwright.verifier.channel import RemoteModule
+from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Prepared, Reference
+from kernelwright.verifier.workers import (
+    BUILD_FOLDER,
+    WORKER_VERSION,
+    Machine,
+    await_start,
+    start_worker,
+)
+
+BUILD_SEED_OFFSET = 900_000
+
+
+class Build(NamedTuple):
+    """A finished build."""
+
+    folder: Path
+    """Read-only, in the cache."""
+    seconds: float | None
+    """None when it was in the cache already."""
+
+
+def build_candidate(
+    candidate: Candidate, backend: Backend, reference: Reference, cache: Path
+) -> Build:
+    """The candidate's build, from the cache or made now.
+
+    Raises:
+        WorkerFault: the candidate does not compile, import, or survive one call.
+    """
+    folder = cache / "builds" / build_key(candidate, backend, reference.task, reference.machine)
+    if folder.exists():
+        return Build(folder, None)
+    start = time.monotonic()
+    env = backend.environment(candidate, cache)
+    limits = reference.task.limits
+    module = start_worker(reference.machine, limits, env, timeout_s=limits.build_timeout_s)
+    try:
+        await_start(module)
+        _run_once(module, candidate, reference)
+        _keep(module.process.folder / BUILD_FOLDER, folder)
+    finally:
+        module.process.kill()
+    return Build(folder, time.monotonic() - start)
+
+
+def build_key(candidate: Candidate, backend: Backend, task: Task, machine: Machine) -> str:
+    """What a build depends on. The task is part of it: inductor compiles for its shapes."""
+    parts = [candidate.hash, backend.toolchain(), task.hash, machine.device, WORKER_VERSION]
+    return digest(parts)[:32]
+
+
+def load_candidate(
+    module: RemoteModule, candidate: Candidate, prepared: Prepared
+) -> tuple[int, int]:
+    """Build an instance for a workload and give it the reference's weights.
+
+    Returns:
+        How many parameters and buffers were copied, and how many the candidate has.
+    """
+    key = prepared.workload.name
+    path = module.write("candidate.py", candidate.source)
+    module.load(key, path, candidate.entry_point, CONSTRUCTOR_SEED, prepared.init)
+    return module.set_state(key, prepared.state)
+
+
+def _run_once(module: RemoteModule, candidate: Candidate, reference: Reference) -> None:
+    for workload in reference.workloads():
+        prepared = reference.prepare(workload)
+        load_candidate(module, candidate, prepared)
+        inputs = reference.eager.make_inputs(workload.name, reference.seed + BUILD_SEED_OFFSET)
+        module.put(workload.name, 0, inputs)
+        module.call(workload.name, 0, reference.seed)
+
+
+def _keep(built: Path, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".incoming-"))
+    if built.exists():
+        shutil.copytree(built, scratch, dirs_exist_ok=True, symlinks=True)
+    try:
+        os.rename(scratch, folder)
+    except OSError:
+        # Another process finished the same build first; its result is as good.
+        shutil.rmtree(scratch, ignore_errors=True)
+        if not folder.exists():
+            raise

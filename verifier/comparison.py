@@ -1,0 +1,110 @@
+"""Whether values are right: the candidate's error against float64, bounded by the reference's own.
+
+An element c of a floating output is right when
+
+    |c - g| <= max(ERROR_RATIO * E, ULPS * eps * max(|g|, s))
+
+with g the float64 golden value, E the largest error of the task-precision reference over the
+tensor, eps that of the dtype and s the root mean square of g. The first term follows the task's own
+conditioning (a long sum may be as wrong as PyTorch's, in another order); the second keeps a
+reference that happens to be exact from demanding exactness. Both are far below one step of a lower
+precision: bfloat16 and TF32 are wrong by 4096 and 1024 float32 eps. Without a golden value the
+reference takes its place and ULPS is multiplied by ERROR_RATIO.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from kernelwright.schema import Status, ToleranceName
+
+ERROR_RATIO = 8.0
+ULPS = 32.0
+# KernelBench (eval.py): atol = rtol by precision.
+KERNELBENCH = {torch.float32: 1e-4, torch.float64: 1e-4, torch.float16: 1e-2, torch.bfloat16: 1e-2}
+
+
+class Difference(NamedTuple):
+    """The outcome of one comparison of one tensor."""
+
+    reason: str | None
+    """What is wrong; None when the values are right."""
+    max_abs_error: float
+    reference_max_abs_error: float
+    margin: float
+    """Largest error over allowed error."""
+
+    @property
+    def status(self) -> Status:
+        """The verdict this difference means."""
+        return Status.PASSED if self.reason is None else Status.INCORRECT_NUMERICAL
+
+
+def compare(
+    candidate: torch.Tensor,
+    reference: torch.Tensor,
+    golden: torch.Tensor | None,
+    tolerance: ToleranceName = "default",
+) -> Difference:
+    """Compare one output; shapes and dtypes of candidate and reference are equal already."""
+    if not (reference.is_floating_point() or reference.is_complex()):
+        wrong = int((candidate != reference).sum())
+        reason = f"{wrong} of {reference.numel()} integer values differ" if wrong else None
+        return Difference(reason, float(wrong > 0), 0.0, float("inf") if wrong else 0.0)
+    nonfinite = _nonfinite_difference(candidate, reference)
+    if nonfinite:
+        return Difference(nonfinite, float("inf"), 0.0, float("inf"))
+    if tolerance == "kernelbench":
+        return _kernelbench(candidate, reference)
+    return _against_golden(candidate, reference, golden)
+
+
+def _nonfinite_difference(candidate: torch.Tensor, reference: torch.Tensor) -> str | None:
+    if not torch.equal(candidate.isnan(), reference.isnan()):
+        return "NaN in other places than the reference"
+    infinite = candidate.isinf() | reference.isinf()
+    if not torch.equal(candidate[infinite], reference[infinite]):
+        return "infinite values in other places than the reference"
+    return None
+
+
+def _against_golden(
+    candidate: torch.Tensor, reference: torch.Tensor, golden: torch.Tensor | None
+) -> Difference:
+    wide = torch.complex128 if reference.is_complex() else torch.float64
+    truth = (reference if golden is None else golden).to(wide)
+    finite = truth.isfinite() & reference.isfinite()
+    truth, own, other = truth[finite], reference[finite].to(wide), candidate[finite].to(wide)
+    if truth.numel() == 0:
+        return Difference(None, 0.0, 0.0, 0.0)
+    reference_error = float((own - truth).abs().max())
+    scale = float(truth.abs().square().mean().sqrt())
+    ulps = ULPS if golden is not None else ULPS * ERROR_RATIO
+    floor = ulps * torch.finfo(reference.dtype).eps * truth.abs().clamp(min=scale)
+    return _judge((other - truth).abs(), floor.clamp(min=ERROR_RATIO * reference_error),
+                  reference_error)  # fmt: skip
+
+
+def _kernelbench(candidate: torch.Tensor, reference: torch.Tensor) -> Difference:
+    finite = reference.isfinite()
+    truth, other = reference[finite].double(), candidate[finite].double()
+    if truth.numel() == 0:
+        return Difference(None, 0.0, 0.0, 0.0)
+    allowed = KERNELBENCH[reference.dtype] * (1 + truth.abs())
+    return _judge((other - truth).abs(), allowed, 0.0)
+
+
+def _judge(error: torch.Tensor, allowed: torch.Tensor, reference_error: float) -> Difference:
+    # A tensor of exact zeros allows nothing: 0 / 0 is right, more / 0 is wrong.
+    margins = torch.where(error == 0, torch.zeros_like(error), error / allowed)
+    margin, largest = float(margins.max()), float(error.max())
+    reason = None
+    if margin > 1.0:
+        wrong = int((margins > 1.0).sum())
+        reason = (
+            f"{wrong} of {error.numel()} values are wrong, by up to {largest:.3g} "
+            f"({margin:.3g} times what is allowed)"
+        )
+    return Difference(reason, largest, reference_error, margin)

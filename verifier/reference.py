@@ -1,0 +1,240 @@
+"""The reference side of a task: inputs, weights, expected values and the baseline workers.
+
+The reference runs in workers too (eager and torch.compile), never in this process; what it returns
+is kept here. It stays open for a whole run, so that every candidate is judged against the same
+expected values and timed against live baselines.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Self
+
+import torch
+
+from kernelwright.errors import InvalidReferenceError
+from kernelwright.schema import Target, Task, Workload
+from kernelwright.tasks.loader import effective_source
+from kernelwright.verifier.channel import RemoteModule, Spec, Values, WorkerFault
+from kernelwright.verifier.comparison import compare
+from kernelwright.verifier.inputs import distribute
+from kernelwright.verifier.levels import Baseline, Distribution
+from kernelwright.verifier.timing import Side
+from kernelwright.verifier.workers import Machine, await_start, start_worker
+
+CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depends on it
+ROTATION_BYTES = 64 * 2**20
+MAX_SETS = 16
+TIMED_SLOT = 1000
+COMPILE_TIMEOUT_S = 600.0
+
+
+class Case(NamedTuple):
+    """One correctness case with everything the judge holds about it."""
+
+    seed: int
+    distribution: Distribution
+    inputs: Values
+    expected: Values
+    golden: Values | None
+
+
+class Prepared(NamedTuple):
+    """One workload, loaded."""
+
+    workload: Workload
+    source: str
+    init: Values
+    state: Values
+    stateful: bool
+    specs: list[Spec]
+    has_integers: bool
+
+
+class Reference:
+    """Live reference workers of one task. Use as a context manager.
+
+    Args:
+        task: what to run.
+        machine: where.
+        seed: of all inputs; a run's secret when it comes from `secrets`.
+    """
+
+    def __init__(self, task: Task, machine: Machine, seed: int) -> None:
+        self.task = task
+        self.machine = machine
+        self.seed = seed
+        self._sides: dict[Baseline, RemoteModule] = {}
+        self._prepared: dict[str, Prepared] = {}
+        self._cases: dict[tuple[str, int, Distribution], Case] = {}
+        self._timed: dict[str, list[Values]] = {}
+        self._compiled: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for module in self._sides.values():
+            module.process.kill()
+
+    def workloads(self) -> list[Workload]:
+        """The workloads that run on this machine's kind of device."""
+        target: Target = "cpu" if self.machine.device == "cpu" else "cuda"
+        return [w for w in self.task.workloads if w.target in (None, target)]
+
+    @property
+    def eager(self) -> RemoteModule:
+        """The eager reference's worker, started at first use."""
+        if "eager" not in self._sides:
+            module = start_worker(self.machine, self.task.limits)
+            self._sides["eager"] = module
+            await_start(module)
+        return self._sides["eager"]
+
+    def prepare(self, workload: Workload) -> Prepared:
+        """Load the workload and check that the reference is usable.
+
+        Raises:
+            InvalidReferenceError: it raises, returns no tensors, is not repeatable, is too slow or
+                needs more memory than the limit.
+        """
+        if workload.name not in self._prepared:
+            try:
+                self._prepared[workload.name] = self._prepare(workload)
+            except WorkerFault as fault:
+                raise invalid(workload, fault) from fault
+        return self._prepared[workload.name]
+
+    def _prepare(self, workload: Workload) -> Prepared:
+        key, eager = workload.name, self.eager
+        source = effective_source(self.task, workload)
+        path = eager.write(f"reference_{len(self._prepared)}.py", source)
+        init = eager.load(key, path, "Model", CONSTRUCTOR_SEED, None)
+        state = eager.state(key)
+        inputs = eager.make_inputs(key, self.seed)
+        if not inputs.tensors:
+            raise InvalidReferenceError(
+                "get_inputs() returns no tensor", hint="it must return a list with tensors"
+            )
+        eager.put(key, 0, inputs)
+        first = self._run(key, 0, self.seed)
+        if not first.tensors:
+            raise InvalidReferenceError("forward() returns no tensor")
+        stateful = not _same(state, eager.state(key))
+        if stateful:
+            eager.set_state(key, state)
+        _check_repeatable(first, self._run(key, 0, self.seed))
+        if stateful:
+            eager.set_state(key, state)
+        specs = [Spec(t.dtype, tuple(t.shape)) for t in first.tensors]
+        integers = any(not s.dtype.is_floating_point for s in specs)
+        return Prepared(workload, source, init, state, stateful, specs, integers)
+
+    def _run(self, key: str, slot: int, seed: int) -> Values:
+        self.eager.call(key, slot, seed)
+        return self.eager.fetch(key)
+
+    def case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
+        """Inputs and expected values of one case, computed once per run."""
+        if prepared.has_integers and distribution == "normal":
+            distribution = "reference"  # redrawn values may tie, and the order of ties is free
+        index = (prepared.workload.name, seed, distribution)
+        if index not in self._cases:
+            try:
+                self._cases[index] = self._make_case(prepared, seed, distribution)
+            except WorkerFault as fault:
+                raise invalid(prepared.workload, fault) from fault
+        return self._cases[index]
+
+    def _make_case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
+        key, seed = prepared.workload.name, self.seed + seed
+        inputs = distribute(self.eager.make_inputs(key, seed), distribution, seed)
+        self.eager.put(key, 0, inputs)
+        golden = self.eager.golden(key, 0, seed)
+        expected = self._run(key, 0, seed)
+        if prepared.stateful:
+            self.eager.set_state(key, prepared.state)
+        truth = golden if isinstance(golden, Values) and _fits(golden, expected) else None
+        return Case(seed, distribution, inputs, expected, truth)
+
+    def side(self, prepared: Prepared, baseline: Baseline) -> Side:
+        """A baseline ready to be timed on a workload's rotating inputs."""
+        try:
+            module = self.eager if baseline == "eager" else self._compile_worker(prepared)
+            slots = self.fill_slots(module, prepared)
+        except WorkerFault as fault:
+            raise invalid(prepared.workload, fault) from fault
+        return Side(module, slots)
+
+    def _compile_worker(self, prepared: Prepared) -> RemoteModule:
+        if "compile" not in self._sides:
+            module = start_worker(
+                self.machine, self.task.limits, timeout_s=COMPILE_TIMEOUT_S
+            )
+            self._sides["compile"] = module
+            await_start(module)
+        module, key = self._sides["compile"], prepared.workload.name
+        if key not in self._compiled:
+            path = module.write(f"reference_{len(self._compiled)}.py", prepared.source)
+            module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
+            module.set_state(key, prepared.state)
+            module.compile(key, {})
+            module.put(key, 0, self.timed_inputs(prepared)[0])
+            module.call(key, 0, self.seed)
+            self._compiled.add(key)
+        return module
+
+    def timed_inputs(self, prepared: Prepared) -> list[Values]:
+        """Input sets to rotate over: more bytes than the last-level cache, where they may be."""
+        key = prepared.workload.name
+        if key not in self._timed:
+            first = self.eager.make_inputs(key, self.seed + TIMED_SLOT)
+            sets = min(MAX_SETS, max(2, math.ceil(ROTATION_BYTES / max(1, first.nbytes))))
+            more = [
+                self.eager.make_inputs(key, self.seed + TIMED_SLOT + index)
+                for index in range(1, sets)
+            ]
+            self._timed[key] = [first, *more]
+        return self._timed[key]
+
+    def fill_slots(self, module: RemoteModule, prepared: Prepared) -> list[int]:
+        """Send the rotating inputs to a worker; returns their slots."""
+        slots = []
+        for index, values in enumerate(self.timed_inputs(prepared)):
+            module.put(prepared.workload.name, TIMED_SLOT + index, values)
+            slots.append(TIMED_SLOT + index)
+        return slots
+
+
+def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:
+    """The user's error that a fault of a reference worker is."""
+    hint = {
+        "timeout": "shrink it with --set NAME=VALUE, or raise the time limit",
+        "out_of_memory": "shrink it with --set NAME=VALUE",
+    }.get(fault.status.value, "run the file by itself to see the error")
+    return InvalidReferenceError(
+        f"the reference fails on workload {workload.name!r}: {fault.status.value}: {fault.reason}",
+        hint=hint,
+    )
+
+
+def _same(left: Values, right: Values) -> bool:
+    pairs = zip(left.tensors, right.tensors, strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def _fits(golden: Values, expected: Values) -> bool:
+    shapes = [t.shape for t in golden.tensors], [t.shape for t in expected.tensors]
+    return golden.tree == expected.tree and shapes[0] == shapes[1]
+
+
+def _check_repeatable(first: Values, second: Values) -> None:
+    same_form = first.tree == second.tree and len(first.tensors) == len(second.tensors)
+    if same_form:
+        pairs = zip(first.tensors, second.tensors, strict=True)
+        same_form = all(a.shape == b.shape and compare(a, b, None).reason is None for a, b in pairs)
+    if not same_form:
+        raise InvalidReferenceError(
+            "the reference is not repeatable: same inputs and same torch seed, other outputs",
+            hint="draw random numbers from torch only, and none from time or global state",
+        )

@@ -1,0 +1,171 @@
+"""Timing by the judge's clock: alternating blocks, everyone else frozen, paired ratios.
+
+A block is `n` calls asked for at once; its time is the judge's wall clock for the round trip. The
+constant part of a round trip (measured with blocks of no calls on the reference's worker, so that a
+candidate can't stretch it) is taken off, which is the slope between a block of 0 and one of n calls.
+The worker's own clock is reported next to it.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from kernelwright.schema import Flag, Speedup, Timing
+from kernelwright.verifier.channel import RemoteModule
+from kernelwright.verifier.levels import Plan
+from kernelwright.verifier.statistics import bootstrap_median, ratio_interval
+
+METHOD = "judge wall clock, alternating blocks, empty-block overhead removed"
+EMPTY_BLOCKS = 9
+MAX_CALLS = 20_000
+CLOCKS_MAY_DIFFER = 0.10
+CHECK_EVERY = 4
+
+
+class Side(NamedTuple):
+    """One of the things being timed."""
+
+    module: RemoteModule
+    slots: list[int]
+
+
+class Measured(NamedTuple):
+    """The outcome for one workload."""
+
+    timing: dict[str, Timing]
+    speedup: dict[str, Speedup]
+    flags: tuple[Flag, ...]
+
+
+@contextmanager
+def only_running(side: Side) -> Iterator[None]:
+    """Thaw one worker for the time of the block; the others stay frozen."""
+    side.module.process.thaw()
+    try:
+        yield
+    finally:
+        side.module.process.freeze()
+
+
+@contextmanager
+def frozen(sides: Mapping[str, Side]) -> Iterator[None]:
+    """Freeze all sides, and thaw them again at the end."""
+    for side in sides.values():
+        side.module.process.freeze()
+    try:
+        yield
+    finally:
+        for side in sides.values():
+            side.module.process.thaw()
+
+
+def measure(key: str, sides: Mapping[str, Side], plan: Plan, seed: int) -> Measured:
+    """Time `candidate` against the other sides on one workload.
+
+    Args:
+        key: the workload's instance in every worker.
+        sides: `candidate`, `eager`, and `compile` where the plan asks for it.
+        seed: orders the rounds and the resampling.
+    """
+    with frozen(sides):
+        overhead_s = _overhead(key, sides["eager"])
+        calls = {name: _calibrate(key, side, plan) for name, side in sides.items()}
+        judge, worker = _rounds(key, sides, calls, plan, seed, overhead_s)
+    timing = {
+        name: _timing(judge[name], worker[name], calls[name], seed) for name in sides
+    }
+    return Measured(timing, _speedups(judge, seed), _clock_flags(timing))
+
+
+def _overhead(key: str, side: Side) -> float:
+    with only_running(side):
+        empty = [side.module.block(key, side.slots, 0)[0] for _ in range(EMPTY_BLOCKS)]
+    return float(np.median(empty))
+
+
+def _calibrate(key: str, side: Side, plan: Plan) -> int:
+    """Calls per block that fill about `plan.block_s`; also the warm-up."""
+    calls, best_s = 1, math.inf
+    with only_running(side):
+        side.module.block(key, side.slots, len(side.slots))
+        while True:
+            seconds = [side.module.block(key, side.slots, calls)[1] for _ in range(3)]
+            best_s = min(best_s, min(seconds) / calls)
+            if min(seconds) >= plan.block_s / 4 or calls >= MAX_CALLS:
+                break
+            calls = min(MAX_CALLS, calls * 4)
+    return max(1, min(MAX_CALLS, math.ceil(plan.block_s / max(best_s, 1e-9))))
+
+
+Blocks = dict[str, list[float]]
+
+
+def _rounds(
+    key: str,
+    sides: Mapping[str, Side],
+    calls: Mapping[str, int],
+    plan: Plan,
+    seed: int,
+    overhead_s: float,
+) -> tuple[Blocks, Blocks]:
+    order, shuffle = list(sides), random.Random(seed)
+    judge: Blocks = {name: [] for name in sides}
+    worker: Blocks = {name: [] for name in sides}
+    deadline = time.monotonic() + plan.budget_s
+    for done in range(1, plan.max_rounds + 1):
+        shuffle.shuffle(order)
+        for name in order:
+            side, count = sides[name], calls[name]
+            with only_running(side):
+                side.module.block(key, side.slots[:1], 1)  # wakes its threads and caches
+                wall, own = side.module.block(key, side.slots, count)
+            judge[name].append(max(wall - overhead_s, 1e-9) / count)
+            worker[name].append(own / count)
+        if done >= plan.min_rounds and time.monotonic() > deadline:
+            break
+        if done >= plan.min_rounds and done % CHECK_EVERY == 0 and _narrow(judge, plan, seed):
+            break
+    return judge, worker
+
+
+def _narrow(judge: Blocks, plan: Plan, seed: int) -> bool:
+    speedups = _speedups(judge, seed).values()
+    return all((s.ci95[1] - s.ci95[0]) / s.median < plan.relative_width for s in speedups)
+
+
+def _speedups(judge: Blocks, seed: int) -> dict[str, Speedup]:
+    candidate = judge["candidate"]
+    return {
+        name: ratio_interval(blocks, candidate, seed)
+        for name, blocks in judge.items()
+        if name != "candidate"
+    }
+
+
+def _timing(judge: list[float], worker: list[float], calls: int, seed: int) -> Timing:
+    microseconds = [seconds * 1e6 for seconds in judge]
+    median, interval = bootstrap_median(microseconds, seed)
+    return Timing(
+        median_us=median,
+        ci95_us=interval,
+        samples_us=tuple(round(value, 4) for value in microseconds),
+        worker_median_us=float(np.median(worker)) * 1e6,
+        calls_per_block=calls,
+        method=METHOD,
+    )
+
+
+def _clock_flags(timing: Mapping[str, Timing]) -> tuple[Flag, ...]:
+    candidate = timing["candidate"]
+    own = candidate.worker_median_us or 0.0
+    if abs(own - candidate.median_us) <= CLOCKS_MAY_DIFFER * candidate.median_us:
+        return ()
+    evidence = f"judge {candidate.median_us:.1f} us, worker {own:.1f} us per call"
+    return (Flag(rule="clocks-disagree", severity="suspicious", evidence=evidence),)

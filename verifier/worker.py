@@ -1,0 +1,382 @@
+"""The worker: a stand-alone file (stdlib and torch) that runs a reference or a candidate.
+
+It is started as `python -I worker.py FD THREADS DEVICE` and obeys the judge over one socket. What it
+holds, it may be robbed of by the module it loads, so it never has expected values and its words are
+data to be checked. A module that raises ends the worker: the traceback on stderr is the answer.
+
+Frame: 4 bytes header length, 8 bytes body length (big endian), a JSON header, then the raw bytes of
+the tensors that the header's `tensors` list describes (`dtype`, `shape`, `order`), in that order.
+`order` lists the dimensions from the largest stride to the smallest, so that layouts survive.
+"""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import importlib.util
+import json
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+VERSION = "1"
+PREFIX = struct.Struct("!IQ")
+PR_SET_PDEATHSIG, SIGKILL = 1, 9
+
+Tree = Any
+Tensors = list[torch.Tensor]
+
+
+# -- values on the wire ---------------------------------------------------------------------------
+
+
+def pack(value: Any, tensors: Tensors) -> Tree:
+    """Describe `value` as JSON, moving its tensors to `tensors`. Raises TypeError for other types."""
+    if isinstance(value, torch.Tensor):
+        tensors.append(value.detach())
+        return {"t": len(tensors) - 1}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return {"v": value}
+    if isinstance(value, torch.Size):
+        return {"u": [{"v": int(size)} for size in value]}
+    if isinstance(value, torch.dtype):
+        return {"dtype": str(value).removeprefix("torch.")}
+    if isinstance(value, list):
+        return {"l": [pack(item, tensors) for item in value]}
+    if isinstance(value, tuple):
+        return {"u": [pack(item, tensors) for item in value]}
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"d": {key: pack(item, tensors) for key, item in value.items()}}
+    raise TypeError(f"values of type {type(value).__name__} cannot be sent to or from a worker")
+
+
+def unpack(tree: Tree, tensors: Tensors) -> Any:
+    """The inverse of `pack`. Raises ValueError for anything `pack` would not write."""
+    if not isinstance(tree, dict) or len(tree) != 1:
+        raise ValueError("malformed value")
+    ((kind, item),) = tree.items()
+    if kind == "t" and type(item) is int and 0 <= item < len(tensors):
+        return tensors[item]
+    if kind == "v" and (item is None or isinstance(item, (bool, int, float, str))):
+        return item
+    if kind == "dtype" and isinstance(getattr(torch, str(item), None), torch.dtype):
+        return getattr(torch, item)
+    if kind == "l" and isinstance(item, list):
+        return [unpack(part, tensors) for part in item]
+    if kind == "u" and isinstance(item, list):
+        return tuple(unpack(part, tensors) for part in item)
+    if kind == "d" and isinstance(item, dict):
+        return {str(key): unpack(part, tensors) for key, part in item.items()}
+    raise ValueError("malformed value")
+
+
+def describe(tensor: torch.Tensor) -> dict[str, Any]:
+    """The header entry of a tensor."""
+    order = sorted(range(tensor.dim()), key=lambda dim: (-tensor.stride(dim), dim))
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return {"dtype": dtype, "shape": list(tensor.shape), "order": order}
+
+
+def allocate(description: dict[str, Any]) -> torch.Tensor:
+    """An empty CPU tensor of the described dtype, shape and layout."""
+    shape, order = description["shape"], description["order"]
+    dense = torch.empty([shape[dim] for dim in order], dtype=getattr(torch, description["dtype"]))
+    return dense.permute([order.index(dim) for dim in range(len(order))])
+
+
+def raw(tensor: torch.Tensor, order: list[int]) -> tuple[memoryview, torch.Tensor]:
+    """The bytes of a CPU tensor in storage order, and the tensor that keeps them alive."""
+    dense = tensor.permute(order).contiguous() if order else tensor.contiguous()
+    size = dense.numel() * dense.element_size()
+    if size == 0:
+        return memoryview(b""), dense
+    return memoryview((ctypes.c_char * size).from_address(dense.data_ptr())).cast("B"), dense
+
+
+# -- frames ---------------------------------------------------------------------------------------
+
+
+def send_frame(sock: socket.socket, header: dict[str, Any], tensors: Tensors) -> None:
+    """Write one frame; tensors may be on any device."""
+    tensors = [tensor.cpu() for tensor in tensors]
+    descriptions = [describe(tensor) for tensor in tensors]
+    bodies = [raw(t, d["order"]) for t, d in zip(tensors, descriptions, strict=True)]
+    text = json.dumps({**header, "tensors": descriptions}).encode()
+    sock.sendall(PREFIX.pack(len(text), sum(body.nbytes for body, _ in bodies)) + text)
+    for body, _ in bodies:
+        sock.sendall(body)
+
+
+def read_exactly(sock: socket.socket, view: memoryview) -> None:
+    """Fill `view` from the socket. Raises EOFError when the other side is gone."""
+    while view.nbytes:
+        count = sock.recv_into(view)
+        if count == 0:
+            raise EOFError("the other side closed the channel")
+        view = view[count:]
+
+
+def receive_tensor(sock: socket.socket, description: dict[str, Any]) -> torch.Tensor:
+    """Allocate the described tensor and fill it from the socket."""
+    tensor = allocate(description)
+    view, dense = raw(tensor, description["order"])
+    assert dense.data_ptr() == tensor.data_ptr()
+    read_exactly(sock, view)
+    return tensor
+
+
+def _receive_frame(sock: socket.socket) -> tuple[dict[str, Any], Tensors]:
+    """Read one frame of the judge, who is trusted."""
+    prefix = bytearray(PREFIX.size)
+    read_exactly(sock, memoryview(prefix))
+    text = bytearray(PREFIX.unpack(prefix)[0])
+    read_exactly(sock, memoryview(text))
+    header = json.loads(text)
+    return header, [receive_tensor(sock, entry) for entry in header["tensors"]]
+
+
+# -- the module under test ------------------------------------------------------------------------
+
+
+def load_file(path: str, name: str) -> dict[str, Any]:
+    """Import a Python file under `name`; linecache and Triton need a real file."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return vars(module)
+
+
+def to_device(value: Any, device: str, dtype: torch.dtype | None = None) -> Any:
+    """Move every tensor in a nest of lists, tuples and dicts; floating ones also to `dtype`."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device, dtype if value.is_floating_point() else None)
+    if isinstance(value, (list, tuple)):
+        return type(value)(to_device(item, device, dtype) for item in value)
+    if isinstance(value, dict):
+        return {key: to_device(item, device, dtype) for key, item in value.items()}
+    return value
+
+
+class Loaded:
+    """One instance of a module with its input slots."""
+
+    def __init__(self, names: dict[str, Any], model: torch.nn.Module) -> None:
+        self.names = names
+        self.model = model
+        self.call: Callable[..., Any] = model
+        self.slots: dict[int, Any] = {}
+        self.last: Any = None
+
+
+class Worker:
+    """Obeys the judge's operations; each method named `op_*` is one of them."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.loaded: dict[str, Loaded] = {}
+
+    def synchronize(self) -> None:
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+
+    def op_hello(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """What runs here."""
+        capability = torch.backends.cpu.get_cpu_capability()
+        return {
+            "worker": VERSION,
+            "python": sys.version.split()[0],
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "cpu_capability": capability,
+        }
+
+    def op_load(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Import a file and build an instance: with the given arguments, or its own ones."""
+        key = header["key"]
+        names = load_file(header["path"], header["module"])
+        if header["init"] is None:
+            torch.manual_seed(header["seed"])
+            arguments = names["get_init_inputs"]()
+        else:
+            arguments = unpack(header["init"], tensors)
+        packed: Tensors = []
+        tree = pack(list(arguments), packed)
+        torch.manual_seed(header["seed"])
+        model = names[header["entry_point"]](*to_device(list(arguments), self.device))
+        self.loaded[key] = Loaded(names, model.to(self.device))
+        return {"init": tree, "_tensors": packed}
+
+    def op_compile(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Wrap the instance in torch.compile with the given options."""
+        loaded = self.loaded[header["key"]]
+        loaded.call = torch.compile(loaded.model, **header["options"])
+        return {}
+
+    def op_make_inputs(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Ask the reference for a fresh set of inputs."""
+        torch.manual_seed(header["seed"])
+        packed: Tensors = []
+        inputs = self.loaded[header["key"]].names["get_inputs"]()
+        return {"value": pack(list(inputs), packed), "_tensors": packed}
+
+    def op_state(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Parameters and buffers by name."""
+        packed: Tensors = []
+        state = dict(self.loaded[header["key"]].model.state_dict())
+        return {"value": pack(state, packed), "_tensors": packed}
+
+    def op_set_state(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Copy the given state where name and shape match; says how many did and how many it has."""
+        given = unpack(header["value"], tensors)
+        own = self.loaded[header["key"]].model.state_dict()
+        same = [name for name in own if name in given and own[name].shape == given[name].shape]
+        with torch.no_grad():
+            for name in same:
+                own[name].copy_(given[name])
+        return {"matched": len(same), "own": len(own)}
+
+    def op_put(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Keep a set of inputs in a slot."""
+        value = to_device(unpack(header["value"], tensors), self.device)
+        self.loaded[header["key"]].slots[header["slot"]] = value
+        return {}
+
+    def op_drop(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Forget all slots of an instance."""
+        self.loaded[header["key"]].slots.clear()
+        self.loaded[header["key"]].last = None
+        return {}
+
+    def op_call(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Run once on a slot; the result stays until fetched."""
+        loaded = self.loaded[header["key"]]
+        torch.manual_seed(header["seed"])
+        loaded.last = loaded.call(*loaded.slots[header["slot"]])
+        self.synchronize()
+        return {}
+
+    def op_fetch(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """The last result, or the present content of a slot."""
+        loaded = self.loaded[header["key"]]
+        value = loaded.last if header["slot"] is None else loaded.slots[header["slot"]]
+        packed: Tensors = []
+        return {"value": pack(value, packed), "_tensors": packed}
+
+    def op_golden(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Run a float64 copy of the instance on a slot; says `unavailable` where that cannot be."""
+        loaded = self.loaded[header["key"]]
+        inputs = to_device(loaded.slots[header["slot"]], self.device, torch.float64)
+        packed: Tensors = []
+        try:
+            model = copy.deepcopy(loaded.model).double()
+            torch.manual_seed(header["seed"])
+            value = pack(model(*inputs), packed)
+        except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+            return {"unavailable": str(error).split("\n")[0][:200]}
+        return {"value": value, "_tensors": packed}
+
+    def op_block(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Run `calls` times over the given slots in turn; `ns` is this side's clock."""
+        loaded = self.loaded[header["key"]]
+        call, inputs = loaded.call, [loaded.slots[slot] for slot in header["slots"]]
+        order = [inputs[index % len(inputs)] for index in range(header["calls"])]
+        result: Any = None
+        start = time.perf_counter_ns()
+        for arguments in order:
+            result = call(*arguments)
+        self.synchronize()
+        elapsed = time.perf_counter_ns() - start
+        loaded.last = result
+        return {"ns": elapsed}
+
+    def op_trace(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """The ATen graph of the instance on a slot, by torch.export."""
+        loaded = self.loaded[header["key"]]
+        inputs = tuple(loaded.slots[header["slot"]])
+        program = torch.export.export(loaded.model, inputs, strict=False)
+        return {"graph": describe_graph(program)}
+
+    def op_profile(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Self time per operator over `calls` calls on a slot, by torch.profiler."""
+        loaded = self.loaded[header["key"]]
+        with torch.profiler.profile() as profile:
+            for _ in range(header["calls"]):
+                loaded.call(*loaded.slots[header["slot"]])
+            self.synchronize()
+        rows = [
+            {"name": row.key[:120], "calls": row.count, "self_us": row.self_cpu_time_total}
+            for row in profile.key_averages()
+        ]
+        return {"operators": sorted(rows, key=lambda row: -float(row["self_us"]))[:24]}
+
+
+def describe_graph(program: Any) -> dict[str, Any]:
+    """An exported program as JSON: inputs, nodes in order, outputs."""
+    signature = program.graph_signature
+    parameters = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    nodes = []
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        tensor = value if isinstance(value, torch.Tensor) else None
+        nodes.append(
+            {
+                "name": node.name,
+                "op": node.op,
+                "target": str(node.target),
+                "args": [describe_argument(argument) for argument in node.args],
+                "kwargs": {key: describe_argument(item) for key, item in node.kwargs.items()},
+                "shape": None if tensor is None else [int(size) for size in tensor.shape],
+                "dtype": None if tensor is None else str(tensor.dtype).removeprefix("torch."),
+                "contiguous": None if tensor is None else bool(tensor.is_contiguous()),
+                "attribute": parameters.get(node.name),
+            }
+        )
+    mutated = len(signature.buffers_to_mutate) + len(signature.user_inputs_to_mutate)
+    constants = len(signature.inputs_to_lifted_tensor_constants)
+    return {"nodes": nodes, "mutates": mutated > 0, "constants": constants}
+
+
+def describe_argument(argument: Any) -> Any:
+    """A node's argument as JSON: `{"node": name}` for another node's result."""
+    if isinstance(argument, torch.fx.Node):
+        return {"node": argument.name}
+    if isinstance(argument, (list, tuple)):
+        return [describe_argument(item) for item in argument]
+    if argument is None or isinstance(argument, (bool, int, float, str)):
+        return argument
+    return {"text": str(argument)}
+
+
+def serve(sock: socket.socket, device: str) -> None:
+    """Obey until the judge closes the channel."""
+    worker = Worker(device)
+    operations = {name[3:]: getattr(worker, name) for name in dir(worker) if name[:3] == "op_"}
+    while True:
+        try:
+            header, tensors = _receive_frame(sock)
+        except EOFError:
+            return
+        with torch.no_grad():
+            reply = operations[header["op"]](header, tensors)
+        packed = reply.pop("_tensors", [])
+        send_frame(sock, {"op": header["op"], **reply}, packed)
+
+
+def main() -> None:
+    """Entry point of the worker process."""
+    descriptor, threads, device = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)
+    torch.set_num_threads(threads)
+    serve(socket.socket(fileno=descriptor), device)
+
+
+if __name__ == "__main__":
+    main()

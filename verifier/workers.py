@@ -1,0 +1,73 @@
+"""Starting workers: the one place that knows the worker file, its arguments and environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from kernelwright.errors import InfrastructureError
+from kernelwright.sandbox.base import Sandbox, WorkerSpec
+from kernelwright.schema import Limits
+from kernelwright.verifier import worker as worker_file
+from kernelwright.verifier.channel import RemoteModule, WorkerFault
+
+WORKER_PATH = str(Path(worker_file.__file__))
+WORKER_VERSION = worker_file.VERSION
+START_TIMEOUT_S = 120.0
+BUILD_FOLDER = "build"
+# torch itself needs this much private memory before the first tensor.
+BASE_MEMORY_BYTES = 2 * 2**30
+
+
+class Machine(NamedTuple):
+    """What all workers of a session share."""
+
+    sandbox: Sandbox
+    threads: int
+    device: str
+    """`cpu` or `cuda:N`."""
+
+
+def start_worker(
+    machine: Machine,
+    limits: Limits,
+    env: Mapping[str, str] | None = None,
+    build: Path | None = None,
+    timeout_s: float | None = None,
+) -> RemoteModule:
+    """Start a worker; it may still be importing torch when this returns.
+
+    Args:
+        env: extra environment; `{folder}` stands for the worker's private folder.
+        build: a finished build to copy into the worker's build folder.
+        timeout_s: for every operation; the task's call time-out by default.
+    """
+    spec = WorkerSpec(
+        argv=(WORKER_PATH, "{fd}", str(machine.threads), machine.device),
+        env={**base_environment(machine.threads), **(env or {})},
+        memory_bytes=limits.memory_bytes + BASE_MEMORY_BYTES,
+        files={BUILD_FOLDER: str(build)} if build else {},
+    )
+    process = machine.sandbox.start(spec)
+    return RemoteModule(process, limits.memory_bytes, timeout_s or limits.call_timeout_s)
+
+
+def base_environment(threads: int) -> dict[str, str]:
+    """What every worker gets: its own build folders, and the thread count."""
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        "TORCH_EXTENSIONS_DIR": f"{{folder}}/{BUILD_FOLDER}",
+        "TORCHINDUCTOR_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/inductor",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def await_start(module: RemoteModule) -> dict[str, object]:
+    """Wait until the worker answers. Raises InfrastructureError when it does not."""
+    try:
+        return module.hello(START_TIMEOUT_S)
+    except WorkerFault as fault:
+        raise InfrastructureError(
+            f"a worker did not start: {fault.reason}", hint="`kernelwright doctor` checks torch"
+        ) from fault
