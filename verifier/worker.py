@@ -301,7 +301,7 @@ class Worker:
         loaded = self.loaded[header["key"]]
         inputs = tuple(loaded.slots[header["slot"]])
         program = torch.export.export(loaded.model, inputs, strict=False)
-        return {"graph": describe_graph(program)}
+        return {"graph": {**describe_graph(program), "scalars": scalars(loaded.model)}}
 
     def op_profile(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Self time per operator over `calls` calls on a slot, by torch.profiler."""
@@ -315,6 +315,16 @@ class Worker:
             for row in profile.key_averages()
         ]
         return {"operators": sorted(rows, key=lambda row: -float(row["self_us"]))[:24]}
+
+
+def scalars(model: torch.nn.Module) -> dict[str, float]:
+    """Numbers that the module and its parts hold, by dotted name."""
+    return {
+        f"{path}.{name}" if path else name: value
+        for path, part in model.named_modules()
+        for name, value in vars(part).items()
+        if type(value) in (int, float) and not name.startswith("_")
+    }
 
 
 def describe_graph(program: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from kernelwright.agents.offline.graph import Graph, Node, Ref
+from kernelwright.agents.offline.graph import Attribute, Graph, Node, Ref
 from kernelwright.agents.offline.pointwise import find_region
 from kernelwright.agents.offline.rules import Found, find
 from kernelwright.prompts.library import CPP_KERNELS, Part, candidate_file, kernel_part
@@ -109,23 +109,29 @@ class _Body:
         return node.target in OPAQUE or node.target == GETITEM
 
     def _kernel(self, found: Found) -> str:
-        for name in found.call.results:
-            self.names[name] = name
         arguments = ", ".join(self._render(a) for a in found.call.arguments)
-        return f"{', '.join(found.call.results)} = {found.kernel}({arguments})"
+        results = [self._variable(name) for name in found.call.results]
+        return f"{', '.join(results)} = {found.kernel}({arguments})"
+
+    def _variable(self, name: str) -> str:
+        # Node names are those of operators, and so of the kernels' wrappers.
+        self.names[name] = f"y_{name}"
+        return self.names[name]
 
     def _opaque(self, node: Node) -> str:
-        self.names[node.name] = node.name
         arguments = [self._render(a) for a in node.args]
+        result = self._variable(node.name)
         if node.target == GETITEM:
-            return f"{node.name} = {arguments[0]}[{arguments[1]}]"
+            return f"{result} = {arguments[0]}[{arguments[1]}]"
         arguments += [f"{key}={self._render(value)}" for key, value in node.kwargs.items()]
-        return f"{node.name} = torch.ops.{node.target}({', '.join(arguments)})"
+        return f"{result} = torch.ops.{node.target}({', '.join(arguments)})"
 
     def _render(self, value: Any) -> str:
         if isinstance(value, Ref):
             return self.names[value.name]
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, Attribute):
+            return f"self.{value.name}"
+        if isinstance(value, list):
             return f"[{', '.join(self._render(item) for item in value)}]"
         return repr(value)
 
@@ -145,7 +151,7 @@ def library_candidate(
         for name in plan.kernels
     }
     parts = [kernel_part(CPP_KERNELS[name], chosen[name]) for name in plan.kernels]
-    model = "import math\n\n" + renamed_reference(source, list(plan.body))
+    model = renamed_reference(source, list(plan.body))
     return candidate_file(title, [*parts, *plan.parts], model)
 
 

@@ -6,8 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 
+# Checks that export writes into the graph; they compute nothing.
+ASSERTIONS = ("aten._assert_tensor_metadata.default",)
+
+
 class Ref(NamedTuple):
     """A node's result, used as an argument."""
+
+    name: str
+
+
+class Attribute(NamedTuple):
+    """A number that the module holds, used as an argument."""
 
     name: str
 
@@ -32,9 +42,10 @@ class Graph:
     """Nodes by name, in topological order."""
 
     def __init__(self, trace: Mapping[str, Any]) -> None:
-        nodes = [_node(entry) for entry in trace["nodes"]]
+        nodes = [n for n in map(_node, trace["nodes"]) if n.target not in ASSERTIONS]
         self.mutates = bool(trace["mutates"]) or bool(trace["constants"])
         self.nodes = {node.name: node for node in nodes if node.op != "output"}
+        self.scalars: Mapping[str, float] = trace["scalars"]
         output = next(node for node in nodes if node.op == "output")
         self.outputs: tuple[Ref, ...] = tuple(_references(output.args))
         self.users: dict[str, set[str]] = {name: set() for name in self.nodes}
@@ -47,6 +58,14 @@ class Graph:
         """The forward arguments, in order."""
         nodes = self.nodes.values()
         return [n for n in nodes if n.op == "placeholder" and n.attribute is None]
+
+    def scalar(self, value: float) -> float | Attribute:
+        """The module's attribute of that value where there is exactly one, else the value.
+
+        A literal in the graph holds for the traced sizes only; the attribute holds for all.
+        """
+        names = [name for name, own in self.scalars.items() if own == value]
+        return Attribute(names[0]) if len(names) == 1 else value
 
     def __getitem__(self, reference: Ref) -> Node:
         return self.nodes[reference.name]

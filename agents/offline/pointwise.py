@@ -192,7 +192,7 @@ def _wrapper(layout: Layout, root: Node, name: str) -> str:
     names = [f"x{i}" for i in range(len(layout.operands))]
     dense = ", ".join(f"dense({n})" for n in names)
     if layout.trailing:
-        cols = f"math.prod(x0.shape[-{layout.trailing}:])"
+        cols = f"x0.shape[-{layout.trailing}:].numel()"
     else:
         cols = str(CHUNK)
     lines = [

@@ -6,11 +6,12 @@ for every tensor that a kernel reads.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kernelwright.agents.offline.graph import Graph, Node, Ref
-from kernelwright.agents.offline.match import Bindings, Match, Op, Var, match
+from kernelwright.agents.offline.match import Bindings, Op, Var, match
 
 X, W, B = Var("x"), Var("w"), Var("b")
 
@@ -80,10 +81,8 @@ def _over_last(graph: Graph, root: Node, b: Bindings) -> Call | None:
 
 def _layer_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
     weight, bias = _argument(root, 2, "weight", None), _argument(root, 3, "bias", None)
-    eps, count = _argument(root, 4, "eps", 1e-5), 1
-    for size in b["sizes"]:
-        count *= size
-    return Call((b["x"], weight, bias, count, eps), (root.name,))
+    eps = _argument(root, 4, "eps", 1e-5)
+    return Call((b["x"], weight, bias, eps, len(b["sizes"])), (root.name,))
 
 
 def _cross_entropy(graph: Graph, root: Node, b: Bindings) -> Call | None:
@@ -111,7 +110,7 @@ def _topk(graph: Graph, root: Node, b: Bindings) -> Call | None:
     ordered = _argument(root, 4, "sorted", True)
     if not (_is_last(graph, b["x"], dim) and largest and ordered):
         return None
-    return Call((b["x"], b["k"]), tuple(_items(graph, root, 2)))
+    return Call((b["x"], graph.scalar(b["k"])), tuple(_items(graph, root, 2)))
 
 
 def _items(graph: Graph, root: Node, count: int) -> list[str]:
@@ -190,8 +189,13 @@ def _attention(graph: Graph, root: Node, b: Bindings) -> Call | None:
     same = q[:-2] == k[:-2] == v[:-2] and k == v and q[-1] == k[-1]
     swapped = {b["t1"] % len(q), b["t2"] % len(q)} == {len(q) - 1, len(q) - 2}
     divided = "div" in graph[b["scaled"]].target
-    factor = 1.0 / scale if divided else float(scale)
+    factor = _scale(1.0 / scale if divided else float(scale), q)
     return Call((b["q"], b["k"], b["v"], factor), (root.name,)) if same and swapped else None
+
+
+def _scale(factor: float, q: tuple[int, ...]) -> float | None:
+    """None, the wrapper's own default, where the factor is 1 / sqrt(dim)."""
+    return None if math.isclose(factor, q[-1] ** -0.5, rel_tol=1e-12) else factor
 
 
 def _sdpa(graph: Graph, root: Node, b: Bindings) -> Call | None:
@@ -202,7 +206,7 @@ def _sdpa(graph: Graph, root: Node, b: Bindings) -> Call | None:
         return None
     if not (q[:-2] == k[:-2] and k == v and q[-1] == k[-1]) or (causal and q != k):
         return None
-    factor = q[-1] ** -0.5 if scale is None else scale
+    factor = None if scale is None else _scale(scale, q)
     return Call((b["q"], b["k"], b["v"], factor, causal), (root.name,))
 
 
@@ -238,7 +242,7 @@ _INVERSE = Op(
     "rsqrt.default",
     Op(
         "add.Tensor",
-        Op("mean.dim", Op("pow.Tensor_Scalar", X, 2) , Var("dim"), True),
+        Op("mean.dim", Op("pow.Tensor_Scalar", X, 2), Var("dim"), True),
         Var("eps"),
     ),
 )
@@ -293,5 +297,3 @@ RULES = (
     Rule("depthwise_conv2d", Op("conv2d.default", X, W), _depthwise),
     Rule("topk", Op("topk.default", X, Var("k")), _topk),
 )
-
-__all__ = ["Call", "Found", "Match", "Rule", "RULES", "find"]

@@ -1,8 +1,9 @@
 // LayerNorm over the last dimension: y = (x - mean) / sqrt(variance + eps) * weight + bias.
 //
 // x, y: [rows, cols], contiguous float32; weight, bias: [cols], each may be null.
-// Why it is fast: a row stays in the first-level cache for its three passes. The variance is summed around the mean
-// already known (two passes), which is more accurate than sum(x**2) - mean**2; float64 takes over between blocks.
+// Why it is fast: a row stays in the first-level cache for its three passes. Deviations are summed around the
+// float32 mean, and what that mean misses by is corrected, so that a large common offset costs no accuracy; float64
+// takes over between blocks.
 
 #ifndef UNROLL  // independent accumulators: 1, 2, 4 or 8
 #define UNROLL 4
@@ -14,26 +15,35 @@
 #define PARALLEL_FROM 16384
 #endif
 
-// Sum of f(x[i]) for n floats; f maps eight lanes to eight.
-template <class F>
-INLINE float sum_block(const float* x, int64_t n, F f) {
-  v8f total[UNROLL];
-  for (v8f& t : total) t = splat(0);
+struct Moments {
+  double first, second;
+};
+
+// Sums of x - center and of its square over n floats.
+INLINE Moments moments_of_block(const float* x, int64_t n, float center) {
+  v8f first[UNROLL], second[UNROLL];
+  for (int u = 0; u < UNROLL; ++u) first[u] = second[u] = splat(0);
+  const auto add = [&](v8f d, int u) {
+    first[u] += d;
+    second[u] += d * d;
+  };
   int64_t i = 0;
   for (; i + 8 * UNROLL <= n; i += 8 * UNROLL)
-    for (int u = 0; u < UNROLL; ++u) total[u] += f(load(x + i + 8 * u));
-  for (; i + 8 <= n; i += 8) total[0] += f(load(x + i));
-  for (int u = 1; u < UNROLL; ++u) total[0] += total[u];
-  float rest = 0;
-  for (; i < n; ++i) rest += f(splat(x[i]))[0];
-  return sum(total[0]) + rest;
+    for (int u = 0; u < UNROLL; ++u) add(load(x + i + 8 * u) - center, u);
+  for (; i + 8 <= n; i += 8) add(load(x + i) - center, 0);
+  if (i < n) add(load_first(x + i, n - i, center) - center, 0);
+  for (int u = 1; u < UNROLL; ++u) first[0] += first[u], second[0] += second[u];
+  return {sum(first[0]), sum(second[0])};
 }
 
-template <class F>
-INLINE double sum_row(const float* x, int64_t n, F f) {
-  double total = 0;
-  for (int64_t i = 0; i < n; i += BLOCK) total += sum_block(x + i, std::min<int64_t>(BLOCK, n - i), f);
-  return total;
+INLINE Moments moments(const float* x, int64_t n, float center) {
+  Moments total{0, 0};
+  for (int64_t i = 0; i < n; i += BLOCK) {
+    const Moments block = moments_of_block(x + i, std::min<int64_t>(BLOCK, n - i), center);
+    total.first += block.first;
+    total.second += block.second;
+  }
+  return {total.first / static_cast<double>(n), total.second / static_cast<double>(n)};
 }
 
 extern "C" void layer_norm(const float* x, const float* weight, const float* bias, float* y, int64_t rows,
@@ -42,13 +52,14 @@ extern "C" void layer_norm(const float* x, const float* weight, const float* bia
   for (int64_t row = 0; row < rows; ++row) {
     const float* in = x + row * cols;
     float* out = y + row * cols;
-    const float mean = static_cast<float>(sum_row(in, cols, [](v8f v) { return v; }) / static_cast<double>(cols));
-    const double squares = sum_row(in, cols, [mean](v8f v) { return (v - mean) * (v - mean); });
-    const float scale = static_cast<float>(1.0 / std::sqrt(squares / static_cast<double>(cols) + eps));
+    const float center = static_cast<float>(moments(in, cols, 0).first);
+    const Moments m = moments(in, cols, center);
+    const double scale = 1.0 / std::sqrt(std::max(m.second - m.first * m.first, 0.0) + eps);
+    const float a = static_cast<float>(scale), b = static_cast<float>(-m.first * scale);
     if (weight && bias)
-      for (int64_t i = 0; i < cols; ++i) out[i] = (in[i] - mean) * scale * weight[i] + bias[i];
+      for (int64_t i = 0; i < cols; ++i) out[i] = ((in[i] - center) * a + b) * weight[i] + bias[i];
     else
       for (int64_t i = 0; i < cols; ++i)
-        out[i] = (in[i] - mean) * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+        out[i] = ((in[i] - center) * a + b) * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
   }
 }

@@ -8,7 +8,8 @@ MAX_CHARACTERS = 1500
 # gcc and clang: file:line[:column]: error: text
 ERROR_LINE = re.compile(r"^\S.*:\d+(:\d+)?: (fatal )?error: ")
 LINK_ERROR = re.compile(r"undefined reference to|cannot find -l|multiple definition of")
-WORKER_FRAME = re.compile(r'File "[^"]*worker\.py"|File "<frozen|importlib')
+# Files a worker is given, as opposed to its own and installed ones.
+OWN_FRAME = re.compile(r'File "[^"]*/(candidate|reference\w*)\.py"')
 PATHS = re.compile(r"/\S*/(?=[\w.+-]+)")
 
 
@@ -24,7 +25,7 @@ def trim_compiler_output(text: str) -> str:
 
 
 def trim_traceback(text: str) -> str:
-    """A compiler's errors if there are any, else the exception with the candidate's own frames."""
+    """A compiler's errors if there are any, else the exception, then the frames in the candidate's own file."""
     compiler = trim_compiler_output(text)
     if compiler:
         return compiler
@@ -33,8 +34,8 @@ def trim_traceback(text: str) -> str:
         return _capped(text.strip())
     lines = text[start:].splitlines()[1:]
     frames, final = _split_frames(lines)
-    own = [frame for frame in frames if not WORKER_FRAME.search(frame)]
-    return _capped(PATHS.sub("", "\n".join([*own[-4:], *final])))
+    own = [frame for frame in frames if OWN_FRAME.search(frame)] or frames[-1:]
+    return _capped(PATHS.sub("", "\n".join([*final, *own[-4:]])))
 
 
 def _is_excerpt(line: str) -> bool:

@@ -1,0 +1,149 @@
+"""Optimizing one task: search with the workflow, then prove the best candidate at `strict` level."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from kernelwright.agents.graph import Phase, Workflow
+from kernelwright.agents.proposer import Proposer
+from kernelwright.agents.search import SearchStrategy, ranked
+from kernelwright.errors import InfrastructureError, UsageError
+from kernelwright.schema import Attempt, Candidate, Evaluation, Task
+from kernelwright.store.results import TaskResult
+from kernelwright.store.store import Store
+from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.workers import Machine
+
+FINALISTS = 3
+SEED_BITS = 31
+
+
+class Progress(Protocol):
+    """Told what happens; may only look."""
+
+    def phase(self, task: Task, phase: Phase | str, text: str) -> None:
+        """A step starts."""
+
+    def attempt(self, task: Task, attempt: Attempt) -> None:
+        """An attempt was stored."""
+
+    def final(self, task: Task, evaluation: Evaluation) -> None:
+        """A finalist was measured again."""
+
+
+class Engine(NamedTuple):
+    """What every task of a run shares."""
+
+    run_id: str
+    store: Store
+    machine: Machine
+    cache: Path
+    """Folder of the build cache."""
+    strategy: SearchStrategy
+    backends: tuple[str, ...]
+    attempts: int
+    time_limit_s: float
+    """For the search of one task; the final measurement comes on top."""
+    make_proposer: Callable[[Task, Reference], Proposer]
+    progress: Progress
+
+
+def optimize_task(engine: Engine, task: Task) -> TaskResult:
+    """Find and prove the best candidate; stored, and returned.
+
+    The task continues where the store says that an earlier, interrupted run of the same id ended.
+
+    Raises:
+        UsageError: the task has no workload for this device, or its reference is unusable.
+        InfrastructureError: the reference could not be run.
+    """
+    # Inputs come from a seed that nothing outside this process knows.
+    with Reference(task, engine.machine, secrets.randbits(SEED_BITS)) as reference:
+        engine.progress.phase(task, "reference", "")
+        check_reference(reference)
+        judge = Judge(reference, engine.cache)
+        history = engine.store.attempts_of(engine.run_id, task.id)
+        reason = _workflow(engine, task, reference, judge, history).run()
+        engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
+        result = _prove(engine, task, judge, history)
+    engine.store.add_task_result(engine.run_id, result)
+    return result
+
+
+def check_reference(reference: Reference) -> None:
+    """Run every workload of the reference once. Raises UsageError where there is none."""
+    workloads = reference.workloads()
+    if not any(w.role == "bench" for w in workloads):
+        raise UsageError(
+            f"task {reference.task.id!r} has no timed workload for {reference.machine.device!r}",
+            hint="see `kernelwright tasks show`",
+        )
+    for workload in workloads:
+        reference.prepare(workload)
+
+
+def _workflow(
+    engine: Engine, task: Task, reference: Reference, judge: Judge, history: list[Attempt]
+) -> Workflow:
+    def record(attempt: Attempt) -> None:
+        engine.store.add_attempt(attempt)
+        engine.progress.attempt(task, attempt)
+
+    return Workflow(
+        run_id=engine.run_id,
+        task=task,
+        proposer=engine.make_proposer(task, reference),
+        strategy=engine.strategy,
+        backends=engine.backends,
+        evaluate=lambda candidate: _evaluate(engine, judge, candidate),
+        record=record,
+        history=history,
+        attempts=engine.attempts,
+        deadline=time.monotonic() + engine.time_limit_s,
+        on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
+    )
+
+
+def _evaluate(engine: Engine, judge: Judge, candidate: Candidate) -> Evaluation:
+    """The search's verdict. Only verdicts without times are reused: times age."""
+    key = judge.evaluation_key(candidate, "fast")
+    known = engine.store.cached_evaluation(key)
+    if known is not None:
+        return known
+    evaluation = judge.evaluate(candidate, "fast")
+    if not evaluation.speedup:
+        engine.store.cache_evaluation(key, evaluation)
+    return evaluation
+
+
+def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> TaskResult:
+    """Measure finalists again, in fresh workers, until one wins."""
+    first: Evaluation | None = None
+    for attempt in ranked(history)[:FINALISTS]:
+        assert attempt.candidate is not None
+        engine.progress.phase(task, "prove", attempt.plan)
+        try:
+            evaluation = judge.evaluate(attempt.candidate, "strict")
+        except InfrastructureError as error:
+            return TaskResult(task_id=task.id, status="error", error=str(error))
+        engine.progress.final(task, evaluation)
+        if evaluation.is_win:
+            return _result(task, "improved", evaluation)
+        first = first or evaluation
+    return _result(task, "no_improvement", first)
+
+
+def _result(task: Task, status: str, evaluation: Evaluation | None) -> TaskResult:
+    return TaskResult.model_validate(
+        {
+            "task_id": task.id,
+            "status": status,
+            "candidate_hash": evaluation.candidate_hash if evaluation else None,
+            "evaluation": evaluation,
+        }
+    )

@@ -1,0 +1,43 @@
+"""Opening the proposer that a run's settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kernelwright.agents.model.proposer import Budget, ModelProposer
+from kernelwright.agents.offline.proposer import OfflineProposer
+from kernelwright.agents.offline.trace import trace
+from kernelwright.agents.proposer import Proposer
+from kernelwright.llm.registry import open_model
+from kernelwright.schema import ModelCall, Task
+from kernelwright.verifier.reference import Reference
+
+OFFLINE = "offline"
+
+
+def proposer_factory(
+    model: str,
+    *,
+    seed: int,
+    budget_usd: float,
+    record: Callable[[Task, ModelCall], None],
+) -> Callable[[Task, Reference], Proposer]:
+    """How to make a proposer for each task of a run.
+
+    Args:
+        model: `offline`, or a language model's name.
+        record: stores a model call before its answer is used.
+
+    Raises:
+        UsageError, PrerequisiteError: the model is unknown, or its key is missing.
+    """
+    if model == OFFLINE:
+        return lambda task, reference: OfflineProposer(task, lambda: trace(reference), seed)
+    llm = open_model(model)
+    budget = Budget(budget_usd)
+
+    def make(task: Task, reference: Reference) -> Proposer:
+        machine = reference.machine
+        return ModelProposer(llm, machine, budget, lambda call: record(task, call), seed)
+
+    return make
