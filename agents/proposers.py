@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kernelwright.agents.model.proposer import Budget, ModelProposer
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
-from kernelwright.llm.registry import open_model
 from kernelwright.schema import ModelCall, Task
 from kernelwright.verifier.reference import Reference
 
@@ -33,6 +31,10 @@ def proposer_factory(
     """
     if model == OFFLINE:
         return lambda task, reference: OfflineProposer(task, lambda: trace(reference), seed)
+    # Not needed offline, and the providers' SDKs take seconds to import.
+    from kernelwright.agents.model.proposer import Budget, ModelProposer
+    from kernelwright.llm.registry import open_model
+
     llm = open_model(model)
     budget = Budget(budget_usd)
 

@@ -37,11 +37,11 @@ CPP_KERNELS = {
         Kernel("cumsum", "scan"),
         Kernel("depthwise_conv2d", "convolution"),
         Kernel("elementwise_chain", "elementwise"),
-        Kernel("int4_gemv", "quantized"),
+        Kernel("int4_gemv", "quantized_matmul"),
         Kernel("layer_norm", "normalization"),
         Kernel("linear_gelu", "matmul"),
         Kernel("rms_norm", "normalization"),
-        Kernel("rope", "positional"),
+        Kernel("rope", "position_embedding"),
         Kernel("softmax", "softmax"),
         Kernel("topk", "selection"),
     )

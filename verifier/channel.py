@@ -313,6 +313,11 @@ class RemoteModule:
         reply, _ = self._ask("profile", key, slot=slot, calls=calls)
         return [dict(row) for row in reply["operators"]]
 
+    def copy_bandwidth(self) -> float:
+        """Bytes per second that the worker's device copies."""
+        reply, _ = self._ask("copy_bandwidth", "")
+        return float(reply["bytes_per_s"])
+
     def write(self, name: str, text: str) -> str:
         """Put a file into the worker's folder; returns its path inside the sandbox."""
         path = Path(self.process.folder) / name

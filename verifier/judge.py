@@ -14,6 +14,7 @@ from kernelwright.schema import (
     Candidate,
     Correctness,
     Evaluation,
+    Evidence,
     Flag,
     Level,
     Speedup,
@@ -26,8 +27,9 @@ from kernelwright.verifier.build import build_candidate, load_candidate
 from kernelwright.verifier.channel import RemoteModule, Values, WorkerFault
 from kernelwright.verifier.comparison import Difference, compare
 from kernelwright.verifier.environment import environment
+from kernelwright.verifier.evidence import gather
 from kernelwright.verifier.levels import PLANS, Plan
-from kernelwright.verifier.reference import Case, Prepared, Reference
+from kernelwright.verifier.reference import TIMED_SLOT, Case, Prepared, Reference
 from kernelwright.verifier.statistics import combine
 from kernelwright.verifier.timing import Measured, Side, measure
 from kernelwright.verifier.workers import WORKER_VERSION, await_start, start_worker
@@ -53,6 +55,7 @@ class Verdict(NamedTuple):
     reason: str
     workloads: tuple[WorkloadResult, ...]
     flags: tuple[Flag, ...]
+    evidence: Evidence | None = None
 
 
 class Judge:
@@ -135,6 +138,7 @@ class Judge:
             flags=verdict.flags,
             workloads=verdict.workloads,
             speedup=_overall(verdict.workloads),
+            evidence=verdict.evidence,
             environment=environment(machine.threads, machine.device),
             sandbox=machine.sandbox.info,
             build_s=build_s,
@@ -226,6 +230,11 @@ class Trial:
         )
         return WorkloadResult(workload=self.key, correctness=correctness)
 
+    def evidence(self, measured: Measured) -> Evidence:
+        """Where the time of the timed candidate goes."""
+        timing = measured.timing["candidate"]
+        return gather(self.reference, self.prepared, self.module, TIMED_SLOT, timing)
+
     def time(self, plan: Plan) -> Measured:
         """Time against the plan's baselines, then check values once more."""
         sides = {"eager": self.reference.side(self.prepared, "eager")}
@@ -240,14 +249,17 @@ class Trial:
 
 def _timed(trials: list[Trial], results: list[WorkloadResult], plan: Plan) -> Verdict:
     flags: list[Flag] = []
+    evidence: Evidence | None = None
     for index, trial in enumerate(trials):
         if trial.prepared.workload.role != "bench":
             continue
         measured = trial.time(plan)
         flags += measured.flags
+        evidence = evidence or trial.evidence(measured)
         update = {"timing": measured.timing, "speedup": measured.speedup}
         results[index] = results[index].model_copy(update=update)
-    return Verdict(Status.PASSED, "values are right on every case", tuple(results), tuple(flags))
+    reason = "values are right on every case"
+    return Verdict(Status.PASSED, reason, tuple(results), tuple(flags), evidence)
 
 
 def _untimed(results: list[WorkloadResult]) -> tuple[WorkloadResult, ...]:

@@ -7,6 +7,7 @@ expected values and timed against live baselines.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple, Self
 
@@ -90,6 +91,11 @@ class Reference:
             self._sides["eager"] = module
             await_start(module)
         return self._sides["eager"]
+
+    @functools.cached_property
+    def bandwidth(self) -> float:
+        """Copy bandwidth of the device, bytes per second."""
+        return self.eager.copy_bandwidth()
 
     def prepare(self, workload: Workload) -> Prepared:
         """Load the workload and check that the reference is usable.

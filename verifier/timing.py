@@ -27,6 +27,8 @@ EMPTY_BLOCKS = 9
 MAX_CALLS = 20_000
 CLOCKS_MAY_DIFFER = 0.10
 CHECK_EVERY = 4
+# Quartiles of one side's blocks further apart than this: something else ran on these cores.
+NOISY_QUARTILES = 1.3
 
 
 class Side(NamedTuple):
@@ -81,7 +83,8 @@ def measure(key: str, sides: Mapping[str, Side], plan: Plan, seed: int) -> Measu
     timing = {
         name: _timing(judge[name], worker[name], calls[name], seed) for name in sides
     }
-    return Measured(timing, _speedups(judge, seed), _clock_flags(timing))
+    flags = (*_clock_flags(timing), *_noise_flags(timing))
+    return Measured(timing, _speedups(judge, seed), flags)
 
 
 def _overhead(key: str, side: Side) -> float:
@@ -169,3 +172,11 @@ def _clock_flags(timing: Mapping[str, Timing]) -> tuple[Flag, ...]:
         return ()
     evidence = f"judge {candidate.median_us:.1f} us, worker {own:.1f} us per call"
     return (Flag(rule="clocks-disagree", severity="suspicious", evidence=evidence),)
+
+
+def _noise_flags(timing: Mapping[str, Timing]) -> Iterator[Flag]:
+    for name, side in timing.items():
+        low, high = np.percentile(side.samples_us, [25, 75])
+        if high > NOISY_QUARTILES * low:
+            evidence = f"the middle half of {name}'s blocks spans {low:.1f} to {high:.1f} us"
+            yield Flag(rule="noisy-machine", severity="info", evidence=evidence)

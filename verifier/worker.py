@@ -26,6 +26,7 @@ import torch
 
 VERSION = "1"
 PREFIX = struct.Struct("!IQ")
+COPY_BYTES, COPIES = 2**28, 5
 PR_SET_PDEATHSIG, SIGKILL = 1, 9
 
 Tree = Any
@@ -295,6 +296,20 @@ class Worker:
         elapsed = time.perf_counter_ns() - start
         loaded.last = result
         return {"ns": elapsed}
+
+    def op_copy_bandwidth(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Bytes per second, read and written, of copying more than the caches hold."""
+        source = torch.ones(COPY_BYTES // 4, device=self.device)
+        target = torch.empty_like(source)
+        best = min(self.timed_copy(source, target) for _ in range(COPIES))
+        return {"bytes_per_s": int(2 * COPY_BYTES / best)}
+
+    def timed_copy(self, source: torch.Tensor, target: torch.Tensor) -> float:
+        self.synchronize()
+        start = time.perf_counter()
+        target.copy_(source)
+        self.synchronize()
+        return time.perf_counter() - start
 
     def op_trace(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """The ATen graph of the instance on a slot, by torch.export."""

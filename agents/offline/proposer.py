@@ -109,9 +109,7 @@ class OfflineProposer:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = optuna.samplers.TPESampler(
-            seed=self._seed, n_startup_trials=4, warn_independent_sampling=False
-        )
+        sampler = optuna.samplers.TPESampler(seed=self._seed, n_startup_trials=4)
         study = optuna.create_study(direction="maximize", sampler=sampler)
         for approach in self._approaches(backends):
             first = {name: values[0] for name, values in self._space(approach).items()}

@@ -124,7 +124,7 @@ class Settings(BaseModel):
     tolerance: ToleranceName = "default"
     """Rule by which values count as equal to the reference's."""
     seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
-    """Seed of the search and of the inputs that candidates are tested on."""
+    """Seed of the search. Test inputs come from a secret seed of their own."""
     out: Folder = Path("runs")
     """Folder that gets one result folder per run."""
     store: Annotated[Name, AfterValidator(_expand_store)] = Field(

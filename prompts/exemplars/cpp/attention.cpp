@@ -1,7 +1,8 @@
 // softmax(q @ k.T * scale) @ v for every head, without ever storing the scores (flash attention, one pass).
 //
 // q: [heads, queries, dim], k: [heads, keys, dim], v: [heads, keys, dim], y: [heads, queries, dim], contiguous float32.
-// causal: query i sees keys up to i + keys - queries (both sequences end together; top left for equal lengths).
+// scale: above zero, usually 1 / sqrt(dim). causal: query i sees keys up to i + keys - queries, that is both sequences
+// end together (PyTorch's is_causal starts them together; the two agree where the lengths are equal).
 // Why it is fast: a block of QUERIES rows meets one block of KEYS after the other; its scores live in the cache, its
 // running maximum and sum rescale what was accumulated. Both products use a register tile of 6 x 16; keys are packed
 // once per head so that sixteen of them lie side by side.
@@ -11,6 +12,9 @@
 #endif
 #ifndef KEYS  // keys per block, a multiple of 16
 #define KEYS 128
+#endif
+#ifndef PARALLEL_FROM  // multiply-adds below which one thread is faster than waking the others
+#define PARALLEL_FROM 65536
 #endif
 
 constexpr int TILE_M = 6, TILE_N = 16;
@@ -138,7 +142,7 @@ extern "C" void attention(const float* q, const float* k, const float* v, float*
                           int64_t keys, int64_t dim, float scale, int causal) {
   const int64_t wide = round_up(dim, TILE_N), padded_keys = round_up(keys, TILE_N);
   const int64_t blocks = (queries + QUERIES - 1) / QUERIES;
-#pragma omp parallel if (heads * queries * keys * dim >= 65536)
+#pragma omp parallel if (heads * queries * keys * dim >= PARALLEL_FROM)
   {
     const std::unique_ptr<float[]> memory(
         new float[padded_keys * (dim + wide) + QUERIES * (dim + KEYS + wide)]);

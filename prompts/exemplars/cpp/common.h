@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <type_traits>
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif

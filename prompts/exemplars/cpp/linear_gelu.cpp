@@ -16,6 +16,9 @@
 #ifndef PARALLEL_FROM  // multiply-adds below which one thread is faster than waking the others
 #define PARALLEL_FROM 65536
 #endif
+#ifndef EPILOGUE_PARALLEL_FROM  // the same for bias_gelu, in elements
+#define EPILOGUE_PARALLEL_FROM 16384
+#endif
 
 INLINE v8f gelu(v8f x, int approximate) {
   if (!approximate) return 0.5f * x * (1.0f + erf(x * 0.707106781f));
@@ -109,6 +112,6 @@ extern "C" void linear_gelu(const float* x, const float* weight, const float* bi
 }
 
 extern "C" void bias_gelu(float* y, const float* bias, int64_t rows, int64_t cols, int approximate) {
-#pragma omp parallel for schedule(static) if (rows * cols >= 16384)
+#pragma omp parallel for schedule(static) if (rows * cols >= EPILOGUE_PARALLEL_FROM)
   for (int64_t row = 0; row < rows; ++row) finish_row(y + row * cols, bias, cols, approximate);
 }

@@ -34,9 +34,11 @@ INLINE int passing(v8f x, v8f bound) {  // bit i: x[i] > bound[i], or one of the
 #endif
 }
 
+constexpr auto larger_first = [](uint64_t a, uint64_t b) { return a > b; };
+
 // The k largest of `count` entries move to the front; returns the smallest of them.
 INLINE uint64_t cut(uint64_t* buffer, int64_t count, int64_t k) {
-  std::nth_element(buffer, buffer + k - 1, buffer + count, std::greater<uint64_t>());
+  std::nth_element(buffer, buffer + k - 1, buffer + count, larger_first);
   return buffer[k - 1];
 }
 
@@ -63,7 +65,7 @@ static void row_topk(const float* x, uint64_t* buffer, float* values, int64_t* i
   }
   for (; i < cols; ++i) offer(i);
   cut(buffer, count, k);
-  std::sort(buffer, buffer + k, std::greater<uint64_t>());
+  std::sort(buffer, buffer + k, larger_first);
   for (int64_t j = 0; j < k; ++j) {
     indices[j] = index_of(buffer[j]);
     values[j] = x[indices[j]];

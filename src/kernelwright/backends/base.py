@@ -28,6 +28,10 @@ class Backend(Protocol):
     def is_custom(self) -> bool:
         """Whether its candidates carry code of their own, or configure a compiler."""
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Kinds of device its candidates run on: `cpu`, `cuda`."""
+
     def availability(self) -> Availability:
         """Whether candidates can be built on this machine."""
 

@@ -37,6 +37,7 @@ class Cpp:
 
     name = "cpp"
     is_custom = True
+    devices = ("cpu",)
 
     def availability(self) -> Availability:
         """See `Backend.availability`."""

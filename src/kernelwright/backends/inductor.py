@@ -16,6 +16,7 @@ class Inductor:
 
     name = "inductor"
     is_custom = False
+    devices = ("cpu", "cuda")
 
     def availability(self) -> Availability:
         """On a CPU inductor generates C++, so it needs the same compiler."""

@@ -15,6 +15,7 @@ class PlainTorch:
 
     name = "torch"
     is_custom = False
+    devices = ("cpu", "cuda")
 
     def availability(self) -> Availability:
         """Always there."""

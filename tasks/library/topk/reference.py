@@ -19,7 +19,7 @@ class Model(nn.Module):
 
 
 def get_inputs():
-    """Normally distributed rows, each with its own scale and offset, in which no two entries tie."""
+    """Normally distributed rows, each with its own scale and offset; no two entries tie."""
     ranks = torch.rand(ROWS, COLS).argsort(dim=-1)
     quantiles = (ranks + 0.25 + 0.5 * torch.rand(ROWS, COLS)) / COLS
     scale, offset = torch.rand(ROWS, 1) + 0.5, torch.randn(ROWS, 1)

@@ -1,0 +1,180 @@
+"""`kernelwright bench`: every task in a folder; the same command again continues."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kernelwright.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kernelwright.cli.session import Session
+    from kernelwright.config import Settings
+    from kernelwright.schema import Scalar, Task
+    from kernelwright.store.results import TaskResult
+
+
+def bench(
+    folder: Annotated[Path, typer.Argument(help="Task folders, or KernelBench-format files.")],
+    filter_: Annotated[
+        str | None, typer.Option("--filter", help="Only tasks whose id contains this text.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Name of the run [made from the command].")
+    ] = None,
+    model: options.Model = None,
+    backend: options.Backends = None,
+    target: options.Target = None,
+    search: options.Search = None,
+    attempts: options.Attempts = None,
+    budget_usd: options.Budget = None,
+    time_limit: options.TimeLimit = None,
+    sandbox: options.Sandbox = None,
+    tolerance: options.Tolerance = None,
+    set_: options.Sets = None,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    out: options.OutFolder = None,
+    store: options.Store = None,
+    json: options.Json = False,
+) -> None:
+    """Optimize every task of a folder and print the fast_p table.
+
+    Results are written as they come; the same command again does what is missing. A --set value
+    goes to the tasks that have a constant of that name.
+    """
+    from kernelwright.config import load_settings
+    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.loader import suite_files
+
+    settings = load_settings(
+        {
+            "model": model,
+            "backends": backend,
+            "target": target,
+            "search": search,
+            "attempts": attempts,
+            "budget_usd": budget_usd,
+            "time_limit_s": time_limit,
+            "sandbox": sandbox,
+            "tolerance": tolerance,
+            "seed": seed,
+            "threads": threads,
+            "out": out,
+            "store": store,
+        }
+    ).settings
+    values = dict(map(parse_setting, set_ or []))
+    tasks = load_suite(suite_files(folder), values, settings, filter_)[:limit]
+    run_bench("bench", tasks, settings, run or default_name(folder, tasks, settings), json)
+
+
+def load_suite(
+    files: Sequence[Path], values: dict[str, Scalar], settings: Settings, part: str | None
+) -> list[Task]:
+    """The tasks whose id contains `part`. Raises UsageError when there is none."""
+    import ast
+
+    from kernelwright.errors import UsageError
+    from kernelwright.tasks.constants import constants
+    from kernelwright.tasks.loader import load_task
+
+    tasks = []
+    for path in files:
+        plain = load_task(str(path), tolerance=settings.tolerance)
+        names = {constant.name for constant in constants(ast.parse(plain.source))}
+        own = {name: value for name, value in values.items() if name in names}
+        if part is None or part in plain.id:
+            tasks.append(load_task(str(path), own, settings.tolerance) if own else plain)
+    if not tasks:
+        raise UsageError(f"no task id contains {part!r}")
+    return tasks
+
+
+def default_name(folder: Path, tasks: Sequence[Task], settings: Settings) -> str:
+    """The same for the same command, so that it continues its own run."""
+    from kernelwright.schema import digest
+
+    limits = {"out", "store", "cache_dir", "attempts", "budget_usd", "time_limit_s"}
+    what = [settings.model_dump(mode="json", exclude=limits), [task.hash for task in tasks]]
+    return f"bench-{folder.resolve().name}-{digest(what)[:8]}"
+
+
+def run_bench(
+    command: str, tasks: Sequence[Task], settings: Settings, run_id: str, json: bool
+) -> None:
+    """Run what is missing of a suite, print the table, exit 0 when any task improved."""
+    from kernelwright.cli.progress import shown_progress
+    from kernelwright.cli.session import open_session, require_writable
+    from kernelwright.schema import digest
+
+    folder = settings.out / run_id
+    config = {"suite": digest([task.hash for task in tasks])}
+    hint = "the same command again" if command == "bench" else None
+    with (
+        shown_progress(settings.attempts) as progress,
+        open_session(command, settings, progress, config, run_id, hint) as session,  # type: ignore[arg-type]
+    ):
+        require_writable(folder)
+        known = {r.task_id: r for r in session.store.task_results_of(run_id)}
+        for task in tasks:
+            session.store.add_task(run_id, task)
+            if task.id not in known or known[task.id].status == "error":
+                known[task.id] = _one(session, task, folder)
+        results = [known[task.id] for task in tasks]
+    _finish(session, results, folder, json)
+    raise typer.Exit(0 if any(r.status == "improved" for r in results) else 1)
+
+
+def _one(session: Session, task: Task, folder: Path) -> TaskResult:
+    """One task; what goes wrong with it is its result, and the suite goes on."""
+    from kernelwright.agents.optimize import optimize_task
+    from kernelwright.errors import InfrastructureError, UsageError
+    from kernelwright.report.bundle import bundle
+    from kernelwright.report.result import write_result
+    from kernelwright.store.results import TaskResult
+
+    try:
+        result = optimize_task(session.engine, task)
+    except (InfrastructureError, UsageError) as error:
+        result = TaskResult(task_id=task.id, status="error", error=error.message)
+        session.store.add_task_result(session.run.id, result)
+    name = task.id.replace("/", "-")
+    write_result(folder / name, session.run, bundle(session.store, session.run.id, task))
+    return result
+
+
+def _finish(session: Session, results: list[TaskResult], folder: Path, json: bool) -> None:
+    from kernelwright.report.html import render_report
+    from kernelwright.report.bundle import bundles
+    from kernelwright.report.metrics import suite_metrics
+    from kernelwright.report.terminal import metrics_text, results_text
+    from kernelwright.store.files import write_all_atomically
+    from kernelwright.store.store import open_store
+
+    metrics = suite_metrics(results)
+    with open_store(session.store.location) as store:
+        run = store.get_run(session.run.id)
+        report = render_report(run, bundles(store, run))
+    document = {
+        "schema_version": 1,
+        "run_id": run.id,
+        "metrics": metrics.model_dump(mode="json"),
+        "tasks": [result.model_dump(mode="json") for result in results],
+    }
+    from json import dumps
+
+    text = dumps(document, indent=2)
+    write_all_atomically(folder, {"report.html": report, "bench.json": text + "\n"})
+    if json:
+        typer.echo(text)
+        return
+    typer.echo(results_text(results))
+    typer.echo()
+    typer.echo(metrics_text(metrics))
+    typer.echo(f"report: {folder / 'report.html'}")

@@ -1,0 +1,108 @@
+"""`kernelwright doctor`: what this machine has and lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import typer
+
+from kernelwright.cli import options
+
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+GIB = 2**30
+LEAST_MEMORY = 4 * GIB
+LEAST_DISK = 2 * GIB
+
+
+class Check(NamedTuple):
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    needed: bool
+    """Whether the main job fails without it."""
+    text: str
+
+
+def doctor(json: options.Json = False) -> None:
+    """Check what the main job needs and what else would be used if it were there.
+
+    Exit code 3: something the main job needs is missing.
+    """
+    from json import dumps
+
+    checks = list(_checks())
+    if json:
+        typer.echo(dumps([check._asdict() for check in checks], indent=2))
+    else:
+        for check in checks:
+            mark = "ok  " if check.ok else ("FAIL" if check.needed else "no  ")
+            typer.echo(f"{mark}  {check.name:<18} {check.text}")
+    raise typer.Exit(0 if all(c.ok or not c.needed for c in checks) else 3)
+
+
+def _checks() -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Check("python", sys.version_info >= (3, 11), True, version)
+    yield from _torch()
+    yield from _backends()
+    yield _worker()
+    yield from _space()
+    for name in KEYS:
+        there = bool(os.environ.get(name))
+        yield Check(name, there, False, "set" if there else "not set; offline needs none")
+
+
+def _torch() -> Iterator[Check]:
+    import torch
+
+    yield Check("torch", True, True, torch.__version__)
+    there = torch.cuda.is_available()
+    name = torch.cuda.get_device_name(0) if there else "none; the CPU is the target"
+    yield Check("gpu", there, False, name)
+
+
+def _backends() -> Iterator[Check]:
+    from kernelwright.backends.registry import BACKENDS
+
+    for name, backend in BACKENDS.items():
+        availability = backend().availability()
+        text = backend().toolchain() if availability.ok else availability.reason
+        hint = f" ({availability.hint})" if availability.hint else ""
+        yield Check(f"backend {name}", availability.ok, name == "cpp", text + hint)
+
+
+def _worker() -> Check:
+    """Start a real worker."""
+    from kernelwright.cli.session import open_machine
+    from kernelwright.config import load_settings
+    from kernelwright.errors import InfrastructureError
+    from kernelwright.schema import Limits
+    from kernelwright.verifier.workers import await_start, start_worker
+
+    settings = load_settings({"target": "cpu"}).settings
+    with open_machine(settings) as machine:
+        kind = machine.sandbox.info.kind
+        try:
+            module = start_worker(machine, Limits())
+            hello = await_start(module)
+        except InfrastructureError as error:
+            return Check("worker", False, True, error.message)
+        module.process.kill()
+    return Check("worker", True, True, f"sandbox {kind}, {hello['threads']} threads")
+
+
+def _space() -> Iterator[Check]:
+    from kernelwright.config import load_settings
+
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    yield Check("memory", memory >= LEAST_MEMORY, True, f"{memory / GIB:.1f} GiB")
+    folder = load_settings({}).settings.cache_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    yield Check("disk", free >= LEAST_DISK, True, f"{free / GIB:.1f} GiB free for the build cache")

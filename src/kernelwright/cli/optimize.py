@@ -1,0 +1,111 @@
+"""`kernelwright optimize`: one task, one verified faster file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kernelwright.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kernelwright.cli.session import Session
+    from kernelwright.config import Settings
+    from kernelwright.schema import Task
+    from kernelwright.store.results import TaskResult
+
+
+def optimize(
+    task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
+    model: options.Model = None,
+    backend: options.Backends = None,
+    target: options.Target = None,
+    search: options.Search = None,
+    attempts: options.Attempts = None,
+    budget_usd: options.Budget = None,
+    time_limit: options.TimeLimit = None,
+    sandbox: options.Sandbox = None,
+    tolerance: options.Tolerance = None,
+    set_: options.Sets = None,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    out: options.OutFolder = None,
+    store: options.Store = None,
+    json: options.Json = False,
+) -> None:
+    """Find a faster implementation of a PyTorch module and prove it.
+
+    Exit code 0: a verified faster file was written. 1: nothing faster was found.
+    """
+    from kernelwright.config import load_settings
+    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.loader import load_task
+
+    settings = load_settings(
+        {
+            "model": model,
+            "backends": backend,
+            "target": target,
+            "search": search,
+            "attempts": attempts,
+            "budget_usd": budget_usd,
+            "time_limit_s": time_limit,
+            "sandbox": sandbox,
+            "tolerance": tolerance,
+            "seed": seed,
+            "threads": threads,
+            "store": store,
+        }
+    ).settings
+    loaded = load_task(task, dict(map(parse_setting, set_ or [])), settings.tolerance)
+    run_optimize(loaded, settings, out, json)
+
+
+def run_optimize(
+    task: Task, settings: Settings, out: Path | None, json: bool, run_id: str | None = None
+) -> None:
+    """Run (or continue) the optimization of one task and print the answer.
+
+    Args:
+        out: the result's own folder; a folder named after the run under `settings.out` by default.
+    """
+    from kernelwright.agents.optimize import optimize_task
+    from kernelwright.cli.progress import shown_progress
+    from kernelwright.cli.session import new_run_id, open_session, require_writable
+
+    run_id = run_id or new_run_id()
+    folder = out or settings.out / run_id
+    config = {"task": task.id, "overrides": task.overrides, "folder": str(folder.absolute())}
+    with (
+        shown_progress(settings.attempts) as progress,
+        open_session("optimize", settings, progress, config, run_id) as session,
+    ):
+        require_writable(folder)
+        session.store.add_task(session.run.id, task)
+        result = optimize_task(session.engine, task)
+    code = report_task(session, task, result, folder, json)
+    raise typer.Exit(code)
+
+
+def report_task(
+    session: Session, task: Task, result: TaskResult, folder: Path, json: bool
+) -> int:
+    """Write the result folder and print the answer; returns the exit code."""
+    from kernelwright.report.bundle import bundle
+    from kernelwright.report.result import write_result
+    from kernelwright.report.terminal import task_summary
+    from kernelwright.store.store import open_store
+
+    with open_store(session.store.location) as store:
+        run = store.get_run(session.run.id)
+        files = write_result(folder, run, bundle(store, run.id, task))
+    if json:
+        typer.echo(files.result.read_text().rstrip())
+    else:
+        typer.echo(task_summary(result))
+        if files.candidate:
+            typer.echo(f"file:   {files.candidate}")
+        typer.echo(f"report: {files.report}")
+    return {"improved": 0, "no_improvement": 1, "error": 3}[result.status]

@@ -1,0 +1,232 @@
+"""What a command that runs candidates needs: settings resolved, parts opened, a run recorded."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import typer
+
+from kernelwright.agents.optimize import Engine, Progress
+from kernelwright.agents.proposers import proposer_factory
+from kernelwright.agents.search import open_strategy
+from kernelwright.backends.registry import require_backends
+from kernelwright.config import Settings
+from kernelwright.errors import KernelwrightError, PrerequisiteError, UsageError
+from kernelwright.sandbox.registry import open_sandbox
+from kernelwright.schema import Run, RunStatus, Usage
+from kernelwright.store.store import Store, open_store
+from kernelwright.verifier.workers import Machine
+
+PACKAGES = ("kernelwright", "torch", "langgraph", "openai", "anthropic", "optuna", "pydantic")
+INTERRUPTED = 130
+
+
+class Session(NamedTuple):
+    """An open run."""
+
+    run: Run
+    store: Store
+    engine: Engine
+
+
+def new_run_id() -> str:
+    """Sortable by time, and unlike any other run's."""
+    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+
+
+@contextmanager
+def open_machine(settings: Settings) -> Iterator[Machine]:
+    """The sandbox and device of the settings; every worker is gone at the end."""
+    device = resolve_device(settings.target)
+    sandbox = open_sandbox(settings.sandbox)
+    try:
+        yield Machine(sandbox, settings.threads or os.cpu_count() or 1, device)
+    finally:
+        sandbox.close()
+
+
+def resolve_device(target: str) -> str:
+    """`cpu` or `cuda:N`. Raises PrerequisiteError for a GPU that is not there."""
+    if target == "cpu":
+        return "cpu"
+    import torch
+
+    count = torch.cuda.device_count()
+    if target == "auto":
+        return "cuda:0" if count else "cpu"
+    index = int(target.partition(":")[2] or 0)
+    if index >= count:
+        raise PrerequisiteError(
+            f"target {target!r} asks for GPU {index}, and torch sees {count} here",
+            hint="use --target cpu, or install a torch with CUDA",
+        )
+    return f"cuda:{index}"
+
+
+@contextmanager
+def open_session(
+    command: Literal["optimize", "bench", "demo"],
+    settings: Settings,
+    progress: Progress,
+    config: dict[str, Any],
+    run_id: str | None = None,
+    resume_hint: str | None = None,
+) -> Iterator[Session]:
+    """Open a run, new or known; its end is recorded however it ends.
+
+    Args:
+        config: what besides the settings defines the run.
+        run_id: continue this run where the store knows it.
+        resume_hint: the command that continues the run; printed when it is interrupted.
+    """
+    store = open_store(settings.store)
+    strategy = open_strategy(settings.search)
+    with open_machine(settings) as machine, store, terminable():
+        backends = [b for b in require_backends(settings.backends) if _runs_on(b, machine)]
+        run = _start(store, command, settings, config, run_id)
+        make = proposer_factory(
+            settings.model,
+            seed=settings.seed,
+            budget_usd=settings.budget_usd,
+            record=lambda task, call: store.add_model_call(run.id, task.id, call),
+        )
+        engine = Engine(
+            run_id=run.id,
+            store=store,
+            machine=machine,
+            cache=settings.cache_dir,
+            strategy=strategy,
+            backends=tuple(backend.name for backend in backends),
+            attempts=settings.attempts,
+            time_limit_s=settings.time_limit_s,
+            make_proposer=make,
+            progress=progress,
+        )
+        with _recorded_end(store, run, resume_hint):
+            yield Session(run, store, engine)
+
+
+def _runs_on(backend: Any, machine: Machine) -> bool:
+    return machine.device.partition(":")[0] in backend.devices
+
+
+def _start(
+    store: Store,
+    command: Literal["optimize", "bench", "demo"],
+    settings: Settings,
+    config: dict[str, Any],
+    run_id: str | None,
+) -> Run:
+    known = {run.id: run for run in store.list_runs(None)} if run_id else {}
+    if run_id in known:
+        _require_same(known[run_id], settings, config)
+        return store.update_run(run_id, status="running")
+    commit, dirty = git_state()
+    run = Run(
+        id=run_id or new_run_id(),
+        command=command,
+        config={**settings.model_dump(mode="json"), **config},
+        git_commit=commit,
+        git_dirty=dirty,
+        packages=package_versions(),
+        started=time.time(),
+    )
+    store.add_run(run)
+    return run
+
+
+def _require_same(run: Run, settings: Settings, config: dict[str, Any]) -> None:
+    """A run is continued only with what it was started with, but for limits and places."""
+    may_differ = {"out", "store", "cache_dir", "attempts", "budget_usd", "time_limit_s"}
+    wanted = {**settings.model_dump(mode="json"), **config}
+    changed = [k for k, v in wanted.items() if k not in may_differ and run.config.get(k) != v]
+    if changed:
+        raise UsageError(
+            f"run {run.id!r} was started with other settings: {', '.join(sorted(changed))}",
+            hint="give another --run name, or the settings that `runs show` prints",
+        )
+
+
+@contextmanager
+def _recorded_end(store: Store, run: Run, resume_hint: str | None) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        finish(store, run, "interrupted")
+        hint = resume_hint or f"kernelwright runs resume {run.id}"
+        typer.echo(f"interrupted; to continue: {hint}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except (KernelwrightError, typer.Exit):
+        finish(store, run, "failed")
+        raise
+    finish(store, run, "done")
+
+
+def finish(store: Store, run: Run, status: RunStatus) -> None:
+    """Store the end and what the attempts have used in all."""
+    usage = sum((attempt.usage for attempt in store.attempts_of(run.id)), Usage.zero())
+    store.update_run(run.id, status=status, ended=time.time(), usage=usage)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Take SIGTERM like Ctrl-C, so that workers are gone and the run can be continued."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def git_state() -> tuple[str | None, bool | None]:
+    """Commit of the working folder's repository, and whether it has changes; None outside one."""
+    commit = _git("rev-parse", "HEAD")
+    status = _git("status", "--porcelain")
+    return commit, None if commit is None or status is None else bool(status)
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def package_versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Versions of the packages that a result depends on."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def require_writable(folder: Path) -> None:
+    """Fail before anything is spent when results could not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"\0" * 4096)
+        probe.unlink()
+    except OSError as error:
+        raise PrerequisiteError(
+            f"cannot write to {str(folder)!r}: {error.strerror}", hint="choose another with --out"
+        ) from error

@@ -1,0 +1,103 @@
+"""`kernelwright verify`: the verdict on one candidate file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kernelwright.cli import options
+
+if TYPE_CHECKING:
+    from kernelwright.schema import Candidate, Evaluation, Task
+
+
+def verify(
+    task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
+    candidate: Annotated[Path, typer.Argument(help="A file with class ModelNew.")],
+    level: Annotated[str, typer.Option(help="fast, standard or strict.")] = "standard",
+    target: options.Target = None,
+    sandbox: options.Sandbox = None,
+    tolerance: options.Tolerance = None,
+    set_: options.Sets = None,
+    threads: options.Threads = None,
+    json: options.Json = False,
+) -> None:
+    """Check a candidate's values and time it against the reference.
+
+    Exit code 0: accepted. 1: refused or wrong; the reason is printed.
+    """
+    from kernelwright.config import load_settings
+    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.loader import load_task
+
+    settings = load_settings(
+        {"target": target, "sandbox": sandbox, "tolerance": tolerance, "threads": threads}
+    ).settings
+    loaded = load_task(task, dict(map(parse_setting, set_ or [])), settings.tolerance)
+    given = read_candidate(candidate)
+    evaluation = _evaluate(loaded, given, known_level(level), settings)
+    _print(loaded, given, evaluation, json)
+    raise typer.Exit(0 if evaluation.accepted else 1)
+
+
+def known_level(name: str) -> str:
+    """The level's name. Raises UsageError for an unknown one."""
+    from kernelwright.errors import UsageError, did_you_mean
+    from kernelwright.verifier.levels import PLANS
+
+    if name not in PLANS:
+        raise UsageError(f"unknown level {name!r}", hint=did_you_mean(name, list(PLANS)))
+    return name
+
+
+def read_candidate(path: Path) -> Candidate:
+    """A user's file as a candidate. Raises UsageError where it can't be one."""
+    from kernelwright.backends.registry import guess_backend
+    from kernelwright.errors import UsageError
+    from kernelwright.schema import Candidate, Origin
+
+    try:
+        source = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"cannot read candidate {str(path)!r}: {reason}") from error
+    if "ModelNew" not in source:
+        raise UsageError(
+            f"{str(path)!r} defines no ModelNew", hint="a candidate is a file with class ModelNew"
+        )
+    return Candidate(source=source, backend=guess_backend(source), origin=Origin(kind="user"))
+
+
+def _evaluate(task: Task, candidate: Candidate, level: str, settings: object) -> Evaluation:
+    import secrets
+
+    from kernelwright.agents.optimize import SEED_BITS, check_reference
+    from kernelwright.cli.session import open_machine, terminable
+    from kernelwright.verifier.judge import Judge
+    from kernelwright.verifier.reference import Reference
+
+    with terminable(), open_machine(settings) as machine:
+        with Reference(task, machine, secrets.randbits(SEED_BITS)) as reference:
+            check_reference(reference)
+            return Judge(reference, settings.cache_dir).evaluate(candidate, level)
+
+
+def _print(task: Task, candidate: Candidate, evaluation: Evaluation, json: bool) -> None:
+    from json import dumps
+
+    from kernelwright.cli.progress import evaluation_words
+    from kernelwright.report.verdict import verdict_document
+
+    if json:
+        typer.echo(dumps(verdict_document(task, candidate, evaluation), indent=2))
+        return
+    answer = "accepted" if evaluation.accepted else "refused"
+    typer.echo(f"{task.id}: {answer}: {evaluation.reason}")
+    if evaluation.accepted:
+        typer.echo(evaluation_words(evaluation))
+    for flag in evaluation.flags:
+        typer.echo(f"{flag.severity}: {flag.rule}: {flag.evidence}")
+    lacks = "; ".join(evaluation.sandbox.lacks)
+    typer.echo(f"sandbox {evaluation.sandbox.kind!r} does not hold: {lacks}")

@@ -1,0 +1,84 @@
+"""Evidence for the profiler agent: where the time goes, and how far the roof is.
+
+Level `trace`: operators by self time (torch.profiler) and a memory roof. The roof is an estimate:
+the fewest bytes that can be moved (every input, parameter and output once) over the copy bandwidth
+measured in the reference's worker.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from kernelwright.schema import Evidence, Timing
+from kernelwright.verifier.channel import RemoteModule
+from kernelwright.verifier.reference import Prepared, Reference
+
+PROFILED_CALLS = 3
+SHOWN_OPERATORS = 5
+OVERHEAD_US = 20.0
+NEAR_ROOF = 0.5
+
+
+class Roof(NamedTuple):
+    """The memory roof of one workload."""
+
+    bytes_moved: int
+    bandwidth: float
+    """Bytes per second."""
+
+    @property
+    def time_us(self) -> float:
+        """No call can be faster when its data comes from memory."""
+        return self.bytes_moved / self.bandwidth * 1e6
+
+
+def gather(
+    reference: Reference, prepared: Prepared, module: RemoteModule, slot: int, timing: Timing
+) -> Evidence:
+    """The evidence on a timed candidate."""
+    roof = memory_roof(reference, prepared)
+    fraction = roof.time_us / timing.median_us
+    rows = module.profile(prepared.workload.name, slot, PROFILED_CALLS)
+    facts = [
+        f"{timing.median_us:.1f} us per call on workload {prepared.workload.name!r}",
+        f"at least {roof.bytes_moved / 1e6:.2f} MB must be moved per call; at the measured copy "
+        f"bandwidth of {roof.bandwidth / 1e9:.1f} GB/s that takes {roof.time_us:.1f} us",
+        *operator_facts(rows),
+    ]
+    bound = bottleneck(timing.median_us, fraction)
+    return Evidence(level="trace", facts=tuple(facts), bound=bound, roof_fraction=fraction)
+
+
+def memory_roof(reference: Reference, prepared: Prepared) -> Roof:
+    """Fewest bytes and measured bandwidth."""
+    inputs = reference.timed_inputs(prepared)[0].nbytes
+    outputs = sum(
+        spec.dtype.itemsize * _count(spec.shape) for spec in prepared.specs
+    )
+    return Roof(inputs + prepared.state.nbytes + outputs, reference.bandwidth)
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def operator_facts(rows: list[dict[str, object]]) -> list[str]:
+    """The operators with the most self time, as shares of what the profiler saw."""
+    times = [(str(row["name"]), float(str(row["self_us"]))) for row in rows]
+    total = sum(time for _, time in times)
+    if total <= 0:
+        return []
+    return [
+        f"{name}: {time / total:.0%} of the time in PyTorch operators"
+        for name, time in times[:SHOWN_OPERATORS]
+    ]
+
+
+def bottleneck(median_us: float, roof_fraction: float) -> Literal["memory", "overhead"] | None:
+    """Which resource limits, where that can be told from outside; None where not."""
+    if roof_fraction >= NEAR_ROOF:
+        return "memory"
+    return "overhead" if median_us < OVERHEAD_US else None
