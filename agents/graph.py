@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
-from kernelwright.agents.proposer import Idea, Proposer, View
+from kernelwright.agents.proposer import BudgetExhausted, Idea, Proposer, View
 from kernelwright.agents.search import SearchStrategy
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Attempt, Candidate, Evaluation, Span, Status, Task
@@ -77,10 +77,11 @@ class Workflow:
 
     def run(self) -> str:
         """Run until a limit, or until the proposer has nothing left; returns why it ended."""
-        state = self._graph().invoke(
-            State(diagnosis="", empty_codes=0, finished=None),
-            {"recursion_limit": RECURSION_LIMIT},
-        )
+        start = State(diagnosis="", empty_codes=0, finished=None)
+        try:
+            state = self._graph().invoke(start, {"recursion_limit": RECURSION_LIMIT})
+        except BudgetExhausted as end:
+            return end.message
         return str(state["finished"])
 
     def _graph(self) -> Any:

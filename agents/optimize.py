@@ -1,4 +1,4 @@
-"""Optimizing one task: search with the workflow, then prove the best candidate at `strict` level."""
+"""Optimizing one task: search with the workflow, then prove the best candidate (`strict`)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from kernelwright.errors import KernelwrightError
 from kernelwright.schema import Attempt, Candidate, Record, Scalar, Task, Usage
+
+
+class BudgetExhausted(KernelwrightError):
+    """The next step would cost money, and there is none left: ends the search, not the run."""
 
 
 class Idea(Record):
@@ -38,7 +43,7 @@ class View(NamedTuple):
 
 
 class Proposer(Protocol):
-    """Proposes candidates for one task."""
+    """Proposes candidates for one task. Each of its steps may raise BudgetExhausted."""
 
     @property
     def name(self) -> str:

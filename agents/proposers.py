@@ -33,6 +33,7 @@ def proposer_factory(
         return lambda task, reference: OfflineProposer(task, lambda: trace(reference), seed)
     # Not needed offline, and the providers' SDKs take seconds to import.
     from kernelwright.agents.model.proposer import Budget, ModelProposer
+
     from kernelwright.llm.registry import open_model
 
     llm = open_model(model)

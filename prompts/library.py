@@ -32,18 +32,18 @@ class Kernel(NamedTuple):
 CPP_KERNELS = {
     kernel.name: kernel
     for kernel in (
-        Kernel("attention", "attention"),
-        Kernel("cross_entropy", "loss"),
-        Kernel("cumsum", "scan"),
-        Kernel("depthwise_conv2d", "convolution"),
-        Kernel("elementwise_chain", "elementwise"),
-        Kernel("int4_gemv", "quantized_matmul"),
-        Kernel("layer_norm", "normalization"),
-        Kernel("linear_gelu", "matmul"),
-        Kernel("rms_norm", "normalization"),
-        Kernel("rope", "position_embedding"),
-        Kernel("softmax", "softmax"),
-        Kernel("topk", "selection"),
+        Kernel("attention", "attention", {"QUERIES": (48, 24, 96), "KEYS": (128, 64, 256)}),
+        Kernel("cross_entropy", "loss", {"UNROLL": (4, 2, 8), "CHUNK": (2048, 1024, 8192)}),
+        Kernel("cumsum", "scan", {"PARALLEL_FROM": (16384, 65536)}),
+        Kernel("depthwise_conv2d", "convolution", {"ROWS": (4, 2, 1)}),
+        Kernel("elementwise_chain", "elementwise", {"PARALLEL_FROM": (16384, 65536)}),
+        Kernel("int4_gemv", "quantized_matmul", {"TOKENS": (4, 1, 2, 8)}),
+        Kernel("layer_norm", "normalization", {"UNROLL": (4, 2, 8)}),
+        Kernel("linear_gelu", "matmul", {"BLOCK_M": (48, 24, 96), "BLOCK_N": (64, 32, 128)}),
+        Kernel("rms_norm", "normalization", {"UNROLL": (4, 2, 8)}),
+        Kernel("rope", "position_embedding", {"PARALLEL_FROM": (16384, 65536)}),
+        Kernel("softmax", "softmax", {"UNROLL": (4, 2, 8)}),
+        Kernel("topk", "selection", {"SLACK": (128, 32, 512)}),
     )
 }
 
@@ -129,9 +129,7 @@ extern "C" void {name}({parameters}, float* y, int64_t size, int64_t cols{period
 """
 
 
-def pointwise_source(
-    name: str, values: str, body: str, operands: Sequence[tuple[str, str]]
-) -> str:
+def pointwise_source(name: str, values: str, body: str, operands: Sequence[tuple[str, str]]) -> str:
     """C++ of a generated elementwise kernel.
 
     Args:

@@ -14,7 +14,5 @@ def open_sandbox(name: str) -> Sandbox:
     if name == "auto":
         return ProcessSandbox()
     if name not in SANDBOXES:
-        raise UsageError(
-            f"unknown sandbox {name!r}", hint=did_you_mean(name, ["auto", *SANDBOXES])
-        )
+        raise UsageError(f"unknown sandbox {name!r}", hint=did_you_mean(name, ["auto", *SANDBOXES]))
     return SANDBOXES[name]()

@@ -43,7 +43,9 @@ def load_task(
     source = _read(path)
     _check_format(source, path)
     more = _task_toml(path.parent / "task.toml") if path.name == "reference.py" else {}
-    task = _build(path, source, {**more, "overrides": dict(overrides or {}), "tolerance": tolerance})
+    task = _build(
+        path, source, {**more, "overrides": dict(overrides or {}), "tolerance": tolerance}
+    )
     for workload in task.workloads:
         replace_constants(source, task.overrides_for(workload))
     return task

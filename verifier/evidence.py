@@ -52,9 +52,7 @@ def gather(
 def memory_roof(reference: Reference, prepared: Prepared) -> Roof:
     """Fewest bytes and measured bandwidth."""
     inputs = reference.timed_inputs(prepared)[0].nbytes
-    outputs = sum(
-        spec.dtype.itemsize * _count(spec.shape) for spec in prepared.specs
-    )
+    outputs = sum(spec.dtype.itemsize * _count(spec.shape) for spec in prepared.specs)
     return Roof(inputs + prepared.state.nbytes + outputs, reference.bandwidth)
 
 

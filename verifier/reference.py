@@ -174,9 +174,7 @@ class Reference:
 
     def _compile_worker(self, prepared: Prepared) -> RemoteModule:
         if "compile" not in self._sides:
-            module = start_worker(
-                self.machine, self.task.limits, timeout_s=COMPILE_TIMEOUT_S
-            )
+            module = start_worker(self.machine, self.task.limits, timeout_s=COMPILE_TIMEOUT_S)
             self._sides["compile"] = module
             await_start(module)
         module, key = self._sides["compile"], prepared.workload.name

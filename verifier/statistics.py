@@ -36,9 +36,7 @@ def percentile_interval(values: Samples) -> Interval:
     return float(low), float(high)
 
 
-def ratio_interval(
-    baseline: Sequence[float], candidate: Sequence[float], seed: int
-) -> Speedup:
+def ratio_interval(baseline: Sequence[float], candidate: Sequence[float], seed: int) -> Speedup:
     """Speedup from paired blocks: the median of per-round ratios, so that drift cancels."""
     ratios = np.asarray(baseline, dtype=np.float64) / np.asarray(candidate, dtype=np.float64)
     median, interval = bootstrap_median(ratios.tolist(), seed)
@@ -53,9 +51,7 @@ def combine(speedups: Mapping[str, Speedup]) -> Speedup:
     logs = [math.log(speedup.median) for speedup in speedups.values()]
     count = len(logs)
     center = sum(logs) / count
-    below = [
-        math.log(s.median) - math.log(s.ci95[0]) for s in speedups.values()
-    ]
+    below = [math.log(s.median) - math.log(s.ci95[0]) for s in speedups.values()]
     above = [math.log(s.ci95[1]) - math.log(s.median) for s in speedups.values()]
     low = center - math.hypot(*below) / count
     high = center + math.hypot(*above) / count

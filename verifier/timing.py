@@ -80,9 +80,7 @@ def measure(key: str, sides: Mapping[str, Side], plan: Plan, seed: int) -> Measu
         overhead_s = _overhead(key, sides["eager"])
         calls = {name: _calibrate(key, side, plan) for name, side in sides.items()}
         judge, worker = _rounds(key, sides, calls, plan, seed, overhead_s)
-    timing = {
-        name: _timing(judge[name], worker[name], calls[name], seed) for name in sides
-    }
+    timing = {name: _timing(judge[name], worker[name], calls[name], seed) for name in sides}
     flags = (*_clock_flags(timing), *_noise_flags(timing))
     return Measured(timing, _speedups(judge, seed), flags)
 

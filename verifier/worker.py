@@ -1,8 +1,8 @@
 """The worker: a stand-alone file (stdlib and torch) that runs a reference or a candidate.
 
-It is started as `python -I worker.py FD THREADS DEVICE` and obeys the judge over one socket. What it
-holds, it may be robbed of by the module it loads, so it never has expected values and its words are
-data to be checked. A module that raises ends the worker: the traceback on stderr is the answer.
+It is started as `python -I worker.py FD THREADS DEVICE` and obeys the judge over one socket. The
+module it loads may rob it of all it holds, so it never has expected values, and its words are data
+to be checked. A module that raises ends the worker: the traceback on stderr is the answer.
 
 Frame: 4 bytes header length, 8 bytes body length (big endian), a JSON header, then the raw bytes of
 the tensors that the header's `tensors` list describes (`dtype`, `shape`, `order`), in that order.
@@ -37,7 +37,7 @@ Tensors = list[torch.Tensor]
 
 
 def pack(value: Any, tensors: Tensors) -> Tree:
-    """Describe `value` as JSON, moving its tensors to `tensors`. Raises TypeError for other types."""
+    """Describe `value` as JSON, its tensors moved to `tensors`. TypeError for other types."""
     if isinstance(value, torch.Tensor):
         tensors.append(value.detach())
         return {"t": len(tensors) - 1}
@@ -234,7 +234,7 @@ class Worker:
         return {"value": pack(state, packed), "_tensors": packed}
 
     def op_set_state(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Copy the given state where name and shape match; says how many did and how many it has."""
+        """Copy the given state where name and shape match; says how many did, and how many are."""
         given = unpack(header["value"], tensors)
         own = self.loaded[header["key"]].model.state_dict()
         same = [name for name in own if name in given and own[name].shape == given[name].shape]

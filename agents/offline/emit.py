@@ -142,9 +142,7 @@ def forward_arguments(source: str) -> list[str] | None:
     return None if forward is None else [argument.arg for argument in forward.args.args[1:]]
 
 
-def library_candidate(
-    source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]
-) -> str:
+def library_candidate(source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]) -> str:
     """The reference with its `forward` computed by kernels."""
     chosen = {
         name: {k.split(".")[1]: v for k, v in tunables.items() if k.split(".")[0] == name}

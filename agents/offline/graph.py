@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-
 # Checks that export writes into the graph; they compute nothing.
 ASSERTIONS = ("aten._assert_tensor_metadata.default",)
 

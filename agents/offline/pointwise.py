@@ -197,7 +197,7 @@ def _wrapper(layout: Layout, root: Node, name: str) -> str:
         cols = str(CHUNK)
     lines = [
         f"def {name}({', '.join(names)}):",
-        f'    """The elementwise operations that end in {root.target.split(".")[1]!r}, in one pass."""',
+        f'    """Elementwise operations that end in {root.target.split(".")[1]!r}, in one pass."""',
         f"    {', '.join(names)} = {dense}",
         "    y = torch.empty_like(x0)",
         f"    pointers = {', '.join(f'{n}.data_ptr()' for n in names)}, y.data_ptr()",

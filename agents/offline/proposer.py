@@ -122,9 +122,7 @@ class OfflineProposer:
         assert self._design is not None
         return dict(self._design.tunables)
 
-    def _sample(
-        self, trial: optuna.trial.Trial, backends: tuple[str, ...]
-    ) -> dict[str, Scalar]:
+    def _sample(self, trial: optuna.trial.Trial, backends: tuple[str, ...]) -> dict[str, Scalar]:
         approach = trial.suggest_categorical(APPROACH, self._approaches(backends))
         space = self._space(approach)
         return {

@@ -174,7 +174,8 @@ def _int4(graph: Graph, root: Node, b: Bindings) -> Call | None:
         return None
     fits = x[-1] == 2 * packed[1] and b["sizes"][:2] == list(scales)
     zeros = graph[b["zeros"]].shape == scales
-    if not (fits and zeros):
+    whole_bytes = (x[-1] // scales[1]) % 2 == 0
+    if not (fits and zeros and whole_bytes):
         return None
     return Call((b["x"], b["packed"], b["scales"], b["zeros"]), (root.name,))
 
@@ -232,7 +233,9 @@ _NIBBLES = Op(
     [Op("__and__.Scalar", Var("packed"), 15), Op("__rshift__.Scalar", Var("packed"), 4)],
     -1,
 )
-_LEVELS = Op("to.dtype|_to_copy.default", Op("reshape.default|view.default", _NIBBLES, Var("sizes")))
+_LEVELS = Op(
+    "to.dtype|_to_copy.default", Op("reshape.default|view.default", _NIBBLES, Var("sizes"))
+)
 _WEIGHT = Op(
     "mul.Tensor",
     Op("sub.Tensor", _LEVELS, Op("unsqueeze.default", Var("zeros"), 2)),
@@ -248,7 +251,12 @@ _INVERSE = Op(
 )
 _SCORES = Op(
     "div.Tensor|mul.Tensor",
-    Op("matmul.default", Var("q"), Op("transpose.int", Var("k"), Var("t1"), Var("t2")), bind="scores"),
+    Op(
+        "matmul.default",
+        Var("q"),
+        Op("transpose.int", Var("k"), Var("t1"), Var("t2")),
+        bind="scores",
+    ),
     Var("scale"),
     bind="scaled",
 )

@@ -18,6 +18,13 @@ KINDS = {
 }
 
 
+def torch_openmp():
+    """Linker arguments for the OpenMP runtime that torch has loaded: two would fight for cores."""
+    root = Path(torch.__file__).parent
+    found = sorted([*root.glob("lib/libgomp*.so*"), *root.parent.glob("torch.libs/libgomp*.so*")])
+    return ["-Wl,--as-needed", str(found[0])] if found else []
+
+
 def compile_cpp(source, name, signature):
     """Compile C++ with a C function `name`, once per source, and bind it.
 
@@ -30,7 +37,8 @@ def compile_cpp(source, name, signature):
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = f"{path}.{os.getpid()}"
-        command = [os.environ.get("CXX", "g++"), *FLAGS, "-x", "c++", "-", "-o", scratch]
+        compiler = [os.environ.get("CXX", "g++"), *FLAGS, "-x", "c++", "-", "-x", "none"]
+        command = [*compiler, "-o", scratch, *torch_openmp()]
         subprocess.run(command, input=source.encode(), check=True)
         os.replace(scratch, path)
     function = ctypes.CDLL(str(path))[name]

@@ -25,7 +25,7 @@ def trim_compiler_output(text: str) -> str:
 
 
 def trim_traceback(text: str) -> str:
-    """A compiler's errors if there are any, else the exception, then the frames in the candidate's own file."""
+    """A compiler's errors if there are any, else the exception and the candidate's own frames."""
     compiler = trim_compiler_output(text)
     if compiler:
         return compiler

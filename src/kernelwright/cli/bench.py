@@ -150,8 +150,8 @@ def _one(session: Session, task: Task, folder: Path) -> TaskResult:
 
 
 def _finish(session: Session, results: list[TaskResult], folder: Path, json: bool) -> None:
-    from kernelwright.report.html import render_report
     from kernelwright.report.bundle import bundles
+    from kernelwright.report.html import render_report
     from kernelwright.report.metrics import suite_metrics
     from kernelwright.report.terminal import metrics_text, results_text
     from kernelwright.store.files import write_all_atomically

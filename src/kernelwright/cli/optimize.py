@@ -89,9 +89,7 @@ def run_optimize(
     raise typer.Exit(code)
 
 
-def report_task(
-    session: Session, task: Task, result: TaskResult, folder: Path, json: bool
-) -> int:
+def report_task(session: Session, task: Task, result: TaskResult, folder: Path, json: bool) -> int:
     """Write the result folder and print the answer; returns the exit code."""
     from kernelwright.report.bundle import bundle
     from kernelwright.report.result import write_result

@@ -17,9 +17,7 @@ Backends = Annotated[
 ]
 Target = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [auto].")]
 Search = Annotated[str | None, typer.Option(help="Search strategy [greedy].")]
-Attempts = Annotated[
-    int | None, typer.Option("--attempts", "-n", help="Candidates per task [12].")
-]
+Attempts = Annotated[int | None, typer.Option("--attempts", "-n", help="Candidates per task [12].")]
 Budget = Annotated[
     float | None, typer.Option("--budget-usd", help="Most dollars for model calls [5].")
 ]

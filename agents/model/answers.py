@@ -1,0 +1,139 @@
+"""What planner and profiler must answer, and reading it out of what a model wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kernelwright.llm.base import Completion
+
+JSON_ONLY = "Answer again with one JSON object of the form you were given, and nothing else."
+
+
+class BadAnswer(Exception):
+    """An answer that cannot be used.
+
+    Args:
+        complaint: what the model is told, exact enough to do better.
+    """
+
+    def __init__(self, complaint: str) -> None:
+        super().__init__(complaint)
+        self.complaint = complaint
+
+
+class Answer(BaseModel):
+    """Base of typed answers; fields that nobody asked for are ignored."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        str_strip_whitespace=True,
+        str_min_length=1,
+        use_attribute_docstrings=True,
+    )
+
+
+class Change(Answer):
+    """The one thing to do next."""
+
+    change: str
+    backend: str
+    expected_speedup: float = Field(gt=0, allow_inf_nan=False)
+    """Time of the code that is changed over the time expected after it."""
+
+
+class Plan(Answer):
+    """The planner's answer."""
+
+    ideas: tuple[str, ...] = Field(min_length=1)
+    """Algorithms in words, before one is chosen."""
+    chosen: Change
+
+
+class Diagnosis(Answer):
+    """The profiler's answer."""
+
+    bottleneck: str
+    evidence: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"Bottleneck: {self.bottleneck}\nEvidence: {self.evidence}\nFix: {self.fix}"
+
+
+A = TypeVar("A", bound=Answer)
+
+
+def whole_text(completion: Completion) -> str:
+    """The answer's text. Raises BadAnswer for one that was cut off, refused or left out."""
+    if completion.stop == "max_tokens":
+        raise BadAnswer(
+            f"Your answer was cut off after {completion.usage.output_tokens or 'too many'} tokens. "
+            "Answer again, shorter: leave out explanations and comments, choose simpler code."
+        )
+    if completion.stop == "refusal":
+        raise BadAnswer(
+            "You declined. This is ordinary performance engineering on the code above. "
+            "Answer again in the form you were given."
+        )
+    if not completion.text.strip():
+        raise BadAnswer("Your answer was empty. Answer again in the form you were given.")
+    return completion.text
+
+
+def read_plan(completion: Completion, backends: Sequence[str]) -> Plan:
+    """The planner's answer. Raises BadAnswer, also for a backend that may not be used."""
+    plan = read_answer(completion, Plan)
+    if plan.chosen.backend not in backends:
+        raise BadAnswer(
+            f"chosen.backend is {plan.chosen.backend!r}; it must be one of: {', '.join(backends)}. "
+            + JSON_ONLY
+        )
+    return plan
+
+
+def read_answer(completion: Completion, kind: type[A]) -> A:
+    """The last JSON object in the answer that is a `kind`; prose and fences don't matter.
+
+    Raises:
+        BadAnswer: there is none; the complaint is about the last object.
+    """
+    text = whole_text(completion)
+    complaint = "There is no JSON object in your answer."
+    found: A | None = None
+    for piece in _objects(text):
+        try:
+            found = kind.model_validate_json(piece)
+        except ValidationError as error:
+            complaint = _what_is_wrong(error)
+    if found is None:
+        raise BadAnswer(f"{complaint} {JSON_ONLY}")
+    return found
+
+
+def _objects(text: str) -> Iterator[str]:
+    """Outermost `{...}` that parse; what starts like one and does not parse, up to its end."""
+    decoder = json.JSONDecoder()
+    start, parsed = text.find("{"), False
+    first = start
+    while start >= 0:
+        try:
+            _, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            parsed = True
+            yield text[start:end]
+        start = text.find("{", end)
+    if first >= 0 and not parsed:
+        yield text[first : text.rfind("}") + 1] or text[first:]
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    places = ((".".join(str(part) for part in d["loc"]) or "the JSON", d["msg"]) for d in details)
+    return "Your answer is not what was asked for: " + "; ".join(f"{p}: {m}" for p, m in places)

@@ -1,0 +1,101 @@
+"""Reading the coder's file out of an answer, and refusing what is not worth an evaluation."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterable
+
+from kernelwright.agents.model.answers import BadAnswer, whole_text
+from kernelwright.llm.base import Completion
+
+FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.M | re.S)
+MODEL_NEW = re.compile(r"^class ModelNew\b", re.M)
+FILE_ONLY = "Answer again with one complete Python file in one ```python block."
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+def read_file(completion: Completion, reference: str, earlier: Iterable[str]) -> str:
+    """The candidate's file.
+
+    Args:
+        reference: the task's own file, which is no candidate.
+        earlier: files that were evaluated before.
+
+    Raises:
+        BadAnswer: there is not exactly one such file, it is not Python, or it is nothing new.
+    """
+    source = _only_file(whole_text(completion))
+    try:
+        statements = _statements(source)
+    except UNREADABLE as error:
+        raise BadAnswer(f"Your file is not valid Python: {_where(error)}. {FILE_ONLY}") from error
+    if not _defines_model_new(source):
+        raise BadAnswer(f"Your file has no top-level `class ModelNew`. {FILE_ONLY}")
+    if statements <= _known_statements(reference):
+        raise BadAnswer(
+            f"Your file is the reference again, unchanged. Write the faster version. {FILE_ONLY}"
+        )
+    if any(statements == _known_statements(other) for other in earlier):
+        raise BadAnswer(
+            f"Your file is the same as one that was tried before. Change the code. {FILE_ONLY}"
+        )
+    return source
+
+
+def _only_file(text: str) -> str:
+    blocks = [block for _, block in FENCED.findall(text)]
+    if not blocks and MODEL_NEW.search(text):
+        blocks = [text]
+    files = {block.strip() for block in blocks if MODEL_NEW.search(block)}
+    if len(files) == 1:
+        return files.pop() + "\n"
+    if files:
+        problem = f"{len(files)} different code blocks define ModelNew; I can use only one."
+    elif blocks:
+        problem = "No code block in your answer defines `class ModelNew`."
+    else:
+        problem = "There is no code block in your answer."
+    raise BadAnswer(f"{problem} {FILE_ONLY}")
+
+
+def _statements(source: str) -> frozenset[str]:
+    """Top-level statements but imports, in a form that layout, comments and docstrings don't touch.
+
+    `ModelNew` and `Model` count as the same name.
+    """
+    tree = _Bare().visit(_parsed(source))
+    kept = (node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom))
+    return frozenset(re.sub(r"\bModelNew\b", "Model", ast.dump(node)) for node in kept)
+
+
+def _known_statements(source: str) -> frozenset[str]:
+    try:
+        return _statements(source)
+    except UNREADABLE:
+        return frozenset()
+
+
+def _parsed(source: str) -> ast.Module:
+    with warnings.catch_warnings():  # C++ in a plain string is full of odd escapes
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
+class _Bare(ast.NodeTransformer):
+    """Drops docstrings and other statements that are just a constant."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+
+def _defines_model_new(source: str) -> bool:
+    body = _parsed(source).body
+    return any(isinstance(node, ast.ClassDef) and node.name == "ModelNew" for node in body)
+
+
+def _where(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{error.msg}, line {error.lineno}: {(error.text or '').strip()}"
+    return str(error) or type(error).__name__
