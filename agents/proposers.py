@@ -32,8 +32,8 @@ def proposer_factory(
     if model == OFFLINE:
         return lambda task, reference: OfflineProposer(task, lambda: trace(reference), seed)
     # Not needed offline, and the providers' SDKs take seconds to import.
-    from kernelwright.agents.model.proposer import Budget, ModelProposer
-
+    from kernelwright.agents.model.budget import Budget
+    from kernelwright.agents.model.proposer import ModelProposer
     from kernelwright.llm.registry import open_model
 
     llm = open_model(model)

@@ -16,7 +16,8 @@ class WorkerSpec(Record):
     argv: tuple[str, ...]
     """Arguments after the interpreter; `{fd}` stands for the channel's descriptor."""
     env: Mapping[str, str]
-    """Added to the sandbox's own clean environment."""
+    """Added to the sandbox's own clean environment; `{folder}` stands for the worker's private
+    folder, `{path}` for the PATH it would get."""
     memory_bytes: int
     files: Mapping[str, str]
     """Read-only host folders to copy into the worker's private folder: name there -> host path."""
@@ -45,8 +46,11 @@ class WorkerProcess(Protocol):
     def exit_status(self, timeout_s: float) -> int | None:
         """Exit code (negative: signal), or None while it still runs after `timeout_s`."""
 
+    def cpu_seconds(self) -> float | None:
+        """CPU time that the worker has used so far; None where it can't be told."""
+
     def stderr(self) -> str:
-        """The last 16,000 characters of what it printed."""
+        """The last 200,000 characters of what it printed; empty after `kill`."""
 
 
 class Sandbox(Protocol):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kernelwright.errors import InfrastructureError
@@ -33,13 +34,16 @@ INFO = SandboxInfo(
         "network isolation",
         "file-system isolation",
         "a user of its own",
+        "children that leave the session",
         "protection of other processes' memory from the same user",
     ),
 )
 MAX_FILE_BYTES = 4 * 2**30
-STDERR_CHARACTERS = 16_000
+STDERR_BYTES = 200_000
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "CUDA_HOME", "LD_LIBRARY_PATH", "CXX", "CC")
 KILL_WAIT_S = 10.0
+# utime, stime and those of ended children in /proc/PID/stat, counted from behind the name.
+CPU_FIELDS = slice(11, 15)
 
 
 class ProcessWorker:
@@ -48,17 +52,18 @@ class ProcessWorker:
     def __init__(self, spec: WorkerSpec) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="kernelwright-"))
         self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-        self._stderr_path = self.folder / "stderr.txt"
+        # Has no name, so that a worker can't put a pipe or a link in its place.
+        self._stderr = tempfile.TemporaryFile()
         (self.folder / "tmp").mkdir()
         for name, source in spec.files.items():
-            shutil.copytree(source, self.folder / name)
+            shutil.copytree(source, self.folder / name, symlinks=True)
         self.channel, far = socket.socketpair()
-        with far, self._stderr_path.open("wb") as stderr:
+        with far:
             self._process = subprocess.Popen(
                 [sys.executable, *sandbox_python(_filled(spec.argv, far.fileno()))],
                 stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
+                stdout=self._stderr,
+                stderr=self._stderr,
                 pass_fds=[far.fileno()],
                 cwd=self.folder,
                 env=self._environment(spec),
@@ -68,8 +73,10 @@ class ProcessWorker:
 
     def _environment(self, spec: WorkerSpec) -> dict[str, str]:
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        private = {"HOME": str(self.folder), "TMPDIR": str(self.folder / "tmp")}
-        own = {name: text.format(folder=self.folder) for name, text in spec.env.items()}
+        # ninja comes with this interpreter's packages, whose scripts need not be on PATH.
+        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+        private = {"PATH": path, "HOME": str(self.folder), "TMPDIR": str(self.folder / "tmp")}
+        own = {n: text.format(folder=self.folder, path=path) for n, text in spec.env.items()}
         return {**kept, **private, **own}
 
     def _limit(self, spec: WorkerSpec) -> None:
@@ -100,6 +107,7 @@ class ProcessWorker:
             return
         self._signal(signal.SIGKILL)
         self.channel.close()
+        self._stderr.close()
         try:
             self._process.wait(KILL_WAIT_S)
         except subprocess.TimeoutExpired as error:
@@ -115,12 +123,22 @@ class ProcessWorker:
         except subprocess.TimeoutExpired:
             return None
 
+    def cpu_seconds(self) -> float | None:
+        """See `WorkerProcess.cpu_seconds`."""
+        try:
+            text = Path(f"/proc/{self._process.pid}/stat").read_text()
+        except FileNotFoundError:
+            return None
+        fields = text.rpartition(")")[2].split()
+        return sum(map(int, fields[CPU_FIELDS])) / os.sysconf("SC_CLK_TCK")
+
     def stderr(self) -> str:
         """See `WorkerProcess.stderr`."""
-        try:
-            return self._stderr_path.read_text(errors="replace")[-STDERR_CHARACTERS:]
-        except FileNotFoundError:
+        if self._stderr.closed:
             return ""
+        descriptor = self._stderr.fileno()
+        start = max(0, os.fstat(descriptor).st_size - STDERR_BYTES)
+        return os.pread(descriptor, STDERR_BYTES, start).decode(errors="replace")
 
     def _signal(self, number: signal.Signals) -> None:
         try:
@@ -134,16 +152,21 @@ def _filled(argv: tuple[str, ...], descriptor: int) -> list[str]:
 
 
 class ProcessSandbox:
-    """Starts workers as plain child processes."""
+    """Starts workers as plain child processes.
+
+    A worker asks to be killed when its parent dies, and to Linux the parent is a thread. So one
+    thread starts them all, and lives as long as the sandbox.
+    """
 
     def __init__(self) -> None:
         self.info = INFO
         self._workers: weakref.WeakSet[ProcessWorker] = weakref.WeakSet()
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="worker-starter")
 
     def start(self, spec: WorkerSpec) -> ProcessWorker:
         """See `Sandbox.start`."""
         try:
-            worker = ProcessWorker(spec)
+            worker = self._starter.submit(ProcessWorker, spec).result()
         except OSError as error:
             raise InfrastructureError(
                 f"cannot start a worker: {error}", hint="check memory, disk and process limits"
@@ -155,3 +178,4 @@ class ProcessSandbox:
         """See `Sandbox.close`."""
         for worker in list(self._workers):
             worker.kill()
+        self._starter.shutdown()

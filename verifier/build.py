@@ -2,8 +2,8 @@
 
 A candidate is built by being imported and called once, in a worker of its own, on inputs that are
 never used for the verdict. What it leaves in its build folder (TORCH_EXTENSIONS_DIR and inductor's
-cache) is kept by the host under the candidate's hash; later workers of the same candidate start with
-a private copy. So nothing that a candidate writes can reach another candidate or the cache itself.
+cache) is kept by the host under the candidate's hash; its later workers start with a private copy.
+So nothing that a candidate writes can reach another candidate or the cache itself.
 """
 
 from __future__ import annotations

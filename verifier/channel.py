@@ -7,7 +7,9 @@ InvalidReferenceError.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -16,15 +18,16 @@ from typing import Any, NamedTuple
 
 import torch
 
-from kernelwright.backends.diagnostics import trim_traceback
+from kernelwright.backends.diagnostics import is_explained, trim_traceback
+from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import WorkerProcess
-from kernelwright.schema import Status
+from kernelwright.schema import Status, digest
 from kernelwright.verifier.worker import PREFIX, Tensors, allocate, pack, raw, send_frame, unpack
 
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_DIMENSIONS = 32
+MAX_NANOSECONDS = 2**63
 OUT_OF_MEMORY = ("can't allocate memory", "MemoryError", "out of memory", "bad_alloc")
-NO_KERNEL_OUTPUT = "no output"
 
 
 class WorkerFault(Exception):
@@ -89,7 +92,11 @@ class Channel:
         if any(sign in text for sign in OUT_OF_MEMORY):
             return WorkerFault(Status.OUT_OF_MEMORY, trim_traceback(text))
         how = "closed its channel" if code is None else f"ended with {exit_words(code)}"
-        return WorkerFault(Status.RUNTIME_ERROR, trim_traceback(text) or f"the worker {how}")
+        said = trim_traceback(text)
+        if is_explained(text):
+            return WorkerFault(Status.RUNTIME_ERROR, said)
+        words = f"the worker {how}"
+        return WorkerFault(Status.RUNTIME_ERROR, f"{words}; it printed:\n{said}" if said else words)
 
     def _receive(
         self, operation: str, deadline: float, expect: list[Spec] | None
@@ -138,7 +145,7 @@ def _nonsense(what: str) -> WorkerFault:
 def _parse(text: bytearray, operation: str) -> dict[str, Any]:
     try:
         header = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _nonsense("a header that is not JSON") from error
     if not isinstance(header, dict) or header.get("op") != operation:
         raise _nonsense("an answer to another operation")
@@ -162,7 +169,8 @@ def _tensor_bytes(entry: object) -> int:
     sizes_ok = isinstance(shape, list) and all(type(n) is int and 0 <= n < 2**48 for n in shape)
     if not isinstance(dtype, torch.dtype) or not sizes_ok or len(shape) > MAX_DIMENSIONS:
         raise _nonsense("a malformed tensor description")
-    if not isinstance(order, list) or sorted(order) != list(range(len(shape))):
+    whole = isinstance(order, list) and all(type(dim) is int for dim in order)
+    if not whole or sorted(order) != list(range(len(shape))):
         raise _nonsense("a malformed tensor layout")
     count = 1
     for size in shape:
@@ -172,6 +180,8 @@ def _tensor_bytes(entry: object) -> int:
 
 def check_expected(descriptions: list[dict[str, Any]], expect: list[Spec]) -> None:
     """Raise the fault that a difference between sent and expected tensors means."""
+    if descriptions and not expect:
+        raise _nonsense("tensors where none belong")
     if len(descriptions) != len(expect):
         message = f"{len(descriptions)} tensors returned, {len(expect)} expected"
         raise WorkerFault(Status.INCORRECT_SHAPE, message)
@@ -195,7 +205,7 @@ class Values(NamedTuple):
         """The nest itself. Raises WorkerFault when a worker sent a malformed one."""
         try:
             return unpack(self.tree, self.tensors)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _nonsense("a malformed value") from error
 
     def mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Values:
@@ -218,7 +228,7 @@ class RemoteModule:
 
     def _ask(self, op: str, key: str, values: Values | None = None, **more: Any) -> Any:
         timeout_s = more.pop("timeout_s", self._timeout_s)
-        expect = more.pop("expect", None)
+        expect = more.pop("expect", [])  # most answers carry no tensor
         header = {"op": op, "key": key, **more}
         tensors = values.tensors if values else []
         return self._channel.request(header, tensors, timeout_s=timeout_s, expect=expect)
@@ -238,14 +248,15 @@ class RemoteModule:
         timeout_s: float | None = None,
     ) -> Values:
         """Import a file and build an instance; returns the constructor's arguments."""
-        more = {"timeout_s": timeout_s} if timeout_s else {}
-        name = f"module_{abs(hash(key))}"
+        more: dict[str, Any] = {"timeout_s": timeout_s} if timeout_s else {}
+        more["expect"] = [] if init else None
+        name = f"module_{digest(key)[:12]}"
         tree = init.tree if init else None
         reply, tensors = self._ask(
             "load", key, init, path=path, module=name, entry_point=entry_point, seed=seed,
             init=tree, **more,
         )  # fmt: skip
-        return Values(reply.get("init"), tensors)
+        return init or Values(reply.get("init"), tensors)
 
     def compile(self, key: str, options: Mapping[str, Any]) -> None:
         """Wrap the instance in torch.compile; the work happens at its first call."""
@@ -253,12 +264,12 @@ class RemoteModule:
 
     def make_inputs(self, key: str, seed: int) -> Values:
         """A fresh set of the reference's inputs."""
-        reply, tensors = self._ask("make_inputs", key, seed=seed)
+        reply, tensors = self._ask("make_inputs", key, seed=seed, expect=None)
         return Values(reply.get("value"), tensors)
 
     def state(self, key: str) -> Values:
         """Parameters and buffers."""
-        reply, tensors = self._ask("state", key)
+        reply, tensors = self._ask("state", key, expect=None)
         return Values(reply.get("value"), tensors)
 
     def set_state(self, key: str, state: Values) -> tuple[int, int]:
@@ -288,7 +299,7 @@ class RemoteModule:
 
     def golden(self, key: str, slot: int, seed: int) -> Values | str:
         """The float64 result, or why there is none."""
-        reply, tensors = self._ask("golden", key, slot=slot, seed=seed)
+        reply, tensors = self._ask("golden", key, slot=slot, seed=seed, expect=None)
         if "unavailable" in reply:
             return str(reply["unavailable"])
         return Values(reply.get("value"), tensors)
@@ -299,7 +310,7 @@ class RemoteModule:
         reply, _ = self._ask("block", key, slots=slots, calls=calls)
         elapsed = time.perf_counter() - start
         nanoseconds = reply.get("ns")
-        if type(nanoseconds) is not int or nanoseconds < 0:
+        if type(nanoseconds) is not int or not 0 <= nanoseconds < MAX_NANOSECONDS:
             raise _nonsense("no time of the block")
         return elapsed, nanoseconds / 1e9
 
@@ -311,7 +322,10 @@ class RemoteModule:
     def profile(self, key: str, slot: int, calls: int) -> list[dict[str, Any]]:
         """Operators by self time."""
         reply, _ = self._ask("profile", key, slot=slot, calls=calls)
-        return [dict(row) for row in reply["operators"]]
+        rows = reply.get("operators")
+        if not isinstance(rows, list) or not all(_is_operator(row) for row in rows):
+            raise _nonsense("no list of operators")
+        return rows
 
     def copy_bandwidth(self) -> float:
         """Bytes per second that the worker's device copies."""
@@ -321,8 +335,22 @@ class RemoteModule:
     def write(self, name: str, text: str) -> str:
         """Put a file into the worker's folder; returns its path inside the sandbox."""
         path = Path(self.process.folder) / name
-        path.write_text(text)
+        # A worker may have put a link to a file of the host there.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        try:
+            with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise InfrastructureError(f"cannot write {name!r}: {error.strerror}") from error
+            raise WorkerFault(Status.RUNTIME_ERROR, "the worker changed its folder") from error
         return str(path)
+
+
+def _is_operator(row: object) -> bool:
+    if not isinstance(row, dict) or set(row) != {"name", "calls", "self_us"}:
+        return False
+    return isinstance(row["name"], str) and type(row["self_us"]) in (int, float)
 
 
 def packed(value: Any) -> Values:

@@ -2,8 +2,8 @@
 
 A block is `n` calls asked for at once; its time is the judge's wall clock for the round trip. The
 constant part of a round trip (measured with blocks of no calls on the reference's worker, so that a
-candidate can't stretch it) is taken off, which is the slope between a block of 0 and one of n calls.
-The worker's own clock is reported next to it.
+candidate can't stretch it) is taken off: the slope between blocks of 0 and of n calls. The
+worker's own clock is reported next to it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -20,13 +20,19 @@ import numpy as np
 from kernelwright.schema import Flag, Speedup, Timing
 from kernelwright.verifier.channel import RemoteModule
 from kernelwright.verifier.levels import Plan
+from kernelwright.verifier.load import LoadMeter
 from kernelwright.verifier.statistics import bootstrap_median, ratio_interval
 
 METHOD = "judge wall clock, alternating blocks, empty-block overhead removed"
 EMPTY_BLOCKS = 9
 MAX_CALLS = 20_000
 CLOCKS_MAY_DIFFER = 0.10
-CHECK_EVERY = 4
+# Rounds between two looks at who else used the cores, and at the intervals.
+WINDOW_ROUNDS = 4
+# Cores' worth of others' CPU time from which a window is set aside. The counters tick in 10 ms.
+BUSY_CORES = 0.15
+# A busy machine is waited for this many times as long as the plan's budget.
+PATIENCE = 3
 # Quartiles of one side's blocks further apart than this: something else ran on these cores.
 NOISY_QUARTILES = 1.3
 
@@ -79,9 +85,11 @@ def measure(key: str, sides: Mapping[str, Side], plan: Plan, seed: int) -> Measu
     with frozen(sides):
         overhead_s = _overhead(key, sides["eager"])
         calls = {name: _calibrate(key, side, plan) for name, side in sides.items()}
-        judge, worker = _rounds(key, sides, calls, plan, seed, overhead_s)
+        bench = Bench(key, sides, calls, overhead_s, random.Random(seed))
+        rounds, busy = _rounds(bench, plan, seed)
+    judge, worker = rounds.judge, rounds.worker
     timing = {name: _timing(judge[name], worker[name], calls[name], seed) for name in sides}
-    flags = (*_clock_flags(timing), *_noise_flags(timing))
+    flags = (*busy, *_clock_flags(timing), *_noise_flags(timing))
     return Measured(timing, _speedups(judge, seed), flags)
 
 
@@ -108,32 +116,73 @@ def _calibrate(key: str, side: Side, plan: Plan) -> int:
 Blocks = dict[str, list[float]]
 
 
-def _rounds(
-    key: str,
-    sides: Mapping[str, Side],
-    calls: Mapping[str, int],
-    plan: Plan,
-    seed: int,
-    overhead_s: float,
-) -> tuple[Blocks, Blocks]:
-    order, shuffle = list(sides), random.Random(seed)
-    judge: Blocks = {name: [] for name in sides}
-    worker: Blocks = {name: [] for name in sides}
-    deadline = time.monotonic() + plan.budget_s
-    for done in range(1, plan.max_rounds + 1):
-        shuffle.shuffle(order)
-        for name in order:
-            side, count = sides[name], calls[name]
-            with only_running(side):
-                side.module.block(key, side.slots[:1], 1)  # wakes its threads and caches
-                wall, own = side.module.block(key, side.slots, count)
-            judge[name].append(max(wall - overhead_s, 1e-9) / count)
-            worker[name].append(own / count)
-        if done >= plan.min_rounds and time.monotonic() > deadline:
+class Rounds:
+    """Blocks of all sides by round, on the judge's and on the worker's clock."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.judge: Blocks = {name: [] for name in names}
+        self.worker: Blocks = {name: [] for name in names}
+
+    def __len__(self) -> int:
+        return len(self.judge["candidate"])
+
+    def extend(self, other: Rounds) -> None:
+        """Add the rounds of another."""
+        for name in self.judge:
+            self.judge[name] += other.judge[name]
+            self.worker[name] += other.worker[name]
+
+
+class Bench(NamedTuple):
+    """What stays the same over the rounds of one workload."""
+
+    key: str
+    sides: Mapping[str, Side]
+    calls: Mapping[str, int]
+    overhead_s: float
+    shuffle: random.Random
+
+    def window(self) -> Rounds:
+        """A few rounds, each with every side once, in random order."""
+        rounds, order = Rounds(self.sides), list(self.sides)
+        for _ in range(WINDOW_ROUNDS):
+            self.shuffle.shuffle(order)
+            for name in order:
+                wall, own = self.block(name)
+                rounds.judge[name].append(wall)
+                rounds.worker[name].append(own)
+        return rounds
+
+    def block(self, name: str) -> tuple[float, float]:
+        """Seconds per call of one block, by the judge's and the worker's clock."""
+        side, calls = self.sides[name], self.calls[name]
+        with only_running(side):
+            side.module.block(self.key, side.slots[:1], 1)  # wakes its threads and caches
+            wall, own = side.module.block(self.key, side.slots, calls)
+        return max(wall - self.overhead_s, 1e-9) / calls, own / calls
+
+
+def _rounds(bench: Bench, plan: Plan, seed: int) -> tuple[Rounds, tuple[Flag, ...]]:
+    """Rounds on a quiet machine; those on a busy one only where there are too few others."""
+    quiet, busy = Rounds(bench.sides), Rounds(bench.sides)
+    processes = [side.module.process for side in bench.sides.values()]
+    start = time.monotonic()
+    while len(quiet) < plan.max_rounds:
+        meter = LoadMeter(processes)
+        window = bench.window()
+        external = meter.external_cores() or 0.0
+        (quiet if external < BUSY_CORES else busy).extend(window)
+        spent = time.monotonic() - start
+        enough = len(quiet) >= plan.min_rounds
+        if enough and (spent > plan.budget_s or _narrow(quiet.judge, plan, seed)):
             break
-        if done >= plan.min_rounds and done % CHECK_EVERY == 0 and _narrow(judge, plan, seed):
+        if spent > plan.budget_s * PATIENCE and len(quiet) + len(busy) >= plan.min_rounds:
             break
-    return judge, worker
+    if len(quiet) >= plan.min_rounds:
+        return quiet, ()
+    evidence = f"others used these cores in {len(busy)} of {len(quiet) + len(busy)} rounds"
+    quiet.extend(busy)
+    return quiet, (Flag(rule="busy-machine", severity="suspicious", evidence=evidence),)
 
 
 def _narrow(judge: Blocks, plan: Plan, seed: int) -> bool:

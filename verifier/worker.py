@@ -39,7 +39,7 @@ Tensors = list[torch.Tensor]
 def pack(value: Any, tensors: Tensors) -> Tree:
     """Describe `value` as JSON, its tensors moved to `tensors`. TypeError for other types."""
     if isinstance(value, torch.Tensor):
-        tensors.append(value.detach())
+        tensors.append(value.detach().resolve_conj().resolve_neg())
         return {"t": len(tensors) - 1}
     if value is None or isinstance(value, (bool, int, float, str)):
         return {"v": value}
@@ -78,7 +78,8 @@ def unpack(tree: Tree, tensors: Tensors) -> Any:
 
 def describe(tensor: torch.Tensor) -> dict[str, Any]:
     """The header entry of a tensor."""
-    order = sorted(range(tensor.dim()), key=lambda dim: (-tensor.stride(dim), dim))
+    strides = tensor.stride()
+    order = sorted(range(tensor.dim()), key=lambda dim: (-strides[dim], dim))
     dtype = str(tensor.dtype).removeprefix("torch.")
     return {"dtype": dtype, "shape": list(tensor.shape), "order": order}
 
@@ -165,6 +166,18 @@ def to_device(value: Any, device: str, dtype: torch.dtype | None = None) -> Any:
     return value
 
 
+def refill(old: Any, new: Any) -> bool:
+    """Copy `new` into the tensors of `old`, which keep their addresses; False where none fit."""
+    targets: Tensors = []
+    sources: Tensors = []
+    same = pack(old, targets) == pack(new, sources)
+    if not same or list(map(describe, targets)) != list(map(describe, sources)):
+        return False
+    for target, source in zip(targets, sources, strict=True):
+        target.copy_(source)
+    return True
+
+
 class Loaded:
     """One instance of a module with its input slots."""
 
@@ -187,6 +200,12 @@ class Worker:
         if self.device != "cpu":
             torch.cuda.synchronize()
 
+    def random_state(self) -> torch.Tensor:
+        """What changes when somebody draws a random number."""
+        if self.device == "cpu":
+            return torch.get_rng_state()
+        return torch.cuda.get_rng_state(self.device)
+
     def op_hello(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """What runs here."""
         capability = torch.backends.cpu.get_cpu_capability()
@@ -199,7 +218,7 @@ class Worker:
         }
 
     def op_load(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Import a file and build an instance: with the given arguments, or its own ones."""
+        """Import a file and build an instance: with the given arguments, or its own, sent back."""
         key = header["key"]
         names = load_file(header["path"], header["module"])
         if header["init"] is None:
@@ -212,7 +231,7 @@ class Worker:
         torch.manual_seed(header["seed"])
         model = names[header["entry_point"]](*to_device(list(arguments), self.device))
         self.loaded[key] = Loaded(names, model.to(self.device))
-        return {"init": tree, "_tensors": packed}
+        return {"init": tree, "_tensors": packed} if header["init"] is None else {}
 
     def op_compile(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Wrap the instance in torch.compile with the given options."""
@@ -244,9 +263,11 @@ class Worker:
         return {"matched": len(same), "own": len(own)}
 
     def op_put(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Keep a set of inputs in a slot."""
+        """Keep a set of inputs in a slot, in the tensors that are there: same address, new values."""
         value = to_device(unpack(header["value"], tensors), self.device)
-        self.loaded[header["key"]].slots[header["slot"]] = value
+        slots = self.loaded[header["key"]].slots
+        if not refill(slots.get(header["slot"]), value):
+            slots[header["slot"]] = value
         return {}
 
     def op_drop(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
@@ -278,7 +299,10 @@ class Worker:
         try:
             model = copy.deepcopy(loaded.model).double()
             torch.manual_seed(header["seed"])
+            before = self.random_state()
             value = pack(model(*inputs), packed)
+            if not torch.equal(before, self.random_state()):
+                return {"unavailable": "it draws random numbers, other ones in float64"}
         except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
             return {"unavailable": str(error).split("\n")[0][:200]}
         return {"value": value, "_tensors": packed}

@@ -1,1 +1,1 @@
-"""Language models as a proposer: prompts out, typed answers in, every call paid for and recorded."""
+"""Language models as a proposer: prompts out, typed answers in, every call booked and recorded."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+import re
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kernelwright.llm.base import Completion
 
+OBJECT = re.compile(r'\{\s*"')
 JSON_ONLY = "Answer again with one JSON object of the form you were given, and nothing else."
 
 
@@ -100,40 +102,44 @@ def read_answer(completion: Completion, kind: type[A]) -> A:
     """The last JSON object in the answer that is a `kind`; prose and fences don't matter.
 
     Raises:
-        BadAnswer: there is none; the complaint is about the last object.
+        BadAnswer: there is none; nothing is repaired.
     """
     text = whole_text(completion)
-    complaint = "There is no JSON object in your answer."
+    pieces, broken = _objects(text)
     found: A | None = None
-    for piece in _objects(text):
+    complaint = "There is no JSON object in your answer."
+    for piece in pieces:
         try:
             found = kind.model_validate_json(piece)
         except ValidationError as error:
             complaint = _what_is_wrong(error)
     if found is None:
-        raise BadAnswer(f"{complaint} {JSON_ONLY}")
+        raise BadAnswer(f"{broken or complaint} {JSON_ONLY}")
     return found
 
 
-def _objects(text: str) -> Iterator[str]:
-    """Outermost `{...}` that parse; what starts like one and does not parse, up to its end."""
-    decoder = json.JSONDecoder()
-    start, parsed = text.find("{"), False
-    first = start
-    while start >= 0:
+class _Objects(NamedTuple):
+    pieces: list[str]
+    broken: str | None
+    """What is wrong with the last text that starts like an object and is none."""
+
+
+def _objects(text: str) -> _Objects:
+    decoder, pieces, broken = json.JSONDecoder(), [], None
+    start = OBJECT.search(text)
+    while start:
         try:
-            _, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        else:
-            parsed = True
-            yield text[start:end]
-        start = text.find("{", end)
-    if first >= 0 and not parsed:
-        yield text[first : text.rfind("}") + 1] or text[first:]
+            _, end = decoder.raw_decode(text, start.start())
+            pieces.append(text[start.start() : end])
+        except (ValueError, RecursionError) as error:
+            end = start.end()
+            broken = f"Your JSON does not parse: {error}."
+        start = OBJECT.search(text, end)
+    return _Objects(pieces, broken)
 
 
 def _what_is_wrong(error: ValidationError) -> str:
     details = error.errors(include_url=False, include_input=False, include_context=False)
     places = ((".".join(str(part) for part in d["loc"]) or "the JSON", d["msg"]) for d in details)
-    return "Your answer is not what was asked for: " + "; ".join(f"{p}: {m}" for p, m in places)
+    listed = "; ".join(f"{place}: {message}" for place, message in places)
+    return f"Your answer is not what was asked for: {listed}."

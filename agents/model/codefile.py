@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from kernelwright.agents.model.answers import BadAnswer, whole_text
 from kernelwright.llm.base import Completion
 
-FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.M | re.S)
+FENCED = re.compile(
+    r"^ {0,3}(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t\r]*$|\Z)", re.M | re.S
+)
 MODEL_NEW = re.compile(r"^class ModelNew\b", re.M)
 FILE_ONLY = "Answer again with one complete Python file in one ```python block."
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -33,7 +35,8 @@ def read_file(completion: Completion, reference: str, earlier: Iterable[str]) ->
         raise BadAnswer(f"Your file is not valid Python: {_where(error)}. {FILE_ONLY}") from error
     if not _defines_model_new(source):
         raise BadAnswer(f"Your file has no top-level `class ModelNew`. {FILE_ONLY}")
-    if statements <= _known_statements(reference):
+    known = _known_statements(reference)
+    if known and all(line in known or line.startswith("Import") for line in statements):
         raise BadAnswer(
             f"Your file is the reference again, unchanged. Write the faster version. {FILE_ONLY}"
         )
@@ -45,7 +48,7 @@ def read_file(completion: Completion, reference: str, earlier: Iterable[str]) ->
 
 
 def _only_file(text: str) -> str:
-    blocks = [block for _, block in FENCED.findall(text)]
+    blocks: list[str] = [block for _, block in FENCED.findall(text)]
     if not blocks and MODEL_NEW.search(text):
         blocks = [text]
     files = {block.strip() for block in blocks if MODEL_NEW.search(block)}
@@ -60,21 +63,20 @@ def _only_file(text: str) -> str:
     raise BadAnswer(f"{problem} {FILE_ONLY}")
 
 
-def _statements(source: str) -> frozenset[str]:
-    """Top-level statements but imports, in a form that layout, comments and docstrings don't touch.
+def _statements(source: str) -> list[str]:
+    """Top-level statements, in a form that layout, comments and docstrings don't touch.
 
     `ModelNew` and `Model` count as the same name.
     """
-    tree = _Bare().visit(_parsed(source))
-    kept = (node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom))
-    return frozenset(re.sub(r"\bModelNew\b", "Model", ast.dump(node)) for node in kept)
+    body = _Bare().visit(_parsed(source)).body
+    return [re.sub(r"\bModelNew\b", "Model", ast.dump(node)) for node in body]
 
 
-def _known_statements(source: str) -> frozenset[str]:
+def _known_statements(source: str) -> list[str]:
     try:
         return _statements(source)
     except UNREADABLE:
-        return frozenset()
+        return []
 
 
 def _parsed(source: str) -> ast.Module:

@@ -125,10 +125,12 @@ class OfflineProposer:
     def _sample(self, trial: optuna.trial.Trial, backends: tuple[str, ...]) -> dict[str, Scalar]:
         approach = trial.suggest_categorical(APPROACH, self._approaches(backends))
         space = self._space(approach)
-        return {
-            APPROACH: approach,
-            **{name: trial.suggest_categorical(name, values) for name, values in space.items()},
-        }
+        chosen: dict[str, Scalar] = {APPROACH: str(approach)}
+        for name, values in space.items():
+            value = trial.suggest_categorical(name, values)
+            assert value is not None
+            chosen[name] = value
+        return chosen
 
     def _tell(self, study: optuna.Study, attempts: tuple[Attempt, ...]) -> None:
         for attempt in attempts[self._told :]:

@@ -35,7 +35,7 @@ class Record(BaseModel):
 
 
 class Status(StrEnum):
-    """How an evaluation ended. Everything but `passed` is the candidate's (or reference's) fault."""
+    """How an evaluation ended: all but `passed` is the candidate's or the reference's fault."""
 
     PASSED = "passed"
     COMPILE_ERROR = "compile_error"

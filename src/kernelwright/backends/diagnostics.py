@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-MAX_CHARACTERS = 1500
+MAX_CHARACTERS = 1400
+CUT = "\n[...]"
+TRACEBACK = "Traceback (most recent call last):"
 # gcc and clang: file:line[:column]: error: text
 ERROR_LINE = re.compile(r"^\S.*:\d+(:\d+)?: (fatal )?error: ")
 LINK_ERROR = re.compile(r"undefined reference to|cannot find -l|multiple definition of")
@@ -29,7 +31,7 @@ def trim_traceback(text: str) -> str:
     compiler = trim_compiler_output(text)
     if compiler:
         return compiler
-    start = text.rfind("Traceback (most recent call last):")
+    start = text.rfind(TRACEBACK)
     if start < 0:
         return _capped(text.strip())
     lines = text[start:].splitlines()[1:]
@@ -54,7 +56,12 @@ def _split_frames(lines: list[str]) -> tuple[list[str], list[str]]:
     return frames, []
 
 
+def is_explained(text: str) -> bool:
+    """Whether the text itself says what went wrong: a traceback or a compiler's error."""
+    return TRACEBACK in text or bool(trim_compiler_output(text))
+
+
 def _capped(text: str) -> str:
     if len(text) <= MAX_CHARACTERS:
         return text
-    return text[:MAX_CHARACTERS] + "\n[...]"
+    return text[: MAX_CHARACTERS - len(CUT)] + CUT

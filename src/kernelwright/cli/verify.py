@@ -10,7 +10,8 @@ import typer
 from kernelwright.cli import options
 
 if TYPE_CHECKING:
-    from kernelwright.schema import Candidate, Evaluation, Task
+    from kernelwright.config import Settings
+    from kernelwright.schema import Candidate, Evaluation, Level, Task
 
 
 def verify(
@@ -42,14 +43,15 @@ def verify(
     raise typer.Exit(0 if evaluation.accepted else 1)
 
 
-def known_level(name: str) -> str:
+def known_level(name: str) -> Level:
     """The level's name. Raises UsageError for an unknown one."""
     from kernelwright.errors import UsageError, did_you_mean
     from kernelwright.verifier.levels import PLANS
 
-    if name not in PLANS:
-        raise UsageError(f"unknown level {name!r}", hint=did_you_mean(name, list(PLANS)))
-    return name
+    for level in PLANS:
+        if level == name:
+            return level
+    raise UsageError(f"unknown level {name!r}", hint=did_you_mean(name, list(PLANS)))
 
 
 def read_candidate(path: Path) -> Candidate:
@@ -70,7 +72,7 @@ def read_candidate(path: Path) -> Candidate:
     return Candidate(source=source, backend=guess_backend(source), origin=Origin(kind="user"))
 
 
-def _evaluate(task: Task, candidate: Candidate, level: str, settings: object) -> Evaluation:
+def _evaluate(task: Task, candidate: Candidate, level: Level, settings: Settings) -> Evaluation:
     import secrets
 
     from kernelwright.agents.optimize import SEED_BITS, check_reference

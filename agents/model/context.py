@@ -1,0 +1,180 @@
+"""From the workflow's view to what each role is shown: stateless, rebuilt for every step."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from kernelwright.agents.proposer import Idea, View
+from kernelwright.agents.search import best_attempt, eager_speedup
+from kernelwright.prompts.context import Context, ShownCode
+from kernelwright.prompts.describe import accuracy, shown_workloads, sizes
+from kernelwright.prompts.device import device_card
+from kernelwright.prompts.library import exemplar
+from kernelwright.prompts.moves import moves
+from kernelwright.schema import Attempt, Evaluation, Speedup, Task, Timing
+from kernelwright.verifier.workers import Machine
+
+MOST_TRIED = 5
+MOST_FACTS = 24
+PLAN_CHARACTERS, REASON_CHARACTERS, ERROR_CHARACTERS = 160, 160, 1500
+NOT_SHOWN = "it fails on a case that is not shown; be right for any sizes and values"
+
+
+def planner_context(view: View, machine: Machine, unusable: Sequence[str], seed: int) -> Context:
+    """Shows the best code, the diagnosis, what failed, and a few moves that `seed` draws."""
+    base = accepted_parent(view)
+    step = len(view.attempts), len(unusable)
+    return _common(view, machine).model_copy(
+        update={
+            "code": _shown(view, base, machine.device),
+            **_findings(view, base, unusable, machine.device),
+            "moves": moves(machine.device, seed, *step),
+        }
+    )
+
+
+def coder_context(
+    view: View, machine: Machine, unusable: Sequence[str], idea: Idea, base: Attempt | None
+) -> Context:
+    """Shows the change to make and the code it starts from, with an example of the craft.
+
+    Args:
+        base: what to change or repair; None starts from the reference.
+    """
+    return _common(view, machine).model_copy(
+        update={
+            "backends": (idea.backend,),
+            "code": _shown(view, base, machine.device),
+            **_findings(view, base, unusable, machine.device),
+            "idea": idea.text,
+            "exemplar": exemplar(view.task.category) if idea.backend == "cpp" else "",
+        }
+    )
+
+
+def profiler_context(view: View, machine: Machine) -> Context:
+    """Shows the latest attempt with everything that was measured, and how fast the best is."""
+    context = _common(view, machine)
+    shown = _shown(view, view.last, machine.device)
+    assert shown is not None
+    best = best_attempt(view.attempts)
+    if best is not None and best is not view.last:
+        known = f"the best attempt so far: {eager_speedup(best):.2f}x eager"
+        shown = shown.model_copy(update={"measured": (*shown.measured, known)})
+    return context.model_copy(update={"code": shown})
+
+
+def accepted_parent(view: View) -> Attempt | None:
+    """What the strategy wants to go on from, if the judge accepted it."""
+    parent = view.parent
+    accepted = parent is not None and parent.evaluation is not None and parent.evaluation.accepted
+    return parent if accepted else None
+
+
+def shown_reason(task: Task, device: str, evaluation: Evaluation) -> str:
+    """The verdict's reason, unless it speaks of a hidden workload."""
+    visible = {workload.name for workload in shown_workloads(task, device)}
+    hidden = {w.name for w in task.workloads if w.role == "hidden"}
+    named = {name for name in visible | hidden if repr(name) in evaluation.reason}
+    # Workloads run in order: where all visible ones have results, a hidden one failed.
+    unnamed = not named and visible <= {result.workload for result in evaluation.workloads}
+    if hidden and (unnamed or named & hidden):
+        return NOT_SHOWN
+    return evaluation.reason[:ERROR_CHARACTERS]
+
+
+def one_line(text: str, characters: int) -> str:
+    """`text` without line breaks, shortened."""
+    return textwrap.shorten(text, characters, placeholder=" [...]")
+
+
+def _common(view: View, machine: Machine) -> Context:
+    return Context(
+        reference=view.task.source,
+        sizes=sizes(view.task, machine.device),
+        accuracy=accuracy(view.task.tolerance),
+        device=device_card(machine),
+        backends=view.backends,
+    )
+
+
+def _shown(view: View, attempt: Attempt | None, device: str) -> ShownCode | None:
+    if attempt is None or attempt.candidate is None or attempt.evaluation is None:
+        return None
+    evaluation = attempt.evaluation
+    if evaluation.accepted:
+        return ShownCode(source=attempt.candidate.source, measured=tuple(_measured(evaluation)))
+    flags = [f"{f.rule}: {f.evidence}" for f in evaluation.flags if f.severity == "refuse"]
+    reason = shown_reason(view.task, device, evaluation)
+    error = "\n".join([f"{evaluation.status.value}: {reason}", *flags])
+    return ShownCode(source=attempt.candidate.source, error=error)
+
+
+def _measured(evaluation: Evaluation) -> Iterator[str]:
+    timed = [result for result in evaluation.workloads if result.timing]
+    for result in timed:
+        times = ", ".join(f"{who} {_time(t)}" for who, t in sorted(result.timing.items()))
+        yield f"{result.workload}: {times}; {_ratios(result.speedup)}"
+    if len(timed) > 1:
+        yield f"over all sizes: {_ratios(evaluation.speedup)}"
+    yield from (f"{f.rule} ({f.severity}): {f.evidence}" for f in evaluation.flags)
+    if evaluation.evidence is not None:
+        found = evaluation.evidence
+        yield f"evidence: {found.level}" + (f", bound by {found.bound}" if found.bound else "")
+        if found.roof_fraction is not None:
+            yield f"reaches {found.roof_fraction:.0%} of the measured roof (estimate)"
+        yield from found.facts[:MOST_FACTS]
+
+
+def _time(timing: Timing) -> str:
+    return f"{timing.median_us:,.1f} us"
+
+
+def _ratios(speedup: dict[str, Speedup]) -> str:
+    return ", ".join(
+        f"{s.median:.2f}x {name} (95% interval {s.ci95[0]:.2f} to {s.ci95[1]:.2f})"
+        for name, s in sorted(speedup.items(), reverse=True)
+    )
+
+
+def _findings(
+    view: View, base: Attempt | None, unusable: Sequence[str], device: str
+) -> dict[str, object]:
+    """What was learnt so far; nothing for a fresh start, which is meant to be independent."""
+    if view.parent is None:
+        return {}
+    lines = [*_tried(view, base, device), *(f"{text} -> no usable code" for text in unusable)]
+    about = {}
+    if view.diagnosis and view.last is not None:
+        same = view.last is base
+        about["diagnosis"] = view.diagnosis
+        about["diagnosis_about"] = "the code above" if same else f"another attempt, {_name(view)}"
+    return {"tried": tuple(lines[-MOST_TRIED:]), **about}
+
+
+def _name(view: View) -> str:
+    assert view.last is not None
+    return f'"{one_line(view.last.plan, PLAN_CHARACTERS)}"'
+
+
+def _tried(view: View, base: Attempt | None, device: str) -> Iterable[str]:
+    """Attempts that failed or were no faster than what was best before them."""
+    best = 0.0
+    for attempt in view.attempts:
+        if attempt.evaluation is None:
+            continue
+        speedup = eager_speedup(attempt)
+        if speedup is not None and speedup > best:
+            best = speedup
+        elif attempt is not base:
+            yield f"{one_line(attempt.plan, PLAN_CHARACTERS)} -> " + (
+                _failure(view.task, device, attempt.evaluation)
+                if speedup is None
+                else f"right, but {speedup:.2f}x eager against {best:.2f}x before"
+            )
+
+
+def _failure(task: Task, device: str, evaluation: Evaluation) -> str:
+    reason = shown_reason(task, device, evaluation)
+    return one_line(f"{evaluation.status.value}: {reason}", REASON_CHARACTERS)

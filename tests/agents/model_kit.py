@@ -1,0 +1,124 @@
+"""A scripted model behind a loopback provider, and verdicts made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kernelwright.agents.model.budget import Budget
+from kernelwright.agents.model.proposer import ModelProposer
+from kernelwright.agents.proposer import View
+from kernelwright.agents.search import Greedy
+from kernelwright.llm.base import LLM
+from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.schema import Attempt, Evaluation, ModelCall, Status, Task, Workload
+from kernelwright.verifier.workers import Machine
+from tests.llm.conftest import Hosted
+from tests.llm.loopback import Asked, Loopback, Reply, openai_usage
+from tests.store import samples
+
+BACKENDS = ("cpp", "inductor")
+SHOWN = Workload(name="default", role="bench", overrides={"batch_size": 4})
+HIDDEN = Workload(name="odd_sizes", role="hidden", overrides={"batch_size": 7919})
+TASK = Task(
+    id="made/rms",
+    source=samples.REFERENCE,
+    workloads=(SHOWN, HIDDEN),
+    category="normalization",
+)
+PLAN = (
+    '{"ideas": ["one pass"], "chosen": '
+    '{"change": "Fuse into one pass.", "backend": "cpp", "expected_speedup": 2}}'
+)
+DIAGNOSIS = '{"bottleneck": "two passes", "evidence": "line 3", "fix": "one pass"}'
+
+
+def file(variant: object) -> str:
+    """A candidate that nobody will run."""
+    return (
+        f"import ctypes\n\nfrom torch import nn\n\nVARIANT = {variant!r}\n\n\n"
+        "class ModelNew(nn.Module):\n    def forward(self, x):\n        return VARIANT\n"
+    )
+
+
+def block(source: str) -> str:
+    """The file as a model sends it."""
+    return f"Here it is.\n\n```python\n{source}```\n"
+
+
+class Stage:
+    """A proposer on a loopback model, with everything it does on record."""
+
+    def __init__(self, hosted: Hosted, llm: LLM | None = None, limit_usd: float = 5.0) -> None:
+        self.hosted = hosted
+        self.calls: list[ModelCall] = []
+        self.budget = Budget(limit_usd)
+        machine = Machine(ProcessSandbox(), 2, "cpu")
+        model = llm or hosted.llm
+        self.proposer = ModelProposer(model, machine, self.budget, self.calls.append, seed=0)
+
+    def script(self, *texts: str | Reply) -> None:
+        """Answer with these in turn."""
+        self.hosted.loopback.script(*(self._reply(text) for text in texts))
+
+    def _reply(self, text: str | Reply) -> Reply:
+        usage = self.hosted.usage(1000, 100)
+        return text if isinstance(text, Reply) else self.hosted.answer(text, usage=usage)
+
+    @property
+    def asked(self) -> list[Asked]:
+        """The requests that arrived."""
+        return self.hosted.loopback.asked
+
+    def last_word(self) -> str:
+        """The last message of the last request."""
+        return str(self.asked[-1].body["messages"][-1]["content"])
+
+
+def by_role(hosted: Hosted, **answers: list[str]) -> None:
+    """Answer every role from its own list, the last one forever; with a price of 0.0035 dollars."""
+    waiting = {role: list(texts) for role, texts in answers.items()}
+
+    def respond(asked: Asked) -> Reply:
+        texts = waiting[role_of(asked)]
+        text = texts.pop(0) if len(texts) > 1 else texts[0]
+        return hosted.answer(text, usage=openai_usage(1000, 100))
+
+    hosted.loopback.respond = respond
+
+
+def role_of(asked: Asked) -> str:
+    """Who is asked, by the system prompt."""
+    system = str(asked.body["messages"][0]["content"])
+    starts = {"You plan": "planner", "You write": "coder", "You find": "profiler"}
+    return next(role for start, role in starts.items() if system.startswith(start))
+
+
+def view(*attempts: Attempt, diagnosis: str = "", **changes: Any) -> View:
+    """What a greedy search shows after these attempts."""
+    shown = View(TASK, attempts, Greedy().parent(attempts), diagnosis, BACKENDS)
+    return shown._replace(**changes)
+
+
+def attempt(
+    index: int, source: str, eager: float | None = 2.0, *, plan: str = "a plan", **verdict: Any
+) -> Attempt:
+    """An evaluated attempt; `eager` None is a failure unless a status says otherwise."""
+    made = samples.candidate(source)
+    status = verdict.pop("status", Status.PASSED if eager else Status.RUNTIME_ERROR)
+    evaluation = samples.evaluation(made, eager, status=status, for_task=TASK, **verdict)
+    return samples.attempt(index, made, evaluation=evaluation, plan=plan)
+
+
+@contextmanager
+def loopback_server() -> Iterator[Loopback]:
+    """A server for one test."""
+    server = Loopback()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+Verdict = Callable[[str], Evaluation]
