@@ -135,6 +135,8 @@ def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> 
         if evaluation.is_win:
             return _result(task, "improved", evaluation)
         first = first or evaluation
+        if evaluation.was_disturbed:
+            break  # the others would be no better off
     return _result(task, "no_improvement", first)
 
 

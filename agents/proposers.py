@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
@@ -19,12 +19,14 @@ def proposer_factory(
     seed: int,
     budget_usd: float,
     record: Callable[[Task, ModelCall], None],
+    earlier: Sequence[ModelCall] = (),
 ) -> Callable[[Task, Reference], Proposer]:
     """How to make a proposer for each task of a run.
 
     Args:
         model: `offline`, or a language model's name.
         record: stores a model call before its answer is used.
+        earlier: calls of the run so far, where it is continued; they count against the budget.
 
     Raises:
         UsageError, PrerequisiteError: the model is unknown, or its key is missing.
@@ -38,6 +40,8 @@ def proposer_factory(
 
     llm = open_model(model)
     budget = Budget(budget_usd)
+    for call in earlier:
+        budget.add(call.usage)
 
     def make(task: Task, reference: Reference) -> Proposer:
         machine = reference.machine

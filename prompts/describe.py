@@ -25,18 +25,27 @@ def _size(task: Task, workload: Workload) -> str:
 
 def accuracy(tolerance: ToleranceName) -> str:
     """The judge's rule, with its own numbers."""
-    from kernelwright.verifier.comparison import ERROR_RATIO, KERNELBENCH, ULPS
+    from kernelwright.verifier.comparison import (
+        ERROR_RATIO,
+        KERNELBENCH,
+        KERNELBENCH_OTHERS,
+        ULPS,
+    )
 
     if tolerance == "kernelbench":
-        rules = ", ".join(
-            f"{bound:g} * (1 + |reference|) for {str(dtype).removeprefix('torch.')}"
+        others = "".join(
+            f", in {str(dtype).removeprefix('torch.')} by {bound:g} * (1 + |e|)"
             for dtype, bound in KERNELBENCH.items()
         )
-        return f"An element may differ from the reference by {rules}. Integers must be equal."
+        return (
+            f"An element e may differ from the reference by {KERNELBENCH_OTHERS:g} * (1 + |e|)"
+            f"{others}. Integers must be equal."
+        )
     return (
         f"Every element is compared with a float64 result. Its error may be {ERROR_RATIO:g} times "
         f"the reference's own largest error, or {ULPS:g} eps of the dtype times the larger of the "
-        "element and the root mean square of the tensor, whichever is more. A lower precision "
-        "anywhere (bfloat16, half, TF32) is far outside that. Integers must be equal; NaN and "
-        "infinities must be where the reference has them."
+        "element and the root mean square of the tensor, whichever is more; the root mean square "
+        "of the errors is held to the same rule. A lower precision anywhere (bfloat16, half, TF32) "
+        "is far outside that. Integers must be equal; NaN and infinities must be where the "
+        "reference has them."
     )

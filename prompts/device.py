@@ -27,7 +27,6 @@ VECTOR_UNITS = {
     "sve": "SVE",
     "asimd": "NEON (4 float32)",
 }
-KIBIBYTE, MEBIBYTE = "KiB", "MiB"
 
 
 def device_card(
@@ -55,12 +54,12 @@ def vector_units(cpuinfo: Path) -> list[str]:
 
 
 def cache_sizes(folder: Path) -> Iterator[str]:
-    """One text per data cache, the smallest first."""
+    """One text per data cache that the system describes, the smallest first."""
     for cache in sorted(folder.glob("index*")):
-        level, kind, size, cpus = (
-            (cache / name).read_text().strip()
-            for name in ("level", "type", "size", "shared_cpu_list")
-        )
+        files = [cache / name for name in ("level", "type", "size", "shared_cpu_list")]
+        if not all(file.exists() for file in files):
+            continue
+        level, kind, size, cpus = (file.read_text().strip() for file in files)
         if kind != "Instruction":
             letter = "d" if kind == "Data" else ""
             yield f"L{level}{letter} {_in_units(size)}{_shared(cpus)}"
@@ -68,9 +67,7 @@ def cache_sizes(folder: Path) -> Iterator[str]:
 
 def _in_units(size: str) -> str:
     kibibytes = int(size.removesuffix("K"))
-    if kibibytes % 1024 == 0:
-        return f"{kibibytes // 1024} {MEBIBYTE}"
-    return f"{kibibytes} {KIBIBYTE}"
+    return f"{kibibytes // 1024} MiB" if kibibytes % 1024 == 0 else f"{kibibytes} KiB"
 
 
 def _shared(cpus: str) -> str:

@@ -7,11 +7,14 @@ from them are computed). The source is parsed, never executed.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kernelwright.errors import UsageError, did_you_mean
-from kernelwright.schema import Scalar
+from kernelwright.schema import Scalar, Size
+
+LITERAL_ERRORS = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 
 
 class Constant(NamedTuple):
@@ -19,13 +22,15 @@ class Constant(NamedTuple):
 
     name: str
     value: ast.expr
+    shared_by: ast.Assign | None = None
+    """The statement, where it gives several names one value: `A = B = 1`."""
 
     @property
     def literal(self) -> Scalar | None:
         """The value where it is a plain number, bool or string; None for derived ones."""
         try:
             value = ast.literal_eval(self.value)
-        except ValueError:
+        except LITERAL_ERRORS:
             return None
         return value if isinstance(value, (bool, int, float, str)) else None
 
@@ -34,8 +39,10 @@ def constants(tree: ast.Module) -> Iterator[Constant]:
     """All constants, in order; `M, N = 2, 3` gives two."""
     for statement in tree.body:
         if isinstance(statement, ast.Assign):
+            shared_by = statement if len(statement.targets) > 1 else None
             for target in statement.targets:
-                yield from _bound(target, statement.value)
+                for constant in _bound(target, statement.value):
+                    yield constant._replace(shared_by=shared_by)
         elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
             yield from _bound(statement.target, statement.value)
 
@@ -49,7 +56,7 @@ def _bound(target: ast.expr, value: ast.expr) -> Iterator[Constant]:
                 yield from _bound(part, item)
 
 
-def replace_constants(source: str, values: Mapping[str, Scalar]) -> str:
+def replace_constants(source: str, values: Mapping[str, Size]) -> str:
     """The source with the named constants' expressions replaced.
 
     Raises:
@@ -68,27 +75,41 @@ def replace_constants(source: str, values: Mapping[str, Scalar]) -> str:
     lines = source.encode().splitlines(keepends=True)
     for constant in reversed(found):
         if constant.name in values:
-            _splice(lines, constant.value, repr(values[constant.name]).encode())
+            _replace(lines, constant, _literal(values[constant.name]))
     return b"".join(lines).decode()
 
 
-def _splice(lines: list[bytes], node: ast.expr, text: bytes) -> None:
+def _literal(value: Size) -> str:
+    # repr of an infinity or NaN is a name, which the reference need not have.
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float({str(value)!r})"
+    return repr(value)
+
+
+def _replace(lines: list[bytes], constant: Constant, text: str) -> None:
     # ast counts columns in UTF-8 bytes; lines are replaced from the last to the first.
+    node: ast.expr | ast.stmt = constant.shared_by or constant.value
     assert node.end_lineno is not None and node.end_col_offset is not None
-    first, last = node.lineno - 1, node.end_lineno - 1
-    line = lines[first][: node.col_offset] + text + lines[last][node.end_col_offset :]
-    lines[first : last + 1] = [line]
+    end = node.end_lineno - 1, node.end_col_offset
+    start = (node.lineno - 1, node.col_offset)
+    if constant.shared_by is not None:
+        start, text = end, f"; {constant.name} = {text}"
+    line = lines[start[0]][: start[1]] + text.encode() + lines[end[0]][end[1] :]
+    lines[start[0] : end[0] + 1] = [line]
 
 
-def parse_setting(text: str) -> tuple[str, Scalar]:
+def parse_setting(text: str) -> tuple[str, Size]:
     """`NAME=VALUE` as typed on the command line; VALUE is a Python literal, else a string."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip().isidentifier():
         raise UsageError(f"cannot read --set {text!r}", hint="write --set NAME=VALUE")
     try:
         literal = ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError):
+    except LITERAL_ERRORS:
         literal = value.strip()
-    if not isinstance(literal, (bool, int, float, str)):
-        raise UsageError(f"--set {text!r} is not a number, bool or string")
+    if isinstance(literal, (list, tuple)):
+        literal = tuple(literal)
+    parts = literal if isinstance(literal, tuple) else (literal,)
+    if not all(isinstance(part, (bool, int, float, str)) for part in parts):
+        raise UsageError(f"--set {text!r} is not a number, bool, string, or tuple of these")
     return name.strip(), literal

@@ -16,16 +16,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from kernelwright.errors import TaskError, did_you_mean
-from kernelwright.schema import Scalar, Task, ToleranceName, Workload
+from kernelwright.schema import Size, Task, ToleranceName, Workload
 from kernelwright.tasks.constants import replace_constants
 
 LIBRARY = Path(__file__).parent / "library"
 FORMAT_HINT = "a task file defines class Model, get_inputs() and get_init_inputs()"
+TOML_FIELDS = ("category", "description", "limits", "workloads")
 
 
 def load_task(
     reference: str,
-    overrides: Mapping[str, Scalar] | None = None,
+    overrides: Mapping[str, Size] | None = None,
     tolerance: ToleranceName = "default",
 ) -> Task:
     """Load a task by path or by library id.
@@ -54,10 +55,13 @@ def load_task(
 def find_task_file(reference: str) -> Path:
     """The reference file that a path or id means. Raises TaskError when there is none."""
     path = Path(reference)
-    if path.is_dir():
-        path = path / "reference.py"
-    if path.is_file():
-        return path
+    try:
+        if path.is_dir():
+            path = path / "reference.py"
+        if path.is_file():
+            return path
+    except OSError as error:
+        raise TaskError(f"cannot read {reference[:200]!r}: {error.strerror}") from error
     shipped = LIBRARY / reference.removeprefix("library/") / "reference.py"
     if shipped.is_file():
         return shipped
@@ -83,7 +87,7 @@ def suite_files(folder: Path) -> list[Path]:
 
 def _natural(path: Path) -> tuple[str, int, str]:
     number = path.stem.split("_")[0]
-    return str(path.parent), int(number) if number.isdigit() else 0, path.name
+    return str(path.parent), int(number) if number.isdecimal() else 0, path.name
 
 
 def _defines_model(path: Path) -> bool:
@@ -93,7 +97,7 @@ def _defines_model(path: Path) -> bool:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TaskError(f"{str(path)!r} is not UTF-8 text") from error
     except OSError as error:
@@ -104,10 +108,9 @@ def _check_format(source: str, path: Path) -> None:
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
-        raise TaskError(
-            f"{str(path)!r} is not valid Python: line {error.lineno}: {error.msg}"
-        ) from error
-    except ValueError as error:
+        where = f"line {error.lineno}: " if error.lineno else ""
+        raise TaskError(f"{str(path)!r} is not valid Python: {where}{error.msg}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
         raise TaskError(f"{str(path)!r} is not valid Python: {error}") from error
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -131,9 +134,13 @@ def _task_toml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        data = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = tomllib.loads(_read(path))
+    except tomllib.TOMLDecodeError as error:
         raise TaskError(f"{str(path)!r} is not valid TOML: {error}") from error
+    for name in data:
+        if name not in TOML_FIELDS:
+            hint = did_you_mean(name, list(TOML_FIELDS))
+            raise TaskError(f"{str(path)!r} has an unknown setting {name!r}", hint=hint)
     data.pop("description", None)
     return data
 
@@ -145,11 +152,14 @@ def _build(path: Path, source: str, fields: dict[str, Any]) -> Task:
     else:
         identity = f"{folder.name}/{path.stem}"
     try:
-        return Task(id=identity, source=source, **fields)
+        task = Task(id=identity, source=source, **fields)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         message = f"task.toml of {identity!r}: {where}: {error.errors()[0]['msg']}"
         raise TaskError(message) from error
+    if len({workload.name for workload in task.workloads}) < max(1, len(task.workloads)):
+        raise TaskError(f"task.toml of {identity!r}: workloads need names of their own")
+    return task
 
 
 def effective_source(task: Task, workload: Workload) -> str:

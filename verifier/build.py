@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from kernelwright.backends.base import Backend
+from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Candidate, Task, digest
 from kernelwright.verifier.channel import RemoteModule
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Prepared, Reference
 from kernelwright.verifier.workers import (
     BUILD_FOLDER,
+    TOOLS_FOLDER,
     WORKER_VERSION,
     Machine,
     await_start,
@@ -28,6 +32,15 @@ from kernelwright.verifier.workers import (
 )
 
 BUILD_SEED_OFFSET = 900_000
+# torch's inline extensions ask ninja at every import whether something is to be done. Its files
+# name the folder that the build was made in, so in a copy it would do all of it again.
+NINJA = """#!/bin/sh
+if [ "$1" != --version ]; then
+  for built in *.so; do [ -e "$built" ] && exit 0; done
+fi
+PATH="${PATH#*:}"
+exec ninja "$@"
+"""
 
 
 class Build(NamedTuple):
@@ -87,20 +100,37 @@ def _run_once(module: RemoteModule, candidate: Candidate, reference: Reference) 
     for workload in reference.workloads():
         prepared = reference.prepare(workload)
         load_candidate(module, candidate, prepared)
-        inputs = reference.eager.make_inputs(workload.name, reference.seed + BUILD_SEED_OFFSET)
+        inputs = reference.fresh_inputs(prepared, BUILD_SEED_OFFSET)
         module.put(workload.name, 0, inputs)
         module.call(workload.name, 0, reference.seed)
 
 
 def _keep(built: Path, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".incoming-"))
-    if built.exists():
-        shutil.copytree(built, scratch, dirs_exist_ok=True, symlinks=True)
     try:
-        os.rename(scratch, folder)
-    except OSError:
-        # Another process finished the same build first; its result is as good.
-        shutil.rmtree(scratch, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".incoming-"))
+        try:
+            _copy(built, scratch)
+            os.rename(scratch, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        # Or another process finished the same build first; its result is as good.
         if not folder.exists():
-            raise
+            raise InfrastructureError(f"cannot keep a build: {error}") from error
+
+
+def _copy(built: Path, scratch: Path) -> None:
+    if built.exists():
+        shutil.copytree(built, scratch, dirs_exist_ok=True, symlinks=True, ignore=_special)
+    ninja = scratch / TOOLS_FOLDER / "ninja"
+    ninja.parent.mkdir(exist_ok=True)
+    ninja.write_text(NINJA)
+    ninja.chmod(0o755)
+
+
+def _special(folder: str, names: Iterable[str]) -> set[str]:
+    """What is no file, folder or link: opening a pipe that a candidate left would block."""
+    kinds = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
+    modes = {name: os.lstat(os.path.join(folder, name)).st_mode for name in names}
+    return {name for name, mode in modes.items() if not any(is_kind(mode) for is_kind in kinds)}

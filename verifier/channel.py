@@ -81,7 +81,7 @@ class Channel:
             send_frame(self.process.channel, header, tensors or [])
             return self._receive(header["op"], deadline, expect)
         except TimeoutError as error:
-            what = f"{header['op']} did not answer within {timeout_s:.0f} s"
+            what = f"{header['op']} did not answer within {timeout_s:g} s"
             raise WorkerFault(Status.TIMEOUT, what) from error
         except (EOFError, ConnectionError) as error:
             raise self._death() from error
@@ -351,6 +351,11 @@ def _is_operator(row: object) -> bool:
     if not isinstance(row, dict) or set(row) != {"name", "calls", "self_us"}:
         return False
     return isinstance(row["name"], str) and type(row["self_us"]) in (int, float)
+
+
+def specs(values: Values) -> list[Spec]:
+    """What tensors the values are."""
+    return [Spec(tensor.dtype, tuple(tensor.shape)) for tensor in values.tensors]
 
 
 def packed(value: Any) -> Values:

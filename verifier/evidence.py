@@ -15,6 +15,7 @@ from kernelwright.verifier.reference import Prepared, Reference
 
 PROFILED_CALLS = 3
 SHOWN_OPERATORS = 5
+LEAST_SHARE = 0.05
 OVERHEAD_US = 20.0
 NEAR_ROOF = 0.5
 
@@ -43,7 +44,7 @@ def gather(
         f"{timing.median_us:.1f} us per call on workload {prepared.workload.name!r}",
         f"at least {roof.bytes_moved / 1e6:.2f} MB must be moved per call; at the measured copy "
         f"bandwidth of {roof.bandwidth / 1e9:.1f} GB/s that takes {roof.time_us:.1f} us",
-        *operator_facts(rows),
+        *operator_facts(rows, PROFILED_CALLS * timing.median_us),
     ]
     bound = bottleneck(timing.median_us, fraction)
     return Evidence(level="trace", facts=tuple(facts), bound=bound, roof_fraction=fraction)
@@ -63,16 +64,19 @@ def _count(shape: tuple[int, ...]) -> int:
     return count
 
 
-def operator_facts(rows: list[dict[str, object]]) -> list[str]:
-    """The operators with the most self time, as shares of what the profiler saw."""
-    times = [(str(row["name"]), float(str(row["self_us"]))) for row in rows]
-    total = sum(time for _, time in times)
-    if total <= 0:
-        return []
-    return [
-        f"{name}: {time / total:.0%} of the time in PyTorch operators"
-        for name, time in times[:SHOWN_OPERATORS]
+def operator_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
+    """PyTorch operators by self time as shares of the calls' time; the rest is own code.
+
+    Shares are estimates: the profiler slows what it watches.
+    """
+    shares = [(str(row["name"]), float(str(row["self_us"])) / total_us) for row in rows]
+    known = min(1.0, sum(share for _, share in shares))
+    shown = [
+        f"{name}: {min(1.0, share):.0%} of the time"
+        for name, share in shares[:SHOWN_OPERATORS]
+        if share >= LEAST_SHARE
     ]
+    return [f"PyTorch operators take about {known:.0%} of the time", *shown]
 
 
 def bottleneck(median_us: float, roof_fraction: float) -> Literal["memory", "overhead"] | None:

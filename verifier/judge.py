@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from kernelwright.backends.registry import open_backend
+from kernelwright.errors import InfrastructureError
 from kernelwright.schema import (
     Candidate,
     Correctness,
@@ -24,7 +26,7 @@ from kernelwright.schema import (
     digest,
 )
 from kernelwright.verifier.build import build_candidate, load_candidate
-from kernelwright.verifier.channel import RemoteModule, Values, WorkerFault
+from kernelwright.verifier.channel import RemoteModule, Values, WorkerFault, specs
 from kernelwright.verifier.comparison import Difference, compare
 from kernelwright.verifier.environment import environment
 from kernelwright.verifier.evidence import gather
@@ -87,6 +89,13 @@ class Judge:
             InvalidReferenceError: the reference can't be judged against.
             InfrastructureError: a part of the system failed; nothing is known about the candidate.
         """
+        try:
+            return self._evaluate(candidate, level)
+        except InfrastructureError:
+            self.reference.close()  # whoever tries again starts with new workers
+            raise
+
+    def _evaluate(self, candidate: Candidate, level: Level) -> Evaluation:
         started = time.monotonic()
         prepared = [self.reference.prepare(w) for w in self.reference.workloads()]
         build_s: float | None = None
@@ -179,34 +188,39 @@ class Trial:
     def check_again(self) -> None:
         """After timing: values nobody has seen yet must still be right."""
         case = self.reference.case(self.prepared, AFTER_TIMING_SEED, "reference")
-        for difference in self._compare_case(case):
+        # Into a slot that was timed: who keeps results by address gives an old one.
+        for difference in self._compare_case(case, TIMED_SLOT):
             if difference.reason is not None:
                 reason = f"wrong after being timed: {difference.reason}"
                 raise Wrong(Status.INCORRECT_NUMERICAL, reason)
 
-    def _outputs(self, case: Case) -> Values:
+    def _outputs(self, case: Case, slot: int = 0) -> Values:
         if self.prepared.stateful:
             self.module.set_state(self.key, self.prepared.state)
-        self.module.put(self.key, 0, case.inputs)
-        self.module.call(self.key, 0, case.seed)
+        self.module.put(self.key, slot, case.inputs)
+        self.module.call(self.key, slot, case.seed)
         return self.module.fetch(self.key, expect=self.prepared.specs)
 
-    def _compare_case(self, case: Case) -> list[Difference]:
-        outputs = self._outputs(case)
+    def _compare_case(self, case: Case, slot: int = 0) -> list[Difference]:
+        outputs = self._outputs(case, slot)
         if outputs.tree != case.expected.tree:
             raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
-        self._check_inputs_kept(case)
+        self._check_inputs_kept(case, slot)
         golden = case.golden.tensors if case.golden else [None] * len(outputs.tensors)
         triples = zip(outputs.tensors, case.expected.tensors, golden, strict=True)
         return [compare(own, expected, truth, self.tolerance) for own, expected, truth in triples]
 
-    def _check_inputs_kept(self, case: Case) -> None:
-        kept = self.module.fetch(self.key, slot=0)
-        pairs = list(zip(kept.tensors, case.inputs.tensors, strict=False))
-        if len(kept.tensors) != len(case.inputs.tensors) or not all(
-            a.shape == b.shape and a.dtype == b.dtype and _same_bits(a, b) for a, b in pairs
-        ):
-            raise Wrong(Status.REWARD_HACK, "the inputs were changed by the call")
+    def _check_inputs_kept(self, case: Case, slot: int) -> None:
+        changed = Wrong(Status.REWARD_HACK, "the inputs were changed by the call")
+        try:
+            kept = self.module.fetch(self.key, slot=slot, expect=specs(case.inputs))
+        except WorkerFault as fault:
+            if fault.status in (Status.INCORRECT_SHAPE, Status.INCORRECT_DTYPE):
+                raise changed from fault
+            raise
+        pairs = zip(kept.tensors, case.inputs.tensors, strict=True)
+        if kept.tree != case.inputs.tree or not all(_same_bits(a, b) for a, b in pairs):
+            raise changed
 
     def _repeatable(self, plan: Plan) -> bool:
         seed, distribution = plan.cases[0]
@@ -224,24 +238,26 @@ class Trial:
             golden="float64" if golden else "reference",
             max_abs_error=max((d.max_abs_error for d in finite), default=None),
             reference_max_abs_error=max((d.reference_max_abs_error for d in finite), default=None),
-            worst_margin=max((d.margin for d in finite), default=None),
+            worst_margin=max((d.margin for d in finite if math.isfinite(d.margin)), default=None),
             bitwise_repeatable=repeatable,
             weights=self.weights,
         )
         return WorkloadResult(workload=self.key, correctness=correctness)
 
-    def evidence(self, measured: Measured) -> Evidence:
-        """Where the time of the timed candidate goes."""
+    def evidence(self, measured: Measured) -> Evidence | None:
+        """Where the time of the timed candidate goes; None where it can't be profiled."""
         timing = measured.timing["candidate"]
-        return gather(self.reference, self.prepared, self.module, TIMED_SLOT, timing)
+        try:
+            return gather(self.reference, self.prepared, self.module, TIMED_SLOT, timing)
+        except WorkerFault:
+            return None
 
     def time(self, plan: Plan) -> Measured:
         """Time against the plan's baselines, then check values once more."""
-        sides = {"eager": self.reference.side(self.prepared, "eager")}
-        if "compile" in plan.baselines:
-            sides["compile"] = self.reference.side(self.prepared, "compile")
+        found = {name: self.reference.side(self.prepared, name) for name in plan.baselines}
+        sides: dict[str, Side] = {name: side for name, side in found.items() if side}
         slots = self.reference.fill_slots(self.module, self.prepared)
-        sides["candidate"] = Side(self.module, slots)
+        sides["candidate"] = Side(self.module, slots, is_baseline=False)
         measured = measure(self.key, sides, plan, self.reference.seed)
         self.check_again()
         return measured

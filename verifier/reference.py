@@ -13,10 +13,10 @@ from typing import NamedTuple, Self
 
 import torch
 
-from kernelwright.errors import InvalidReferenceError
+from kernelwright.errors import InfrastructureError, InvalidReferenceError
 from kernelwright.schema import Target, Task, Workload
 from kernelwright.tasks.loader import effective_source
-from kernelwright.verifier.channel import RemoteModule, Spec, Values, WorkerFault
+from kernelwright.verifier.channel import RemoteModule, Spec, Values, WorkerFault, specs
 from kernelwright.verifier.comparison import compare
 from kernelwright.verifier.inputs import distribute
 from kernelwright.verifier.levels import Baseline, Distribution
@@ -69,19 +69,38 @@ class Reference:
         self._prepared: dict[str, Prepared] = {}
         self._cases: dict[tuple[str, int, Distribution], Case] = {}
         self._timed: dict[str, list[Values]] = {}
-        self._compiled: set[str] = set()
+        self._compiled: dict[str, bool] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        for module in self._sides.values():
-            module.process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """End the workers; what is asked for next starts new ones. Expected values are kept."""
+        for baseline in list(self._sides):
+            self._end(baseline)
+
+    def _end(self, baseline: Baseline) -> None:
+        self._sides.pop(baseline).process.kill()
+        if baseline == "eager":
+            self._prepared.clear()
+        else:
+            self._compiled = {key: False for key, works in self._compiled.items() if not works}
 
     def workloads(self) -> list[Workload]:
-        """The workloads that run on this machine's kind of device."""
+        """The workloads that run on this machine's kind of device; at least one.
+
+        Raises:
+            InvalidReferenceError: there is none.
+        """
         target: Target = "cpu" if self.machine.device == "cpu" else "cuda"
-        return [w for w in self.task.workloads if w.target in (None, target)]
+        found = [w for w in self.task.workloads if w.target in (None, target)]
+        if not found:
+            message = f"{self.task.id!r} has no workload for {target}"
+            raise InvalidReferenceError(message, hint="add one to its task.toml")
+        return found
 
     @property
     def eager(self) -> RemoteModule:
@@ -132,9 +151,9 @@ class Reference:
         _check_repeatable(first, self._run(key, 0, self.seed))
         if stateful:
             eager.set_state(key, state)
-        specs = [Spec(t.dtype, tuple(t.shape)) for t in first.tensors]
-        integers = any(not s.dtype.is_floating_point for s in specs)
-        return Prepared(workload, source, init, state, stateful, specs, integers)
+        outputs = specs(first)
+        integers = any(not spec.dtype.is_floating_point for spec in outputs)
+        return Prepared(workload, source, init, state, stateful, outputs, integers)
 
     def _run(self, key: str, slot: int, seed: int) -> Values:
         self.eager.call(key, slot, seed)
@@ -149,8 +168,18 @@ class Reference:
             try:
                 self._cases[index] = self._make_case(prepared, seed, distribution)
             except WorkerFault as fault:
-                raise invalid(prepared.workload, fault) from fault
+                if distribution == "reference":
+                    raise invalid(prepared.workload, fault) from fault
+                self._restart()
+                self._cases[index] = self.case(prepared, seed, "reference")
         return self._cases[index]
+
+    def _restart(self) -> None:
+        """A new eager worker, after one that did not survive values it is not made for."""
+        workloads = [prepared.workload for prepared in self._prepared.values()]
+        self._end("eager")
+        for workload in workloads:
+            self.prepare(workload)
 
     def _make_case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
         key, seed = prepared.workload.name, self.seed + seed
@@ -163,41 +192,61 @@ class Reference:
         truth = golden if isinstance(golden, Values) and _fits(golden, expected) else None
         return Case(seed, distribution, inputs, expected, truth)
 
-    def side(self, prepared: Prepared, baseline: Baseline) -> Side:
-        """A baseline ready to be timed on a workload's rotating inputs."""
+    def side(self, prepared: Prepared, baseline: Baseline) -> Side | None:
+        """A baseline ready to be timed; None where torch.compile can't have the reference."""
+        if baseline == "compile" and not self._compiles(prepared):
+            return None
+        module = self.eager if baseline == "eager" else self._sides["compile"]
         try:
-            module = self.eager if baseline == "eager" else self._compile_worker(prepared)
             slots = self.fill_slots(module, prepared)
         except WorkerFault as fault:
             raise invalid(prepared.workload, fault) from fault
-        return Side(module, slots)
+        return Side(module, slots, is_baseline=True)
 
-    def _compile_worker(self, prepared: Prepared) -> RemoteModule:
+    def _compiles(self, prepared: Prepared) -> bool:
+        key = prepared.workload.name
+        if key not in self._compiled:
+            try:
+                self._compile(prepared)
+                self._compiled[key] = True
+            except WorkerFault:
+                self._end("compile")
+                self._compiled[key] = False
+        return self._compiled[key]
+
+    def _compile(self, prepared: Prepared) -> None:
+        inputs = self.timed_inputs(prepared)[0]
         if "compile" not in self._sides:
             module = start_worker(self.machine, self.task.limits, timeout_s=COMPILE_TIMEOUT_S)
             self._sides["compile"] = module
             await_start(module)
         module, key = self._sides["compile"], prepared.workload.name
-        if key not in self._compiled:
-            path = module.write(f"reference_{len(self._compiled)}.py", prepared.source)
-            module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
-            module.set_state(key, prepared.state)
-            module.compile(key, {})
-            module.put(key, 0, self.timed_inputs(prepared)[0])
-            module.call(key, 0, self.seed)
-            self._compiled.add(key)
-        return module
+        path = module.write(f"reference_{len(self._compiled)}.py", prepared.source)
+        module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
+        module.set_state(key, prepared.state)
+        module.compile(key, {})
+        module.put(key, 0, inputs)
+        module.call(key, 0, self.seed)
+
+    def fresh_inputs(self, prepared: Prepared, offset: int) -> Values:
+        """A set of inputs of its own, by an offset to the run's seed.
+
+        Raises:
+            InfrastructureError: the reference, which worked before, fails now.
+        """
+        try:
+            return self.eager.make_inputs(prepared.workload.name, self.seed + offset)
+        except WorkerFault as fault:
+            message = f"the reference worked once and then failed: {fault.reason}"
+            raise InfrastructureError(message) from fault
 
     def timed_inputs(self, prepared: Prepared) -> list[Values]:
         """Input sets to rotate over: more bytes than the last-level cache, where they may be."""
         key = prepared.workload.name
         if key not in self._timed:
-            first = self.eager.make_inputs(key, self.seed + TIMED_SLOT)
+            first = self.fresh_inputs(prepared, TIMED_SLOT)
             sets = min(MAX_SETS, max(2, math.ceil(ROTATION_BYTES / max(1, first.nbytes))))
-            more = [
-                self.eager.make_inputs(key, self.seed + TIMED_SLOT + index)
-                for index in range(1, sets)
-            ]
+            more = [self.fresh_inputs(prepared, TIMED_SLOT + index) for index in range(1, sets)]
             self._timed[key] = [first, *more]
         return self._timed[key]
 
@@ -223,8 +272,9 @@ def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:
 
 
 def _same(left: Values, right: Values) -> bool:
-    pairs = zip(left.tensors, right.tensors, strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
+    if left.tree != right.tree or specs(left) != specs(right):
+        return False
+    return all(torch.equal(a, b) for a, b in zip(left.tensors, right.tensors, strict=True))
 
 
 def _fits(golden: Values, expected: Values) -> bool:

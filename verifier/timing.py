@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kernelwright.schema import Flag, Speedup, Timing
-from kernelwright.verifier.channel import RemoteModule
+from kernelwright.errors import InfrastructureError
+from kernelwright.schema import BUSY_MACHINE, Flag, Speedup, Timing
+from kernelwright.verifier.channel import RemoteModule, WorkerFault
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.load import LoadMeter
 from kernelwright.verifier.statistics import bootstrap_median, ratio_interval
@@ -30,7 +31,7 @@ CLOCKS_MAY_DIFFER = 0.10
 # Rounds between two looks at who else used the cores, and at the intervals.
 WINDOW_ROUNDS = 4
 # Cores' worth of others' CPU time from which a window is set aside. The counters tick in 10 ms.
-BUSY_CORES = 0.15
+BUSY_CORES = 0.25
 # A busy machine is waited for this many times as long as the plan's budget.
 PATIENCE = 3
 # Quartiles of one side's blocks further apart than this: something else ran on these cores.
@@ -42,6 +43,17 @@ class Side(NamedTuple):
 
     module: RemoteModule
     slots: list[int]
+    is_baseline: bool
+
+    def block(self, key: str, slots: list[int], calls: int) -> tuple[float, float]:
+        """See `RemoteModule.block`; a baseline that fails here is not the candidate's fault."""
+        try:
+            return self.module.block(key, slots, calls)
+        except WorkerFault as fault:
+            if not self.is_baseline:
+                raise
+            message = f"a baseline failed while it was timed: {fault.reason}"
+            raise InfrastructureError(message) from fault
 
 
 class Measured(NamedTuple):
@@ -84,7 +96,7 @@ def measure(key: str, sides: Mapping[str, Side], plan: Plan, seed: int) -> Measu
     """
     with frozen(sides):
         overhead_s = _overhead(key, sides["eager"])
-        calls = {name: _calibrate(key, side, plan) for name, side in sides.items()}
+        calls = {name: _calibrate(key, side, plan, overhead_s) for name, side in sides.items()}
         bench = Bench(key, sides, calls, overhead_s, random.Random(seed))
         rounds, busy = _rounds(bench, plan, seed)
     judge, worker = rounds.judge, rounds.worker
@@ -94,23 +106,21 @@ def measure(key: str, sides: Mapping[str, Side], plan: Plan, seed: int) -> Measu
 
 
 def _overhead(key: str, side: Side) -> float:
+    """The constant part of a round trip: the shortest, as only what is always there is constant."""
     with only_running(side):
-        empty = [side.module.block(key, side.slots, 0)[0] for _ in range(EMPTY_BLOCKS)]
-    return float(np.median(empty))
+        return min(side.block(key, side.slots, 0)[0] for _ in range(EMPTY_BLOCKS))
 
 
-def _calibrate(key: str, side: Side, plan: Plan) -> int:
-    """Calls per block that fill about `plan.block_s`; also the warm-up."""
-    calls, best_s = 1, math.inf
+def _calibrate(key: str, side: Side, plan: Plan, overhead_s: float) -> int:
+    """Calls per block that fill about `plan.block_s`; also the warm-up. By the judge's clock."""
+    calls = 1
     with only_running(side):
-        side.module.block(key, side.slots, len(side.slots))
         while True:
-            seconds = [side.module.block(key, side.slots, calls)[1] for _ in range(3)]
-            best_s = min(best_s, min(seconds) / calls)
-            if min(seconds) >= plan.block_s / 4 or calls >= MAX_CALLS:
+            seconds = min(side.block(key, side.slots, calls)[0] for _ in range(3)) - overhead_s
+            if seconds >= plan.block_s / 4 or calls >= MAX_CALLS:
                 break
             calls = min(MAX_CALLS, calls * 4)
-    return max(1, min(MAX_CALLS, math.ceil(plan.block_s / max(best_s, 1e-9))))
+    return max(1, min(MAX_CALLS, math.ceil(calls * plan.block_s / max(seconds, 1e-9))))
 
 
 Blocks = dict[str, list[float]]
@@ -157,9 +167,10 @@ class Bench(NamedTuple):
         """Seconds per call of one block, by the judge's and the worker's clock."""
         side, calls = self.sides[name], self.calls[name]
         with only_running(side):
-            side.module.block(self.key, side.slots[:1], 1)  # wakes its threads and caches
-            wall, own = side.module.block(self.key, side.slots, calls)
-        return max(wall - self.overhead_s, 1e-9) / calls, own / calls
+            side.block(self.key, side.slots[:1], 1)  # wakes its threads and caches
+            wall, own = side.block(self.key, side.slots, calls)
+        # Never most of a block: an overhead found too large must not make anyone fast.
+        return max(wall - self.overhead_s, wall / 2) / calls, own / calls
 
 
 def _rounds(bench: Bench, plan: Plan, seed: int) -> tuple[Rounds, tuple[Flag, ...]]:
@@ -182,7 +193,7 @@ def _rounds(bench: Bench, plan: Plan, seed: int) -> tuple[Rounds, tuple[Flag, ..
         return quiet, ()
     evidence = f"others used these cores in {len(busy)} of {len(quiet) + len(busy)} rounds"
     quiet.extend(busy)
-    return quiet, (Flag(rule="busy-machine", severity="suspicious", evidence=evidence),)
+    return quiet, (Flag(rule=BUSY_MACHINE, severity="suspicious", evidence=evidence),)
 
 
 def _narrow(judge: Blocks, plan: Plan, seed: int) -> bool:

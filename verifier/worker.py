@@ -263,7 +263,7 @@ class Worker:
         return {"matched": len(same), "own": len(own)}
 
     def op_put(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Keep a set of inputs in a slot, in the tensors that are there: same address, new values."""
+        """Keep inputs in a slot, in the tensors that are there: same addresses, new values."""
         value = to_device(unpack(header["value"], tensors), self.device)
         slots = self.loaded[header["key"]].slots
         if not refill(slots.get(header["slot"]), value):

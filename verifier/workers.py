@@ -16,6 +16,7 @@ WORKER_PATH = str(Path(worker_file.__file__))
 WORKER_VERSION = worker_file.VERSION
 START_TIMEOUT_S = 120.0
 BUILD_FOLDER = "build"
+TOOLS_FOLDER = "bin"
 # torch itself needs this much private memory before the first tensor.
 BASE_MEMORY_BYTES = 2 * 2**30
 
@@ -43,9 +44,10 @@ def start_worker(
         build: a finished build to copy into the worker's build folder.
         timeout_s: for every operation; the task's call time-out by default.
     """
+    tools = {"PATH": f"{{folder}}/{BUILD_FOLDER}/{TOOLS_FOLDER}:{{path}}"} if build else {}
     spec = WorkerSpec(
         argv=(WORKER_PATH, "{fd}", str(machine.threads), machine.device),
-        env={**base_environment(machine.threads), **(env or {})},
+        env={**base_environment(machine.threads), **tools, **(env or {})},
         memory_bytes=limits.memory_bytes + BASE_MEMORY_BYTES,
         files={BUILD_FOLDER: str(build)} if build else {},
     )

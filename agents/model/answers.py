@@ -131,7 +131,9 @@ def _objects(text: str) -> _Objects:
         try:
             _, end = decoder.raw_decode(text, start.start())
             pieces.append(text[start.start() : end])
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            return _Objects(pieces, "Your JSON does not parse: it is nested too deeply.")
+        except ValueError as error:
             end = start.end()
             broken = f"Your JSON does not parse: {error}."
         start = OBJECT.search(text, end)

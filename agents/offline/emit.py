@@ -144,22 +144,41 @@ def forward_arguments(source: str) -> list[str] | None:
 
 def library_candidate(source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]) -> str:
     """The reference with its `forward` computed by kernels."""
+    imports, source = _without_future_imports(source)
     chosen = {
         name: {k.split(".")[1]: v for k, v in tunables.items() if k.split(".")[0] == name}
         for name in plan.kernels
     }
     parts = [kernel_part(CPP_KERNELS[name], chosen[name]) for name in plan.kernels]
     model = renamed_reference(source, list(plan.body))
-    return candidate_file(title, [*parts, *plan.parts], model)
+    return _with_future_imports(imports, candidate_file(title, [*parts, *plan.parts], model))
 
 
 def compiled_candidate(source: str, title: str, options: Mapping[str, Any]) -> str:
     """The reference under torch.compile."""
+    imports, source = _without_future_imports(source)
     arguments = "".join(f", {key}={value!r}" for key, value in options.items())
     compiled = f"ModelNew.forward = torch.compile(ModelNew.forward{arguments})\n"
     body = renamed_reference(source, None)
     start = f'"""{title}"""\n\nimport torch\n\n'
-    return f"{start}{body}\n\n{compiled}"
+    return _with_future_imports(imports, f"{start}{body}\n\n{compiled}")
+
+
+def _without_future_imports(source: str) -> tuple[str, str]:
+    """Python wants them at the top of a file: the imports, and the source without them."""
+    lines = source.encode().splitlines(keepends=True)
+    names: list[str] = []
+    for node in reversed(ast.parse(source).body):
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            names += [alias.name for alias in node.names]
+            _apply(lines, *_span(node), b"")
+    text = f"from __future__ import {', '.join(sorted(names))}\n" if names else ""
+    return text, b"".join(lines).decode()
+
+
+def _with_future_imports(imports: str, candidate: str) -> str:
+    docstring, _, rest = candidate.partition("\n")
+    return f"{docstring}\n\n{imports}{rest}" if imports else candidate
 
 
 def renamed_reference(source: str, body: list[str] | None) -> str:
@@ -174,10 +193,12 @@ def renamed_reference(source: str, body: list[str] | None) -> str:
     edits = list(_name_edits(tree, model, lines))
     forward = _forward(model)
     if body is not None and forward is not None:
-        edits.append(_body_edit(forward, body))
+        start, end, text = _body_edit(forward, body, lines)
+        edits = [edit for edit in edits if not start <= edit[0] < end]
+        edits.append((start, end, text))
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name in ("get_inputs", "get_init_inputs"):
-            edits.append((_start(node), (node.end_lineno or 0, node.end_col_offset or 0), b""))
+            edits.append((_start(node), _span(node)[1], b""))
     for edit in sorted(edits, reverse=True):
         _apply(lines, *edit)
     return b"".join(lines).decode().strip("\n") + "\n"
@@ -197,6 +218,11 @@ def _forward(model: ast.ClassDef) -> ast.FunctionDef | None:
     return next((node for node in functions if node.name == "forward"), None)
 
 
+def _span(node: ast.stmt | ast.expr) -> tuple[Position, Position]:
+    start = node.lineno, node.col_offset
+    return start, (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
+
+
 def _start(node: ast.FunctionDef | ast.ClassDef) -> Position:
     first = node.decorator_list[0] if node.decorator_list else node
     return first.lineno, 0 if node.decorator_list else node.col_offset
@@ -207,17 +233,16 @@ def _name_edits(tree: ast.Module, model: ast.ClassDef, lines: list[bytes]) -> It
     yield (model.lineno, column), (model.lineno, column + 5), b"ModelNew"
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == "Model":
-            end = node.end_lineno or 0, node.end_col_offset or 0
-            yield (node.lineno, node.col_offset), end, b"ModelNew"
+            yield *_span(node), b"ModelNew"
 
 
-def _body_edit(forward: ast.FunctionDef, body: list[str]) -> Edit:
-    last = forward.body[-1]
-    first = forward.body[0]
-    indent = " " * first.col_offset
-    text = ("\n" + indent).join(body)
-    end = last.end_lineno or 0, last.end_col_offset or 0
-    return (first.lineno, first.col_offset), end, text.encode()
+def _body_edit(forward: ast.FunctionDef, body: list[str], lines: list[bytes]) -> Edit:
+    start, end = _span(forward.body[0])[0], _span(forward.body[-1])[1]
+    before = lines[start[0] - 1][: start[1]]
+    if before.strip():  # the body stands on the line of `def`
+        indent = b"\n" + lines[forward.lineno - 1][: forward.col_offset] + b"    "
+        return start, end, indent + indent.join(line.encode() for line in body)
+    return start, end, (b"\n" + before).join(line.encode() for line in body)
 
 
 def _apply(lines: list[bytes], start: Position, end: Position, text: bytes) -> None:

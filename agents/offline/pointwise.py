@@ -54,7 +54,9 @@ EXPRESSIONS: dict[str, Callable[..., str]] = {
     "aten.gelu.default": lambda x, kind="none": f"{'gelu_tanh' if kind == 'tanh' else 'gelu'}({x})",
     "aten.leaky_relu.default": lambda x, slope="0.01f": f"leaky_relu({x}, {slope})",
     "aten.hardtanh.default": lambda x, low="-1.0f", high="1.0f": f"clamp({x}, {low}, {high})",
-    "aten.clamp.default": lambda x, low="-INF", high="INF": f"clamp({x}, {low}, {high})",
+    "aten.clamp.default": lambda x, low=None, high=None: (
+        f"clamp({x}, {low or '-INF'}, {high or 'INF'})"
+    ),
     "aten.clamp_min.default": lambda x, low: f"clamp({x}, {low}, INF)",
     "aten.relu6.default": lambda x: f"clamp({x}, 0.0f, 6.0f)",
     "aten.pow.Tensor_Scalar": lambda x, power: f"({x} * {x})",
@@ -177,14 +179,16 @@ def _expression(node: Node, names: dict[str, str]) -> str:
     arguments = [_text(argument, names) for argument in node.args]
     if node.kwargs.get("approximate"):
         arguments.append(str(node.kwargs["approximate"]))
-    return EXPRESSIONS[node.target](*[a for a in arguments if a is not None])
+    return EXPRESSIONS[node.target](*arguments)
 
 
 def _text(argument: Any, names: dict[str, str]) -> str | None:
     if isinstance(argument, Ref):
         return names[argument.name]
     if isinstance(argument, (int, float)):
-        return f"{float(argument)!r}f" if math.isfinite(argument) else "INF"
+        if math.isfinite(argument):
+            return f"{float(argument)!r}f"
+        return {"inf": "INF", "-inf": "-INF"}.get(str(float(argument)), "(INF - INF)")
     return None if argument is None else str(argument)
 
 
@@ -192,7 +196,7 @@ def _wrapper(layout: Layout, root: Node, name: str) -> str:
     names = [f"x{i}" for i in range(len(layout.operands))]
     dense = ", ".join(f"dense({n})" for n in names)
     if layout.trailing:
-        cols = f"x0.shape[-{layout.trailing}:].numel()"
+        cols = f"max(x0.shape[-{layout.trailing}:].numel(), 1)"
     else:
         cols = str(CHUNK)
     lines = [

@@ -21,6 +21,7 @@ from kernelwright.agents.offline.graph import Graph
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search import eager_speedup
 from kernelwright.schema import Attempt, Candidate, Origin, Scalar, Task, Usage
+from kernelwright.tasks.constants import replace_constants
 
 if TYPE_CHECKING:
     import optuna
@@ -47,7 +48,7 @@ class OfflineProposer:
     name = "offline"
 
     def __init__(self, task: Task, trace: Callable[[], Graph | None], seed: int) -> None:
-        self._task = task
+        self._source = replace_constants(task.source, task.overrides)
         self._trace = trace
         self._seed = seed
         self._design: Design | None = None
@@ -60,7 +61,7 @@ class OfflineProposer:
         study = self._open(view)
         if study is None:
             return None
-        self._tell(study, view.attempts)
+        self._tell(study, view.attempts, view.backends)
         seen = {a.candidate.hash for a in view.attempts if a.candidate}
         for _ in range(MAX_DUPLICATES):
             trial = study.ask()
@@ -75,6 +76,7 @@ class OfflineProposer:
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
         """The file of a point."""
+        self._open(view)  # the plan may be one of an interrupted run
         return self._candidate(idea.parameters, view)
 
     def diagnose(self, view: View) -> str:
@@ -95,7 +97,7 @@ class OfflineProposer:
         if self._study is None:
             graph = self._trace() if "cpp" in view.backends else None
             if graph is not None:
-                arguments = forward_arguments(self._task.source)
+                arguments = forward_arguments(self._source)
                 self._design = design(graph, arguments) if arguments is not None else None
             if self._approaches(view.backends):
                 self._study = self._new_study(view.backends)
@@ -132,27 +134,37 @@ class OfflineProposer:
             chosen[name] = value
         return chosen
 
-    def _tell(self, study: optuna.Study, attempts: tuple[Attempt, ...]) -> None:
+    def _tell(
+        self, study: optuna.Study, attempts: tuple[Attempt, ...], backends: tuple[str, ...]
+    ) -> None:
         for attempt in attempts[self._told :]:
-            if attempt.candidate is None:
+            if attempt.candidate is None or attempt.candidate.origin.kind != "offline":
                 continue
             trial = self._asked.pop(attempt.candidate.hash, None)
             value = eager_speedup(attempt)
             if trial is None:
-                self._retell(study, attempt, value)
+                self._retell(study, attempt.candidate, value, backends)
             elif value is None:
                 study.tell(trial, state=_failed())
             else:
                 study.tell(trial, value)
         self._told = len(attempts)
 
-    def _retell(self, study: optuna.Study, attempt: Attempt, value: float | None) -> None:
+    def _retell(
+        self,
+        study: optuna.Study,
+        candidate: Candidate,
+        value: float | None,
+        backends: tuple[str, ...],
+    ) -> None:
         """Teach an attempt of an earlier, interrupted run."""
         import optuna
 
-        assert attempt.candidate is not None
-        parameters: dict[str, Any] = attempt.candidate.origin.parameters
-        space = {APPROACH: (LIBRARY, INDUCTOR), **self._space(str(parameters[APPROACH]))}
+        parameters: dict[str, Any] = candidate.origin.parameters
+        approaches = self._approaches(backends)
+        if parameters[APPROACH] not in approaches:
+            return
+        space = {APPROACH: tuple(approaches), **self._space(str(parameters[APPROACH]))}
         study.add_trial(
             optuna.trial.create_trial(
                 params=dict(parameters),
@@ -184,7 +196,7 @@ class OfflineProposer:
         names = [*self._design.kernels, *(part.name for part in self._design.parts)]
         tuned = ", ".join(f"{name}={value}" for name, value in settings.items())
         title = f"Library kernels: {', '.join(names)}" + (f" ({tuned})" if tuned else "")
-        return title, library_candidate(self._task.source, title, self._design, settings)
+        return title, library_candidate(self._source, title, self._design, settings)
 
     def _compiled(self, settings: dict[str, Scalar]) -> tuple[str, str]:
         plain = {name.removeprefix("inductor."): value for name, value in settings.items()}
@@ -195,7 +207,7 @@ class OfflineProposer:
         words = ", ".join(f"{name}={value}" for name, value in options.items()) or "defaults"
         title = f"torch.compile configuration: {words}"
         arguments = {"options": options} if options else {}
-        return title, compiled_candidate(self._task.source, title, arguments)
+        return title, compiled_candidate(self._source, title, arguments)
 
 
 def _failed() -> optuna.trial.TrialState:

@@ -44,6 +44,8 @@ class Found(NamedTuple):
 
 def find(graph: Graph, root: Node) -> Found | None:
     """The first rule whose pattern ends at `root` and whose inner nodes nobody else needs."""
+    if root.dtype not in (None, "float32"):
+        return None
     for rule in RULES:
         found = match(graph, root, rule.pattern)
         call = rule.call(graph, root, found.bindings) if found else None
@@ -87,7 +89,8 @@ def _layer_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
 
 def _cross_entropy(graph: Graph, root: Node, b: Bindings) -> Call | None:
     weight, reduction = _argument(root, 2, "weight", None), _argument(root, 3, "reduction", 1)
-    ignore, smoothing = _argument(root, 4, "ignore_index", -100), _argument(root, 5, "s", 0.0)
+    ignore = _argument(root, 4, "ignore_index", -100)
+    smoothing = _argument(root, 5, "label_smoothing", 0.0)
     plain = weight is None and reduction == 1 and smoothing == 0.0
     rows = len(graph[b["x"]].shape or ()) == 2 and graph[b["t"]].dtype == "int64"
     return Call((b["x"], b["t"], ignore), (root.name,)) if plain and rows else None
@@ -95,7 +98,8 @@ def _cross_entropy(graph: Graph, root: Node, b: Bindings) -> Call | None:
 
 def _depthwise(graph: Graph, root: Node, b: Bindings) -> Call | None:
     bias, stride = _argument(root, 2, "bias", None), _argument(root, 3, "stride", [1, 1])
-    padding, dilation = _argument(root, 4, "p", [0, 0]), _argument(root, 5, "d", [1, 1])
+    padding = _argument(root, 4, "padding", [0, 0])
+    dilation = _argument(root, 5, "dilation", [1, 1])
     groups, shape, weight = _argument(root, 6, "groups", 1), graph[b["x"]].shape, graph[b["w"]]
     square = all(isinstance(v, list) and len(set(v)) == 1 for v in (stride, padding, dilation))
     if not square or shape is None or len(shape) != 4 or weight.shape is None:
@@ -137,9 +141,21 @@ def _rms_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
     if weight is not None and graph[weight].shape != shape[-1:]:
         return None
     added = graph[b["x"]]
-    if added.target == "aten.add.Tensor" and _plain_residual(graph, added):
+    early = _used_before(graph, added, root)
+    if added.target == "aten.add.Tensor" and _plain_residual(graph, added) and not early:
         return Call((*added.args, weight, b["eps"]), (root.name, added.name))
     return Call((b["x"], None, weight, b["eps"]), (root.name,))
+
+
+def _used_before(graph: Graph, node: Node, root: Node) -> bool:
+    """Whether something outside `root`'s own computation needs `node` before `root` is there."""
+    order = list(graph.nodes)
+    before = set(order[: order.index(root.name)])
+    inner = {root.name}
+    for name in reversed(order[: order.index(root.name)]):
+        if graph.users[name] and graph.users[name] <= inner:
+            inner.add(name)
+    return bool((graph.users[node.name] & before) - inner)
 
 
 def _plain_residual(graph: Graph, added: Node) -> bool:

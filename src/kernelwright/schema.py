@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SCHEMA_VERSION = 1
 
 Scalar = bool | int | float | str
+Size = Scalar | tuple[Scalar, ...]
+"""What a module-level constant of a task may be set to."""
 Level = Literal["fast", "standard", "strict"]
 ToleranceName = Literal["default", "kernelbench"]
 Target = Literal["cpu", "cuda"]
@@ -54,7 +56,7 @@ class Workload(Record):
 
     name: str
     """Unique within the task."""
-    overrides: dict[str, Scalar] = Field(default_factory=dict)
+    overrides: dict[str, Size] = Field(default_factory=dict)
     """Module-level size constants of the reference that this case replaces."""
     role: Literal["test", "bench", "hidden"] = "bench"
     """`test`: values only. `bench`: values and time. `hidden`: values, never shown to a model."""
@@ -81,7 +83,7 @@ class Task(Record):
     kind: Literal["module"] = "module"
     source: str
     """The reference file, unchanged."""
-    overrides: dict[str, Scalar] = Field(default_factory=dict)
+    overrides: dict[str, Size] = Field(default_factory=dict)
     """`--set NAME=VALUE`: wins over every workload's own overrides."""
     workloads: tuple[Workload, ...] = (Workload(name="default"),)
     category: str | None = None
@@ -94,7 +96,7 @@ class Task(Record):
         """Identity: everything that changes what is asked or how it is judged."""
         return digest(self.model_dump(mode="json", exclude={"id", "category"}))
 
-    def overrides_for(self, workload: Workload) -> dict[str, Scalar]:
+    def overrides_for(self, workload: Workload) -> dict[str, Size]:
         """The constants to replace for `workload`, `--set` last."""
         return {**workload.overrides, **self.overrides}
 
@@ -212,6 +214,10 @@ class SandboxInfo(Record):
     lacks: tuple[str, ...] = ()
 
 
+BUSY_MACHINE = "busy-machine"
+"""The rule whose flag says that times are there but decide nothing."""
+
+
 class Evaluation(Record):
     """The verdict on one candidate for one task."""
 
@@ -248,9 +254,15 @@ class Evaluation(Record):
         return self.status is Status.PASSED and all(f.severity != "refuse" for f in self.flags)
 
     @property
+    def was_disturbed(self) -> bool:
+        """Others used the timed cores for so long that the times decide nothing."""
+        return any(flag.rule == BUSY_MACHINE for flag in self.flags)
+
+    @property
     def is_win(self) -> bool:
-        """Accepted, and faster than eager with the whole interval above 1."""
-        return self.accepted and "eager" in self.speedup and self.speedup["eager"].is_faster
+        """Accepted, and faster than eager with the whole interval above 1, undisturbed."""
+        eager = self.speedup.get("eager")
+        return self.accepted and not self.was_disturbed and eager is not None and eager.is_faster
 
 
 class Usage(Record):
@@ -321,6 +333,11 @@ class Attempt(Record):
     error: str | None = None
     usage: Usage = Field(default_factory=Usage)
     span: Span
+
+    @property
+    def number(self) -> int:
+        """Position as people count it, from 1."""
+        return self.index + 1
 
     @model_validator(mode="after")
     def _one_outcome(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from kernelwright.agents.proposer import View
 from kernelwright.agents.search import Greedy
 from kernelwright.llm.base import LLM
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.schema import Attempt, Evaluation, ModelCall, Status, Task, Workload
+from kernelwright.schema import Attempt, ModelCall, Status, Task, Workload
 from kernelwright.verifier.workers import Machine
 from tests.llm.conftest import Hosted
 from tests.llm.loopback import Asked, Loopback, Reply, openai_usage
@@ -119,6 +119,3 @@ def loopback_server() -> Iterator[Loopback]:
         yield server
     finally:
         server.close()
-
-
-Verdict = Callable[[str], Evaluation]

@@ -30,6 +30,8 @@ HEADER = "torch/extension.h"
 TORCH_FLAGS = ("-fPIC", "-std=c++20")
 TORCH_DEFINES = ("-DTORCH_API_INCLUDE_EXTENSION_H",)
 PCH_TIMEOUT_S = 300
+# One takes 800 MB.
+MAX_HEADERS = 4
 
 
 class Cpp:
@@ -55,7 +57,8 @@ class Cpp:
         """A precompiled torch/extension.h for candidates that use torch's inline extensions."""
         if not uses_torch_extension(candidate.source) or "g++" not in compiler():
             return {}
-        return {"CPATH": str(precompiled_header(cache, extra_flags(candidate.source)))}
+        header = precompiled_header(cache, extra_flags(candidate.source))
+        return {"CPATH": str(header), "CXX": compiler()}  # torch's own default is c++
 
 
 def compiler() -> str:
@@ -112,7 +115,15 @@ def precompiled_header(cache: Path, flags: tuple[str, ...]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
             _precompile(target, flags)
+    _remove_unused(folder.parent)
     return folder
+
+
+def _remove_unused(root: Path) -> None:
+    # Opening a lock to write is its header's last use.
+    locks = sorted(root.glob("*/lock"), key=lambda lock: lock.lstat().st_mtime)
+    for lock in locks[:-MAX_HEADERS]:
+        shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _precompile(target: Path, flags: tuple[str, ...]) -> None:

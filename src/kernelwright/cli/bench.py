@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kernelwright.cli.session import Session
     from kernelwright.config import Settings
-    from kernelwright.schema import Scalar, Task
+    from kernelwright.schema import Size, Task
     from kernelwright.store.results import TaskResult
 
 
@@ -75,7 +75,7 @@ def bench(
 
 
 def load_suite(
-    files: Sequence[Path], values: dict[str, Scalar], settings: Settings, part: str | None
+    files: Sequence[Path], values: dict[str, Size], settings: Settings, part: str | None
 ) -> list[Task]:
     """The tasks whose id contains `part`. Raises UsageError when there is none."""
     import ast

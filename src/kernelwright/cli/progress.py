@@ -42,7 +42,7 @@ class PlainProgress:
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
         cost = "" if attempt.usage == Usage.zero() else f", {cost_words(attempt.usage)}"
-        self._say(f"{task.id}: attempt {attempt.index + 1}: {outcome(attempt)}{cost}")
+        self._say(f"{task.id}: attempt {attempt.number}: {outcome(attempt)}{cost}")
 
     def final(self, task: Task, evaluation: Evaluation) -> None:
         """See `Progress.final`."""
@@ -94,7 +94,7 @@ class LiveProgress:
         table.add_row(Text("attempts", "dim"), Text(f"{done} of {self._limit}"))
         table.add_row(Text("cost", "dim"), Text(cost_words(self._usage)))
         last = self._attempts[-3:]
-        return Group(table, *(Text(f"  {a.index + 1}. {outcome(a)}", "dim") for a in last))
+        return Group(table, *(Text(f"  {a.number}. {outcome(a)}", "dim") for a in last))
 
     def _best(self) -> str:
         speedups = [s for s in map(eager_speedup, self._attempts) if s is not None]

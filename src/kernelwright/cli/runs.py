@@ -67,7 +67,7 @@ def show(run: RunId, store: options.Store = None, json: options.Json = False) ->
         return
     _print_run(found)
     for attempt in attempts:
-        typer.echo(f"{attempt.task_id}: attempt {attempt.index + 1}: {outcome(attempt)}")
+        typer.echo(f"{attempt.task_id}: attempt {attempt.number}: {outcome(attempt)}")
     if results:
         from kernelwright.report.terminal import results_text
 

@@ -98,6 +98,7 @@ def open_session(
             seed=settings.seed,
             budget_usd=settings.budget_usd,
             record=lambda task, call: store.add_model_call(run.id, task.id, call),
+            earlier=store.model_calls_of(run.id),
         )
         engine = Engine(
             run_id=run.id,

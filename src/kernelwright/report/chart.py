@@ -18,6 +18,7 @@ FAILED_Y = 240
 AXIS_Y = 282
 TICKS = (1, 2, 0.5, 4, 8, 0.25, 16, 1.5, 3, 0.75, 1.25, 6, 12, 24, 32, 64, 128, 256, 0.9, 1.1)
 TICK_GAP = 30
+MOST_LABELS = 15
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def points(attempts: Sequence[Attempt]) -> list[Point]:
         if speedup is not None:
             best = max(best or speedup.median, speedup.median)
         outcome = found.status.value if found else "infrastructure error"
-        made.append(Point(attempt.index, speedup, best, outcome, bool(found and not accepted)))
+        made.append(Point(attempt.number, speedup, best, outcome, bool(found and not accepted)))
     return made
 
 
@@ -111,7 +112,8 @@ def _axes(scale: Scale) -> list[str]:
         lines.append(f'<line class="{kind}" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         label = f"{tick:g}×"
         lines.append(f'<text x="{LEFT - 10}" y="{y:.1f}" dy=".35em" class="end">{label}</text>')
-    for index in sorted({scale.first, (scale.first + scale.last) // 2, scale.last}):
+    step = max(1, math.ceil((scale.last - scale.first + 1) / MOST_LABELS))
+    for index in range(scale.first, scale.last + 1, step):
         lines.append(f'<text x="{scale.x(index):.1f}" y="{AXIS_Y}" class="mid">{index}</text>')
     return lines
 

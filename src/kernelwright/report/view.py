@@ -23,6 +23,11 @@ from kernelwright.schema import (
 )
 from kernelwright.store.results import TaskResult
 
+DISTURBED = (
+    "Other processes used these cores while it was measured, so the times decide nothing; "
+    "run it again on a quiet machine."
+)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -122,6 +127,8 @@ def headline_of(result: TaskResult | None) -> tuple[str, str, str]:
         return "none", "No improvement found", "No candidate was accepted; keep the reference."
     if not final.accepted:
         return "none", "No improvement found", f"The best candidate was refused: {final.reason}"
+    if final.was_disturbed:
+        return "infra", "Not decided", DISTURBED
     shown = fmt.speedup(final.speedup.get("eager"))
     return "none", "No improvement found", f"Best accepted candidate against eager: {shown}."
 
@@ -216,7 +223,7 @@ def _attempt(attempt: Attempt) -> AttemptView:
     final = attempt.evaluation
     tone, status = _outcome(final)
     return AttemptView(
-        index=attempt.index,
+        index=attempt.number,
         plan=attempt.plan or "no plan recorded",
         what=fmt.backend(attempt.candidate.backend) if attempt.candidate else "",
         tone=tone,

@@ -1,0 +1,5 @@
+"""`python -m kernelwright`."""
+
+from kernelwright.cli.app import main
+
+main()

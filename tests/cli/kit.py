@@ -1,0 +1,108 @@
+"""Running the real command line in a process of its own, with its own home."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+TASK = """
+import torch
+from torch import nn
+
+ROWS = 64
+COLS = 1024
+
+
+class Model(nn.Module):
+    def forward(self, x):
+        return torch.sigmoid(torch.nn.functional.silu(x) + x * 0.5) * x
+
+
+def get_inputs():
+    return [torch.randn(ROWS, COLS)]
+
+
+def get_init_inputs():
+    return []
+"""
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
+
+
+class Done(NamedTuple):
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Shell(NamedTuple):
+    """A private home, working folder and temporary folder for commands."""
+
+    folder: Path
+
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        """The caller's environment with everything of the user's replaced."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("KERNELWRIGHT_") and name not in KEYS
+        }
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)
+        own = {
+            "HOME": str(self.folder),
+            "TMPDIR": str(temporary),
+            "XDG_DATA_HOME": str(self.folder / "data"),
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "PYTHONPATH": str(ROOT / "src"),
+            "NO_PROXY": "127.0.0.1",
+        }
+        return {**kept, **own, **more}
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """Start a command."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "kernelwright", *arguments],
+            cwd=self.folder,
+            env=self.environment(env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **env: str) -> Done:
+        """Run a command to its end."""
+        process = self.start(*arguments, **env)
+        out, err = process.communicate(timeout=240)
+        return Done(process.returncode, out, err)
+
+    def write(self, name: str, text: str) -> str:
+        """Put a file into the working folder; returns its name."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return name
+
+    def left_processes(self) -> list[int]:
+        """Processes whose working folder lies in ours: workers and what they started."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    folder = os.readlink(entry / "cwd")
+                except OSError:
+                    continue
+                if folder.startswith(str(self.folder / "tmp")):
+                    found.append(int(entry.name))
+        return found
+
+    def left_files(self) -> list[str]:
+        """What is left in the temporary folder."""
+        return sorted(path.name for path in (self.folder / "tmp").iterdir())

@@ -1,0 +1,100 @@
+"""What the prompts say about tasks and machines is what the judge and the system say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kernelwright.prompts.describe import accuracy, sizes
+from kernelwright.prompts.device import cache_sizes, device_card, vector_units
+from kernelwright.prompts.moves import CPU_MOVES, SHOWN, moves
+from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.schema import Task, Workload
+from kernelwright.verifier.comparison import ERROR_RATIO, KERNELBENCH_OTHERS, ULPS
+from kernelwright.verifier.workers import Machine
+
+TASK = Task(
+    id="made/up",
+    source="",
+    overrides={"EPS": 1e-6},
+    workloads=(
+        Workload(name="small", target="cpu", overrides={"ROWS": 4, "EPS": 1.0}),
+        Workload(name="odd", role="test", overrides={"ROWS": 3}),
+        Workload(name="secret", role="hidden", overrides={"ROWS": 7919}),
+        Workload(name="big", target="cuda", overrides={"ROWS": 8192}),
+    ),
+)
+
+
+def test_sizes_are_those_of_the_device_and_never_hidden() -> None:
+    assert sizes(TASK, "cpu") == (
+        "small (timed): ROWS = 4, EPS = 1e-06",
+        "odd (values only): ROWS = 3, EPS = 1e-06",
+    )
+    assert [line.split()[0] for line in sizes(TASK, "cuda:1")] == ["odd", "big"]
+
+
+def test_a_task_without_constants_says_so() -> None:
+    plain = Task(id="made/up", source="")
+    assert sizes(plain, "cpu") == ("default (timed): constants as in the file",)
+
+
+def test_accuracy_quotes_the_judge() -> None:
+    assert f"{ERROR_RATIO:g} times" in accuracy("default")
+    assert f"{ULPS:g} eps" in accuracy("default")
+    assert f"by {KERNELBENCH_OTHERS:g} * (1 + |e|), in float16 by" in accuracy("kernelbench")
+
+
+def test_vector_units_come_from_the_flags(tmp_path: Path) -> None:
+    path = tmp_path / "cpuinfo"
+    path.write_text("processor\t: 0\nflags\t\t: sse2 avx2 fma avx512f\n\nflags\t\t: amx_tile\n")
+    assert vector_units(path) == ["AVX-512 (16 float32)", "AVX2 (8 float32)", "FMA"]
+    path.write_text("Features\t: fp asimd\n")
+    assert vector_units(path) == ["NEON (4 float32)"]
+    assert vector_units(tmp_path / "none") == []
+
+
+@pytest.fixture
+def caches(tmp_path: Path) -> Path:
+    for index, values in enumerate(
+        [
+            ("1", "Data", "48K", "0,8"),
+            ("1", "Instruction", "32K", "0,8"),
+            ("2", "Unified", "2048K", "0"),
+            ("3", "Unified", "32768K", "0-3,8-11"),
+        ]
+    ):
+        folder = tmp_path / f"index{index}"
+        folder.mkdir()
+        names = ("level", "type", "size", "shared_cpu_list")
+        for name, value in zip(names, values, strict=True):
+            (folder / name).write_text(value + "\n")
+    return tmp_path
+
+
+def test_caches_come_with_who_shares_them(caches: Path) -> None:
+    (caches / "index4").mkdir()  # some virtual machines describe nothing
+    assert list(cache_sizes(caches)) == [
+        "L1d 48 KiB shared by 2 CPUs",
+        "L2 2 MiB per CPU",
+        "L3 32 MiB shared by 8 CPUs",
+    ]
+
+
+def test_the_card_leaves_out_what_nobody_knows(tmp_path: Path, caches: Path) -> None:
+    machine = Machine(ProcessSandbox(), 3, "cpu")
+    known = device_card(machine, tmp_path / "none", caches)
+    unknown = device_card(machine, tmp_path / "none", tmp_path / "none")
+    assert len(known) <= 10 and known[-2].startswith("Caches: L1d 48 KiB")
+    assert any(line.startswith("Threads: 3 of ") for line in unknown)
+    assert not any(line.startswith(("Caches", "Vector")) for line in unknown)
+    assert device_card(machine._replace(device="cuda:1")) == ("Device: cuda:1",)
+
+
+def test_moves_are_drawn_by_key() -> None:
+    drawn = [moves("cpu", 0, step) for step in range(30)]
+    assert drawn == [moves("cpu", 0, step) for step in range(30)]
+    assert all(len(set(some)) == SHOWN for some in drawn)
+    assert {move for some in drawn for move in some} == set(CPU_MOVES)
+    assert moves("cuda:0", 0) == ()

@@ -1,0 +1,113 @@
+"""The `process` sandbox beyond what every sandbox must do, and the registry."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kernelwright.errors import InfrastructureError, UsageError
+from kernelwright.sandbox.base import WorkerSpec
+from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.sandbox.registry import open_sandbox
+from tests.verifier.kit import gone, group_members
+
+
+def spec(script: str) -> WorkerSpec:
+    return WorkerSpec(argv=("-c", script, "{fd}"), env={}, memory_bytes=2**30, files={})
+
+
+def test_names_of_sandboxes() -> None:
+    assert open_sandbox("auto").info.kind == "process"
+    with pytest.raises(UsageError, match="unknown sandbox 'proces'") as caught:
+        open_sandbox("proces")
+    assert "did you mean 'process'?" in (caught.value.hint or "")
+
+
+def test_it_says_plainly_what_it_lacks() -> None:
+    info = ProcessSandbox().info
+    assert "network isolation" in info.lacks
+    assert not set(info.holds) & set(info.lacks)
+
+
+def test_scripts_of_this_interpreter_are_found() -> None:
+    sandbox = ProcessSandbox()
+    worker = sandbox.start(spec("import os; print(os.environ['PATH'])"))
+    assert worker.exit_status(20) == 0
+    assert worker.stderr().split(":")[0] == str(Path(sys.executable).parent)
+    sandbox.close()
+
+
+def test_a_worker_cannot_make_the_host_wait_or_read_elsewhere(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("key")
+    script = f"""
+import os
+for name in os.listdir('.'):
+    print(name, flush=True)
+os.mkfifo('stderr.txt') if not os.path.exists('stderr.txt') else None
+os.symlink({str(secret)!r}, 'stdout.txt')
+"""
+    sandbox = ProcessSandbox()
+    worker = sandbox.start(spec(script))
+    assert worker.exit_status(20) == 0
+    assert worker.stderr() == "tmp\n"
+    sandbox.close()
+
+
+def test_limits_on_files_and_cores() -> None:
+    script = """
+import resource, socket, sys
+socket.socket(fileno=int(sys.argv[1])).recv(1)
+print(resource.getrlimit(resource.RLIMIT_CORE)[0] == 0)
+print(resource.getrlimit(resource.RLIMIT_FSIZE)[0] < 2**33)
+print(resource.getrlimit(resource.RLIMIT_DATA) == (2**30, 2**30))
+"""
+    sandbox = ProcessSandbox()
+    worker = sandbox.start(spec(script))
+    worker.channel.sendall(b"go")
+    assert worker.exit_status(20) == 0
+    assert worker.stderr() == "True\nTrue\nTrue\n"
+    sandbox.close()
+
+
+def test_no_room_for_a_worker_is_nobodys_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sandbox = ProcessSandbox()
+    with pytest.raises(InfrastructureError, match="cannot start a worker"):
+        sandbox.start(spec("").model_copy(update={"files": {"a": str(tmp_path / "missing")}}))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(InfrastructureError, match="cannot start a worker"):
+        sandbox.start(spec(""))
+    sandbox.close()
+
+
+HOST = """
+import os, sys, time
+from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.verifier.workers import Machine, await_start, start_worker
+from kernelwright.schema import Limits
+module = start_worker(Machine(ProcessSandbox(), 1, "cpu"), Limits())
+await_start(module)
+path = module.write("hang.py", "while True: pass")
+print(module.process.exit_status(0) is None, module.process._process.pid, flush=True)
+module.load("key", path, "ModelNew", 1, None)
+"""
+
+
+def test_a_killed_host_leaves_no_worker_even_in_an_endless_loop() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    host = subprocess.Popen(
+        [sys.executable, "-c", HOST], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert host.stdout is not None
+    running, group = host.stdout.readline().split()
+    assert running == "True"
+    assert group_members(int(group))
+    host.kill()
+    host.wait()
+    assert gone(int(group))

@@ -1,0 +1,123 @@
+"""Tasks, candidates and machines for the verifier's tests."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
+from kernelwright.verifier.channel import RemoteModule
+from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference
+from kernelwright.verifier.workers import Machine, await_start, start_worker
+
+SEED = 7
+INPUTS = """
+    def get_inputs():
+        return [torch.randn(8, 33)]
+
+    def get_init_inputs():
+        return []
+"""
+
+
+def source(text: str) -> str:
+    """A module's text with torch imported."""
+    return "import torch\nfrom torch import nn\n" + textwrap.dedent(text)
+
+
+def forward(body: str, before: str = "") -> str:
+    """A candidate whose forward(x) is `body`, after module-level code `before`."""
+    method = textwrap.indent(textwrap.dedent(body).strip(), "        ")
+    return source(before) + f"\nclass ModelNew(nn.Module):\n    def forward(self, x):\n{method}\n"
+
+
+def task(
+    text: str,
+    limits: Limits | None = None,
+    workloads: tuple[Workload, ...] = (Workload(name="default"),),
+) -> Task:
+    """A task with the module in `text`; without inputs of its own it takes one [8, 33] matrix."""
+    whole = textwrap.dedent(text)
+    if "def get_inputs" not in whole:
+        whole += textwrap.dedent(INPUTS)
+    limits = limits or Limits(call_timeout_s=30, memory_bytes=2 * 2**30)
+    return Task(id="tests/task", source=source(whole), limits=limits, workloads=workloads)
+
+
+def candidate(text: str, backend: str = "torch") -> Candidate:
+    """A user's candidate."""
+    return Candidate(source=text, backend=backend, origin=Origin(kind="user"))
+
+
+@contextmanager
+def machine(threads: int = 1) -> Iterator[Machine]:
+    """The `process` sandbox; nothing of it is left at the end."""
+    sandbox = ProcessSandbox()
+    try:
+        yield Machine(sandbox, threads, "cpu")
+    finally:
+        sandbox.close()
+
+
+@contextmanager
+def live_reference(subject: Task, threads: int = 1) -> Iterator[Reference]:
+    """A reference with its workers."""
+    with machine(threads) as where, Reference(subject, where, SEED) as reference:
+        yield reference
+
+
+@contextmanager
+def worker_with(
+    where: Machine, text: str, limits: Limits, timeout_s: float | None = None
+) -> Iterator[RemoteModule]:
+    """A worker in which `text` is a candidate, loaded under the key `default`."""
+    module = start_worker(where, limits, timeout_s=timeout_s)
+    try:
+        await_start(module)
+        yield module
+    finally:
+        module.process.kill()
+
+
+def load(module: RemoteModule, text: str) -> None:
+    """Load a candidate without constructor arguments."""
+    path = module.write("candidate.py", text)
+    module.load("default", path, "ModelNew", CONSTRUCTOR_SEED, None)
+
+
+def group_members(group: int) -> list[int]:
+    """Processes of a group that still run, zombies not counted."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process runs; zombies don't."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until(happened: Callable[[], bool], within_s: float = 20.0) -> bool:
+    """Whether it happens in time: the kernel takes a moment to end a process."""
+    deadline = time.monotonic() + within_s
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return happened()
+
+
+def gone(group: int) -> bool:
+    """Whether a process group empties."""
+    return until(lambda: not group_members(group))
