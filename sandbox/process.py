@@ -71,6 +71,11 @@ class ProcessWorker:
             )
         self._limit(spec)
 
+    @property
+    def pid(self) -> int:
+        """The worker's process, which is also its group."""
+        return self._process.pid
+
     def _environment(self, spec: WorkerSpec) -> dict[str, str]:
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         # ninja comes with this interpreter's packages, whose scripts need not be on PATH.
@@ -127,7 +132,7 @@ class ProcessWorker:
         """See `WorkerProcess.cpu_seconds`."""
         try:
             text = Path(f"/proc/{self._process.pid}/stat").read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return None
         fields = text.rpartition(")")[2].split()
         return sum(map(int, fields[CPU_FIELDS])) / os.sysconf("SC_CLK_TCK")

@@ -24,6 +24,8 @@ from kernelwright.schema import Status, ToleranceName
 
 ERROR_RATIO = 8.0
 ULPS = 32.0
+# Of 16 bits and fewer only the result is rounded: 32 steps of bfloat16 would be a quarter.
+ULPS_HALF = 4.0
 # KernelBench (eval.py): atol = rtol by precision.
 KERNELBENCH = {torch.float16: 1e-2, torch.bfloat16: 1e-2}
 KERNELBENCH_OTHERS = 1e-4
@@ -88,8 +90,10 @@ def _against_golden(
     if truth.numel() == 0:
         return Difference(None, 0.0, 0.0, 0.0)
     own_error, error, scale = (own - truth).abs(), (other - truth).abs(), float(_rms(truth))
-    ulps = ULPS if golden is not None else ULPS * ERROR_RATIO
-    floor = ulps * torch.finfo(reference.dtype).eps
+    precision = torch.finfo(reference.dtype)
+    floor = (ULPS if precision.bits > 16 else ULPS_HALF) * precision.eps
+    if golden is None:
+        floor *= ERROR_RATIO
     largest = float(own_error.max())
     allowed = (floor * truth.abs().clamp(min=scale)).clamp(min=ERROR_RATIO * largest)
     mean_allowed = max(ERROR_RATIO * float(_rms(own_error)), floor * scale)

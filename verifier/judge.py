@@ -117,7 +117,8 @@ class Judge:
         try:
             await_start(module)
             trials = [Trial(self, candidate, module, item) for item in prepared]
-            done += [trial.check(plan) for trial in trials]
+            for trial in trials:
+                done.append(trial.check(plan))
             return _timed(trials, done, plan)
         except WorkerFault as fault:
             return Verdict(fault.status, fault.reason, _untimed(done), ())

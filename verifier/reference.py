@@ -144,7 +144,9 @@ class Reference:
         eager.put(key, 0, inputs)
         first = self._run(key, 0, self.seed)
         if not first.tensors:
-            raise InvalidReferenceError("forward() returns no tensor")
+            raise InvalidReferenceError(
+                "forward() returns no tensor", hint="it must return a tensor, or some in a tuple"
+            )
         stateful = not _same(state, eager.state(key))
         if stateful:
             eager.set_state(key, state)

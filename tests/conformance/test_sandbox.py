@@ -40,7 +40,7 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 def start(sandbox: Sandbox, script: str, **more: object) -> WorkerProcess:
     fields: dict[str, object] = {"env": {}, "memory_bytes": GIGABYTE, "files": {}, **more}
-    return sandbox.start(WorkerSpec(argv=("-c", PRELUDE + script, "{fd}"), **fields))  # type: ignore[arg-type]
+    return sandbox.start(WorkerSpec(argv=("-c", PRELUDE + script, "{fd}"), **fields))
 
 
 def line(worker: WorkerProcess, timeout_s: float = 20.0) -> str:

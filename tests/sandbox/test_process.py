@@ -94,7 +94,7 @@ from kernelwright.schema import Limits
 module = start_worker(Machine(ProcessSandbox(), 1, "cpu"), Limits())
 await_start(module)
 path = module.write("hang.py", "while True: pass")
-print(module.process.exit_status(0) is None, module.process._process.pid, flush=True)
+print(module.process.exit_status(0) is None, module.process.pid, flush=True)
 module.load("key", path, "ModelNew", 1, None)
 """
 

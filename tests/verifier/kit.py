@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.sandbox.process import ProcessSandbox, ProcessWorker
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
-from kernelwright.verifier.channel import RemoteModule
+from kernelwright.verifier.channel import RemoteModule, packed
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference
+from kernelwright.verifier.worker import send_frame
 from kernelwright.verifier.workers import Machine, await_start, start_worker
 
 SEED = 7
@@ -71,11 +73,9 @@ def live_reference(subject: Task, threads: int = 1) -> Iterator[Reference]:
 
 
 @contextmanager
-def worker_with(
-    where: Machine, text: str, limits: Limits, timeout_s: float | None = None
-) -> Iterator[RemoteModule]:
-    """A worker in which `text` is a candidate, loaded under the key `default`."""
-    module = start_worker(where, limits, timeout_s=timeout_s)
+def worker_with(where: Machine, limits: Limits) -> Iterator[RemoteModule]:
+    """A worker that has started."""
+    module = start_worker(where, limits)
     try:
         await_start(module)
         yield module
@@ -86,7 +86,15 @@ def worker_with(
 def load(module: RemoteModule, text: str) -> None:
     """Load a candidate without constructor arguments."""
     path = module.write("candidate.py", text)
-    module.load("default", path, "ModelNew", CONSTRUCTOR_SEED, None)
+    module.load("default", path, "ModelNew", CONSTRUCTOR_SEED, packed([]))
+
+
+def skip_unread(module: RemoteModule) -> None:
+    """Get past what was left in the channel when a reply was refused; the judge never goes on."""
+    channel, seen = module.process.channel, b""
+    send_frame(channel, {"op": "hello"}, [])
+    while not (b'{"op": "hello"' in seen and seen.endswith(b'"tensors": []}')):
+        seen += channel.recv(65536)
 
 
 def group_members(group: int) -> list[int]:
@@ -100,6 +108,25 @@ def group_members(group: int) -> list[int]:
         if int(fields[2]) == group and fields[0] != "Z":
             found.append(int(stat.parent.name))
     return found
+
+
+def children() -> set[int]:
+    """Running processes that this one started."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == os.getpid() and fields[0] != "Z":
+            found.add(int(stat.parent.name))
+    return found
+
+
+def worker_pid(module: RemoteModule) -> int:
+    """The process of a worker of the `process` sandbox."""
+    assert isinstance(module.process, ProcessWorker)
+    return module.process.pid
 
 
 def is_alive(process: int) -> bool:

@@ -118,7 +118,7 @@ def test_malformed_trees_are_refused(tree: Any) -> None:
 
 
 def test_a_slot_is_refilled_in_place_only_where_the_values_fit() -> None:
-    old = [torch.zeros(2, 3), (torch.ones(1), 5)]
+    old: list[Any] = [torch.zeros(2, 3), (torch.ones(1), 5)]
     addresses = old[0].data_ptr()
     assert refill(old, [torch.full((2, 3), 7.0), (torch.zeros(1), 5)])
     assert old[0].data_ptr() == addresses

@@ -6,6 +6,7 @@ from kernelwright.cli import options
 
 TASKS = ("library/int4_gemv", "library/rope", "library/elementwise_chain")
 ATTEMPTS = 2
+BACKENDS = ["cpp"]  # torch.compile is measured as the baseline
 
 
 def demo(out: options.OutFolder = None, json: options.Json = False) -> None:
@@ -15,6 +16,8 @@ def demo(out: options.OutFolder = None, json: options.Json = False) -> None:
     from kernelwright.config import load_settings
     from kernelwright.tasks.loader import load_task
 
-    settings = load_settings({"attempts": ATTEMPTS, "target": "cpu", "out": out}).settings
+    settings = load_settings(
+        {"attempts": ATTEMPTS, "backends": BACKENDS, "target": "cpu", "out": out}
+    ).settings
     tasks = [load_task(name) for name in TASKS]
     run_bench("demo", tasks, settings, f"demo-{new_run_id()}", json)

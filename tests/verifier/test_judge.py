@@ -1,0 +1,126 @@
+"""Whole evaluations: build, check, time, check again. Real workers, small sizes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kernelwright.errors import InfrastructureError
+from kernelwright.schema import Evaluation, Limits, Status, Workload
+from kernelwright.verifier.judge import Judge
+from tests.verifier import kit
+from tests.verifier.kit import forward
+
+REFERENCE = """
+    ROWS = 64
+
+    class Model(nn.Module):
+        def forward(self, x):
+            return torch.relu(x) * 2 + 1
+
+    def get_inputs():
+        return [torch.randn(ROWS, 257)]
+
+    def get_init_inputs():
+        return []
+"""
+WORKLOADS = (
+    Workload(name="timed"),
+    Workload(name="odd", role="hidden", overrides={"ROWS": 3}),
+    Workload(name="gpu", target="cuda"),
+)
+RIGHT = "return torch.relu(x) * 2 + 1"
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    limits = Limits(build_timeout_s=60, call_timeout_s=10, memory_bytes=2**30)
+    with kit.live_reference(kit.task(REFERENCE, limits, WORKLOADS)) as reference:
+        yield Judge(reference, tmp_path_factory.mktemp("cache"))
+
+
+def evaluate(judge: Judge, body: str, before: str = "", backend: str = "torch") -> Evaluation:
+    """A fast evaluation; whatever came of it, only the reference's workers are left."""
+    assert judge.reference.eager
+    running = kit.children()
+    result = judge.evaluate(kit.candidate(forward(body, before), backend), "fast")
+    assert kit.children() <= running
+    assert result.reason
+    assert len(result.reason) < 1500
+    assert bool(result.speedup) is (result.status is Status.PASSED)
+    return result
+
+
+def test_the_reference_itself_passes_with_all_its_evidence(judge: Judge) -> None:
+    result = evaluate(judge, RIGHT)
+    assert result.status is Status.PASSED
+    assert result.accepted
+    assert [(w.workload, bool(w.timing)) for w in result.workloads] == [
+        ("timed", True),
+        ("odd", False),
+    ]
+    timing, speedup = result.workloads[0].timing, result.speedup["eager"]
+    assert set(timing) == {"candidate", "eager"}
+    assert 0.2 < speedup.median < 5
+    assert speedup.ci95[0] <= speedup.median <= speedup.ci95[1]
+    assert all(t.calls_per_block > 0 and len(t.samples_us) >= 8 for t in timing.values())
+    assert result.evidence is not None
+    assert result.sandbox.kind == "process"
+    assert result.environment["threads"] == 1
+    assert result.build_s is not None
+    assert result.model_validate_json(result.model_dump_json()) == result
+
+
+def test_a_slow_candidate_is_right_and_never_faster(judge: Judge) -> None:
+    result = evaluate(judge, "import time\ntime.sleep(0.02)\n" + RIGHT)
+    assert result.status is Status.PASSED
+    assert not result.speedup["eager"].is_faster
+    assert not result.is_win
+    assert result.speedup["eager"].median < 0.5
+
+
+def test_faults_of_a_build(judge: Judge) -> None:
+    raised = evaluate(judge, RIGHT, "raise ImportError('no such thing')")
+    assert (raised.status, raised.workloads) == (Status.RUNTIME_ERROR, ())
+    assert "no such thing" in raised.reason
+    assert raised.build_s is None
+    syntax = judge.evaluate(kit.candidate("class ModelNew(:\n"), "fast")
+    assert syntax.status is Status.COMPILE_ERROR
+    assert "SyntaxError" in syntax.reason
+    nothing = judge.evaluate(kit.candidate("import torch\n"), "fast")
+    assert nothing.status is Status.RUNTIME_ERROR
+    assert "ModelNew" in nothing.reason
+
+
+def test_a_candidate_that_only_knows_one_size(judge: Judge) -> None:
+    result = evaluate(judge, "return (torch.relu(x.view(64, 257)) * 2 + 1)")
+    assert result.status is Status.RUNTIME_ERROR
+    padded = "y = torch.relu(x) * 2 + 1\nif len(y) == 3: y[2, 2] = 0\nreturn y"
+    result = evaluate(judge, padded)
+    assert result.status is Status.INCORRECT_NUMERICAL
+    assert "workload 'odd'" in result.reason
+    assert [w.workload for w in result.workloads] == ["timed", "odd"]
+    assert not any(w.timing for w in result.workloads)
+
+
+def test_a_hang_in_the_middle_of_the_evaluation_is_a_timeout(judge: Judge, tmp_path: Path) -> None:
+    task = judge.reference.task.model_copy(
+        update={"limits": Limits(call_timeout_s=1.5, memory_bytes=2**30)}
+    )
+    hang = "self.n = getattr(self, 'n', 0) + 1\nwhile self.n > 2: pass\n" + RIGHT
+    with kit.live_reference(task) as reference:
+        hurried = Judge(reference, tmp_path)
+        result = evaluate(hurried, hang)
+        assert result.status is Status.TIMEOUT
+        assert evaluate(hurried, "return x").status is Status.INCORRECT_NUMERICAL
+
+
+def test_the_reference_survives_its_judge_losing_it(judge: Judge) -> None:
+    os.kill(kit.worker_pid(judge.reference.eager), signal.SIGKILL)
+    with pytest.raises(InfrastructureError, match="the reference worked once and then failed"):
+        judge.evaluate(kit.candidate(forward(RIGHT + "  # once")), "fast")
+    assert evaluate(judge, RIGHT + "  # and again").status is Status.PASSED

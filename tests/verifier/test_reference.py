@@ -1,0 +1,86 @@
+"""References that nothing can be judged against: one sentence, a hint, and no process left."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernelwright.errors import InvalidReferenceError
+from kernelwright.schema import Limits, Task, Workload
+from tests.verifier import kit
+
+MODEL = """
+    class Model(nn.Module):
+        def forward(self, x):
+            return {result}
+
+    def get_inputs():
+        return {inputs}
+
+    def get_init_inputs():
+        return {init}
+"""
+
+
+def reference(
+    result: str = "x + 1", inputs: str = "[torch.rand(4, 4)]", init: str = "[]", before: str = ""
+) -> Task:
+    text = before + "\n" + kit.source(MODEL.format(result=result, inputs=inputs, init=init))
+    return kit.task(text, Limits(call_timeout_s=2.5, memory_bytes=2**30))
+
+
+@pytest.mark.parametrize(
+    ("task", "message", "hint"),
+    [
+        (reference("x @ torch.ones(5)"), "runtime_error: RuntimeError: size mismatch", "by itself"),
+        (reference(before="import no_such_module"), "No module named", "by itself"),
+        (reference(before="import sys; sys.exit(0)"), "exit code 0", "by itself"),
+        (reference(init="[1]"), "takes 1 positional argument", "by itself"),
+        (reference("3.0"), "forward() returns no tensor", "a tensor"),
+        (reference(inputs="[1, 2]", result="torch.ones(3)"), "get_inputs() returns no tensor", "list"),
+        (reference("[nn.ReLU()]"), "values of type ReLU cannot be sent", "by itself"),
+        (reference("x * time.perf_counter()", before="import time"), "not repeatable", "from torch"),
+        (reference("[x, x][: next(N)]", before="import itertools\nN = itertools.count(1)"),
+         "not repeatable", "from torch"),
+        (reference("time.sleep(600)", before="import time"), "timeout: call did not", "--set"),
+        (reference(inputs="[torch.rand(2**40)]"), "out_of_memory", "--set"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_reference_that_cannot_be_used(task: Task, message: str, hint: str) -> None:
+    running = kit.children()
+    with kit.live_reference(task) as live:
+        with pytest.raises(InvalidReferenceError) as caught:
+            live.prepare(live.workloads()[0])
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert kit.until(lambda: kit.children() <= running)
+
+
+def test_a_task_without_a_workload_for_this_device() -> None:
+    task = kit.task("", workloads=(Workload(name="gpu", target="cuda"),))
+    with kit.live_reference(task) as live:
+        with pytest.raises(InvalidReferenceError, match="no workload for cpu"):
+            live.workloads()
+
+
+def test_expected_values_outlive_the_worker_and_inputs_are_secret() -> None:
+    with kit.live_reference(reference()) as live:
+        prepared = live.prepare(live.workloads()[0])
+        first, other = live.case(prepared, 0, "reference"), live.case(prepared, 1, "reference")
+        assert not first.inputs.tensors[0].equal(other.inputs.tensors[0])
+        assert first.golden is not None
+        assert first.expected.tensors[0].equal(first.inputs.tensors[0] + 1)
+        live.close()
+        assert live.case(prepared, 0, "reference") is first
+        again = live.prepare(live.workloads()[0])
+        assert again.specs == prepared.specs
+        sets = live.timed_inputs(again)
+        assert len({float(values.tensors[0].sum()) for values in sets}) == len(sets) > 1
+
+
+def test_a_reference_that_does_not_compile_has_one_baseline_less() -> None:
+    with kit.live_reference(reference(before="import torch\ntorch.compile = None")) as live:
+        prepared = live.prepare(live.workloads()[0])
+        assert live.side(prepared, "compile") is None
+        assert live.side(prepared, "compile") is None
+        assert live.side(prepared, "eager") is not None

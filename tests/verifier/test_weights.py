@@ -1,0 +1,161 @@
+"""Weights, random numbers and state: the candidate starts where the reference does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernelwright.schema import Status
+from tests.verifier import kit
+from tests.verifier.kit import source
+from tests.verifier.test_correctness import checking, verdict
+
+LINEAR = """
+    SIZE = 33
+
+    class Model(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            self.linear = nn.Linear(size, 16)
+            self.register_buffer("shift", torch.arange(16) / 16)
+
+        def forward(self, x):
+            return self.linear(x) + self.shift
+
+    def get_inputs():
+        return [torch.randn(8, SIZE)]
+
+    def get_init_inputs():
+        return [SIZE]
+"""
+RANDOM_WEIGHTS = """
+    class ModelNew(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            torch.manual_seed(1)
+            self.linear = nn.Linear(size, 16)
+            self.register_buffer("shift", torch.zeros(16))
+
+        def forward(self, x):
+            return torch.addmm(self.linear.bias + self.shift, x, self.linear.weight.T)
+"""
+OWN_NAMES = """
+    class ModelNew(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            linear = nn.Linear(size, 16)
+            self.w, self.b = nn.Parameter(linear.weight.T.contiguous()), linear.bias
+            self.register_buffer("ramp", torch.arange(16) / 16)
+
+        def forward(self, x):
+            return x @ self.w + self.b + self.ramp
+"""
+
+
+def test_weights_come_by_name_and_else_by_seed(tmp_path: Path) -> None:
+    with checking(kit.task(LINEAR), tmp_path) as check:
+        by_name, by_seed = check(source(RANDOM_WEIGHTS)), check(source(OWN_NAMES))
+        assert by_name.correctness is not None
+        assert by_seed.correctness is not None
+        assert by_name.correctness.weights == "state_dict"
+        assert by_seed.correctness.weights == "seed"
+        other = source(OWN_NAMES.replace("nn.Linear", "torch.rand(1); linear = nn.Linear"))
+        assert verdict(check, other)[0] is Status.INCORRECT_NUMERICAL
+        fewer = source(RANDOM_WEIGHTS.replace("self.linear = nn.Linear(size, 16)",
+                                              "self.linear = nn.Linear(size, 15)"))  # fmt: skip
+        assert verdict(check, fewer)[0] is not Status.PASSED
+
+
+DROPOUT = """
+    class Model(nn.Module):
+        def forward(self, x):
+            return nn.functional.dropout(x, 0.5) + 0.1 * torch.randn_like(x)
+"""
+
+
+def test_random_numbers_come_from_the_same_stream(tmp_path: Path) -> None:
+    right = "dropped = torch.dropout(x, 0.5, True)\nreturn dropped + torch.randn_like(x) / 10"
+    wrong = (
+        "return x",
+        "return torch.zeros_like(x)",
+        "return nn.functional.dropout(x, 0.5)",
+        "noise = 0.1 * torch.randn_like(x)\nreturn nn.functional.dropout(x, 0.5) + noise",
+    )
+    with checking(kit.task(DROPOUT), tmp_path) as check:
+        correctness = check(kit.forward(right)).correctness
+        assert correctness is not None
+        assert correctness.golden == "reference"  # float64 would draw other numbers
+        for body in wrong:
+            assert verdict(check, kit.forward(body))[0] is Status.INCORRECT_NUMERICAL
+
+
+NORM = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(33, momentum=0.5)
+
+        def forward(self, x):
+            return self.norm(x) + self.norm.running_mean
+"""
+OWN_NORM = """
+    class ModelNew(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(33, momentum=0.5)
+
+        def forward(self, x):
+            mean, var = x.mean(0), x.var(0, unbiased=False)
+            running = self.norm.running_mean
+            running += 0.5 * (mean - running)
+            y = (x - mean) / torch.sqrt(var + 1e-5) * self.norm.weight + self.norm.bias
+            return y + running
+"""
+
+
+def test_a_stateful_module_is_judged_call_by_call(tmp_path: Path) -> None:
+    with checking(kit.task(NORM), tmp_path) as check:
+        assert verdict(check, source(OWN_NORM)) == (Status.PASSED, "")
+        reference = source(NORM).replace("Model", "ModelNew")
+        assert verdict(check, reference) == (Status.PASSED, "")
+        forgetful = source(OWN_NORM.replace("running += ", "running = running + "))
+        assert verdict(check, forgetful) == (Status.PASSED, "")
+        stale = source(OWN_NORM.replace("return y + running", "return y"))
+        assert verdict(check, stale)[0] is Status.INCORRECT_NUMERICAL
+
+
+CROSS_ENTROPY = """
+    class Model(nn.Module):
+        def forward(self, p, target):
+            return nn.functional.binary_cross_entropy(p, target)
+
+    def get_inputs():
+        return [torch.rand(8, 5), torch.rand(8, 5)]
+
+    def get_init_inputs():
+        return []
+"""
+
+
+def test_values_that_the_reference_refuses_are_not_asked_for(tmp_path: Path) -> None:
+    own = """
+        class ModelNew(nn.Module):
+            def forward(self, p, target):
+                return -(target * p.log() + (1 - target) * (1 - p).log()).mean()
+    """
+    with checking(kit.task(CROSS_ENTROPY), tmp_path) as check:
+        assert verdict(check, source(own)) == (Status.PASSED, "")
+        wrong = own.replace("(1 - p).log()", "p.log()")
+        assert verdict(check, source(wrong))[0] is Status.INCORRECT_NUMERICAL
+
+
+def test_a_float64_task_and_a_bfloat16_task(tmp_path: Path) -> None:
+    for dtype, wrong in (("double", "float"), ("bfloat16", "half")):
+        text = f"""
+            class Model(nn.Module):
+                def forward(self, x):
+                    return torch.tanh(x.{dtype}())
+        """
+        with checking(kit.task(text), tmp_path) as check:
+            assert verdict(check, kit.forward(f"return x.{dtype}().tanh()"))[0] is Status.PASSED
+            other = kit.forward(f"return x.{wrong}().tanh().{dtype}() * 1.05")
+            assert verdict(check, other)[0] is Status.INCORRECT_NUMERICAL

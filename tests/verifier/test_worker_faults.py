@@ -1,0 +1,104 @@
+"""A candidate that ends, blocks or floods its worker is a status, and nothing of it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from kernelwright.sandbox.process import ProcessWorker
+from kernelwright.schema import Limits, Status
+from kernelwright.verifier.channel import RemoteModule, WorkerFault, packed
+from kernelwright.verifier.workers import Machine
+from tests.verifier.kit import forward, gone, load, machine, worker_with
+
+LIMITS = Limits(call_timeout_s=20, memory_bytes=2**30)
+
+
+@pytest.fixture(scope="module")
+def where() -> Iterator[Machine]:
+    with machine() as found:
+        yield found
+
+
+class Outcome(NamedTuple):
+    """How a candidate's call ended."""
+
+    status: Status
+    reason: str
+
+
+def fault(where: Machine, text: str, timeout_s: float = 20.0) -> Outcome:
+    """What importing and calling a candidate once comes to; its processes must be gone after."""
+    with worker_with(where, LIMITS) as module:
+        assert isinstance(module.process, ProcessWorker)
+        group = module.process.pid
+        with pytest.raises(WorkerFault) as caught:
+            load(module, text)
+            module.put("default", 0, packed([1.0]))
+            hurried = RemoteModule(module.process, LIMITS.memory_bytes, timeout_s)
+            hurried.call("default", 0, 1)
+            hurried.fetch("default")
+    assert gone(group)
+    return Outcome(caught.value.status, caught.value.reason)
+
+
+CHANNEL = "import os, sys\nfd = int(sys.argv[1])"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (forward("return x", "import sys\nsys.exit(0)"), "the worker ended with exit code 0"),
+        (
+            forward('import os\nprint(\'{"status": "passed"}\', flush=True)\nos._exit(0)'),
+            'the worker ended with exit code 0; it printed:\n{"status": "passed"}',
+        ),
+        (forward("import ctypes\nctypes.string_at(0)"), "Segmentation fault"),
+        (forward("raise KeyError('mine')"), "KeyError: 'mine'"),
+        (forward(f"{CHANNEL}\nos.write(fd, b'garbage' * 99)"), "the worker sent a frame of"),
+        (forward(f"{CHANNEL}\nos.close(fd)"), "Bad file descriptor"),
+        (forward("return object()"), "values of type object cannot be sent"),
+    ],
+    ids=["exit", "json", "segfault", "raise", "garbage", "close", "object"],
+)
+def test_a_worker_that_does_not_answer_is_a_runtime_error(
+    where: Machine, text: str, words: str
+) -> None:
+    outcome = fault(where, text)
+    assert outcome.status is Status.RUNTIME_ERROR
+    assert words in outcome.reason
+    assert len(outcome.reason) < 1500
+
+
+def test_a_traceback_is_trimmed_to_the_candidates_own_frames(where: Machine) -> None:
+    outcome = fault(where, forward("return torch.ones(2, 3) @ torch.ones(2, 3)"))
+    lines = outcome.reason.splitlines()
+    assert lines[0].startswith("RuntimeError: mat1 and mat2 shapes cannot be multiplied")
+    assert 'File "candidate.py", line' in outcome.reason
+    assert "worker.py" not in outcome.reason
+
+
+def test_an_endless_loop_is_a_timeout_and_its_children_die_too(where: Machine) -> None:
+    children = "import os, time\nif os.fork() == 0:\n    time.sleep(600)\nwhile True: pass"
+    outcome = fault(where, forward(children), timeout_s=1.0)
+    assert outcome == (Status.TIMEOUT, "call did not answer within 1 s")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["return torch.ones(2**40)", "return [bytearray(2**30) for _ in range(9)]"],
+    ids=["torch", "python"],
+)
+def test_memory_bombs_are_out_of_memory(where: Machine, body: str) -> None:
+    assert fault(where, forward(body)).status is Status.OUT_OF_MEMORY
+
+
+def test_the_first_worker_survives_what_its_neighbours_do(where: Machine) -> None:
+    with worker_with(where, LIMITS) as module:
+        load(module, forward("return x"))
+        assert fault(where, forward("raise ValueError")).status is Status.RUNTIME_ERROR
+        module.put("default", 0, packed([2.5]))
+        module.call("default", 0, 1)
+        assert module.fetch("default").unpacked() == 2.5
