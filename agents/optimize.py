@@ -122,22 +122,34 @@ def _evaluate(engine: Engine, judge: Judge, candidate: Candidate) -> Evaluation:
 
 
 def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> TaskResult:
-    """Measure finalists again, in fresh workers, until one wins."""
-    first: Evaluation | None = None
-    for attempt in ranked(history)[:FINALISTS]:
+    """Measure finalists again, in fresh workers: all that may be the fastest, until one wins."""
+    measured: list[Evaluation] = []
+    order = ranked(history)[:FINALISTS]
+    for attempt in order:
         assert attempt.candidate is not None
+        won = any(evaluation.is_win for evaluation in measured)
+        if won and not _may_be_faster(attempt, order[0]):
+            break
         engine.progress.phase(task, "prove", attempt.plan)
         try:
             evaluation = judge.evaluate(attempt.candidate, "strict")
         except InfrastructureError as error:
             return TaskResult(task_id=task.id, status="error", error=str(error))
         engine.progress.final(task, evaluation)
-        if evaluation.is_win:
-            return _result(task, "improved", evaluation)
-        first = first or evaluation
+        measured.append(evaluation)
         if evaluation.was_disturbed:
             break  # the others would be no better off
-    return _result(task, "no_improvement", first)
+    wins = [evaluation for evaluation in measured if evaluation.is_win]
+    if wins:
+        return _result(task, "improved", max(wins, key=lambda e: e.speedup["eager"].median))
+    return _result(task, "no_improvement", measured[0] if measured else None)
+
+
+def _may_be_faster(attempt: Attempt, best: Attempt) -> bool:
+    """Whether the search could not tell this attempt from the best one: their intervals overlap."""
+    assert attempt.evaluation is not None and best.evaluation is not None
+    own, top = attempt.evaluation.speedup["eager"], best.evaluation.speedup["eager"]
+    return own.ci95[1] >= top.ci95[0]
 
 
 def _result(task: Task, status: str, evaluation: Evaluation | None) -> TaskResult:

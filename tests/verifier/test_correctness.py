@@ -1,4 +1,4 @@
-"""Which values the judge accepts. One worker holds all candidates of a task, one after the other."""
+"""Which values the judge accepts. One worker holds all candidates of a task, one by one."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ HEADER = "torch/extension.h"
 TORCH_FLAGS = ("-fPIC", "-std=c++20")
 TORCH_DEFINES = ("-DTORCH_API_INCLUDE_EXTENSION_H",)
 PCH_TIMEOUT_S = 300
+FORWARDING_HEADER = f"#pragma once\n#include_next <{HEADER}>\n"
 # One takes 800 MB.
 MAX_HEADERS = 4
 
@@ -128,9 +129,10 @@ def _remove_unused(root: Path) -> None:
 
 def _precompile(target: Path, flags: tuple[str, ...]) -> None:
     include = _torch_include()
-    header = include / "torch/csrc/api/include/torch/extension.h"
-    if not header.exists():
-        header = include / HEADER
+    # gcc takes a precompiled header once, as the first include of a file. A later one, or one with
+    # other flags, finds this text, which leads to torch's own.
+    header = target.with_suffix("")
+    header.write_text(FORWARDING_HEADER)
     folders = [include, include / "torch/csrc/api/include"]
     system = [part for path in folders for part in ("-isystem", str(path))]
     python = ["-isystem", sysconfig.get_paths()["include"]]

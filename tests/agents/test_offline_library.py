@@ -1,0 +1,125 @@
+"""Every kernel of the library through the judge, and as the plain file that a user gets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kernelwright.agents.offline.emit import design, forward_arguments, library_candidate
+from kernelwright.agents.offline.trace import trace
+from kernelwright.schema import Candidate, Evaluation, Origin, Status
+from kernelwright.tasks.loader import library_ids, load_task
+from kernelwright.verifier.judge import Judge
+from tests.agents.offline_kit import library_graph
+from tests.verifier import kit
+
+# The two cores of a small machine; no result here depends on time.
+WORKERS = 2
+
+
+def library_file(identity: str) -> str:
+    """The candidate file that is made for a task from its traced graph."""
+    task = load_task(identity)
+    arguments = forward_arguments(task.source)
+    assert arguments is not None
+    plan = design(library_graph(identity), arguments)
+    assert plan is not None
+    return library_candidate(task.source, f"Kernels for {identity}.", plan, {})
+
+
+def judged(identity: str, source: str, cache: Path) -> Evaluation:
+    """The verdict on values alone, on both workloads for a CPU."""
+    task = load_task(identity)
+    workloads = [w.model_copy(update={"role": "test"}) for w in task.workloads if w.target == "cpu"]
+    untimed = task.model_copy(update={"workloads": tuple(workloads)})
+    candidate = Candidate(source=source, backend="cpp", origin=Origin(kind="offline"))
+    with kit.live_reference(untimed) as reference:
+        return Judge(reference, cache).evaluate(candidate, "standard")
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Evaluation]]]:
+    cache = tmp_path_factory.mktemp("cache")
+    with ThreadPoolExecutor(WORKERS) as pool:
+        files = {identity: library_file(identity) for identity in library_ids()}
+        yield {name: pool.submit(judged, name, text, cache) for name, text in files.items()}
+
+
+@pytest.mark.parametrize("identity", library_ids())
+def test_the_kernel_is_right_on_every_distribution(
+    verdicts: dict[str, Future[Evaluation]], identity: str
+) -> None:
+    result = verdicts[identity].result()
+    assert result.status is Status.PASSED, result.reason
+    assert [workload.workload for workload in result.workloads] == ["cpu", "cpu-odd"]
+    for workload in result.workloads:
+        correctness = workload.correctness
+        assert correctness is not None
+        assert correctness.golden == "float64"
+        assert correctness.weights in ("state_dict", "none")
+        assert correctness.bitwise_repeatable
+    assert (result.build_s or 0) > 0
+
+
+AS_KERNELBENCH = """
+import sys
+import torch
+sys.modules["kernelwright"] = None  # importing it raises
+for reference, candidate in zip(sys.argv[1::2], sys.argv[2::2]):
+    names, own = {}, {}
+    exec(compile(open(reference).read(), reference, "exec"), names)
+    exec(compile(open(candidate).read(), candidate, "exec"), own)
+    torch.manual_seed(42)
+    init, inputs = names["get_init_inputs"](), names["get_inputs"]()
+    with torch.no_grad():
+        torch.manual_seed(42)
+        model = names["Model"](*init)
+        torch.manual_seed(42)
+        new = own["ModelNew"](*init)
+        expected, output = model(*inputs), new(*inputs)
+    if not isinstance(expected, tuple):
+        expected, output = (expected,), (output,)
+    for one, other in zip(expected, output, strict=True):
+        assert one.shape == other.shape
+        assert torch.allclose(one, other, atol=1e-4, rtol=1e-4), candidate
+print("right")
+"""
+
+
+def test_the_files_run_as_kernelbench_runs_them(tmp_path: Path) -> None:
+    arguments = []
+    for identity in ("softmax", "matmul_bias_gelu", "elementwise_chain", "rmsnorm_residual"):
+        own, reference = tmp_path / f"{identity}.py", tmp_path / f"{identity}_reference.py"
+        own.write_text(library_file(f"library/{identity}"))
+        reference.write_text(load_task(identity).source)
+        arguments += [str(reference), str(own)]
+    clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", AS_KERNELBENCH, *arguments],
+        capture_output=True, text=True, env=clean, cwd=tmp_path, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "right\n", done.stderr[-2000:]
+
+
+UNTRACEABLE = """
+    class Model(nn.Module):
+        def forward(self, x):
+            return x + 1 if float(x.sum()) > 1e9 else x * 2
+"""
+
+
+def test_a_worker_traces_the_reference_or_says_it_cannot() -> None:
+    task = load_task("layernorm", {"ROWS": 5, "COLS": 33})
+    with kit.live_reference(task) as reference:
+        graph = trace(reference)
+    assert graph is not None
+    assert [node.shape for node in graph.inputs] == [(5, 33)]
+    assert {n.attribute for n in graph.nodes.values()} >= {"norm.weight", "norm.bias"}
+    with kit.live_reference(kit.task(UNTRACEABLE)) as reference:
+        assert trace(reference) is None

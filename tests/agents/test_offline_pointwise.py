@@ -1,0 +1,167 @@
+"""Generated elementwise kernels compute what torch does, whatever the expression and the shapes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from kernelwright.agents.offline.emit import design, library_candidate
+from kernelwright.agents.offline.pointwise import find_region
+from kernelwright.verifier.comparison import compare
+from tests.agents.offline_kit import graph_of, imported, traced
+
+UNARY: dict[str, Callable[[Any], Any]] = {
+    "relu": torch.relu, "sigmoid": torch.sigmoid, "silu": nn.functional.silu, "tanh": torch.tanh,
+    "abs": torch.abs, "neg": torch.neg, "gelu": nn.functional.gelu, "mish": nn.functional.mish,
+    "gelu_tanh": lambda x: nn.functional.gelu(x, approximate="tanh"),
+    "exp": lambda x: torch.exp(-x.abs()), "square": torch.square, "power": lambda x: x**2,
+    "root": lambda x: torch.sqrt(x.abs() + 1), "rsqrt": lambda x: torch.rsqrt(x * x + 0.5),
+    "hardswish": nn.functional.hardswish, "hardsigmoid": nn.functional.hardsigmoid,
+    "relu6": nn.functional.relu6, "hardtanh": nn.functional.hardtanh,
+    "leaky": lambda x: nn.functional.leaky_relu(x, 0.2), "clamp": lambda x: x.clamp(-0.5, 0.75),
+    "at most": lambda x: x.clamp(max=0.5), "at least": lambda x: x.clamp(min=-0.25),
+    "clamp_min": lambda x: torch.clamp_min(x, 0.1), "scaled": lambda x: x * 0.3 - 1.25,
+    "half": lambda x: x / 3, "inverse": lambda x: 1.5 / (x * x + 1),
+}  # fmt: skip
+BINARY: tuple[Callable[[Any, Any], Any], ...] = (
+    lambda x, y: x + y,
+    lambda x, y: x - y,
+    lambda x, y: x * y,
+    lambda x, y: x / (y * y + 1),
+)
+SHAPES: tuple[tuple[tuple[int, ...], ...], ...] = (
+    ((5, 19), (19,), (5, 19)),
+    ((3, 4, 7), (4, 1), (3, 4, 7)),
+    ((2, 3, 5, 4), (3, 1, 1), (1, 3, 1, 1)),
+    ((2, 3, 17), (2, 3, 1), (2, 3, 17)),
+    ((2, 3, 17), (3, 17), (1, 3, 17)),
+    ((6, 8), (1,), ()),
+    ((1, 9), (9,), (1, 9)),
+    ((4100,), (4100,), (1,)),
+    ((4, 6), (4, 1), (1, 6)),
+)
+
+
+class Case(nn.Module):
+    """A random expression; its operands past the first are parameters or inputs."""
+
+    def __init__(self, shapes: tuple[tuple[int, ...], ...], names: list[str], seed: int) -> None:
+        super().__init__()
+        self.rng, self.names, self.seed = random.Random(seed), names, seed
+        self.register_buffer("p", 2 * torch.randn(shapes[1]))
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        rng, value = random.Random(self.seed), x
+        for name in self.names:
+            value = UNARY[name](value)
+            other = rng.choice([x, y, self.p, value])
+            value = rng.choice(BINARY)(value, other)
+        return value
+
+
+def generated(folder: Path, case: Case, *inputs: torch.Tensor) -> Any:
+    """The function that a generated candidate computes for the case, or None without a design."""
+    plan = design(graph_of(case, *inputs), ["x", "y"])
+    if plan is None:
+        return None
+    source = (
+        "import torch\nfrom torch import nn\n\n\nclass Model(nn.Module):\n"
+        "    def __init__(self, p):\n        super().__init__()\n        self.p = p\n\n"
+        "    def forward(self, x, y):\n        return x\n"
+    )
+    module = imported(folder / "candidate.py", library_candidate(source, "Generated.", plan, {}))
+    return module.ModelNew(case.p)
+
+
+@pytest.fixture(autouse=True)
+def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "build"))
+
+
+@pytest.mark.parametrize("index", range(len(SHAPES)))
+def test_random_expressions_with_broadcasting(tmp_path: Path, index: int) -> None:
+    names = sorted(UNARY)[3 * index : 3 * index + 4]
+    case = Case(SHAPES[index], names, index)
+    x, y = torch.randn(SHAPES[index][0]), torch.randn(SHAPES[index][2])
+    model = generated(tmp_path, case, x, y)
+    assert model is not None, names
+    for scale in (1.0, 32.0, 1e-3):
+        a, b = scale * x, scale * y
+        expected = case(a, b)
+        golden = case.double()(a.double(), b.double())
+        assert golden.dtype == torch.float64
+        case.float()
+        result = model(a, b)
+        assert (result.shape, result.dtype) == (expected.shape, expected.dtype)
+        assert compare(result, expected, golden).reason is None, names
+    transposed = x.T.contiguous().T if x.dim() == 2 else x
+    assert torch.equal(model(transposed, y), model(x, y))
+
+
+SPECIAL = ("at least", "at most", "exp", "gelu", "hardtanh", "leaky", "silu", "tanh")
+
+
+def test_special_values(tmp_path: Path) -> None:
+    special = torch.tensor([0.0, -0.0, 1e-30, -1e-30, 0.5, -3.0, 3.0, 6.0, 20.5, -88.0, 100.0])
+    x = torch.cat([special, torch.tensor([float("inf"), float("nan")]), torch.linspace(-8, 8, 40)])
+
+    def forward(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(UNARY[name](x) for name in SPECIAL)
+
+    case = Case(((1,), (1,), (1,)), [], 0)
+    case.forward = forward  # type: ignore[method-assign]
+    model = generated(tmp_path, case, x, x)
+    assert model is not None
+    for name, own, expected in zip(SPECIAL, model(x, x), forward(x, x), strict=True):
+        assert torch.allclose(own, expected, rtol=1e-5, atol=1e-6, equal_nan=True), name
+
+
+def test_sizes_are_read_at_run_time(tmp_path: Path) -> None:
+    case = Case(((5, 19), (1,), (5, 19)), ["silu", "tanh"], 3)
+    model = generated(tmp_path, case, torch.randn(5, 19), torch.randn(5, 19))
+    for shape in ((3, 1000), (1, 1), (0, 19), (3, 0), (300, 257)):
+        x, y = torch.randn(shape), torch.randn(shape)
+        assert torch.allclose(model(x, y), case(x, y), rtol=1e-5, atol=1e-6)
+    with pytest.raises(TypeError, match="expected a torch.float32 CPU tensor"):
+        model(x.double(), y)
+
+
+def test_every_operator_is_in_some_expression() -> None:
+    assert 3 * len(SHAPES) + 1 >= len(UNARY)
+
+
+X = torch.randn(4, 6)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: torch.relu(x.double()),
+        lambda x: x**3,
+        lambda x: torch.add(x, x, alpha=2),
+        lambda x: (x > 0) * 1.0,
+        lambda x: x.sum(0) + 1,
+        lambda x: torch.erf(x),
+        lambda x: x.T + x.T.mean(),
+    ],
+)
+def test_what_is_not_elementwise_float32_is_left_alone(function: Callable[[Any], Any]) -> None:
+    graph = traced(function, X)
+    regions = [find_region(graph, node) for node in graph.nodes.values()]
+    inside = {name for region in regions if region for name in region[0].covered}
+    assert not {n for n in inside if "add" in n and graph.nodes[n].kwargs}
+    assert all(graph.nodes[name].dtype == "float32" for name in inside)
+    assert not {"pow_1", "sum_1", "erf", "gt"} & inside
+
+
+def test_broadcasts_that_fit_no_row_are_refused() -> None:
+    a, b = torch.randn(4, 1), torch.randn(1, 6)
+    for inputs in ((a, b), (torch.randn(2, 4, 6), torch.randn(2, 1, 6), torch.randn(4, 1))):
+        graph = traced(lambda *parts: sum(parts[1:], parts[0]), *inputs)
+        assert find_region(graph, list(graph.nodes.values())[-1]) is None

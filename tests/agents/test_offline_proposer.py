@@ -1,0 +1,152 @@
+"""The offline proposer: repeatable, without duplicates, resumable, and done when all is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kernelwright.agents.offline.graph import Graph
+from kernelwright.agents.offline.proposer import INDUCTOR_SPACE, OfflineProposer
+from kernelwright.agents.proposer import View
+from kernelwright.schema import (
+    Attempt,
+    Candidate,
+    Evaluation,
+    Origin,
+    SandboxInfo,
+    Span,
+    Speedup,
+    Status,
+    Task,
+    Usage,
+)
+from kernelwright.tasks.loader import load_task
+from tests.agents.offline_kit import library_graph
+
+TASK = load_task("softmax")
+BOTH = ("cpp", "inductor")
+
+
+def proposer(task: Task = TASK, seed: int = 1) -> OfflineProposer:
+    graph: Graph = library_graph("softmax")
+    return OfflineProposer(task, lambda: graph, seed)
+
+
+def view(attempts: tuple[Attempt, ...] = (), backends: tuple[str, ...] = BOTH) -> View:
+    return View(TASK, attempts, None, "", backends)
+
+
+def attempt(index: int, candidate: Candidate, speedup: float | None) -> Attempt:
+    """An attempt that passed with a speedup, or was wrong."""
+    status = Status.INCORRECT_NUMERICAL if speedup is None else Status.PASSED
+    found = {} if speedup is None else {"eager": Speedup(median=speedup, ci95=(speedup, speedup))}
+    evaluation = Evaluation(
+        task_hash=TASK.hash, candidate_hash=candidate.hash, backend=candidate.backend,
+        status=status, reason="measured", level="fast", tolerance="default", speedup=found,
+        sandbox=SandboxInfo(kind="process"), duration_s=1.0, worker_version="1",
+    )  # fmt: skip
+    return Attempt(
+        run_id="r", task_id=TASK.id, index=index, plan="tried", candidate=candidate,
+        evaluation=evaluation, span=Span(started=0, ended=1),
+    )  # fmt: skip
+
+
+def run(
+    subject: OfflineProposer, history: tuple[Attempt, ...] = (), backends: tuple[str, ...] = BOTH
+) -> Iterator[tuple[Attempt, ...]]:
+    """The history after each proposal, until nothing is left."""
+    while True:
+        idea = subject.plan(view(history, backends))
+        if idea is None:
+            return
+        candidate = subject.code(view(history, backends), idea)
+        assert candidate is not None
+        assert candidate.backend == idea.backend
+        value = None if len(history) % 4 == 3 else 1.0 + len(history) / 10
+        history = (*history, attempt(len(history), candidate, value))
+        yield history
+
+
+def hashes(history: tuple[Attempt, ...]) -> list[str]:
+    return [a.candidate.hash for a in history if a.candidate]
+
+
+def test_the_same_seed_proposes_the_same_and_nothing_twice() -> None:
+    one, other = list(run(proposer()))[-1], list(run(proposer()))[-1]
+    assert hashes(one) == hashes(other)
+    assert len(set(hashes(one))) == len(one)
+    first = [a.candidate.origin.strategy for a in one[:2] if a.candidate]
+    assert first == ["library", "inductor"]
+    origins = [a.candidate.origin for a in one if a.candidate]
+    assert all(origin.kind == "offline" and origin.model is None for origin in origins)
+    inductor = 1
+    for values in INDUCTOR_SPACE.values():
+        inductor *= len(values)
+    assert 2 <= len(one) <= inductor + 60
+
+
+def test_a_resumed_run_goes_on_without_repeating() -> None:
+    whole = list(run(proposer()))
+    for cut in (1, 2, len(whole) // 2):
+        history = whole[cut - 1]
+        resumed = list(run(proposer(), history))
+        final = resumed[-1] if resumed else history
+        assert hashes(final)[:cut] == hashes(history)
+        assert len(set(hashes(final))) == len(final)
+    done = whole[-1]
+    assert proposer().plan(view(done)) is None
+
+
+def test_an_idea_of_an_interrupted_run_is_coded_by_a_new_one() -> None:
+    idea = proposer().plan(view())
+    assert idea is not None
+    assert idea.backend == "cpp"
+    coded, again = proposer().code(view(), idea), proposer().code(view(), idea)
+    assert coded is not None
+    assert coded == again
+    assert "softmax_cpp" in coded.source
+
+
+@pytest.mark.parametrize("backend", BOTH)
+def test_only_allowed_backends_are_proposed_and_retold(backend: str) -> None:
+    mixed = list(run(proposer()))[3]
+    histories = list(run(proposer(), (), (backend,)))
+    assert {a.candidate.backend for a in histories[-1] if a.candidate} == {backend}
+    assert all(len(h) > 4 for h in run(proposer(), mixed, (backend,)))
+    assert list(run(proposer(), histories[0], (backend,))) or len(histories) == 1
+
+
+def test_others_attempts_and_lost_ones_are_passed_over() -> None:
+    model = Candidate(source="x", backend="cpp", origin=Origin(kind="model", model="a/b"))
+    lost = Attempt(run_id="r", task_id=TASK.id, index=0, error="disk full",
+                   span=Span(started=0, ended=1))  # fmt: skip
+    subject = proposer()
+    assert subject.plan(view((lost, attempt(1, model, 3.0)))) is not None
+
+
+def test_without_a_way_there_is_no_plan() -> None:
+    assert proposer().plan(view(backends=())) is None
+    untraceable = OfflineProposer(TASK, lambda: None, 1)
+    assert untraceable.plan(view(backends=("cpp",))) is None
+    idea = untraceable.plan(view())
+    assert idea is not None
+    assert idea.backend == "inductor"
+    assert untraceable.take_usage() == Usage.zero()
+
+
+def test_settings_of_the_task_reach_the_file() -> None:
+    idea = proposer().plan(view())
+    assert idea is not None
+    small = proposer(load_task("softmax", {"COLS": 77}))
+    coded = small.code(view(), idea)
+    assert coded is not None
+    assert "COLS = 77\n" in coded.source
+
+
+def test_the_diagnosis_names_what_was_measured() -> None:
+    subject = proposer()
+    assert subject.diagnose(view()) == ""
+    histories = list(run(subject))
+    assert subject.diagnose(view(histories[0])) == "tried: 1.00x eager"
+    assert subject.diagnose(view(histories[3])) == "tried: measured"

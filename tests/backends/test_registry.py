@@ -1,0 +1,44 @@
+"""Backends by name, and how a candidate file shows which one it is for."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernelwright.backends.registry import BACKENDS, guess_backend, open_backend, require_backends
+from kernelwright.errors import PrerequisiteError, UsageError
+from tests.verifier.kit import candidate
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_every_backend_keeps_the_contract(name: str) -> None:
+    backend = open_backend(name)
+    assert backend.name == name
+    assert set(backend.devices) <= {"cpu", "cuda"}
+    assert backend.toolchain()
+    assert backend.toolchain() == open_backend(name).toolchain()
+    available = backend.availability()
+    assert available.ok or (available.reason and available.hint)
+
+
+def test_unknown_names_and_missing_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="unknown backend 'tritn'"):
+        open_backend("tritn")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert [backend.name for backend in require_backends(("cpp", "torch"))] == ["torch"]
+    with pytest.raises(PrerequisiteError, match="no-such-compiler") as caught:
+        require_backends(("cpp", "inductor"))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("from torch.utils.cpp_extension import load_inline", "cpp"),
+        ("import ctypes", "cpp"),
+        ("ModelNew = torch.compile(Model)", "inductor"),
+        ("import torch", "torch"),
+    ],
+)
+def test_a_candidate_file_shows_its_backend(source: str, name: str) -> None:
+    assert guess_backend(source) == name
+    assert candidate(source, name).hash != candidate(source, "other").hash
