@@ -68,5 +68,9 @@ class Sandbox(Protocol):
 
 
 def sandbox_python(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Interpreter arguments that keep the caller's environment and working folder out."""
-    return ("-I", "-X", "faulthandler", *arguments)
+    """Interpreter arguments that keep the caller's environment and working folder out.
+
+    Without bytecode files, too: they are told from their source by size and second only, and a
+    worker may be given one file after another under one name.
+    """
+    return ("-I", "-B", "-X", "faulthandler", *arguments)

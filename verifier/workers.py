@@ -61,7 +61,6 @@ def base_environment(threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         "TORCH_EXTENSIONS_DIR": f"{{folder}}/{BUILD_FOLDER}",
         "TORCHINDUCTOR_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/inductor",
-        "PYTHONDONTWRITEBYTECODE": "1",
         # glibc gives freed blocks back to the system or not depending on what came before: the
         # same eager call then takes 1 or 6 times as long. Every worker keeps them.
         "MALLOC_MMAP_THRESHOLD_": str(2**30),

@@ -54,6 +54,7 @@ def found(function: Callable[..., Any], *inputs: Any) -> set[str]:
 X, V = torch.randn(4, 16), torch.randn(16)
 HEADS = torch.randn(2, 8, 4)
 IMAGE = torch.randn(2, 6, 9, 9)
+SDPA = F.scaled_dot_product_attention
 LABELS = torch.randint(16, (4,))
 
 
@@ -89,19 +90,23 @@ NEAR: dict[str, tuple[str, Any, tuple[Any, ...], bool]] = {
     "native rms norm": ("rms_norm", lambda x: F.rms_norm(x, (16,), V, 1e-6), (X,), True),
     "cross entropy": ("cross_entropy", F.cross_entropy, (X, LABELS), True),
     "weighted": ("cross_entropy", lambda x, t: F.cross_entropy(x, t, V), (X, LABELS), False),
-    "summed": ("cross_entropy", lambda x, t: F.cross_entropy(x, t, reduction="sum"), (X, LABELS), False),
-    "smoothed": ("cross_entropy", lambda x, t: F.cross_entropy(x, t, label_smoothing=0.1), (X, LABELS), False),
+    "summed": ("cross_entropy", lambda x, t: F.cross_entropy(x, t, reduction="sum"),
+               (X, LABELS), False),
+    "smoothed": ("cross_entropy", lambda x, t: F.cross_entropy(x, t, label_smoothing=0.1),
+                 (X, LABELS), False),
     "probabilities": ("cross_entropy", F.cross_entropy, (X, X.softmax(-1)), False),
     "attention": ("attention", attention(), (HEADS, HEADS, HEADS), True),
-    "masked": ("attention", attention(torch.ones(8, 8).triu(1).bool()), (HEADS, HEADS, HEADS), False),
+    "masked": ("attention", attention(torch.ones(8, 8).triu(1).bool()),
+               (HEADS, HEADS, HEADS), False),
     "softmax over queries": ("attention", attention(dim=-2), (HEADS, HEADS, HEADS), False),
     "other values": ("attention", attention(), (HEADS, HEADS, torch.randn(2, 8, 5)), False),
-    "sdpa": ("attention", F.scaled_dot_product_attention, (HEADS, HEADS, HEADS), True),
-    "sdpa with a mask": ("attention", lambda q, m: F.scaled_dot_product_attention(q, q, q, m),
+    "sdpa": ("attention", SDPA, (HEADS, HEADS, HEADS), True),
+    "sdpa with a mask": ("attention", lambda q, m: SDPA(q, q, q, m),
                          (HEADS, torch.ones(8, 8)), False),
-    "causal": ("attention", lambda q: F.scaled_dot_product_attention(q, q, q, is_causal=True), (HEADS,), True),
-    "dropped": ("attention", lambda q: F.scaled_dot_product_attention(q, q, q, dropout_p=0.5), (HEADS,), False),
-    "linear gelu": ("linear_gelu", lambda x, w: F.gelu(F.linear(x, w)), (X, torch.randn(3, 16)), True),
+    "causal": ("attention", lambda q: SDPA(q, q, q, is_causal=True), (HEADS,), True),
+    "dropped": ("attention", lambda q: SDPA(q, q, q, dropout_p=0.5), (HEADS,), False),
+    "linear gelu": ("linear_gelu", lambda x, w: F.gelu(F.linear(x, w)),
+                    (X, torch.randn(3, 16)), True),
 }  # fmt: skip
 
 

@@ -49,14 +49,14 @@ SHAPES: tuple[tuple[tuple[int, ...], ...], ...] = (
 
 
 class Case(nn.Module):
-    """A random expression; its operands past the first are parameters or inputs."""
+    """A random expression of an input, another one, and a parameter."""
 
     def __init__(self, shapes: tuple[tuple[int, ...], ...], names: list[str], seed: int) -> None:
         super().__init__()
-        self.rng, self.names, self.seed = random.Random(seed), names, seed
+        self.names, self.seed = names, seed
         self.register_buffer("p", 2 * torch.randn(shapes[1]))
 
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:
         rng, value = random.Random(self.seed), x
         for name in self.names:
             value = UNARY[name](value)
@@ -104,21 +104,21 @@ def test_random_expressions_with_broadcasting(tmp_path: Path, index: int) -> Non
     assert torch.equal(model(transposed, y), model(x, y))
 
 
-SPECIAL = ("at least", "at most", "exp", "gelu", "hardtanh", "leaky", "silu", "tanh")
+SPECIAL = ("at most", "gelu", "leaky", "silu", "tanh")
 
 
 def test_special_values(tmp_path: Path) -> None:
     special = torch.tensor([0.0, -0.0, 1e-30, -1e-30, 0.5, -3.0, 3.0, 6.0, 20.5, -88.0, 100.0])
     x = torch.cat([special, torch.tensor([float("inf"), float("nan")]), torch.linspace(-8, 8, 40)])
 
-    def forward(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(UNARY[name](x) for name in SPECIAL)
+    class Each(Case):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:
+            return tuple(UNARY[name](x) for name in SPECIAL)
 
-    case = Case(((1,), (1,), (1,)), [], 0)
-    case.forward = forward  # type: ignore[method-assign]
+    case = Each(((1,), (1,), (1,)), [], 0)
     model = generated(tmp_path, case, x, x)
     assert model is not None
-    for name, own, expected in zip(SPECIAL, model(x, x), forward(x, x), strict=True):
+    for name, own, expected in zip(SPECIAL, model(x, x), case(x, x), strict=True):
         assert torch.allclose(own, expected, rtol=1e-5, atol=1e-6, equal_nan=True), name
 
 

@@ -87,7 +87,8 @@ def test_any_value_arrives_as_it_is(value: Size) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("N=3", 3), ("N = -1_000", -1000), ("N=1e3", 1000.0), ("N=True", True), ("N=abc", "abc"),
-     ("N='3'", "3"), ("N=a=b", "a=b"), ("N={[]: 1}", "{[]: 1}"), ("N=(", "("), ("N=[1, 2]", (1, 2))],
+     ("N='3'", "3"), ("N=a=b", "a=b"), ("N={[]: 1}", "{[]: 1}"), ("N=(", "("),
+     ("N=[1, 2]", (1, 2))],
 )  # fmt: skip
 def test_settings_are_python_literals(text: str, value: Size) -> None:
     name, found = parse_setting(text)

@@ -79,13 +79,12 @@ def test_answers_that_were_not_computed_are_wrong(tmp_path: Path) -> None:
     with checking(kit.task(REFERENCE), tmp_path) as check:
         for body in bodies:
             assert verdict(check, forward(body, "KEPT = {}"))[0] is Status.INCORRECT_NUMERICAL
+        patched = forward("return torch.zeros_like(x)", PATCHES)
+        assert verdict(check, patched)[0] is Status.INCORRECT_NUMERICAL
 
 
-@pytest.mark.parametrize(
-    ("body", "before"), [("return torch.zeros_like(x)", PATCHES), (LATER_WRONG, "")]
-)
-def test_neither_patches_nor_patience_help(judge: Judge, body: str, before: str) -> None:
-    result = evaluate(judge, body, before)
+def test_patience_does_not_help(judge: Judge) -> None:
+    result = evaluate(judge, LATER_WRONG)
     assert result.status is Status.INCORRECT_NUMERICAL
     assert not result.accepted
     assert not result.speedup
@@ -105,7 +104,6 @@ def test_who_keeps_results_by_address_is_caught_among_the_timed_inputs(judge: Ju
     [
         (RIGHT, "import sys\nsys.exit(0)", "exit code 0"),
         (COUNTED + "import os\nif self.n > 3: os._exit(0)\n" + RIGHT, "", "exit code 0"),
-        (RIGHT, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "signal 9"),
     ],
 )
 def test_an_early_end_is_no_success(judge: Judge, body: str, before: str, words: str) -> None:

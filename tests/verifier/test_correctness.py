@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.schema import Status, Task, WorkloadResult
+from kernelwright.schema import Level, Status, Task, WorkloadResult
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.judge import Judge, Trial, Wrong
 from kernelwright.verifier.levels import PLANS
@@ -19,7 +19,7 @@ Check = Callable[[str], WorkloadResult]
 
 
 @contextmanager
-def checking(task: Task, cache: Path) -> Iterator[Check]:
+def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Check]:
     """Correctness checks of candidates for a task, in one worker."""
     with kit.live_reference(task) as reference, kit.machine() as where:
         prepared = reference.prepare(reference.workloads()[0])
@@ -29,7 +29,7 @@ def checking(task: Task, cache: Path) -> Iterator[Check]:
             def check(text: str) -> WorkloadResult:
                 kit.skip_unread(module)
                 trial = Trial(judge, kit.candidate(text), module, prepared)
-                return trial.check(PLANS["standard"])
+                return trial.check(PLANS[level])
 
             yield check
 

@@ -116,7 +116,6 @@ def test_a_hang_in_the_middle_of_the_evaluation_is_a_timeout(judge: Judge, tmp_p
         hurried = Judge(reference, tmp_path)
         result = evaluate(hurried, hang)
         assert result.status is Status.TIMEOUT
-        assert evaluate(hurried, "return x").status is Status.INCORRECT_NUMERICAL
 
 
 def test_the_reference_survives_its_judge_losing_it(judge: Judge) -> None:

@@ -56,12 +56,9 @@ CHANNEL = "import os, sys\nfd = int(sys.argv[1])"
             'the worker ended with exit code 0; it printed:\n{"status": "passed"}',
         ),
         (forward("import ctypes\nctypes.string_at(0)"), "Segmentation fault"),
-        (forward("raise KeyError('mine')"), "KeyError: 'mine'"),
         (forward(f"{CHANNEL}\nos.write(fd, b'garbage' * 99)"), "the worker sent a frame of"),
-        (forward(f"{CHANNEL}\nos.close(fd)"), "Bad file descriptor"),
-        (forward("return object()"), "values of type object cannot be sent"),
     ],
-    ids=["exit", "json", "segfault", "raise", "garbage", "close", "object"],
+    ids=["exit", "json", "segfault", "garbage"],
 )
 def test_a_worker_that_does_not_answer_is_a_runtime_error(
     where: Machine, text: str, words: str
@@ -86,19 +83,15 @@ def test_an_endless_loop_is_a_timeout_and_its_children_die_too(where: Machine) -
     assert outcome == (Status.TIMEOUT, "call did not answer within 1 s")
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["return torch.ones(2**40)", "return [bytearray(2**30) for _ in range(9)]"],
-    ids=["torch", "python"],
-)
-def test_memory_bombs_are_out_of_memory(where: Machine, body: str) -> None:
-    assert fault(where, forward(body)).status is Status.OUT_OF_MEMORY
+def test_a_memory_bomb_is_out_of_memory(where: Machine) -> None:
+    bomb = forward("return [bytearray(2**28) for _ in range(99)], torch.ones(2**40)")
+    assert fault(where, bomb).status is Status.OUT_OF_MEMORY
 
 
-def test_the_first_worker_survives_what_its_neighbours_do(where: Machine) -> None:
+def test_a_file_under_the_same_name_replaces_the_one_before(where: Machine) -> None:
     with worker_with(where, LIMITS) as module:
-        load(module, forward("return x"))
-        assert fault(where, forward("raise ValueError")).status is Status.RUNTIME_ERROR
-        module.put("default", 0, packed([2.5]))
-        module.call("default", 0, 1)
-        assert module.fetch("default").unpacked() == 2.5
+        for value in (1.5, 2.5, 3.5):  # sources of one size, within one second
+            load(module, forward(f"return {value}"))
+            module.put("default", 0, packed([0]))
+            module.call("default", 0, 1)
+            assert module.fetch("default").unpacked() == value
