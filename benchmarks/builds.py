@@ -26,8 +26,8 @@ from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build import build_candidate
-from kernelwright.verifier.channel import RemoteModule
 from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.workers import Machine
 
 MODEL = """

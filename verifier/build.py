@@ -20,8 +20,8 @@ from typing import NamedTuple
 from kernelwright.backends.base import Backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Candidate, Task, digest
-from kernelwright.verifier.channel import RemoteModule
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Prepared, Reference
+from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.workers import (
     BUILD_FOLDER,
     TOOLS_FOLDER,

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from kernelwright.schema import Evidence, Timing
-from kernelwright.verifier.channel import RemoteModule
 from kernelwright.verifier.reference import Prepared, Reference
+from kernelwright.verifier.remote import RemoteModule
 
 PROFILED_CALLS = 3
 SHOWN_OPERATORS = 5

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import torch
 
-from kernelwright.verifier.channel import Values
 from kernelwright.verifier.levels import Distribution
+from kernelwright.verifier.remote import Values
 
 LARGE, TINY = 32.0, 2.0**-10
 SECRET_BITS = 62

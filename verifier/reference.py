@@ -16,10 +16,11 @@ import torch
 from kernelwright.errors import InfrastructureError, InvalidReferenceError
 from kernelwright.schema import Target, Task, Workload
 from kernelwright.tasks.loader import effective_source
-from kernelwright.verifier.channel import RemoteModule, Spec, Values, WorkerFault, specs
+from kernelwright.verifier.channel import Spec, WorkerFault
 from kernelwright.verifier.comparison import compare
 from kernelwright.verifier.inputs import distribute
 from kernelwright.verifier.levels import Baseline, Distribution
+from kernelwright.verifier.remote import RemoteModule, Values, specs
 from kernelwright.verifier.timing import Side
 from kernelwright.verifier.workers import Machine, await_start, start_worker
 

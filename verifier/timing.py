@@ -19,9 +19,10 @@ import numpy as np
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import BUSY_MACHINE, Flag, Speedup, Timing
-from kernelwright.verifier.channel import RemoteModule, WorkerFault
+from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.load import LoadMeter
+from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.statistics import bootstrap_median, ratio_interval
 
 METHOD = "judge wall clock, alternating blocks, empty-block overhead removed"

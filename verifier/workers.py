@@ -10,7 +10,8 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import Sandbox, WorkerSpec
 from kernelwright.schema import Limits
 from kernelwright.verifier import worker as worker_file
-from kernelwright.verifier.channel import RemoteModule, WorkerFault
+from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.remote import RemoteModule
 
 WORKER_PATH = str(Path(worker_file.__file__))
 WORKER_VERSION = worker_file.VERSION

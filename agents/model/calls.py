@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from kernelwright.prompts.context import Role
-
 from kernelwright.agents.model.answers import BadAnswer
 from kernelwright.agents.model.budget import Budget
 from kernelwright.agents.model.limits import DEADLINE_S, MAX_TOKENS, MORE_TRIES, TEMPERATURE
 from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import LLM, Completion
+from kernelwright.prompts.context import Role
 from kernelwright.schema import Message, ModelCall, Span, Usage
 
 T = TypeVar("T")

@@ -15,8 +15,8 @@ from kernelwright.agents.offline.emit import design, forward_arguments, library_
 from kernelwright.agents.offline.trace import trace
 from kernelwright.schema import Candidate, Origin, WorkloadResult
 from kernelwright.tasks.loader import library_ids, load_task
-from kernelwright.verifier.judge import Judge, Trial
 from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.trial import Trial
 from tests.agents.offline_kit import library_graph
 from tests.verifier import kit
 
@@ -34,7 +34,7 @@ def library_file(identity: str) -> str:
     return library_candidate(task.source, f"Kernels for {identity}.", plan, {})
 
 
-def checked(identity: str, source: str, cache: Path) -> list[WorkloadResult]:
+def checked(identity: str, source: str) -> list[WorkloadResult]:
     """The judge's findings on values, on both workloads for a CPU. Raises what it raises."""
     candidate = Candidate(source=source, backend="cpp", origin=Origin(kind="offline"))
     task = load_task(identity)
@@ -43,9 +43,8 @@ def checked(identity: str, source: str, cache: Path) -> list[WorkloadResult]:
         kit.machine() as where,
         kit.worker_with(where, task.limits) as module,
     ):
-        judge = Judge(reference, cache)
         prepared = [reference.prepare(workload) for workload in reference.workloads()]
-        trials = [Trial(judge, candidate, module, one) for one in prepared]
+        trials = [Trial(reference, task.tolerance, candidate, module, one) for one in prepared]
         return [trial.check(PLANS["standard"]) for trial in trials]
 
 
@@ -53,11 +52,10 @@ Checks = dict[str, Future[list[WorkloadResult]]]
 
 
 @pytest.fixture(scope="module")
-def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checks]:
-    cache = tmp_path_factory.mktemp("cache")
+def checks() -> Iterator[Checks]:
     with ThreadPoolExecutor(WORKERS) as pool:
         files = {identity: library_file(identity) for identity in library_ids()}
-        yield {name: pool.submit(checked, name, text, cache) for name, text in files.items()}
+        yield {name: pool.submit(checked, name, text) for name, text in files.items()}
 
 
 @pytest.mark.parametrize("identity", library_ids())

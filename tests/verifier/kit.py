@@ -11,8 +11,8 @@ from pathlib import Path
 
 from kernelwright.sandbox.process import ProcessSandbox, ProcessWorker
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
-from kernelwright.verifier.channel import RemoteModule, packed
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference
+from kernelwright.verifier.remote import RemoteModule, packed
 from kernelwright.verifier.worker import send_frame
 from kernelwright.verifier.workers import Machine, await_start, start_worker
 

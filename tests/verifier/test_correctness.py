@@ -10,8 +10,9 @@ import pytest
 
 from kernelwright.schema import Level, Status, Task, WorkloadResult
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.judge import Judge, Trial, Wrong
+from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.trial import Trial, Wrong
 from tests.verifier import kit
 from tests.verifier.kit import forward, source
 
@@ -28,7 +29,9 @@ def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Che
 
             def check(text: str) -> WorkloadResult:
                 kit.skip_unread(module)
-                trial = Trial(judge, kit.candidate(text), module, prepared)
+                trial = Trial(
+                    judge.reference, judge.tolerance, kit.candidate(text), module, prepared
+                )
                 return trial.check(PLANS[level])
 
             yield check

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from kernelwright.schema import Status
-from kernelwright.verifier.channel import RemoteModule, Spec, WorkerFault
+from kernelwright.verifier.channel import Spec, WorkerFault
+from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.worker import PREFIX
 
 ONE_FLOAT = {"dtype": "float32", "shape": [1], "order": [0]}

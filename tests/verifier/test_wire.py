@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelwright.verifier.channel import packed
+from kernelwright.verifier.remote import packed
 from kernelwright.verifier.worker import Tensors, _receive_frame, pack, refill, send_frame, unpack
 
 DTYPES = (

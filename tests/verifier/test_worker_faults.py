@@ -9,7 +9,8 @@ import pytest
 
 from kernelwright.sandbox.process import ProcessWorker
 from kernelwright.schema import Limits, Status
-from kernelwright.verifier.channel import RemoteModule, WorkerFault, packed
+from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.remote import RemoteModule, packed
 from kernelwright.verifier.workers import Machine
 from tests.verifier.kit import forward, gone, load, machine, worker_with
 
