@@ -24,7 +24,7 @@ from kernelwright.agents.optimize import optimize_task
 from kernelwright.cli.progress import PlainProgress
 from kernelwright.cli.session import open_session
 from kernelwright.config import Settings
-from kernelwright.schema import Speedup
+from kernelwright.schema import Evaluation, Speedup
 from kernelwright.store.results import TaskResult
 from kernelwright.tasks.loader import library_ids, load_task
 
@@ -82,12 +82,18 @@ def row(result: TaskResult, how: str | None, seconds: float) -> dict[str, Any]:
         "backend": final.backend if final else None,
         "speedup": {b: speedup(final.speedup.get(b)) for b in BASELINES} if final else {},
         "kept": {b: kept(result, b) for b in BASELINES} if final else {},
-        "is_faster_than_compile": bool(improved and final and final.speedup["compile"].is_faster),
+        "is_faster_than_compile": improved and is_faster(final, "compile"),
         "median_us": {side: round(t.median_us, 2) for side, t in timed.items()},
         "flags": [flag.model_dump() for flag in final.flags] if final else [],
         "error": result.error,
         "seconds": round(seconds, 1),
     }
+
+
+def is_faster(final: Evaluation | None, baseline: str) -> bool:
+    """Whether the whole interval lies above 1."""
+    against = final.speedup.get(baseline) if final else None
+    return against is not None and against.is_faster
 
 
 def speedup(value: Speedup | None) -> dict[str, Any] | None:
@@ -101,11 +107,14 @@ def kept(result: TaskResult, baseline: str) -> float | None:
     """The ratio of what the user ends up with: the candidate, or the reference."""
     assert result.evaluation is not None
     if result.status == "improved":
-        return result.evaluation.speedup[baseline].median
+        against = result.evaluation.speedup.get(baseline)
+        return against.median if against else None
     timing = result.evaluation.workloads[0].timing
     if baseline == "eager":
         return 1.0
-    return timing[baseline].median_us / timing["eager"].median_us if timing else None
+    if baseline not in timing:
+        return None
+    return timing[baseline].median_us / timing["eager"].median_us
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -99,8 +99,9 @@ module.load("key", path, "ModelNew", 1, None)
 """
 
 
-def test_a_killed_host_leaves_no_worker_even_in_an_endless_loop() -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+def test_a_killed_host_leaves_no_worker_even_in_an_endless_loop(tmp_path: Path) -> None:
+    path = os.pathsep.join(sys.path)
+    environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)}
     host = subprocess.Popen(
         [sys.executable, "-c", HOST], stdout=subprocess.PIPE, text=True, env=environment
     )

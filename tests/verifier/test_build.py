@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from kernelwright.backends.cpp import Cpp
 from kernelwright.backends.plain import PlainTorch
 from kernelwright.errors import InfrastructureError
-from kernelwright.schema import Limits, Status
-from kernelwright.verifier.build import Build, build_candidate
+from kernelwright.schema import Limits
+from kernelwright.verifier.build import Build, build_candidate, load_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.remote import packed
+from kernelwright.verifier.workers import await_start, start_worker
 from tests.verifier import kit
 from tests.verifier.kit import forward
 
@@ -86,11 +89,16 @@ one.restype = ctypes.c_float
 
 def test_an_inline_extension_is_compiled_once(reference: Reference, tmp_path: Path) -> None:
     mine = kit.candidate(forward("return x + one()", EXTENSION))
-    judge = Judge(reference, tmp_path)
-    first, second = judge.evaluate(mine, "fast"), judge.evaluate(mine, "fast")
-    assert (first.status, second.status) == (Status.PASSED, Status.PASSED), first.reason
-    assert first.build_s is not None
-    assert second.build_s is None
+    made = build_candidate(mine, PlainTorch(), reference, tmp_path)
+    module = start_worker(reference.machine, reference.task.limits, build=made.folder)
+    try:
+        await_start(module)
+        load_candidate(module, mine, reference.prepare(reference.workloads()[0]))
+        module.put("default", 0, packed([torch.zeros(2)]))
+        module.call("default", 0, 1)
+        assert module.fetch("default").tensors[0].tolist() == [1.0, 1.0]
+    finally:
+        module.process.kill()
 
 
 LIGHT = '''

@@ -122,4 +122,4 @@ def test_the_reference_survives_its_judge_losing_it(judge: Judge) -> None:
     os.kill(kit.worker_pid(judge.reference.eager), signal.SIGKILL)
     with pytest.raises(InfrastructureError, match="the reference worked once and then failed"):
         judge.evaluate(kit.candidate(forward(RIGHT + "  # once")), "fast")
-    assert evaluate(judge, RIGHT + "  # and again").status is Status.PASSED
+    assert evaluate(judge, "return x").status is Status.INCORRECT_NUMERICAL
