@@ -12,15 +12,20 @@ from kernelwright.agents.graph import Phase, Workflow
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search import SearchStrategy, ranked
 from kernelwright.errors import InfrastructureError, UsageError
-from kernelwright.schema import Attempt, Candidate, Evaluation, Task
+from kernelwright.schema import Attempt, Candidate, Evaluation, Status, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.reference import SEED_BITS, Reference
 from kernelwright.verifier.workers import Machine
 
 FINALISTS = 3
-SEED_BITS = 31
+LASTING = (
+    Status.COMPILE_ERROR,
+    Status.INCORRECT_SHAPE,
+    Status.INCORRECT_DTYPE,
+    Status.INCORRECT_NUMERICAL,
+)
 
 
 class Progress(Protocol):
@@ -62,17 +67,23 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
         UsageError: the task has no workload for this device, or its reference is unusable.
         InfrastructureError: the reference could not be run.
     """
-    # Inputs come from a seed that nothing outside this process knows.
-    with Reference(task, engine.machine, secrets.randbits(SEED_BITS)) as reference:
-        engine.progress.phase(task, "reference", "")
+    history = engine.store.attempts_of(engine.run_id, task.id)
+    engine.progress.phase(task, "reference", "")
+    with secret_reference(task, engine.machine) as reference:
         check_reference(reference)
         judge = Judge(reference, engine.cache)
-        history = engine.store.attempts_of(engine.run_id, task.id)
         reason = _workflow(engine, task, reference, judge, history).run()
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
-        result = _prove(engine, task, judge, history)
+    # The proof has inputs that nothing in the search was measured on.
+    with secret_reference(task, engine.machine) as reference:
+        result = _prove(engine, task, Judge(reference, engine.cache), history)
     engine.store.add_task_result(engine.run_id, result)
     return result
+
+
+def secret_reference(task: Task, machine: Machine) -> Reference:
+    """A reference whose inputs come from a seed that nothing outside this process knows."""
+    return Reference(task, machine, secrets.randbits(SEED_BITS))
 
 
 def check_reference(reference: Reference) -> None:
@@ -110,13 +121,13 @@ def _workflow(
 
 
 def _evaluate(engine: Engine, judge: Judge, candidate: Candidate) -> Evaluation:
-    """The search's verdict. Only verdicts without times are reused: times age."""
+    """The search's verdict. Only verdicts that stay true are reused: times age, crashes may not."""
     key = judge.evaluation_key(candidate, "fast")
     known = engine.store.cached_evaluation(key)
     if known is not None:
         return known
     evaluation = judge.evaluate(candidate, "fast")
-    if not evaluation.speedup:
+    if evaluation.status in LASTING:
         engine.store.cache_evaluation(key, evaluation)
     return evaluation
 
@@ -142,6 +153,9 @@ def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> 
     wins = [evaluation for evaluation in measured if evaluation.is_win]
     if wins:
         return _result(task, "improved", max(wins, key=lambda e: e.speedup["eager"].median))
+    errors = [attempt.error for attempt in history if attempt.error is not None]
+    if errors and len(errors) == len(history):
+        return TaskResult(task_id=task.id, status="error", error=errors[-1])
     return _result(task, "no_improvement", measured[0] if measured else None)
 
 

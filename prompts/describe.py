@@ -30,6 +30,7 @@ def accuracy(tolerance: ToleranceName) -> str:
         KERNELBENCH,
         KERNELBENCH_OTHERS,
         ULPS,
+        ULPS_HALF,
     )
 
     if tolerance == "kernelbench":
@@ -43,9 +44,10 @@ def accuracy(tolerance: ToleranceName) -> str:
         )
     return (
         f"Every element is compared with a float64 result. Its error may be {ERROR_RATIO:g} times "
-        f"the reference's own largest error, or {ULPS:g} eps of the dtype times the larger of the "
-        "element and the root mean square of the tensor, whichever is more; the root mean square "
-        "of the errors is held to the same rule. A lower precision anywhere (bfloat16, half, TF32) "
+        f"the reference's own largest error, or {ULPS:g} eps of the dtype ({ULPS_HALF:g} in 16 "
+        "bits) times the larger of the element and the root mean square of the tensor, whichever "
+        "is more; the root mean square of the errors is held to the same rule. A lower precision "
+        "anywhere (bfloat16, half, TF32) "
         "is far outside that. Integers must be equal; NaN and infinities must be where the "
         "reference has them."
     )

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from kernelwright.backends.base import Backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Candidate, Task, digest
-from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Prepared, Reference
+from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Prepared, Reference, call_seed
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.workers import (
     BUILD_FOLDER,
@@ -102,7 +102,7 @@ def _run_once(module: RemoteModule, candidate: Candidate, reference: Reference) 
         load_candidate(module, candidate, prepared)
         inputs = reference.fresh_inputs(prepared, BUILD_SEED_OFFSET)
         module.put(workload.name, 0, inputs)
-        module.call(workload.name, 0, reference.seed)
+        module.call(workload.name, 0, call_seed(reference.seed))
 
 
 def _keep(built: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ InvalidReferenceError.
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import time
 from typing import Any, NamedTuple
@@ -87,7 +88,9 @@ class Channel:
             return WorkerFault(Status.OUT_OF_MEMORY, trim_traceback(text))
         how = "closed its channel" if code is None else f"ended with {exit_words(code)}"
         said = trim_traceback(text)
-        if is_explained(text):
+        if code == -signal.SIGKILL:  # not by us: we kill after a fault, not before
+            return WorkerFault(Status.OUT_OF_MEMORY, "the worker was killed by the system")
+        if said and is_explained(text):
             return WorkerFault(Status.RUNTIME_ERROR, said)
         words = f"the worker {how}"
         return WorkerFault(Status.RUNTIME_ERROR, f"{words}; it printed:\n{said}" if said else words)

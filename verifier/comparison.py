@@ -8,10 +8,11 @@ with g the float64 golden value, E the largest error of the task-precision refer
 tensor, eps that of the dtype and s the root mean square of g. The first term follows the task's own
 conditioning (a long sum may be as wrong as PyTorch's, in another order); the second keeps a
 reference that happens to be exact from demanding exactness. Both are far below one step of a lower
-precision: bfloat16 and TF32 are wrong by 4096 and 1024 float32 eps. The root mean squares of the
-errors are held to the same rule: where a step (rounding, a comparison) makes E large in one place,
-the rest of the tensor stays bounded. Without a golden value the reference takes its place and ULPS
-is multiplied by ERROR_RATIO; one that is not finite where the reference is counts as none.
+precision: rounding to bfloat16 or TF32 is wrong by up to 2**15 or 2**12 float32 eps. ULPS is 4 for
+types of 16 bits and fewer, where only the result is rounded. The root mean squares of the errors
+are held to the same rule: where a step (rounding, a comparison) makes E large in one place, the
+rest of the tensor stays bounded. Without a golden value the reference takes its place and ULPS is
+multiplied by ERROR_RATIO; one that is not finite where the reference is counts as none.
 """
 
 from __future__ import annotations

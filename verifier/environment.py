@@ -24,7 +24,6 @@ def environment(threads: int, device: str) -> dict[str, Any]:
         "torch": version("torch"),
         "kernelwright": version("kernelwright") if _installed() else None,
         "compiler": compiler_version() or None,
-        "load_average": round(os.getloadavg()[0], 2),
     }
 
 

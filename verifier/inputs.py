@@ -11,7 +11,6 @@ from kernelwright.verifier.levels import Distribution
 from kernelwright.verifier.remote import Values
 
 LARGE, TINY = 32.0, 2.0**-10
-SECRET_BITS = 62
 
 
 def distribute(values: Values, distribution: Distribution, seed: int) -> Values:

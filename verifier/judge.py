@@ -28,6 +28,7 @@ from kernelwright.verifier.levels import PLANS, Plan
 from kernelwright.verifier.reference import Prepared, Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.statistics import combine
+from kernelwright.verifier.timing import Measured
 from kernelwright.verifier.trial import Trial, Wrong
 from kernelwright.verifier.workers import WORKER_VERSION, await_start, start_worker
 
@@ -59,7 +60,6 @@ class Judge:
         """What a verdict depends on; equal keys may share one."""
         machine, task = self.reference.machine, self.reference.task
         device = environment(machine.threads, machine.device)
-        device.pop("load_average")
         info = machine.sandbox.info.kind
         parts = [candidate.hash, task.hash, WORKER_VERSION, device, level, info]
         return digest(parts)
@@ -144,15 +144,17 @@ class Judge:
 
 def _timed(trials: list[Trial], results: list[WorkloadResult], plan: Plan) -> Verdict:
     flags: list[Flag] = []
-    evidence: Evidence | None = None
+    timed: list[tuple[Trial, Measured]] = []
     for index, trial in enumerate(trials):
         if trial.prepared.workload.role != "bench":
             continue
         measured = trial.time(plan)
         flags += measured.flags
-        evidence = evidence or trial.evidence(measured)
+        timed.append((trial, measured))
         update = {"timing": measured.timing, "speedup": measured.speedup}
         results[index] = results[index].model_copy(update=update)
+    # Last, because profiling may end the worker.
+    evidence = timed[0][0].evidence(timed[0][1]) if timed else None
     reason = "values are right on every case"
     return Verdict(Status.PASSED, reason, tuple(results), tuple(flags), evidence)
 

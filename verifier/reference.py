@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import math
+import secrets
 from typing import NamedTuple, Self
 
 import torch
 
 from kernelwright.errors import InfrastructureError, InvalidReferenceError
-from kernelwright.schema import Target, Task, Workload
+from kernelwright.schema import Target, Task, Workload, digest
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.channel import Spec, WorkerFault
 from kernelwright.verifier.comparison import compare
@@ -29,12 +30,20 @@ ROTATION_BYTES = 64 * 2**20
 MAX_SETS = 16
 TIMED_SLOT = 1000
 COMPILE_TIMEOUT_S = 600.0
+# Too many to be found by trying, from what a worker is seeded with.
+SEED_BITS = 60
+
+
+def call_seed(seed: int) -> int:
+    """What torch is seeded with for a call whose inputs were drawn from `seed`; one-way."""
+    return int(digest(["call", seed])[:15], 16)
 
 
 class Case(NamedTuple):
     """One correctness case with everything the judge holds about it."""
 
     seed: int
+    """Of the call, not of the inputs: a worker can read it, and must learn nothing from it."""
     distribution: Distribution
     inputs: Values
     expected: Values
@@ -143,7 +152,7 @@ class Reference:
                 "get_inputs() returns no tensor", hint="it must return a list with tensors"
             )
         eager.put(key, 0, inputs)
-        first = self._run(key, 0, self.seed)
+        first = self._run(key, 0, call_seed(self.seed))
         if not first.tensors:
             raise InvalidReferenceError(
                 "forward() returns no tensor", hint="it must return a tensor, or some in a tuple"
@@ -151,7 +160,7 @@ class Reference:
         stateful = not _same(state, eager.state(key))
         if stateful:
             eager.set_state(key, state)
-        _check_repeatable(first, self._run(key, 0, self.seed))
+        _check_repeatable(first, self._run(key, 0, call_seed(self.seed)))
         if stateful:
             eager.set_state(key, state)
         outputs = specs(first)
@@ -177,6 +186,13 @@ class Reference:
                 self._cases[index] = self.case(prepared, seed, "reference")
         return self._cases[index]
 
+    def fresh_case(self, prepared: Prepared) -> Case:
+        """A case that no one has been shown, of the reference's own inputs; not kept."""
+        try:
+            return self._make_case(prepared, secrets.randbits(SEED_BITS), "reference")
+        except WorkerFault as fault:
+            raise invalid(prepared.workload, fault) from fault
+
     def _restart(self) -> None:
         """A new eager worker, after one that did not survive values it is not made for."""
         workloads = [prepared.workload for prepared in self._prepared.values()]
@@ -186,14 +202,15 @@ class Reference:
 
     def _make_case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
         key, seed = prepared.workload.name, self.seed + seed
-        inputs = distribute(self.eager.make_inputs(key, seed), distribution, seed)
-        self.eager.put(key, 0, inputs)
-        golden = self.eager.golden(key, 0, seed)
-        expected = self._run(key, 0, seed)
         if prepared.stateful:
             self.eager.set_state(key, prepared.state)
+        inputs = distribute(self.eager.make_inputs(key, seed), distribution, seed)
+        self.eager.put(key, 0, inputs)
+        called_with = call_seed(seed)
+        golden = self.eager.golden(key, 0, called_with)
+        expected = self._run(key, 0, called_with)
         truth = golden if isinstance(golden, Values) and _fits(golden, expected) else None
-        return Case(seed, distribution, inputs, expected, truth)
+        return Case(called_with, distribution, inputs, expected, truth)
 
     def side(self, prepared: Prepared, baseline: Baseline) -> Side | None:
         """A baseline ready to be timed; None where torch.compile can't have the reference."""
@@ -229,7 +246,7 @@ class Reference:
         module.set_state(key, prepared.state)
         module.compile(key, {})
         module.put(key, 0, inputs)
-        module.call(key, 0, self.seed)
+        module.call(key, 0, call_seed(self.seed))
 
     def fresh_inputs(self, prepared: Prepared, offset: int) -> Values:
         """A set of inputs of its own, by an offset to the run's seed.
@@ -265,7 +282,7 @@ class Reference:
 def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:
     """The user's error that a fault of a reference worker is."""
     hint = {
-        "timeout": "shrink it with --set NAME=VALUE, or raise the time limit",
+        "timeout": "shrink it with --set NAME=VALUE, or give its task.toml [limits] call_timeout_s",
         "out_of_memory": "shrink it with --set NAME=VALUE",
     }.get(fault.status.value, "run the file by itself to see the error")
     return InvalidReferenceError(

@@ -15,7 +15,7 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import WorkerProcess
 from kernelwright.schema import Status, digest
 from kernelwright.verifier.channel import Channel, Spec, WorkerFault, nonsense
-from kernelwright.verifier.worker import Tensors, pack, unpack
+from kernelwright.verifier.worker import LAST, Tensors, pack, unpack
 
 MAX_NANOSECONDS = 2**63
 
@@ -109,16 +109,12 @@ class RemoteModule:
         """Store inputs in a slot."""
         self._ask("put", key, values, slot=slot, value=values.tree)
 
-    def drop(self, key: str) -> None:
-        """Forget all slots."""
-        self._ask("drop", key)
-
     def call(self, key: str, slot: int, seed: int) -> None:
         """Run once; the result stays in the worker until fetched."""
         self._ask("call", key, slot=slot, seed=seed)
 
-    def fetch(self, key: str, slot: int | None = None, expect: list[Spec] | None = None) -> Values:
-        """The last result (slot None) or the present content of a slot."""
+    def fetch(self, key: str, slot: int = LAST, expect: list[Spec] | None = None) -> Values:
+        """The last result, the one BEFORE it, or the present content of a slot."""
         reply, tensors = self._ask("fetch", key, slot=slot, expect=expect)
         return Values(reply.get("value"), tensors)
 

@@ -31,6 +31,8 @@ MAX_CALLS = 20_000
 CLOCKS_MAY_DIFFER = 0.10
 # Rounds between two looks at who else used the cores, and at the intervals.
 WINDOW_ROUNDS = 4
+# Fewer tell nothing, however long a call takes.
+LEAST_ROUNDS = 8
 # Cores' worth of others' CPU time from which a window is set aside. The counters tick in 10 ms.
 BUSY_CORES = 0.25
 # A busy machine is waited for this many times as long as the plan's budget.
@@ -168,7 +170,8 @@ class Bench(NamedTuple):
         """Seconds per call of one block, by the judge's and the worker's clock."""
         side, calls = self.sides[name], self.calls[name]
         with only_running(side):
-            side.block(self.key, side.slots[:1], 1)  # wakes its threads and caches
+            if calls > 1:
+                side.block(self.key, side.slots[:1], 1)  # wakes its threads and caches
             wall, own = side.block(self.key, side.slots, calls)
         # Never most of a block: an overhead found too large must not make anyone fast.
         return max(wall - self.overhead_s, wall / 2) / calls, own / calls
@@ -185,12 +188,13 @@ def _rounds(bench: Bench, plan: Plan, seed: int) -> tuple[Rounds, tuple[Flag, ..
         external = meter.external_cores() or 0.0
         (quiet if external < BUSY_CORES else busy).extend(window)
         spent = time.monotonic() - start
-        enough = len(quiet) >= plan.min_rounds
-        if enough and (spent > plan.budget_s or _narrow(quiet.judge, plan, seed)):
+        if len(quiet) >= LEAST_ROUNDS and spent > plan.budget_s:
             break
-        if spent > plan.budget_s * PATIENCE and len(quiet) + len(busy) >= plan.min_rounds:
+        if len(quiet) >= plan.min_rounds and _narrow(quiet.judge, plan, seed):
             break
-    if len(quiet) >= plan.min_rounds:
+        if spent > plan.budget_s * PATIENCE and len(quiet) + len(busy) >= LEAST_ROUNDS:
+            break
+    if len(quiet) >= LEAST_ROUNDS:
         return quiet, ()
     evidence = f"others used these cores in {len(busy)} of {len(quiet) + len(busy)} rounds"
     quiet.extend(busy)

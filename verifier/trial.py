@@ -23,9 +23,9 @@ from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.reference import TIMED_SLOT, Case, Prepared, Reference
 from kernelwright.verifier.remote import RemoteModule, Values, specs
 from kernelwright.verifier.timing import Measured, Side, measure
+from kernelwright.verifier.worker import BEFORE
 
 Weights = Literal["state_dict", "seed", "none"]
-AFTER_TIMING_SEED = 500
 
 
 class Wrong(Exception):
@@ -70,11 +70,24 @@ class Trial:
                 result = self._result(differences, len(plan.cases), golden, None)
                 where = f"workload {self.key!r}, {distribution} inputs"
                 raise Wrong(Status.INCORRECT_NUMERICAL, f"{where}: {wrong[0].reason}", result)
+        self._check_results_last(plan)
         return self._result(differences, len(plan.cases), golden, self._repeatable(plan))
+
+    def _check_results_last(self, plan: Plan) -> None:
+        """A result must survive the next call: no buffer may be handed out twice."""
+        if self.prepared.stateful:
+            return  # what is returned may be the state itself
+        one, other = (self.reference.case(self.prepared, *case) for case in plan.cases[:2])
+        first = self._outputs(one, slot=1)
+        self._outputs(other, slot=2)
+        kept = self.module.fetch(self.key, slot=BEFORE, expect=self.prepared.specs)
+        pairs = zip(kept.tensors, first.tensors, strict=True)
+        if not all(_same_bits(a, b) for a, b in pairs):
+            raise Wrong(Status.REWARD_HACK, "a result was overwritten by the next call")
 
     def check_again(self) -> None:
         """After timing: values nobody has seen yet must still be right."""
-        case = self.reference.case(self.prepared, AFTER_TIMING_SEED, "reference")
+        case = self.reference.fresh_case(self.prepared)
         # Into a slot that was timed: who keeps results by address gives an old one.
         for difference in self._compare_case(case, TIMED_SLOT):
             if difference.reason is not None:

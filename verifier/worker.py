@@ -26,6 +26,8 @@ import torch
 
 VERSION = "1"
 PREFIX = struct.Struct("!IQ")
+# Slots of `fetch` beside those of `put`.
+LAST, BEFORE = -1, -2
 COPY_BYTES, COPIES = 2**28, 5
 PR_SET_PDEATHSIG, SIGKILL = 1, 9
 
@@ -187,6 +189,7 @@ class Loaded:
         self.call: Callable[..., Any] = model
         self.slots: dict[int, Any] = {}
         self.last: Any = None
+        self.before: Any = None
 
 
 class Worker:
@@ -270,24 +273,20 @@ class Worker:
             slots[header["slot"]] = value
         return {}
 
-    def op_drop(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Forget all slots of an instance."""
-        self.loaded[header["key"]].slots.clear()
-        self.loaded[header["key"]].last = None
-        return {}
-
     def op_call(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Run once on a slot; the result stays until fetched."""
         loaded = self.loaded[header["key"]]
         torch.manual_seed(header["seed"])
+        loaded.before = loaded.last
         loaded.last = loaded.call(*loaded.slots[header["slot"]])
         self.synchronize()
         return {}
 
     def op_fetch(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """The last result, or the present content of a slot."""
+        """The last result, the one before, or the present content of a slot."""
         loaded = self.loaded[header["key"]]
-        value = loaded.last if header["slot"] is None else loaded.slots[header["slot"]]
+        kept = {**loaded.slots, LAST: loaded.last, BEFORE: loaded.before}
+        value = kept[header["slot"]]
         packed: Tensors = []
         return {"value": pack(value, packed), "_tensors": packed}
 

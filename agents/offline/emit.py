@@ -95,7 +95,7 @@ class _Body:
         lines: list[str] = []
         for node in self.graph.nodes.values():
             if node.attribute is not None:
-                self.names[node.name] = f"self.{node.attribute}"
+                self.names[node.name] = attribute_path(node.attribute)
             elif node.name in self.found:
                 lines.append(self._kernel(self.found[node.name]))
             elif node.op == "call_function" and node.name not in self.hidden:
@@ -130,10 +130,16 @@ class _Body:
         if isinstance(value, Ref):
             return self.names[value.name]
         if isinstance(value, Attribute):
-            return f"self.{value.name}"
+            return attribute_path(value.name)
         if isinstance(value, list):
             return f"[{', '.join(self._render(item) for item in value)}]"
         return repr(value)
+
+
+def attribute_path(dotted: str) -> str:
+    """`net.0.weight` as code: `self.net[0].weight`."""
+    parts = [f"[{part}]" if part.isdigit() else f".{part}" for part in dotted.split(".")]
+    return "self" + "".join(parts)
 
 
 def forward_arguments(source: str) -> list[str] | None:

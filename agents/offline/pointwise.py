@@ -17,7 +17,6 @@ from kernelwright.prompts.library import Part, pointwise_source
 
 Kind = Literal["full", "row", "scalar"]
 CHUNK = 4096
-MIN_OPERATIONS = 1
 
 
 def _call(name: str) -> Callable[..., str]:

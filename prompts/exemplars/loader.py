@@ -2,7 +2,6 @@ import ctypes
 import hashlib
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 
 import torch
@@ -29,9 +28,9 @@ def compile_cpp(source, name, signature):
     """Compile C++ with a C function `name`, once per source, and bind it.
 
     signature: a letter per argument: p pointer, l int64_t, i int, f float, d double.
-    Built files are kept in $TORCH_EXTENSIONS_DIR, else in the temporary folder.
+    Built files are kept in $TORCH_EXTENSIONS_DIR, else in the user's cache.
     """
-    root = os.environ.get("TORCH_EXTENSIONS_DIR") or tempfile.mkdtemp(prefix="kernels-")
+    root = os.environ.get("TORCH_EXTENSIONS_DIR") or Path.home() / ".cache" / "cpp-kernels"
     key = hashlib.sha256("\0".join([source, *FLAGS]).encode()).hexdigest()[:16]
     path = Path(root) / f"{name}-{key}.so"
     if not path.exists():

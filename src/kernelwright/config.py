@@ -118,7 +118,7 @@ class Settings(BaseModel):
     time_limit_s: Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)] = (
         600.0
     )
-    """Most wall-clock time per task: seconds, or a text like `90s`, `10m`, `1h30m`."""
+    """No new attempt of a task starts after this: seconds, or a text like `90s`, `10m`, `1h30m`."""
     sandbox: SandboxName = "auto"
     """Where candidates run; `auto` takes the strictest one that works here."""
     tolerance: ToleranceName = "default"

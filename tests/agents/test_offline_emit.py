@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,8 +17,29 @@ from kernelwright.agents.offline.emit import (
     renamed_reference,
 )
 from kernelwright.tasks.loader import load_task
-from tests.agents.offline_kit import imported, library_graph
+from tests.agents.offline_kit import graph_of, imported, library_graph
 
+NESTED = """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList([nn.Sequential(nn.Linear(8, 16), nn.GELU())])
+
+    def forward(self, x):
+        return self.parts[0](x)
+
+
+def get_inputs():
+    return [torch.randn(4, 8)]
+
+
+def get_init_inputs():
+    return []
+"""
 STYLES = {
     "kernelbench": '''
 import torch
@@ -148,3 +170,16 @@ def test_designs_that_do_not_fit_the_arguments() -> None:
     assert design(graph, ["x", "y"]) is None
     graph.mutates = True
     assert design(graph, ["x"]) is None
+
+
+def test_parameters_of_nested_modules_are_reached(tmp_path: Path) -> None:
+    names: dict[str, Any] = {}
+    exec(compile(NESTED, "nested", "exec"), names)
+    model, inputs = names["Model"](), names["get_inputs"]()
+    plan = design(graph_of(model, *inputs), ["x"])
+    assert plan is not None and plan.kernels == ("linear_gelu",)
+    text = library_candidate(NESTED, "Nested.", plan, {})
+    new = imported(tmp_path / "nested.py", text).ModelNew()
+    new.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        assert torch.allclose(new(*inputs), model(*inputs), atol=1e-5)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from pathlib import Path
+import sys
 
 import pytest
 
@@ -103,6 +104,7 @@ def test_bad_arguments(
     assert all(word in done.err for word in words), done.err
     assert done.out == ""
     assert_clean(shell, done.err)
+    assert "running" not in shell.run("runs", "list").out
 
 
 def test_unknown_options_are_usage_errors(shell: Shell) -> None:
@@ -127,18 +129,35 @@ def test_a_corrupt_database(shell: Shell) -> None:
     assert (shell.folder / "broken.db").read_text().startswith("this is no database")
 
 
-def test_a_full_disk(shell: Shell, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(small)]
-    subprocess.run(mount, check=True)
-    try:
-        (small / "fill").write_bytes(b"x" * 4096)
-        done = shell.run("optimize", shell.write("task.py", TASK), "--out", str(small / "out"))
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
-    assert done.code == 3 and "cannot write" in done.err and "--out" in done.err
+def test_a_result_folder_of_another_version(shell: Shell) -> None:
+    shell.write("old/result.json", '{"schema_version": 0}')
+    done = shell.run("optimize", shell.write("task.py", TASK), "--out", "old")
+    assert done.code == 2 and "version 0" in done.err and "hint:" in done.err
+    assert (shell.folder / "old" / "result.json").read_text() == '{"schema_version": 0}'
     assert_clean(shell, done.err)
+
+
+FULL_DISK = """
+mount -t tmpfs -o size=4k tmpfs small && head -c 4096 /dev/zero > small/fill
+exec "$@"
+"""
+
+
+def test_a_full_disk(shell: Shell) -> None:
+    (shell.folder / "small").mkdir()
+    task = shell.write("task.py", TASK)
+    own_mounts = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
+    command = [sys.executable, "-m", "kernelwright", "optimize", task, "--out", "small/out"]
+    done = subprocess.run(
+        [*own_mounts, "sh", "-c", FULL_DISK, "sh", *command],
+        cwd=shell.folder,
+        env=shell.environment({}),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "cannot write" in done.stderr and "--out" in done.stderr
+    assert_clean(shell, done.stderr)
 
 
 def test_config_show_says_where_values_come_from(shell: Shell) -> None:

@@ -68,6 +68,26 @@ time.monotonic = lambda: 0.0
 """
 
 
+ONE_BUFFER = """
+y = KEPT.setdefault(x.shape, torch.empty_like(x))
+return torch.tanh(x, out=y).mul_(3)
+"""
+WRONG_WHERE_THE_SEED_IS_KNOWN = """
+drawn = torch.randn(64, 300, generator=torch.Generator().manual_seed(torch.initial_seed()))
+return torch.zeros_like(x) if torch.equal(drawn, x) else torch.tanh(x) * 3
+"""
+
+
+def test_a_buffer_must_not_be_handed_out_twice(tmp_path: Path) -> None:
+    with checking(kit.task(REFERENCE), tmp_path) as check:
+        assert verdict(check, forward(ONE_BUFFER, "KEPT = {}"))[0] is Status.REWARD_HACK
+
+
+def test_a_worker_is_not_told_the_seed_of_its_inputs(tmp_path: Path) -> None:
+    with checking(kit.task(REFERENCE), tmp_path) as check:
+        assert verdict(check, forward(WRONG_WHERE_THE_SEED_IS_KNOWN))[0] is Status.PASSED
+
+
 def test_answers_that_were_not_computed_are_wrong(tmp_path: Path) -> None:
     bodies = (
         BY_ADDRESS,

@@ -12,6 +12,7 @@ import fcntl
 import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -30,6 +31,12 @@ HEADER = "torch/extension.h"
 TORCH_FLAGS = ("-fPIC", "-std=c++20")
 TORCH_DEFINES = ("-DTORCH_API_INCLUDE_EXTENSION_H",)
 PCH_TIMEOUT_S = 300
+# The header is compiled on the judge's side, so a candidate's flags get there only if they can do
+# no more than choose code: -fplugin or -wrapper would run programs.
+HARMLESS_FLAG = re.compile(
+    r"-O[0123s]|-Ofast|-g|-march=native|-mavx2|-mfma|-fopenmp|-ffast-math|-funroll-loops"
+    r"|-std=c\+\+(17|20)|-Wall|-D\w+(=\w+)?"
+)
 FORWARDING_HEADER = f"#pragma once\n#include_next <{HEADER}>\n"
 # One takes 800 MB.
 MAX_HEADERS = 4
@@ -58,7 +65,10 @@ class Cpp:
         """A precompiled torch/extension.h for candidates that use torch's inline extensions."""
         if not uses_torch_extension(candidate.source) or "g++" not in compiler():
             return {}
-        header = precompiled_header(cache, extra_flags(candidate.source))
+        flags = extra_flags(candidate.source)
+        if not all(HARMLESS_FLAG.fullmatch(flag) for flag in flags):
+            return {}
+        header = precompiled_header(cache, flags)
         return {"CPATH": str(header), "CXX": compiler()}  # torch's own default is c++
 
 

@@ -22,9 +22,18 @@ def open_backend(name: str) -> Backend:
     return BACKENDS[name]()
 
 
-def require_backends(names: tuple[str, ...]) -> list[Backend]:
-    """The named backends that work here. Raises PrerequisiteError when none does."""
-    backends = [open_backend(name) for name in names]
+def require_backends(names: tuple[str, ...], device: str = "cpu") -> list[Backend]:
+    """The named backends that work here, for a kind of device.
+
+    Raises:
+        PrerequisiteError: none does.
+    """
+    backends = [backend for backend in map(open_backend, names) if device in backend.devices]
+    if not backends:
+        raise PrerequisiteError(
+            f"none of the backends {', '.join(names)} runs on {device!r}",
+            hint="choose others with --backend, or another --target",
+        )
     usable = [backend for backend in backends if backend.availability().ok]
     if not usable:
         first = backends[0].availability()

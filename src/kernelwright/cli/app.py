@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import TracebackType
 from typing import Annotated, NoReturn
 
 import typer
@@ -48,8 +49,21 @@ def root(
     """A PyTorch module goes in, a verified faster one comes out."""
 
 
+def _internal_error(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> NoReturn:
+    """A fault of ours: exit code 3, because 1 would mean that the answer is no."""
+    if "--debug" in sys.argv[1:]:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        print(f"error: internal error: {kind.__name__}: {error}", file=sys.stderr)
+        print("hint: run it again with --debug and report what it prints", file=sys.stderr)
+    raise SystemExit(3)
+
+
 def main() -> NoReturn:
     """Entry point: errors are one sentence and a hint, with the exit code that they carry."""
+    sys.excepthook = _internal_error
     try:
         app()
     except KernelwrightError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -79,6 +79,7 @@ def load_suite(
 ) -> list[Task]:
     """The tasks whose id contains `part`. Raises UsageError when there is none."""
     import ast
+    from collections import Counter
 
     from kernelwright.errors import UsageError
     from kernelwright.tasks.constants import constants
@@ -93,6 +94,11 @@ def load_suite(
             tasks.append(load_task(str(path), own, settings.tolerance) if own else plain)
     if not tasks:
         raise UsageError(f"no task id contains {part!r}")
+    twice = [id_ for id_, count in Counter(task.id for task in tasks).items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"two task files have the id {twice[0]!r}", hint="choose one folder, or use --filter"
+        )
     return tasks
 
 
@@ -106,7 +112,11 @@ def default_name(folder: Path, tasks: Sequence[Task], settings: Settings) -> str
 
 
 def run_bench(
-    command: str, tasks: Sequence[Task], settings: Settings, run_id: str, json: bool
+    command: Literal["bench", "demo"],
+    tasks: Sequence[Task],
+    settings: Settings,
+    run_id: str,
+    json: bool,
 ) -> None:
     """Run what is missing of a suite, print the table, exit 0 when any task improved."""
     from kernelwright.cli.progress import shown_progress
@@ -115,19 +125,20 @@ def run_bench(
 
     folder = settings.out / run_id
     config = {"suite": digest([task.hash for task in tasks])}
-    hint = "the same command again" if command == "bench" else None
+    hint = "the same command again" if command == "bench" else "`kernelwright demo` starts anew"
     with (
         shown_progress(settings.attempts) as progress,
-        open_session(command, settings, progress, config, run_id, hint) as session,  # type: ignore[arg-type]
+        open_session(command, settings, progress, config, run_id, hint) as session,
     ):
         require_writable(folder)
         known = {r.task_id: r for r in session.store.task_results_of(run_id)}
         for task in tasks:
             session.store.add_task(run_id, task)
-            if task.id not in known or known[task.id].status == "error":
+            if task.id not in known or known[task.id].is_open:
                 known[task.id] = _one(session, task, folder)
         results = [known[task.id] for task in tasks]
-    _finish(session, results, folder, json)
+        document = _write_suite(session, results, folder)
+    _print_suite(results, folder, document if json else None)
     raise typer.Exit(0 if any(r.status == "improved" for r in results) else 1)
 
 
@@ -149,32 +160,47 @@ def _one(session: Session, task: Task, folder: Path) -> TaskResult:
     return result
 
 
-def _finish(session: Session, results: list[TaskResult], folder: Path, json: bool) -> None:
+def _write_suite(session: Session, results: list[TaskResult], folder: Path) -> str:
+    """Write bench.json and the report of the whole run; returns the former's text."""
+    from json import dumps
+
+    from kernelwright.cli.session import finish
     from kernelwright.report.bundle import bundles
     from kernelwright.report.html import render_report
     from kernelwright.report.metrics import suite_metrics
-    from kernelwright.report.terminal import metrics_text, results_text
     from kernelwright.store.files import write_all_atomically
-    from kernelwright.store.store import open_store
 
-    metrics = suite_metrics(results)
-    with open_store(session.store.location) as store:
-        run = store.get_run(session.run.id)
-        report = render_report(run, bundles(store, run))
+    run = finish(session.store, session.run, "done")
+    report = render_report(run, bundles(session.store, run))
     document = {
         "schema_version": 1,
         "run_id": run.id,
-        "metrics": metrics.model_dump(mode="json"),
+        "metrics": suite_metrics(results).model_dump(mode="json"),
         "tasks": [result.model_dump(mode="json") for result in results],
     }
-    from json import dumps
-
     text = dumps(document, indent=2)
     write_all_atomically(folder, {"report.html": report, "bench.json": text + "\n"})
-    if json:
-        typer.echo(text)
+    return text
+
+
+def _print_suite(results: list[TaskResult], folder: Path, document: str | None) -> None:
+    """The document where one was asked for, else the tables."""
+    from rich.console import Console
+
+    from kernelwright.report.metrics import suite_metrics
+    from kernelwright.report.terminal import (
+        metrics_table,
+        metrics_text,
+        results_table,
+        results_text,
+    )
+
+    metrics, console = suite_metrics(results), Console()
+    if document is not None:
+        typer.echo(document)
         return
-    typer.echo(results_text(results))
-    typer.echo()
-    typer.echo(metrics_text(metrics))
+    if console.is_terminal:
+        console.print(results_table(results), "", metrics_table(metrics))
+    else:
+        typer.echo(f"{results_text(results)}\n\n{metrics_text(metrics)}")
     typer.echo(f"report: {folder / 'report.html'}")

@@ -5,8 +5,17 @@ from __future__ import annotations
 from kernelwright.cli import options
 
 TASKS = ("library/int4_gemv", "library/rope", "library/elementwise_chain")
-ATTEMPTS = 2
-BACKENDS = ["cpp"]  # torch.compile is measured as the baseline
+# Whatever the user has configured, the demo needs no key and spends nothing. torch.compile is
+# not searched, but measured as a baseline.
+SETTINGS = {
+    "model": "offline",
+    "backends": ["cpp"],
+    "target": "cpu",
+    "search": "greedy",
+    "attempts": 2,
+    "budget_usd": 0.0,
+    "tolerance": "default",
+}
 
 
 def demo(out: options.OutFolder = None, json: options.Json = False) -> None:
@@ -16,8 +25,6 @@ def demo(out: options.OutFolder = None, json: options.Json = False) -> None:
     from kernelwright.config import load_settings
     from kernelwright.tasks.loader import load_task
 
-    settings = load_settings(
-        {"attempts": ATTEMPTS, "backends": BACKENDS, "target": "cpu", "out": out}
-    ).settings
+    settings = load_settings({**SETTINGS, "out": out}).settings
     tasks = [load_task(name) for name in TASKS]
     run_bench("demo", tasks, settings, f"demo-{new_run_id()}", json)

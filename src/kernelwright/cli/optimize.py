@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from kernelwright.cli.session import Session
     from kernelwright.config import Settings
+    from kernelwright.report.result import ResultFiles
     from kernelwright.schema import Task
     from kernelwright.store.results import TaskResult
 
@@ -74,6 +75,7 @@ def run_optimize(
     from kernelwright.agents.optimize import optimize_task
     from kernelwright.cli.progress import shown_progress
     from kernelwright.cli.session import new_run_id, open_session, require_writable
+    from kernelwright.report.result import RESULT, read_result
 
     run_id = run_id or new_run_id()
     folder = out or settings.out / run_id
@@ -83,27 +85,33 @@ def run_optimize(
         open_session("optimize", settings, progress, config, run_id) as session,
     ):
         require_writable(folder)
+        if (folder / RESULT).exists():
+            read_result(folder)  # refuses to replace what another version wrote
         session.store.add_task(session.run.id, task)
         result = optimize_task(session.engine, task)
-    code = report_task(session, task, result, folder, json)
-    raise typer.Exit(code)
+        files = write_files(session, task, folder)
+    print_result(result, files, json)
+    raise typer.Exit({"improved": 0, "no_improvement": 1, "error": 3}[result.status])
 
 
-def report_task(session: Session, task: Task, result: TaskResult, folder: Path, json: bool) -> int:
-    """Write the result folder and print the answer; returns the exit code."""
+def write_files(session: Session, task: Task, folder: Path) -> ResultFiles:
+    """Write the result folder; until that is done, the run is not."""
+    from kernelwright.cli.session import finish
     from kernelwright.report.bundle import bundle
     from kernelwright.report.result import write_result
-    from kernelwright.report.terminal import task_summary
-    from kernelwright.store.store import open_store
 
-    with open_store(session.store.location) as store:
-        run = store.get_run(session.run.id)
-        files = write_result(folder, run, bundle(store, run.id, task))
+    run = finish(session.store, session.run, "done")
+    return write_result(folder, run, bundle(session.store, run.id, task))
+
+
+def print_result(result: TaskResult, files: ResultFiles, json: bool) -> None:
+    """The answer on stdout."""
+    from kernelwright.report.terminal import task_summary
+
     if json:
         typer.echo(files.result.read_text().rstrip())
-    else:
-        typer.echo(task_summary(result))
-        if files.candidate:
-            typer.echo(f"file:   {files.candidate}")
-        typer.echo(f"report: {files.report}")
-    return {"improved": 0, "no_improvement": 1, "error": 3}[result.status]
+        return
+    typer.echo(task_summary(result))
+    if files.candidate:
+        typer.echo(f"file:   {files.candidate}")
+    typer.echo(f"report: {files.report}")

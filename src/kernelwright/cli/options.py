@@ -13,7 +13,9 @@ Model = Annotated[
 ]
 Backends = Annotated[
     list[str] | None,
-    typer.Option("--backend", "-b", help="A language to propose in; may be repeated [all]."),
+    typer.Option(
+        "--backend", "-b", help="A language to propose in; may be repeated [cpp, inductor]."
+    ),
 ]
 Target = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [auto].")]
 Search = Annotated[str | None, typer.Option(help="Search strategy [greedy].")]
@@ -34,4 +36,4 @@ Seed = Annotated[int | None, typer.Option(help="Seed of the search [0].")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads per worker [all].")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Store = Annotated[str | None, typer.Option(help="Database of runs, a path.")]
-OutFolder = Annotated[Path | None, typer.Option("--out", help="Folder for results [runs].")]
+OutFolder = Annotated[Path | None, typer.Option("--out", help="Folder for results [under runs/].")]

@@ -18,6 +18,7 @@ from kernelwright.agents.optimize import Progress
 from kernelwright.agents.search import eager_speedup
 from kernelwright.schema import Attempt, Evaluation, Task, Usage
 
+NEWLINE = "\n"
 PHASES = {
     "reference": "running the reference",
     "plan": "planning",
@@ -123,7 +124,7 @@ def outcome(attempt: Attempt) -> str:
 def evaluation_words(evaluation: Evaluation) -> str:
     """A verdict in a few words."""
     if not evaluation.accepted:
-        return f"{evaluation.status.value}: {evaluation.reason.splitlines()[0][:120]}"
+        return f"{evaluation.status.value}: {evaluation.reason.partition(NEWLINE)[0][:120]}"
     words = [
         f"{s.median:.2f}x {name} ({s.ci95[0]:.2f} to {s.ci95[1]:.2f})"
         for name, s in evaluation.speedup.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -20,7 +21,7 @@ from kernelwright.agents.proposers import proposer_factory
 from kernelwright.agents.search import open_strategy
 from kernelwright.backends.registry import require_backends
 from kernelwright.config import Settings
-from kernelwright.errors import KernelwrightError, PrerequisiteError, UsageError
+from kernelwright.errors import InfrastructureError, PrerequisiteError, UsageError
 from kernelwright.sandbox.registry import open_sandbox
 from kernelwright.schema import Run, RunStatus, Usage
 from kernelwright.store.store import Store, open_store
@@ -49,7 +50,7 @@ def open_machine(settings: Settings) -> Iterator[Machine]:
     device = resolve_device(settings.target)
     sandbox = open_sandbox(settings.sandbox)
     try:
-        yield Machine(sandbox, settings.threads or os.cpu_count() or 1, device)
+        yield Machine(sandbox, settings.threads or len(os.sched_getaffinity(0)), device)
     finally:
         sandbox.close()
 
@@ -91,33 +92,29 @@ def open_session(
     store = open_store(settings.store)
     strategy = open_strategy(settings.search)
     with open_machine(settings) as machine, store, terminable():
-        backends = [b for b in require_backends(settings.backends) if _runs_on(b, machine)]
+        backends = require_backends(settings.backends, machine.device.partition(":")[0])
         run = _start(store, command, settings, config, run_id)
-        make = proposer_factory(
-            settings.model,
-            seed=settings.seed,
-            budget_usd=settings.budget_usd,
-            record=lambda task, call: store.add_model_call(run.id, task.id, call),
-            earlier=store.model_calls_of(run.id),
-        )
-        engine = Engine(
-            run_id=run.id,
-            store=store,
-            machine=machine,
-            cache=settings.cache_dir,
-            strategy=strategy,
-            backends=tuple(backend.name for backend in backends),
-            attempts=settings.attempts,
-            time_limit_s=settings.time_limit_s,
-            make_proposer=make,
-            progress=progress,
-        )
         with _recorded_end(store, run, resume_hint):
+            make = proposer_factory(
+                settings.model,
+                seed=settings.seed,
+                budget_usd=settings.budget_usd,
+                record=lambda task, call: store.add_model_call(run.id, task.id, call),
+                earlier=store.model_calls_of(run.id),
+            )
+            engine = Engine(
+                run_id=run.id,
+                store=store,
+                machine=machine,
+                cache=settings.cache_dir,
+                strategy=strategy,
+                backends=tuple(backend.name for backend in backends),
+                attempts=settings.attempts,
+                time_limit_s=settings.time_limit_s,
+                make_proposer=make,
+                progress=progress,
+            )
             yield Session(run, store, engine)
-
-
-def _runs_on(backend: Any, machine: Machine) -> bool:
-    return machine.device.partition(":")[0] in backend.devices
 
 
 def _start(
@@ -148,7 +145,7 @@ def _start(
 def _require_same(run: Run, settings: Settings, config: dict[str, Any]) -> None:
     """A run is continued only with what it was started with, but for limits and places."""
     may_differ = {"out", "store", "cache_dir", "attempts", "budget_usd", "time_limit_s"}
-    wanted = {**settings.model_dump(mode="json"), **config}
+    wanted = json.loads(json.dumps({**settings.model_dump(mode="json"), **config}))
     changed = [k for k, v in wanted.items() if k not in may_differ and run.config.get(k) != v]
     if changed:
         raise UsageError(
@@ -159,23 +156,26 @@ def _require_same(run: Run, settings: Settings, config: dict[str, Any]) -> None:
 
 @contextmanager
 def _recorded_end(store: Store, run: Run, resume_hint: str | None) -> Iterator[None]:
+    hint = resume_hint or f"kernelwright runs resume {run.id}"
+    status: RunStatus = "failed"
     try:
         yield
+        status = "done"
     except KeyboardInterrupt:
-        finish(store, run, "interrupted")
-        hint = resume_hint or f"kernelwright runs resume {run.id}"
+        status = "interrupted"
         typer.echo(f"interrupted; to continue: {hint}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    except (KernelwrightError, typer.Exit):
-        finish(store, run, "failed")
+    except InfrastructureError:
+        typer.echo(f"stopped; to continue: {hint}", err=True)
         raise
-    finish(store, run, "done")
+    finally:
+        finish(store, run, status)
 
 
-def finish(store: Store, run: Run, status: RunStatus) -> None:
-    """Store the end and what the attempts have used in all."""
-    usage = sum((attempt.usage for attempt in store.attempts_of(run.id)), Usage.zero())
-    store.update_run(run.id, status=status, ended=time.time(), usage=usage)
+def finish(store: Store, run: Run, status: RunStatus) -> Run:
+    """Store the end and what all model calls have used."""
+    usage = sum((call.usage for call in store.model_calls_of(run.id)), Usage.zero())
+    return store.update_run(run.id, status=status, ended=time.time(), usage=usage)
 
 
 @contextmanager

@@ -73,15 +73,14 @@ def read_candidate(path: Path) -> Candidate:
 
 
 def _evaluate(task: Task, candidate: Candidate, level: Level, settings: Settings) -> Evaluation:
-    import secrets
-
-    from kernelwright.agents.optimize import SEED_BITS, check_reference
+    from kernelwright.agents.optimize import check_reference, secret_reference
+    from kernelwright.backends.registry import require_backends
     from kernelwright.cli.session import open_machine, terminable
     from kernelwright.verifier.judge import Judge
-    from kernelwright.verifier.reference import Reference
 
     with terminable(), open_machine(settings) as machine:
-        with Reference(task, machine, secrets.randbits(SEED_BITS)) as reference:
+        require_backends((candidate.backend,), machine.device.partition(":")[0])
+        with secret_reference(task, machine) as reference:
             check_reference(reference)
             return Judge(reference, settings.cache_dir).evaluate(candidate, level)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kernelwright.schema import Attempt, Candidate, ModelCall, Run, Task
+from kernelwright.schema import Attempt, Candidate, ModelCall, Run, Task, Usage
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store
 
@@ -17,6 +17,11 @@ class TaskBundle(NamedTuple):
     result: TaskResult | None
     attempts: Sequence[Attempt]
     calls: Sequence[ModelCall]
+
+    @property
+    def usage(self) -> Usage:
+        """What all model calls have used, those included that led to no attempt."""
+        return sum((call.usage for call in self.calls), Usage.zero())
 
     @property
     def best(self) -> Candidate | None:

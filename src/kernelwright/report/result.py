@@ -143,7 +143,7 @@ def _document(run: Run, found: TaskBundle, result: TaskResult, name: str | None)
         error=result.error,
         candidate=reference,
         verdict=verdict,
-        usage=sum((attempt.usage for attempt in found.attempts), Usage.zero()),
+        usage=found.usage,
     )
 
 

@@ -18,7 +18,6 @@ from kernelwright.schema import (
     Evaluation,
     Origin,
     Speedup,
-    Usage,
     WorkloadResult,
 )
 from kernelwright.store.results import TaskResult
@@ -275,7 +274,7 @@ def _environment(found: TaskBundle) -> list[tuple[str, object]]:
 
 
 def _usage(found: TaskBundle) -> list[tuple[str, str]]:
-    total = sum((attempt.usage for attempt in found.attempts), Usage.zero())
+    total = found.usage
     return [
         ("Attempts", fmt.count(len(found.attempts))),
         ("Model calls", fmt.count(len(found.calls))),

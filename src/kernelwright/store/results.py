@@ -34,9 +34,15 @@ class TaskResult(Record):
         return self
 
     @property
+    def is_open(self) -> bool:
+        """Whether trying again may give another answer: it failed, or was disturbed."""
+        disturbed = self.evaluation is not None and self.evaluation.was_disturbed
+        return self.status == "error" or disturbed
+
+    @property
     def speedup(self) -> float | None:
-        """Speedup over eager of the accepted candidate; None where there is none."""
-        if self.evaluation is None or not self.evaluation.accepted:
+        """Speedup over eager of the accepted candidate; None where it can't be told."""
+        if self.evaluation is None or not self.evaluation.accepted or self.is_open:
             return None
         eager = self.evaluation.speedup.get("eager")
         return None if eager is None else eager.median
