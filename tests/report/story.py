@@ -74,7 +74,7 @@ def unlucky_task() -> TaskBundle:
     result = TaskResult(
         task_id=task.id, status="no_improvement", candidate_hash=best.hash, evaluation=final
     )
-    return TaskBundle(task, result, attempts, [samples.call()])
+    return TaskBundle(task, result, attempts, [samples.call(), samples.call(usage=Usage())])
 
 
 def broken_task() -> TaskBundle:
