@@ -33,7 +33,7 @@ from kernelwright.cli.session import open_session  # noqa: E402
 from kernelwright.config import Settings  # noqa: E402
 from kernelwright.sandbox.process import ProcessWorker  # noqa: E402
 from kernelwright.tasks.loader import load_task  # noqa: E402
-from kernelwright.verifier import judge, reference, timing  # noqa: E402
+from kernelwright.verifier import reference, timing, trial  # noqa: E402
 from kernelwright.verifier.channel import Channel  # noqa: E402
 
 HELP_RUNS = 15
@@ -63,7 +63,7 @@ def main() -> None:
     clocked(Channel, "request", "workers")
     clocked(ProcessWorker, "__init__", "workers")
     clocked(ProcessWorker, "kill", "workers")
-    clocked(judge, "compare", "judge")
+    clocked(trial, "compare", "judge")
     clocked(reference, "distribute", "judge")
     clocked(timing, "ratio_interval", "judge")
     clocked(timing, "bootstrap_median", "judge")
