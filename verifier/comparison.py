@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import torch
 
-from kernelwright.schema import Status, ToleranceName
+from kernelwright.schema import ToleranceName
 
 ERROR_RATIO = 8.0
 ULPS = 32.0
@@ -41,11 +41,6 @@ class Difference(NamedTuple):
     reference_max_abs_error: float
     margin: float
     """Largest error over allowed error."""
-
-    @property
-    def status(self) -> Status:
-        """The verdict this difference means."""
-        return Status.PASSED if self.reason is None else Status.INCORRECT_NUMERICAL
 
 
 def compare(

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelwright.schema import Status, ToleranceName
+from kernelwright.schema import ToleranceName
 from kernelwright.verifier.comparison import ERROR_RATIO, ULPS, compare
 
 TOLERANCES: tuple[ToleranceName, ...] = ("default", "kernelbench")
@@ -37,7 +37,7 @@ def test_the_reference_is_right_and_a_lower_precision_is_not(seed: int, scale: f
     for bits in (10, 7):
         for truth in (golden, None):
             difference = compare(rounded(reference, bits), reference, truth)
-            assert difference.status is Status.INCORRECT_NUMERICAL
+            assert difference.reason is not None
             assert difference.margin > 2
 
 

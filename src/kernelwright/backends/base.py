@@ -25,10 +25,6 @@ class Backend(Protocol):
         """Its name on the command line."""
 
     @property
-    def is_custom(self) -> bool:
-        """Whether its candidates carry code of their own, or configure a compiler."""
-
-    @property
     def devices(self) -> tuple[str, ...]:
         """Kinds of device its candidates run on: `cpu`, `cuda`."""
 

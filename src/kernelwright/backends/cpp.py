@@ -46,7 +46,6 @@ class Cpp:
     """C++ with g++ (or $CXX)."""
 
     name = "cpp"
-    is_custom = True
     devices = ("cpu",)
 
     def availability(self) -> Availability:

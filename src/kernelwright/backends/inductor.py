@@ -15,7 +15,6 @@ class Inductor:
     """torch.compile with the default (inductor) compiler."""
 
     name = "inductor"
-    is_custom = False
     devices = ("cpu", "cuda")
 
     def availability(self) -> Availability:

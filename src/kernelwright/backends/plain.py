@@ -14,7 +14,6 @@ class PlainTorch:
     """PyTorch's own operators only."""
 
     name = "torch"
-    is_custom = False
     devices = ("cpu", "cuda")
 
     def availability(self) -> Availability:

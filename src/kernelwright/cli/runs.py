@@ -57,10 +57,12 @@ def show(run: RunId, store: options.Store = None, json: options.Json = False) ->
         found = opened.get_run(run)
         attempts = opened.attempts_of(found.id)
         results = opened.task_results_of(found.id)
+        events = opened.events_of(found.id)
     if json:
         document = {
             "run": found.model_dump(mode="json"),
             "attempts": [attempt.model_dump(mode="json") for attempt in attempts],
+            "events": [event.model_dump(mode="json") for event in events],
             "results": [result.model_dump(mode="json") for result in results],
         }
         typer.echo(dumps(document, indent=2))
@@ -68,6 +70,8 @@ def show(run: RunId, store: options.Store = None, json: options.Json = False) ->
     _print_run(found)
     for attempt in attempts:
         typer.echo(f"{attempt.task_id}: attempt {attempt.number}: {outcome(attempt)}")
+    for event in events:
+        typer.echo(event.text)
     if results:
         from kernelwright.report.terminal import results_text
 
