@@ -48,6 +48,7 @@ def bench(
     Results are written as they come; the same command again does what is missing. A --set value
     goes to the tasks that have a constant of that name.
     """
+    from kernelwright.cli.names import check_names
     from kernelwright.config import load_settings
     from kernelwright.tasks.constants import parse_setting
     from kernelwright.tasks.loader import suite_files
@@ -69,6 +70,7 @@ def bench(
             "store": store,
         }
     ).settings
+    check_names(settings)
     values = dict(map(parse_setting, set_ or []))
     tasks = load_suite(suite_files(folder), values, settings, filter_)[:limit]
     run_bench("bench", tasks, settings, run or default_name(folder, tasks, settings), json)

@@ -40,6 +40,7 @@ def optimize(
 
     Exit code 0: a verified faster file was written. 1: nothing faster was found.
     """
+    from kernelwright.cli.names import check_names
     from kernelwright.config import load_settings
     from kernelwright.tasks.constants import parse_setting
     from kernelwright.tasks.loader import load_task
@@ -60,6 +61,7 @@ def optimize(
             "store": store,
         }
     ).settings
+    check_names(settings)
     loaded = load_task(task, dict(map(parse_setting, set_ or [])), settings.tolerance)
     run_optimize(loaded, settings, out, json)
 

@@ -1,0 +1,24 @@
+"""Names and keys checked before anything heavy is imported: a typo is answered at once."""
+
+from __future__ import annotations
+
+from kernelwright.agents.search import open_strategy
+from kernelwright.backends.registry import open_backend
+from kernelwright.config import Settings
+from kernelwright.llm.registry import open_model
+
+OFFLINE = "offline"
+
+
+def check_names(settings: Settings) -> None:
+    """Open what the settings name.
+
+    Raises:
+        UsageError: a search strategy, backend or model of that name does not exist.
+        PrerequisiteError: the model's key is missing.
+    """
+    open_strategy(settings.search)
+    for backend in settings.backends:
+        open_backend(backend)
+    if settings.model != OFFLINE:
+        open_model(settings.model)
