@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
+from kernelwright.config import OFFLINE
 from kernelwright.schema import ModelCall, Task
 from kernelwright.verifier.reference import Reference
-
-OFFLINE = "offline"
 
 
 def proposer_factory(

@@ -26,6 +26,12 @@ from pydantic import (
 from kernelwright.errors import UsageError, did_you_mean
 
 ENV_PREFIX = "KERNELWRIGHT_"
+OFFLINE = "offline"
+"""The `model` that is no language model."""
+LIMITS_AND_PLACES = frozenset(
+    {"out", "store", "cache_dir", "attempts", "budget_usd", "time_limit_s"}
+)
+"""Settings that may differ between the parts of one run; the others say what the run is."""
 PROJECT_FILE = "kernelwright.toml"
 
 SandboxName = Literal["auto", "process"]
@@ -103,7 +109,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    model: Name = "offline"
+    model: Name = OFFLINE
     """Who proposes: `offline` (no language model), `provider/name`, or `replay`."""
     backends: Names = ("cpp", "inductor")
     """Languages that candidates may be written in; a comma-separated text or a list."""

@@ -106,10 +106,11 @@ def load_suite(
 
 def default_name(folder: Path, tasks: Sequence[Task], settings: Settings) -> str:
     """The same for the same command, so that it continues its own run."""
+    from kernelwright.config import LIMITS_AND_PLACES
     from kernelwright.schema import digest
 
-    limits = {"out", "store", "cache_dir", "attempts", "budget_usd", "time_limit_s"}
-    what = [settings.model_dump(mode="json", exclude=limits), [task.hash for task in tasks]]
+    named = settings.model_dump(mode="json", exclude=set(LIMITS_AND_PLACES))
+    what = [named, [task.hash for task in tasks]]
     return f"bench-{folder.resolve().name}-{digest(what)[:8]}"
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from kernelwright.agents.search import open_strategy
 from kernelwright.backends.registry import open_backend
-from kernelwright.config import Settings
+from kernelwright.config import OFFLINE, Settings
 from kernelwright.llm.registry import open_model
-
-OFFLINE = "offline"
 
 
 def check_names(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from kernelwright.agents.optimize import Engine, Progress
 from kernelwright.agents.proposers import proposer_factory
 from kernelwright.agents.search import open_strategy
 from kernelwright.backends.registry import require_backends
-from kernelwright.config import Settings
+from kernelwright.config import LIMITS_AND_PLACES, Settings
 from kernelwright.errors import InfrastructureError, PrerequisiteError, UsageError
 from kernelwright.sandbox.registry import open_sandbox
 from kernelwright.schema import Run, RunStatus, Usage
@@ -144,9 +144,10 @@ def _start(
 
 def _require_same(run: Run, settings: Settings, config: dict[str, Any]) -> None:
     """A run is continued only with what it was started with, but for limits and places."""
-    may_differ = {"out", "store", "cache_dir", "attempts", "budget_usd", "time_limit_s"}
     wanted = json.loads(json.dumps({**settings.model_dump(mode="json"), **config}))
-    changed = [k for k, v in wanted.items() if k not in may_differ and run.config.get(k) != v]
+    changed = [
+        k for k, v in wanted.items() if k not in LIMITS_AND_PLACES and run.config.get(k) != v
+    ]
     if changed:
         raise UsageError(
             f"run {run.id!r} was started with other settings: {', '.join(sorted(changed))}",
