@@ -14,13 +14,21 @@ class WorkerSpec(Record):
     """What to start."""
 
     argv: tuple[str, ...]
-    """Arguments after the interpreter; `{fd}` stands for the channel's descriptor."""
+    """Arguments after the interpreter; `{fd}` stands for the channel's descriptor, `{shared}` for
+    that of the shared memory."""
     env: Mapping[str, str]
     """Added to the sandbox's own clean environment; `{folder}` stands for the worker's private
     folder, `{path}` for the PATH it would get."""
     memory_bytes: int
     files: Mapping[str, str]
     """Read-only host folders to copy into the worker's private folder: name there -> host path."""
+    cores: tuple[int, ...] = ()
+    """CPUs to pin the worker to; those of this process when empty."""
+    shared_bytes: int = 0
+    """Size of the memory that host and worker share; it takes room only where it is written."""
+    warm: bool = False
+    """`argv[0]` is a file; an interpreter that has imported torch already may run it. Not for an
+    environment that is read when a program starts, as LD_PRELOAD is."""
 
 
 class WorkerProcess(Protocol):
@@ -34,8 +42,16 @@ class WorkerProcess(Protocol):
     def folder(self) -> Path:
         """The worker's private folder as the host sees it; gone after `kill`."""
 
+    @property
+    def pid(self) -> int:
+        """The worker's process id on the host."""
+
+    @property
+    def shared(self) -> int:
+        """Descriptor of the shared memory, for `os.pread` and `os.pwrite`; its size is fixed."""
+
     def freeze(self) -> None:
-        """Stop everything the worker started from running; it keeps its memory."""
+        """Stop the worker and what it started; returns when every thread of it stands still."""
 
     def thaw(self) -> None:
         """Let it run again."""
@@ -48,6 +64,9 @@ class WorkerProcess(Protocol):
 
     def cpu_seconds(self) -> float | None:
         """CPU time that the worker has used so far; None where it can't be told."""
+
+    def escaped(self) -> list[int]:
+        """Processes that the worker started and that `freeze` does not reach; killed by `kill`."""
 
     def stderr(self) -> str:
         """The last 200,000 characters of what it printed; empty after `kill`."""

@@ -20,7 +20,8 @@ from typing import NamedTuple
 from kernelwright.backends.base import Backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Candidate, Task, digest
-from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Prepared, Reference, call_seed
+from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, run_once
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.workers import (
     BUILD_FOLDER,
@@ -31,7 +32,6 @@ from kernelwright.verifier.workers import (
     start_worker,
 )
 
-BUILD_SEED_OFFSET = 900_000
 # torch's inline extensions ask ninja at every import whether something is to be done. Its files
 # name the folder that the build was made in, so in a copy it would do all of it again.
 NINJA = """#!/bin/sh
@@ -100,9 +100,7 @@ def _run_once(module: RemoteModule, candidate: Candidate, reference: Reference) 
     for workload in reference.workloads():
         prepared = reference.prepare(workload)
         load_candidate(module, candidate, prepared)
-        inputs = reference.fresh_inputs(prepared, BUILD_SEED_OFFSET)
-        module.put(workload.name, 0, inputs)
-        module.call(workload.name, 0, call_seed(reference.seed))
+        run_once(module, prepared, [prepared.like])
 
 
 def _keep(built: Path, folder: Path) -> None:

@@ -13,10 +13,14 @@ types of 16 bits and fewer, where only the result is rounded. The root mean squa
 are held to the same rule: where a step (rounding, a comparison) makes E large in one place, the
 rest of the tensor stays bounded. Without a golden value the reference takes its place and ULPS is
 multiplied by ERROR_RATIO; one that is not finite where the reference is counts as none.
+
+Inputs that are degenerate on purpose are judged `coarse`ly: sqrt(eps) takes the place of eps, s is
+at least 1, and places where the reference itself is not finite are left out.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -41,6 +45,9 @@ class Difference(NamedTuple):
     reference_max_abs_error: float
     margin: float
     """Largest error over allowed error."""
+    bits: float | None = None
+    """Right bits in the mean, -log2 of relative error; None where that says nothing."""
+    reference_bits: float | None = None
 
 
 def compare(
@@ -48,25 +55,32 @@ def compare(
     reference: torch.Tensor,
     golden: torch.Tensor | None,
     tolerance: ToleranceName = "default",
+    coarse: bool = False,
 ) -> Difference:
     """Compare one output; shapes and dtypes of candidate and reference are equal already."""
     if not (reference.is_floating_point() or reference.is_complex()):
         wrong = int((candidate != reference).sum())
         reason = f"{wrong} of {reference.numel()} integer values differ" if wrong else None
         return Difference(reason, float(wrong > 0), 0.0, float("inf") if wrong else 0.0)
-    nonfinite = _nonfinite_difference(candidate, reference, tolerance)
+    precision = torch.finfo(reference.dtype)
+    if precision.bits == 8:  # torch compares no float8
+        candidate, reference = candidate.float(), reference.float()
+    nonfinite = _nonfinite_difference(candidate, reference, tolerance, coarse)
     if nonfinite:
         return Difference(nonfinite, float("inf"), 0.0, float("inf"))
     if tolerance == "kernelbench":
         return _kernelbench(candidate, reference)
     if golden is not None and not bool(golden[reference.isfinite()].isfinite().all()):
         golden = None
-    return _against_golden(candidate, reference, golden)
+    return _against_golden(candidate, reference, golden, precision, coarse)
 
 
 def _nonfinite_difference(
-    candidate: torch.Tensor, reference: torch.Tensor, tolerance: ToleranceName
+    candidate: torch.Tensor, reference: torch.Tensor, tolerance: ToleranceName, coarse: bool
 ) -> str | None:
+    if coarse:
+        wrong = int((~candidate.isfinite() & reference.isfinite()).sum())
+        return f"{wrong} values are not finite where the reference's are" if wrong else None
     if tolerance == "kernelbench" and bool(reference.isnan().any()):
         return "NaN in the reference, which KernelBench takes for wrong"
     if not torch.equal(candidate.isnan(), reference.isnan()):
@@ -78,22 +92,38 @@ def _nonfinite_difference(
 
 
 def _against_golden(
-    candidate: torch.Tensor, reference: torch.Tensor, golden: torch.Tensor | None
+    candidate: torch.Tensor,
+    reference: torch.Tensor,
+    golden: torch.Tensor | None,
+    precision: torch.finfo,
+    coarse: bool,
 ) -> Difference:
     finite = reference.isfinite()
     tensors = (reference if golden is None else golden, reference, candidate)
     truth, own, other = (_wide(tensor)[finite] for tensor in tensors)
     if truth.numel() == 0:
         return Difference(None, 0.0, 0.0, 0.0)
-    own_error, error, scale = (own - truth).abs(), (other - truth).abs(), float(_rms(truth))
-    precision = torch.finfo(reference.dtype)
-    floor = (ULPS if precision.bits > 16 else ULPS_HALF) * precision.eps
-    if golden is None:
-        floor *= ERROR_RATIO
+    own_error, error, rms = (own - truth).abs(), (other - truth).abs(), float(_rms(truth))
+    floor, scale = _floor(precision, golden is None, coarse), max(rms, 1.0) if coarse else rms
     largest = float(own_error.max())
     allowed = (floor * truth.abs().clamp(min=scale)).clamp(min=ERROR_RATIO * largest)
-    mean_allowed = max(ERROR_RATIO * float(_rms(own_error)), floor * scale)
-    return _with_mean(_judge(error, allowed, largest), float(_rms(error)), mean_allowed)
+    mean, own_mean = float(_rms(error)), float(_rms(own_error))
+    found = _with_mean(
+        _judge(error, allowed, largest), mean, max(ERROR_RATIO * own_mean, floor * scale)
+    )
+    if coarse or golden is None:
+        return found
+    return found._replace(bits=_bits(mean, rms), reference_bits=_bits(own_mean, rms))
+
+
+def _floor(precision: torch.finfo, without_golden: bool, coarse: bool) -> float:
+    eps = math.sqrt(precision.eps) if coarse else precision.eps
+    floor = (ULPS if precision.bits > 16 else ULPS_HALF) * eps
+    return floor * ERROR_RATIO if without_golden else floor
+
+
+def _bits(error: float, scale: float) -> float | None:
+    return -math.log2(error / scale) if error > 0 and scale > 0 else None
 
 
 def _with_mean(difference: Difference, mean: float, allowed: float) -> Difference:
@@ -119,7 +149,11 @@ def _kernelbench(candidate: torch.Tensor, reference: torch.Tensor) -> Difference
         return Difference(None, 0.0, 0.0, 0.0)
     # torch.allclose(reference, candidate) is relative to the candidate.
     allowed = KERNELBENCH.get(reference.dtype, KERNELBENCH_OTHERS) * (1 + other.abs())
-    return _judge((other - truth).abs(), allowed, 0.0)
+    error = (other - truth).abs()
+    # The reference's own error is unknown here; as many bits as its type has is the best it can do.
+    own = 1.0 - math.log2(torch.finfo(reference.dtype).eps)
+    bits = _bits(float(_rms(error)), float(_rms(truth)))
+    return _judge(error, allowed, 0.0)._replace(bits=bits, reference_bits=own)
 
 
 def _judge(error: torch.Tensor, allowed: torch.Tensor, reference_error: float) -> Difference:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from kernelwright.schema import Evidence, Timing
-from kernelwright.verifier.reference import Prepared, Reference
+from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
 
 PROFILED_CALLS = 3
@@ -34,12 +35,12 @@ class Roof(NamedTuple):
 
 
 def gather(
-    reference: Reference, prepared: Prepared, module: RemoteModule, slot: int, timing: Timing
+    reference: Reference, prepared: Prepared, module: RemoteModule, timing: Timing
 ) -> Evidence:
     """The evidence on a timed candidate."""
     roof = memory_roof(reference, prepared)
     fraction = roof.time_us / timing.median_us
-    rows = module.profile(prepared.workload.name, slot, PROFILED_CALLS)
+    rows = module.profile(prepared.workload.name, 0, PROFILED_CALLS)
     facts = [
         f"{timing.median_us:.1f} us per call on workload {prepared.workload.name!r}",
         f"at least {roof.bytes_moved / 1e6:.2f} MB must be moved per call; at the measured copy "
@@ -52,9 +53,8 @@ def gather(
 
 def memory_roof(reference: Reference, prepared: Prepared) -> Roof:
     """Fewest bytes and measured bandwidth."""
-    inputs = reference.timed_inputs(prepared)[0].nbytes
     outputs = sum(spec.dtype.itemsize * _count(spec.shape) for spec in prepared.specs)
-    return Roof(inputs + prepared.state.nbytes + outputs, reference.bandwidth)
+    return Roof(prepared.like.nbytes + prepared.state.nbytes + outputs, reference.bandwidth)
 
 
 def _count(shape: tuple[int, ...]) -> int:

@@ -1,32 +1,88 @@
-"""Input distributions: what the judge does to the reference's own inputs before it sends them.
+"""Seeds, and input distributions: what the judge does to the reference's own inputs.
 
 Integer and boolean tensors are never touched: they are indices, labels or packed data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
+from kernelwright.schema import digest
 from kernelwright.verifier.levels import Distribution
-from kernelwright.verifier.remote import Values
+from kernelwright.verifier.values import Values
 
 LARGE, TINY = 32.0, 2.0**-10
+# Far beyond where exp overflows in float32 (88), and sums of squares still do not.
+EXTREME = 1e4
+EXTREME_HALF = 200.0  # float16 ends at 65504, and sums of products come near it
+
+Move = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+
+# Values may tie in these, and which of two equal ones comes first is free.
+WITH_TIES: tuple[Distribution, ...] = ("normal", "uniform", "zeros", "constant_rows")
+# Degenerate on purpose: they find overflow, division by zero and shortcuts, and the reference's own
+# rounding error says nothing about that of another order of operations there.
+COARSE: tuple[Distribution, ...] = ("zeros", "constant_rows", "extreme")
+
+
+def call_seed(seed: int) -> int:
+    """What torch is seeded with for a call whose inputs were drawn from `seed`; one-way."""
+    return int(digest(["call", seed])[:15], 16)
+
+
+def suits(distribution: Distribution, integer_results: bool) -> bool:
+    """Whether results on this distribution are determined by the inputs."""
+    return not (integer_results and distribution in WITH_TIES)
 
 
 def distribute(values: Values, distribution: Distribution, seed: int) -> Values:
     """The same inputs with their floating tensors moved to another distribution."""
+    if distribution == "reference":
+        return values
     generator = torch.Generator().manual_seed(seed)
-    return values.mapped(lambda tensor: _moved(tensor, distribution, generator))
+    move = MOVES[distribution]
+
+    def moved(tensor: torch.Tensor) -> torch.Tensor:
+        if not tensor.is_floating_point() or tensor.numel() < 2:
+            return tensor
+        return move(tensor.float() if tensor.dtype.itemsize == 1 else tensor, generator).to(
+            tensor.dtype
+        )
+
+    return values.mapped(moved)
 
 
-def _moved(
-    tensor: torch.Tensor, distribution: Distribution, generator: torch.Generator
-) -> torch.Tensor:
-    if distribution == "reference" or not tensor.is_floating_point() or tensor.numel() < 2:
-        return tensor
-    if distribution == "zero_mean":
-        return (tensor - tensor.double().mean()).to(tensor.dtype)
-    if distribution == "normal":
-        drawn = torch.empty_like(tensor)
-        return drawn.normal_(generator=generator)
-    return tensor * (LARGE if distribution == "large" else TINY)
+def _zero_mean(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:
+    return tensor - tensor.double().mean()
+
+
+def _normal(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return torch.empty_like(tensor).normal_(generator=generator)
+
+
+def _uniform(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return torch.empty_like(tensor).uniform_(generator=generator)
+
+
+def _constant_rows(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:
+    return tensor[..., :1].expand(tensor.shape)
+
+
+def _extreme(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:
+    largest = float(tensor.abs().max().float()) or 1.0
+    wanted = EXTREME_HALF if tensor.dtype == torch.float16 else EXTREME
+    return tensor * (wanted / largest)
+
+
+MOVES: dict[Distribution, Move] = {
+    "zero_mean": _zero_mean,
+    "normal": _normal,
+    "uniform": _uniform,
+    "large": lambda tensor, _: tensor * LARGE,
+    "tiny": lambda tensor, _: tensor * TINY,
+    "zeros": lambda tensor, _: torch.zeros_like(tensor),
+    "constant_rows": _constant_rows,
+    "extreme": _extreme,
+}

@@ -24,8 +24,9 @@ from kernelwright.schema import (
 from kernelwright.verifier.build import build_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.environment import environment
+from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.levels import PLANS, Plan
-from kernelwright.verifier.reference import Prepared, Reference
+from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.statistics import combine
 from kernelwright.verifier.timing import Measured
@@ -106,7 +107,7 @@ class Judge:
             return Verdict(fault.status, fault.reason, _untimed(done), ())
         except Wrong as wrong:
             more = [wrong.result] if wrong.result else []
-            return Verdict(wrong.status, wrong.reason, _untimed([*done, *more]), ())
+            return Verdict(wrong.status, wrong.reason, _untimed([*done, *more]), wrong.flags)
         finally:
             module.process.kill()
 
@@ -151,8 +152,16 @@ def _timed(trials: list[Trial], results: list[WorkloadResult], plan: Plan) -> Ve
         measured = trial.time(plan)
         flags += measured.flags
         timed.append((trial, measured))
-        update = {"timing": measured.timing, "speedup": measured.speedup}
+        correctness = results[index].correctness
+        assert correctness is not None
+        checked = correctness.model_copy(update={"timed_calls_checked": trial.checked})
+        update = {
+            "correctness": checked,
+            "timing": measured.timing,
+            "speedup": measured.speedup,
+        }
         results[index] = results[index].model_copy(update=update)
+    flags += [flag for trial in trials for flag in trial.flags]
     # Last, because profiling may end the worker.
     evidence = timed[0][0].evidence(timed[0][1]) if timed else None
     reason = "values are right on every case"

@@ -6,7 +6,17 @@ from typing import Literal
 
 from kernelwright.schema import Level, Record
 
-Distribution = Literal["reference", "zero_mean", "normal", "large", "tiny"]
+Distribution = Literal[
+    "reference",
+    "zero_mean",
+    "normal",
+    "uniform",
+    "large",
+    "tiny",
+    "zeros",
+    "constant_rows",
+    "extreme",
+]
 Baseline = Literal["eager", "compile"]
 
 
@@ -25,26 +35,42 @@ class Plan(Record):
     """Stop when the 95% interval of every speedup is narrower than this share of it."""
     budget_s: float
     """Timing of one workload ends after this, intervals as wide as they may be."""
+    checks: int
+    """Timed calls whose results are compared afterwards, per workload; one a round."""
+    checks_s: float
+    """No more of them after this, but LEAST_CHECKS."""
 
+
+LEAST_CHECKS = 4
+OWN: Distribution = "reference"
 
 PLANS: dict[Level, Plan] = {
     "fast": Plan(
-        cases=((0, "reference"), (1, "zero_mean"), (2, "large")),
+        cases=((0, OWN), (1, "zero_mean"), (2, "large"), (3, "extreme")),
         baselines=("eager",),
-        block_s=0.008,
+        block_s=0.010,
         min_rounds=8,
         max_rounds=16,
         relative_width=0.06,
         budget_s=1.5,
+        checks=8,
+        checks_s=0.2,
     ),
     "standard": Plan(
         cases=(
-            (0, "reference"),
-            (1, "reference"),
-            (2, "zero_mean"),
-            (3, "normal"),
-            (4, "large"),
-            (5, "tiny"),
+            (0, OWN),
+            (1, OWN),
+            (2, OWN),
+            (3, OWN),
+            (4, OWN),
+            (5, "zero_mean"),
+            (6, "normal"),
+            (7, "uniform"),
+            (8, "large"),
+            (9, "tiny"),
+            (10, "zeros"),
+            (11, "constant_rows"),
+            (12, "extreme"),
         ),
         baselines=("eager", "compile"),
         block_s=0.015,
@@ -52,22 +78,31 @@ PLANS: dict[Level, Plan] = {
         max_rounds=40,
         relative_width=0.03,
         budget_s=4.0,
+        checks=16,
+        checks_s=0.5,
     ),
     "strict": Plan(
         cases=(
-            (0, "reference"),
-            (1, "reference"),
-            (2, "reference"),
-            (3, "zero_mean"),
-            (4, "normal"),
-            (5, "large"),
-            (6, "tiny"),
+            *((seed, OWN) for seed in range(8)),
+            (8, "zero_mean"),
+            (9, "zero_mean"),
+            (10, "normal"),
+            (11, "normal"),
+            (12, "uniform"),
+            (13, "large"),
+            (14, "tiny"),
+            (15, "zeros"),
+            (16, "constant_rows"),
+            (17, "extreme"),
+            (18, "extreme"),
         ),
         baselines=("eager", "compile"),
-        block_s=0.02,
-        min_rounds=30,
+        block_s=0.020,
+        min_rounds=28,
         max_rounds=80,
         relative_width=0.02,
         budget_s=10.0,
+        checks=64,
+        checks_s=4.0,
     ),
 }

@@ -5,42 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import WorkerProcess
 from kernelwright.schema import Status, digest
-from kernelwright.verifier.channel import Channel, Spec, WorkerFault, nonsense
-from kernelwright.verifier.worker import LAST, Tensors, pack, unpack
-
-MAX_NANOSECONDS = 2**63
-
-
-class Values(NamedTuple):
-    """A nest of Python values and its tensors, as sent or received."""
-
-    tree: Any
-    tensors: Tensors
-
-    def unpacked(self) -> Any:
-        """The nest itself. Raises WorkerFault when a worker sent a malformed one."""
-        try:
-            return unpack(self.tree, self.tensors)
-        except (ValueError, RecursionError) as error:
-            raise nonsense("a malformed value") from error
-
-    def mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Values:
-        """The same nest with every tensor replaced."""
-        return Values(self.tree, [function(tensor) for tensor in self.tensors])
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all tensors."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+from kernelwright.verifier.channel import Channel, Spec, WorkerFault, check_expected, nonsense
+from kernelwright.verifier.results import Ran, checked_run, read_result
+from kernelwright.verifier.shared import Layout
+from kernelwright.verifier.values import Values
 
 
 class RemoteModule:
@@ -50,13 +27,21 @@ class RemoteModule:
         self.process = process
         self._channel = Channel(process, max_body_bytes=memory_bytes)
         self._timeout_s = timeout_s
+        self.window_s = 0.0
+        """How long the worker ran for the last request: until every thread of it stood still."""
 
     def _ask(self, op: str, key: str, values: Values | None = None, **more: Any) -> Any:
         timeout_s = more.pop("timeout_s", self._timeout_s)
         expect = more.pop("expect", [])  # most answers carry no tensor
         header = {"op": op, "key": key, **more}
         tensors = values.tensors if values else []
-        return self._channel.request(header, tensors, timeout_s=timeout_s, expect=expect)
+        start = time.perf_counter()
+        self.process.thaw()
+        try:
+            return self._channel.request(header, tensors, timeout_s=timeout_s, expect=expect)
+        finally:
+            self.process.freeze()
+            self.window_s = time.perf_counter() - start
 
     def hello(self, timeout_s: float) -> dict[str, Any]:
         """Versions and thread count of the worker; also proof that it has started."""
@@ -105,17 +90,56 @@ class RemoteModule:
             raise nonsense("no counts of parameters")
         return matched, own
 
-    def put(self, key: str, slot: int, values: Values) -> None:
-        """Store inputs in a slot."""
-        self._ask("put", key, values, slot=slot, value=values.tree)
+    def stage(self, key: str, layout: Layout) -> None:
+        """Take inputs from shared memory by this layout from now on."""
+        self._ask(
+            "stage", key, value=layout.tree, entries=layout.entries, offsets=layout.offsets,
+            nbytes=layout.nbytes,
+        )  # fmt: skip
 
-    def call(self, key: str, slot: int, seed: int) -> None:
-        """Run once; the result stays in the worker until fetched."""
-        self._ask("call", key, slot=slot, seed=seed)
+    def fill(self, key: str, seeds: Sequence[int]) -> None:
+        """Fresh sets of the reference's inputs into the first slots."""
+        self._ask("fill", key, seeds=list(seeds))
 
-    def fetch(self, key: str, slot: int = LAST, expect: list[Spec] | None = None) -> Values:
-        """The last result, the one BEFORE it, or the present content of a slot."""
-        reply, tensors = self._ask("fetch", key, slot=slot, expect=expect)
+    def draws(self, key: str, slot: int) -> bool:
+        """Whether a call draws random numbers."""
+        reply, _ = self._ask("draws", key, slot=slot)
+        return bool(reply.get("draws"))
+
+    def run(
+        self,
+        key: str,
+        slots: Sequence[int],
+        seeds: Sequence[int] | None = None,
+        poison: bool = False,
+    ) -> Ran:
+        """Call once for each slot; results stay in the worker, which is stopped on return.
+
+        Args:
+            seeds: for torch, before each call.
+            poison: fill memory that is allocated meanwhile with garbage.
+        """
+        given = None if seeds is None else list(seeds)
+        reply, _ = self._ask("run", key, slots=list(slots), seeds=given, poison=poison)
+        return checked_run(reply, len(slots), self.window_s)
+
+    def drop(self, key: str) -> None:
+        """Free the results of the last run."""
+        self._ask("drop", key)
+
+    def result(self, key: str, ran: Ran, call: int, expect: list[Spec] | None = None) -> Values:
+        """One result of the last run, as it lay in the worker's memory when that was stopped.
+
+        Raises:
+            WorkerFault: it is not what is expected, or not there.
+        """
+        if expect is not None:
+            check_expected([dict(entry) for entry in ran.entries], expect)
+        read = read_result(self.process.pid, ran, call)
+        if read is not None:
+            return read
+        specs = [Spec(getattr(torch, e["dtype"]), tuple(e["shape"])) for e in ran.entries]
+        reply, tensors = self._ask("fetch", key, call=call, expect=specs)
         return Values(reply.get("value"), tensors)
 
     def golden(self, key: str, slot: int, seed: int) -> Values | str:
@@ -124,16 +148,6 @@ class RemoteModule:
         if "unavailable" in reply:
             return str(reply["unavailable"])
         return Values(reply.get("value"), tensors)
-
-    def block(self, key: str, slots: list[int], calls: int) -> tuple[float, float]:
-        """Run `calls` times; returns (judge's, worker's) seconds for the whole block."""
-        start = time.perf_counter()
-        reply, _ = self._ask("block", key, slots=slots, calls=calls)
-        elapsed = time.perf_counter() - start
-        nanoseconds = reply.get("ns")
-        if type(nanoseconds) is not int or not 0 <= nanoseconds < MAX_NANOSECONDS:
-            raise nonsense("no time of the block")
-        return elapsed, nanoseconds / 1e9
 
     def trace(self, key: str, slot: int) -> dict[str, Any]:
         """The exported graph as JSON. Raises WorkerFault where the module can't be exported."""
@@ -172,14 +186,3 @@ def _is_operator(row: object) -> bool:
     if not isinstance(row, dict) or set(row) != {"name", "calls", "self_us"}:
         return False
     return isinstance(row["name"], str) and type(row["self_us"]) in (int, float)
-
-
-def specs(values: Values) -> list[Spec]:
-    """What tensors the values are."""
-    return [Spec(tensor.dtype, tuple(tensor.shape)) for tensor in values.tensors]
-
-
-def packed(value: Any) -> Values:
-    """A host-side nest as `Values`."""
-    tensors: Tensors = []
-    return Values(pack(value, tensors), tensors)

@@ -1,9 +1,14 @@
-"""Timing by the judge's clock: alternating blocks, everyone else frozen, paired ratios.
+"""Timing by the judge's clock: inputs that nobody has seen, results that are looked at afterwards.
 
-A block is `n` calls asked for at once; its time is the judge's wall clock for the round trip. The
-constant part of a round trip (measured with blocks of no calls on the reference's worker, so that a
-candidate can't stretch it) is taken off: the slope between blocks of 0 and of n calls. The
-worker's own clock is reported next to it.
+Workers stand still except while they run what they were asked to. For a block the judge writes new
+inputs into the stopped worker's memory, starts its clock, lets the worker run `n` calls, stops it,
+and ends the clock when every thread stands still. Results are read from the stopped worker's
+memory, for calls that the judge picks by then. So whatever the results needed was done between the
+two ends of the clock, by whatever code.
+
+The constant part of a round trip (measured with runs of no calls on the reference's worker, so that
+a candidate can't stretch it) is taken off. The sides take turns in random order, some blocks have
+half as many calls, and a speedup is the median of the rounds' ratios.
 """
 
 from __future__ import annotations
@@ -12,7 +17,6 @@ import math
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -20,15 +24,22 @@ import numpy as np
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import BUSY_MACHINE, Flag, Speedup, Timing
 from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.load import LoadMeter
+from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.results import Ran
+from kernelwright.verifier.shared import Image, Trace, trace
 from kernelwright.verifier.statistics import bootstrap_median, ratio_interval
+from kernelwright.verifier.values import Values
 
-METHOD = "judge wall clock, alternating blocks, empty-block overhead removed"
-EMPTY_BLOCKS = 9
-MAX_CALLS = 20_000
+METHOD = "judge wall clock from wake-up to standstill, alternating blocks of unseen inputs"
+EMPTY_RUNS = 9
 CLOCKS_MAY_DIFFER = 0.10
+# Per block: what is left of its constant part, which depends on how cold the caches are.
+CLOCKS_MAY_DIFFER_S = 500e-6
 # Rounds between two looks at who else used the cores, and at the intervals.
 WINDOW_ROUNDS = 4
 # Fewer tell nothing, however long a call takes.
@@ -39,24 +50,37 @@ BUSY_CORES = 0.25
 PATIENCE = 3
 # Quartiles of one side's blocks further apart than this: something else ran on these cores.
 NOISY_QUARTILES = 1.3
+# Time per call in half-size blocks over that in full ones, against the same of eager.
+NOT_LINEAR = 1.25
+CANDIDATE = "candidate"
 
 
 class Side(NamedTuple):
     """One of the things being timed."""
 
     module: RemoteModule
-    slots: list[int]
+    key: str
     is_baseline: bool
 
-    def block(self, key: str, slots: list[int], calls: int) -> tuple[float, float]:
-        """See `RemoteModule.block`; a baseline that fails here is not the candidate's fault."""
+    def run(self, image: Image, slots: list[int], seeds: list[int] | None) -> Ran:
+        """See `RemoteModule.run`; a baseline that fails here is not the candidate's fault."""
         try:
-            return self.module.block(key, slots, calls)
+            self.module.drop(self.key)
+            image.write(self.module.process.shared, len(slots) or None)
+            return self.module.run(self.key, slots, seeds)
         except WorkerFault as fault:
             if not self.is_baseline:
                 raise
             message = f"a baseline failed while it was timed: {fault.reason}"
             raise InfrastructureError(message) from fault
+
+
+class Pick(NamedTuple):
+    """A timed call of the candidate that the judge looks at: its inputs and its result."""
+
+    inputs: Values
+    seed: int
+    result: Values
 
 
 class Measured(NamedTuple):
@@ -65,132 +89,146 @@ class Measured(NamedTuple):
     timing: dict[str, Timing]
     speedup: dict[str, Speedup]
     flags: tuple[Flag, ...]
+    picks: list[Pick]
+    trace: Trace
+    """What the candidate's last block left in the shared memory."""
 
 
-@contextmanager
-def only_running(side: Side) -> Iterator[None]:
-    """Thaw one worker for the time of the block; the others stay frozen."""
-    side.module.process.thaw()
-    try:
-        yield
-    finally:
-        side.module.process.freeze()
-
-
-@contextmanager
-def frozen(sides: Mapping[str, Side]) -> Iterator[None]:
-    """Freeze all sides, and thaw them again at the end."""
-    for side in sides.values():
-        side.module.process.freeze()
-    try:
-        yield
-    finally:
-        for side in sides.values():
-            side.module.process.thaw()
-
-
-def measure(key: str, sides: Mapping[str, Side], plan: Plan, seed: int) -> Measured:
+def measure(
+    reference: Reference, prepared: Prepared, sides: Mapping[str, Side], plan: Plan
+) -> Measured:
     """Time `candidate` against the other sides on one workload.
 
     Args:
-        key: the workload's instance in every worker.
         sides: `candidate`, `eager`, and `compile` where the plan asks for it.
-        seed: orders the rounds and the resampling.
     """
-    with frozen(sides):
-        overhead_s = _overhead(key, sides["eager"])
-        calls = {name: _calibrate(key, side, plan, overhead_s) for name, side in sides.items()}
-        bench = Bench(key, sides, calls, overhead_s, random.Random(seed))
-        rounds, busy = _rounds(bench, plan, seed)
-    judge, worker = rounds.judge, rounds.worker
-    timing = {name: _timing(judge[name], worker[name], calls[name], seed) for name in sides}
-    flags = (*busy, *_clock_flags(timing), *_noise_flags(timing))
-    return Measured(timing, _speedups(judge, seed), flags)
-
-
-def _overhead(key: str, side: Side) -> float:
-    """The constant part of a round trip: the shortest, as only what is always there is constant."""
-    with only_running(side):
-        return min(side.block(key, side.slots, 0)[0] for _ in range(EMPTY_BLOCKS))
-
-
-def _calibrate(key: str, side: Side, plan: Plan, overhead_s: float) -> int:
-    """Calls per block that fill about `plan.block_s`; also the warm-up. By the judge's clock."""
-    calls = 1
-    with only_running(side):
-        while True:
-            seconds = min(side.block(key, side.slots, calls)[0] for _ in range(3)) - overhead_s
-            if seconds >= plan.block_s / 4 or calls >= MAX_CALLS:
-                break
-            calls = min(MAX_CALLS, calls * 4)
-    return max(1, min(MAX_CALLS, math.ceil(calls * plan.block_s / max(seconds, 1e-9))))
-
-
-Blocks = dict[str, list[float]]
+    rotation = reference.rotation(prepared)
+    for side in sides.values():
+        side.module.stage(side.key, rotation.layout)
+    bench = Bench(reference, prepared, sides, random.SystemRandom())
+    bench.calibrate(plan)
+    rounds, busy = _rounds(bench, plan, reference.seed)
+    timing = {name: _timing(rounds, name, bench.calls[name], reference.seed) for name in sides}
+    flags = (*busy, *_clock_flags(timing), *_noise_flags(timing), *_linear_flags(rounds))
+    speedups = _speedups(rounds, reference.seed)
+    return Measured(timing, speedups, flags, bench.picks, bench.left)
 
 
 class Rounds:
-    """Blocks of all sides by round, on the judge's and on the worker's clock."""
+    """Seconds per call of all sides by round, on the judge's and on the worker's clock."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.judge: Blocks = {name: [] for name in names}
-        self.worker: Blocks = {name: [] for name in names}
+        self.judge: dict[str, list[float]] = {name: [] for name in names}
+        self.worker: dict[str, list[float]] = {name: [] for name in names}
+        self.halved: list[bool] = []
 
     def __len__(self) -> int:
-        return len(self.judge["candidate"])
+        return len(self.halved)
 
     def extend(self, other: Rounds) -> None:
         """Add the rounds of another."""
+        self.halved += other.halved
         for name in self.judge:
             self.judge[name] += other.judge[name]
             self.worker[name] += other.worker[name]
 
 
-class Bench(NamedTuple):
-    """What stays the same over the rounds of one workload."""
+class Bench:
+    """The timing of one workload as it goes on."""
 
-    key: str
-    sides: Mapping[str, Side]
-    calls: Mapping[str, int]
-    overhead_s: float
-    shuffle: random.Random
+    def __init__(
+        self,
+        reference: Reference,
+        prepared: Prepared,
+        sides: Mapping[str, Side],
+        chance: random.Random,
+    ) -> None:
+        self.reference = reference
+        self.prepared = prepared
+        self.rotation = reference.rotation(prepared)
+        self.sides = sides
+        self.chance = chance
+        self.number = 0
+        """Of the image in use; each is used for one round."""
+        self.calls: dict[str, int] = {}
+        self.overhead_s = 0.0
+        self.picks: list[Pick] = []
+        self.left = Trace(False, ())
 
-    def window(self) -> Rounds:
+    def image(self) -> Image:
+        """The inputs of this round."""
+        return self.reference.image(self.prepared, self.number)
+
+    def calibrate(self, plan: Plan) -> None:
+        """Find the calls that fill a block, and the constant part of a round trip; warm up."""
+        for name, side in self.sides.items():
+            self.calls[name] = self._calls(side, plan)
+        empty = [self.sides["eager"].run(self.image(), [], None) for _ in range(EMPTY_RUNS)]
+        self.overhead_s = float(np.median([ran.seconds for ran in empty]))
+
+    def _calls(self, side: Side, plan: Plan) -> int:
+        slots, calls = self.rotation.layout.slots, 1
+        while True:
+            # The first touches memory that later ones find mapped.
+            seconds = min(self._block(side, self.image(), calls)[1].seconds for _ in range(2))
+            if seconds >= plan.block_s / 2 or calls == slots:
+                break
+            calls = min(slots, calls * 4)
+        wanted = max(1, min(slots, math.ceil(calls * plan.block_s / seconds)))
+        self._block(side, self.image(), wanted)  # touches all memory that blocks will use
+        return wanted
+
+    def window(self, rounds: int = WINDOW_ROUNDS) -> Rounds:
         """A few rounds, each with every side once, in random order."""
-        rounds, order = Rounds(self.sides), list(self.sides)
-        for _ in range(WINDOW_ROUNDS):
-            self.shuffle.shuffle(order)
+        found, order = Rounds(self.sides), list(self.sides)
+        for _ in range(rounds):
+            self.number += 1
+            image, halved = self.image(), self.chance.random() < 0.5
+            self.chance.shuffle(order)
             for name in order:
-                wall, own = self.block(name)
-                rounds.judge[name].append(wall)
-                rounds.worker[name].append(own)
-        return rounds
+                calls = math.ceil(self.calls[name] / 2) if halved else self.calls[name]
+                slots, ran = self._block(self.sides[name], image, calls)
+                # Never most of a block: an overhead found too large must not make anyone fast.
+                seconds = max(ran.seconds - self.overhead_s, ran.seconds / 2)
+                found.judge[name].append(seconds / calls)
+                found.worker[name].append(ran.worker_seconds / calls)
+                if name == CANDIDATE:
+                    self._look(image, slots, ran)
+            found.halved.append(halved)
+        return found
 
-    def block(self, name: str) -> tuple[float, float]:
-        """Seconds per call of one block, by the judge's and the worker's clock."""
-        side, calls = self.sides[name], self.calls[name]
-        with only_running(side):
-            if calls > 1:
-                side.block(self.key, side.slots[:1], 1)  # wakes its threads and caches
-            wall, own = side.block(self.key, side.slots, calls)
-        # Never most of a block: an overhead found too large must not make anyone fast.
-        return max(wall - self.overhead_s, wall / 2) / calls, own / calls
+    def _block(self, side: Side, image: Image, calls: int) -> tuple[list[int], Ran]:
+        slots = list(range(calls))
+        self.chance.shuffle(slots)
+        return slots, side.run(image, slots, self.rotation.call_seeds(self.number, slots))
+
+    def _look(self, image: Image, slots: list[int], ran: Ran) -> None:
+        """Take the result of one call out of the stopped worker, and see what it wrote to."""
+        call = self.chance.randrange(len(slots))
+        side, slot = self.sides[CANDIDATE], slots[call]
+        result = side.module.result(side.key, ran, call, self.prepared.specs)
+        inputs = image.sets[slot].mapped(lambda tensor: tensor.clone())
+        seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
+        self.picks.append(Pick(inputs, seeds[0], result))
+        after = Image(image.layout)
+        after.read(side.module.process.shared, image.end(len(slots)))
+        self.left = trace(image, after, slots)
 
 
 def _rounds(bench: Bench, plan: Plan, seed: int) -> tuple[Rounds, tuple[Flag, ...]]:
     """Rounds on a quiet machine; those on a busy one only where there are too few others."""
     quiet, busy = Rounds(bench.sides), Rounds(bench.sides)
-    processes = [side.module.process for side in bench.sides.values()]
+    modules = [bench.reference.oracle, *(side.module for side in bench.sides.values())]
     start = time.monotonic()
     while len(quiet) < plan.max_rounds:
-        meter = LoadMeter(processes)
+        meter = LoadMeter([module.process for module in modules])
         window = bench.window()
         external = meter.external_cores() or 0.0
         (quiet if external < BUSY_CORES else busy).extend(window)
         spent = time.monotonic() - start
         if len(quiet) >= LEAST_ROUNDS and spent > plan.budget_s:
             break
-        if len(quiet) >= plan.min_rounds and _narrow(quiet.judge, plan, seed):
+        if len(quiet) >= plan.min_rounds and _narrow(quiet, plan, seed):
             break
         if spent > plan.budget_s * PATIENCE and len(quiet) + len(busy) >= LEAST_ROUNDS:
             break
@@ -198,43 +236,42 @@ def _rounds(bench: Bench, plan: Plan, seed: int) -> tuple[Rounds, tuple[Flag, ..
         return quiet, ()
     evidence = f"others used these cores in {len(busy)} of {len(quiet) + len(busy)} rounds"
     quiet.extend(busy)
-    return quiet, (Flag(rule=BUSY_MACHINE, severity="suspicious", evidence=evidence),)
+    return quiet, (flag(BUSY_MACHINE, evidence),)
 
 
-def _narrow(judge: Blocks, plan: Plan, seed: int) -> bool:
-    speedups = _speedups(judge, seed).values()
+def _narrow(rounds: Rounds, plan: Plan, seed: int) -> bool:
+    speedups = _speedups(rounds, seed).values()
     return all((s.ci95[1] - s.ci95[0]) / s.median < plan.relative_width for s in speedups)
 
 
-def _speedups(judge: Blocks, seed: int) -> dict[str, Speedup]:
-    candidate = judge["candidate"]
+def _speedups(rounds: Rounds, seed: int) -> dict[str, Speedup]:
+    candidate = rounds.judge[CANDIDATE]
     return {
         name: ratio_interval(blocks, candidate, seed)
-        for name, blocks in judge.items()
-        if name != "candidate"
+        for name, blocks in rounds.judge.items()
+        if name != CANDIDATE
     }
 
 
-def _timing(judge: list[float], worker: list[float], calls: int, seed: int) -> Timing:
-    microseconds = [seconds * 1e6 for seconds in judge]
+def _timing(rounds: Rounds, name: str, calls: int, seed: int) -> Timing:
+    microseconds = [seconds * 1e6 for seconds in rounds.judge[name]]
     median, interval = bootstrap_median(microseconds, seed)
     return Timing(
         median_us=median,
         ci95_us=interval,
         samples_us=tuple(round(value, 4) for value in microseconds),
-        worker_median_us=float(np.median(worker)) * 1e6,
+        worker_median_us=float(np.median(rounds.worker[name])) * 1e6,
         calls_per_block=calls,
         method=METHOD,
     )
 
 
-def _clock_flags(timing: Mapping[str, Timing]) -> tuple[Flag, ...]:
-    candidate = timing["candidate"]
-    own = candidate.worker_median_us or 0.0
-    if abs(own - candidate.median_us) <= CLOCKS_MAY_DIFFER * candidate.median_us:
-        return ()
-    evidence = f"judge {candidate.median_us:.1f} us, worker {own:.1f} us per call"
-    return (Flag(rule="clocks-disagree", severity="suspicious", evidence=evidence),)
+def _clock_flags(timing: Mapping[str, Timing]) -> Iterator[Flag]:
+    candidate = timing[CANDIDATE]
+    own, judge = candidate.worker_median_us or 0.0, candidate.median_us
+    constant = CLOCKS_MAY_DIFFER_S * 1e6 / candidate.calls_per_block
+    if abs(own - judge) > CLOCKS_MAY_DIFFER * judge + constant:
+        yield flag("clocks-disagree", f"judge {judge:.1f} us, worker {own:.1f} us per call")
 
 
 def _noise_flags(timing: Mapping[str, Timing]) -> Iterator[Flag]:
@@ -242,4 +279,20 @@ def _noise_flags(timing: Mapping[str, Timing]) -> Iterator[Flag]:
         low, high = np.percentile(side.samples_us, [25, 75])
         if high > NOISY_QUARTILES * low:
             evidence = f"the middle half of {name}'s blocks spans {low:.1f} to {high:.1f} us"
-            yield Flag(rule="noisy-machine", severity="info", evidence=evidence)
+            yield flag("noisy-machine", evidence)
+
+
+def _linear_flags(rounds: Rounds) -> Iterator[Flag]:
+    """Time must be proportional to calls: work moved from call to call shows here."""
+    if all(rounds.halved) or not any(rounds.halved):
+        return
+    own, eager = (_half_over_full(rounds, name) for name in (CANDIDATE, "eager"))
+    if not 1 / NOT_LINEAR < own / eager < NOT_LINEAR:
+        evidence = f"a call takes {own:.2f} times as long in blocks of half as many calls"
+        yield flag("not-linear", f"{evidence} (eager: {eager:.2f})")
+
+
+def _half_over_full(rounds: Rounds, name: str) -> float:
+    halved = np.asarray(rounds.halved)
+    times = np.asarray(rounds.judge[name])
+    return float(np.median(times[halved]) / np.median(times[~halved]))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator, Sequence
 from typing import Literal
-
-import torch
 
 from kernelwright.schema import (
     Candidate,
     Correctness,
     Evidence,
+    Flag,
     Status,
     ToleranceName,
     WorkloadResult,
@@ -19,23 +20,43 @@ from kernelwright.verifier.build import load_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.comparison import Difference, compare
 from kernelwright.verifier.evidence import gather
-from kernelwright.verifier.levels import Plan
-from kernelwright.verifier.reference import TIMED_SLOT, Case, Prepared, Reference
-from kernelwright.verifier.remote import RemoteModule, Values, specs
-from kernelwright.verifier.timing import Measured, Side, measure
-from kernelwright.verifier.worker import BEFORE
+from kernelwright.verifier.expected import Expected, Prepared, returns_inputs
+from kernelwright.verifier.inputs import COARSE
+from kernelwright.verifier.integrity.precision import precision_flags
+from kernelwright.verifier.integrity.rules import flag
+from kernelwright.verifier.levels import LEAST_CHECKS, Plan
+from kernelwright.verifier.reference import Case, Reference
+from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
+from kernelwright.verifier.shared import Image, Trace, trace
+from kernelwright.verifier.timing import CANDIDATE, Measured, Pick, Side, measure
+from kernelwright.verifier.values import Values, same_bits
 
 Weights = Literal["state_dict", "seed", "none"]
+# Cases that are run together, in bytes of inputs; at least two.
+TOGETHER_BYTES = 256 * 2**20
 
 
 class Wrong(Exception):
-    """The candidate's values are not right; ends the correctness phase."""
+    """The candidate is not right; ends its trial."""
 
-    def __init__(self, status: Status, reason: str, result: WorkloadResult | None = None) -> None:
+    def __init__(
+        self,
+        status: Status,
+        reason: str,
+        result: WorkloadResult | None = None,
+        flags: Sequence[Flag] = (),
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.result = result
+        self.flags = tuple(flags)
+
+
+def refused(rule: str, evidence: str) -> Wrong:
+    """A trial that an integrity rule ends."""
+    return Wrong(Status.REWARD_HACK, evidence, flags=[flag(rule, evidence)])
 
 
 class Trial:
@@ -54,80 +75,133 @@ class Trial:
         self.module = module
         self.prepared = prepared
         self.key = prepared.workload.name
+        self.flags: list[Flag] = []
+        self.checked = 0
+        """Timed calls whose results were compared."""
         copied, own = load_candidate(module, candidate, prepared)
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
 
+    # -- values -----------------------------------------------------------------------------------
+
     def check(self, plan: Plan) -> WorkloadResult:
         """Compare values on every case of the plan. Raises Wrong or WorkerFault."""
+        cases = [self.reference.case(self.prepared, *case) for case in plan.cases]
         differences: list[Difference] = []
-        golden = True
-        for seed, distribution in plan.cases:
-            case = self.reference.case(self.prepared, seed, distribution)
-            golden = golden and case.golden is not None
-            differences += self._compare_case(case)
-            wrong = [d for d in differences if d.reason is not None]
-            if wrong:
-                result = self._result(differences, len(plan.cases), golden, None)
-                where = f"workload {self.key!r}, {distribution} inputs"
-                raise Wrong(Status.INCORRECT_NUMERICAL, f"{where}: {wrong[0].reason}", result)
-        self._check_results_last(plan)
-        return self._result(differences, len(plan.cases), golden, self._repeatable(plan))
+        repeatable: bool | None = None
+        for group in self._groups(cases):
+            results = self._results(group)
+            if group[0] is group[-1] and len(group) > 1:
+                repeatable = same_bits(results[0], results[-1])
+            for case, result in zip(group, results, strict=True):
+                differences += self._compared(case, result, differences, len(cases))
+        if repeatable is False:
+            self.flags.append(flag("not-repeatable", "same inputs twice, other bits"))
+        golden = all(case.expected.golden is not None for case in cases)
+        return self._result(differences, len(cases), golden, repeatable)
 
-    def _check_results_last(self, plan: Plan) -> None:
-        """A result must survive the next call: no buffer may be handed out twice."""
-        if self.prepared.stateful:
-            return  # what is returned may be the state itself
-        one, other = (self.reference.case(self.prepared, *case) for case in plan.cases[:2])
-        first = self._outputs(one, slot=1)
-        self._outputs(other, slot=2)
-        kept = self.module.fetch(self.key, slot=BEFORE, expect=self.prepared.specs)
-        pairs = zip(kept.tensors, first.tensors, strict=True)
-        if not all(_same_bits(a, b) for a, b in pairs):
-            raise Wrong(Status.REWARD_HACK, "a result was overwritten by the next call")
+    def _groups(self, cases: list[Case]) -> Iterator[list[Case]]:
+        """Cases that are run together; the first once more at the end of the first group."""
+        nature = self.prepared.nature
+        if nature.stateful:
+            yield from ([case] for case in cases)
+            return
+        size = max(2, TOGETHER_BYTES // max(1, self.prepared.like.nbytes))
+        first, rest = cases[: size - 1], cases[size - 1 :]
+        yield [*first, first[0]]
+        yield from (rest[start : start + size] for start in range(0, len(rest), size))
 
-    def check_again(self) -> None:
-        """After timing: values nobody has seen yet must still be right."""
-        case = self.reference.fresh_case(self.prepared)
-        # Into a slot that was timed: who keeps results by address gives an old one.
-        for difference in self._compare_case(case, TIMED_SLOT):
+    def _results(self, group: list[Case]) -> list[Values]:
+        if self.prepared.nature.stateful:
+            self.module.set_state(self.key, self.prepared.state)
+        image = self.prepared.image([case.inputs for case in group])
+        self.module.stage(self.key, image.layout)
+        image.write(self.module.process.shared)
+        seeds = [case.seed for case in group] if self.prepared.nature.draws else None
+        ran = self.module.run(self.key, range(len(group)), seeds, poison=True)
+        self._check_form(ran)
+        results = [
+            self.module.result(self.key, ran, call, self.prepared.specs)
+            for call in range(len(group))
+        ]
+        self._check_memory(group, ran, image)
+        if self.prepared.nature.stateful:
+            self._check_state(group[0].expected)
+        return results
+
+    def _check_form(self, ran: Ran) -> None:
+        device = self.reference.machine.device.partition(":")[0]
+        for index, entry in enumerate(ran.entries):
+            if entry["device"] != device:
+                reason = f"output {index} is on device {entry['device']!r}, expected {device!r}"
+                raise Wrong(Status.INCORRECT_DTYPE, reason)
+            if overlaps_itself(entry) and not self.prepared.nature.overlaps_itself:
+                evidence = f"elements of output {index} share memory (strides {entry['strides']})"
+                raise refused("overlapping-output", evidence)
+
+    def _check_memory(self, group: list[Case], ran: Ran, image: Image) -> None:
+        nature = self.prepared.nature
+        after = Image(image.layout)
+        after.read(self.module.process.shared)
+        self._check_trace(trace(image, after, range(len(group))))
+        if nature.changes_inputs:
+            for case, left in zip(group, after.sets, strict=True):
+                assert case.expected.inputs is not None
+                self._compare_values(left, case.expected.inputs, None, "inputs after the call")
+        if overlapping(ran) and not nature.reuses_memory:
+            raise refused("result-overwritten", "a result was overwritten by the next call")
+        if not nature.returns_inputs and returns_inputs(self.module, self.key, ran, image):
+            raise refused("output-aliases-input", "a result lies in the memory of an input")
+
+    def _check_trace(self, left: Trace) -> None:
+        if left.guard:
+            raise refused("guard-overwritten", "the call wrote outside of its inputs' memory")
+        if left.inputs and not self.prepared.nature.changes_inputs:
+            raise refused("inputs-changed", "the inputs were changed by the call")
+
+    def _check_state(self, expected: Expected) -> None:
+        assert expected.state is not None
+        if self.weights != "state_dict":
+            evidence = "its parameters and buffers have other names than the reference's"
+            self.flags.append(flag("state-not-compared", evidence))
+            return
+        own = self.module.state(self.key).unpacked()
+        for name, value in expected.state.unpacked().items():
+            if name not in own or own[name].shape != value.shape or own[name].dtype != value.dtype:
+                raise Wrong(Status.INCORRECT_SHAPE, f"buffer {name!r} is not the reference's")
+            difference = compare(own[name], value, None, self.tolerance)
             if difference.reason is not None:
-                reason = f"wrong after being timed: {difference.reason}"
+                reason = f"buffer {name!r} after a call: {difference.reason}"
                 raise Wrong(Status.INCORRECT_NUMERICAL, reason)
 
-    def _outputs(self, case: Case, slot: int = 0) -> Values:
-        if self.prepared.stateful:
-            self.module.set_state(self.key, self.prepared.state)
-        self.module.put(self.key, slot, case.inputs)
-        self.module.call(self.key, slot, case.seed)
-        return self.module.fetch(self.key, expect=self.prepared.specs)
+    def _compared(
+        self, case: Case, result: Values, before: list[Difference], cases: int
+    ) -> list[Difference]:
+        found = self._differences(result, case.expected, case.distribution in COARSE)
+        wrong = [difference for difference in found if difference.reason is not None]
+        if wrong:
+            golden = case.expected.golden is not None
+            whole = self._result([*before, *found], cases, golden, None)
+            where = f"workload {self.key!r}, {case.distribution} inputs"
+            flags = list(precision_flags(wrong, self.prepared.specs))
+            reason = f"{where}: {wrong[0].reason}"
+            raise Wrong(Status.INCORRECT_NUMERICAL, reason, whole, flags)
+        if self.tolerance != "default":
+            self.flags += precision_flags(found, self.prepared.specs)
+        return found
 
-    def _compare_case(self, case: Case, slot: int = 0) -> list[Difference]:
-        outputs = self._outputs(case, slot)
-        if outputs.tree != case.expected.tree:
+    def _differences(self, result: Values, expected: Expected, coarse: bool) -> list[Difference]:
+        if result.tree != expected.values.tree:
             raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
-        self._check_inputs_kept(case, slot)
-        golden = case.golden.tensors if case.golden else [None] * len(outputs.tensors)
-        triples = zip(outputs.tensors, case.expected.tensors, golden, strict=True)
-        return [compare(own, expected, truth, self.tolerance) for own, expected, truth in triples]
+        truths = expected.golden.tensors if expected.golden else [None] * len(result.tensors)
+        triples = zip(result.tensors, expected.values.tensors, truths, strict=True)
+        return [compare(own, value, truth, self.tolerance, coarse) for own, value, truth in triples]
 
-    def _check_inputs_kept(self, case: Case, slot: int) -> None:
-        changed = Wrong(Status.REWARD_HACK, "the inputs were changed by the call")
-        try:
-            kept = self.module.fetch(self.key, slot=slot, expect=specs(case.inputs))
-        except WorkerFault as fault:
-            if fault.status in (Status.INCORRECT_SHAPE, Status.INCORRECT_DTYPE):
-                raise changed from fault
-            raise
-        pairs = zip(kept.tensors, case.inputs.tensors, strict=True)
-        if kept.tree != case.inputs.tree or not all(_same_bits(a, b) for a, b in pairs):
-            raise changed
-
-    def _repeatable(self, plan: Plan) -> bool:
-        seed, distribution = plan.cases[0]
-        case = self.reference.case(self.prepared, seed, distribution)
-        first, second = self._outputs(case), self._outputs(case)
-        pairs = zip(first.tensors, second.tensors, strict=True)
-        return all(_same_bits(a, b) for a, b in pairs)
+    def _compare_values(
+        self, own: Values, expected: Values, golden: Values | None, where: str
+    ) -> None:
+        for difference in self._differences(own, Expected(expected, golden, None, None), False):
+            if difference.reason is not None:
+                raise Wrong(Status.INCORRECT_NUMERICAL, f"{where}: {difference.reason}")
 
     def _result(
         self, differences: list[Difference], cases: int, golden: bool, repeatable: bool | None
@@ -144,31 +218,56 @@ class Trial:
         )
         return WorkloadResult(workload=self.key, correctness=correctness)
 
-    def evidence(self, measured: Measured) -> Evidence | None:
-        """Where the time of the timed candidate goes; None where it can't be profiled."""
-        timing = measured.timing["candidate"]
-        try:
-            return gather(self.reference, self.prepared, self.module, TIMED_SLOT, timing)
-        except WorkerFault:
-            return None
+    # -- times ------------------------------------------------------------------------------------
 
     def time(self, plan: Plan) -> Measured:
-        """Time against the plan's baselines, then check values once more."""
-        found = {name: self.reference.side(self.prepared, name) for name in plan.baselines}
-        sides: dict[str, Side] = {name: side for name, side in found.items() if side}
-        slots = self.reference.fill_slots(self.module, self.prepared)
-        sides["candidate"] = Side(self.module, slots, is_baseline=False)
-        measured = measure(self.key, sides, plan, self.reference.seed)
-        self.check_again()
+        """Time against the plan's baselines, then look at results of timed calls."""
+        sides = {CANDIDATE: Side(self.module, self.key, is_baseline=False)}
+        for name in plan.baselines:
+            module = self.reference.baseline(self.prepared, name)
+            if module is not None:
+                sides[name] = Side(module, self.key, is_baseline=True)
+        if self.prepared.nature.stateful:
+            for side in sides.values():
+                side.module.set_state(self.key, self.prepared.state)
+        measured = measure(self.reference, self.prepared, sides, plan)
+        self._check_trace(measured.trace)
+        self._check_picks(measured.picks, plan)
+        self._check_fresh()
         return measured
+
+    def _check_picks(self, picks: list[Pick], plan: Plan) -> None:
+        """Results of timed calls, as they lay in memory when the clock had stopped."""
+        if self.prepared.nature.remembers:
+            evidence = "what the reference returns depends on its earlier calls"
+            self.flags.append(flag("timed-calls-unchecked", evidence))
+            return
+        start = time.monotonic()
+        for pick in picks[: plan.checks]:
+            if self.checked >= LEAST_CHECKS and time.monotonic() - start > plan.checks_s:
+                break
+            expected = self.reference.expect(self.prepared, pick.inputs, pick.seed)
+            self._compare_values(pick.result, expected.values, expected.golden, "a timed call")
+            self.checked += 1
+
+    def _check_fresh(self) -> None:
+        """Once more on inputs that nobody has seen, its state set back."""
+        case = self.reference.fresh_case(self.prepared)
+        for result in self._results([case]):
+            self._compare_values(
+                result, case.expected.values, case.expected.golden, "wrong after being timed"
+            )
+
+    def evidence(self, measured: Measured) -> Evidence | None:
+        """Where the time of the timed candidate goes; None where it can't be profiled."""
+        timing = measured.timing[CANDIDATE]
+        try:
+            return gather(self.reference, self.prepared, self.module, timing)
+        except WorkerFault:
+            return None
 
 
 def _weights(copied: int, own: int, reference: int) -> Weights:
     if reference == 0 and own == 0:
         return "none"
     return "state_dict" if copied == own == reference else "seed"
-
-
-def _same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
-    flat = (t.contiguous().flatten().view(torch.uint8) for t in (left, right))
-    return torch.equal(*flat)

@@ -1,8 +1,13 @@
 """The worker: a stand-alone file (stdlib and torch) that runs a reference or a candidate.
 
-It is started as `python -I worker.py FD THREADS DEVICE` and obeys the judge over one socket. The
-module it loads may rob it of all it holds, so it never has expected values, and its words are data
-to be checked. A module that raises ends the worker: the traceback on stderr is the answer.
+It is started as `python -I worker.py FD SHARED BYTES THREADS DEVICE` and obeys the judge over one
+socket. The module it loads may rob it of all it holds, so it never has expected values, and its
+words are data to be checked. A module that raises ends the worker: the traceback on stderr is the
+answer. It runs only while it has a request; between two it is stopped from outside.
+
+Inputs lie in memory shared with the judge (descriptor SHARED), who writes them while the worker is
+stopped. The answer to `run` says where the results lie; the judge reads them from the stopped
+process. So what counts is what was computed between the two.
 
 Frame: 4 bytes header length, 8 bytes body length (big endian), a JSON header, then the raw bytes of
 the tensors that the header's `tensors` list describes (`dtype`, `shape`, `order`), in that order.
@@ -15,6 +20,7 @@ import copy
 import ctypes
 import importlib.util
 import json
+import mmap
 import socket
 import struct
 import sys
@@ -24,12 +30,19 @@ from typing import Any
 
 import torch
 
-VERSION = "1"
+VERSION = "2"
 PREFIX = struct.Struct("!IQ")
-# Slots of `fetch` beside those of `put`.
-LAST, BEFORE = -1, -2
 COPY_BYTES, COPIES = 2**28, 5
 PR_SET_PDEATHSIG, SIGKILL = 1, 9
+# glibc gives freed blocks back to the system or not depending on what came before: the same eager
+# call then takes 1 or 6 times as long. Every worker keeps them. (malloc.h: M_TRIM_THRESHOLD,
+# M_MMAP_THRESHOLD, M_PERTURB)
+KEEP_FREED = {-1: 2**31 - 1, -3: 2**30}
+PERTURB = -6
+HUGE_PAGE = 2**21
+C_LIBRARY = ctypes.CDLL(None)
+# Allocated memory is filled with the complement, 0x7f: 3.4e38 as float32 and bfloat16, NaN as half.
+POISON = 0x80
 
 Tree = Any
 Tensors = list[torch.Tensor]
@@ -158,9 +171,9 @@ def load_file(path: str, name: str) -> dict[str, Any]:
 
 
 def to_device(value: Any, device: str, dtype: torch.dtype | None = None) -> Any:
-    """Move every tensor in a nest of lists, tuples and dicts; floating ones also to `dtype`."""
+    """Copy every tensor of a nest to `device`, floating ones to `dtype`."""
     if isinstance(value, torch.Tensor):
-        return value.to(device, dtype if value.is_floating_point() else None)
+        return value.to(device, dtype if value.is_floating_point() else None, copy=True)
     if isinstance(value, (list, tuple)):
         return type(value)(to_device(item, device, dtype) for item in value)
     if isinstance(value, dict):
@@ -168,16 +181,65 @@ def to_device(value: Any, device: str, dtype: torch.dtype | None = None) -> Any:
     return value
 
 
-def refill(old: Any, new: Any) -> bool:
-    """Copy `new` into the tensors of `old`, which keep their addresses; False where none fit."""
+def copy_into(old: Any, new: Any) -> None:
+    """Copy `new` into the tensors of `old`. Raises ValueError where they differ in form."""
     targets: Tensors = []
     sources: Tensors = []
     same = pack(old, targets) == pack(new, sources)
     if not same or list(map(describe, targets)) != list(map(describe, sources)):
-        return False
+        raise ValueError("get_inputs() returns other shapes, types or numbers at every call")
     for target, source in zip(targets, sources, strict=True):
         target.copy_(source)
-    return True
+
+
+def mallopt(parameter: int, value: int) -> None:
+    """Set one of glibc's allocator's parameters; nothing where there is another C library."""
+    if hasattr(C_LIBRARY, "mallopt"):
+        C_LIBRARY.mallopt(parameter, value)
+
+
+def on_device(value: Any, device: str) -> Any:
+    """What calls get: the value itself on a CPU, a copy of the same form on another device."""
+    return value if device == "cpu" else to_device(value, device)
+
+
+def result_entry(tensor: torch.Tensor) -> dict[str, Any]:
+    """What the judge must know of a result to read it: layout, and what its bits stand for."""
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+        raise TypeError(f"a result is a {type(tensor).__name__}, not a plain torch.Tensor")
+    return {
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "shape": list(tensor.shape),
+        "strides": list(tensor.stride()),
+        "device": tensor.device.type,
+        "conj": tensor.is_conj(),
+        "neg": tensor.is_neg(),
+    }
+
+
+def addresses(results: list[Any]) -> list[list[int]]:
+    """Where each tensor of each result lies."""
+    if all(type(result) is torch.Tensor for result in results):
+        return [[result.data_ptr()] for result in results]
+    rows = []
+    for result in results:
+        tensors: Tensors = []
+        pack(result, tensors)
+        rows.append([tensor.data_ptr() for tensor in tensors])
+    return rows
+
+
+def called(call: Callable[..., Any], arguments: list[Any], seeds: list[int] | None) -> list[Any]:
+    """The results of all calls, in order."""
+    results: list[Any] = []
+    if seeds is None:
+        for inputs in arguments:
+            results.append(call(*inputs))
+        return results
+    for inputs, seed in zip(arguments, seeds, strict=True):
+        torch.manual_seed(seed)
+        results.append(call(*inputs))
+    return results
 
 
 class Loaded:
@@ -187,16 +249,20 @@ class Loaded:
         self.names = names
         self.model = model
         self.call: Callable[..., Any] = model
-        self.slots: dict[int, Any] = {}
-        self.last: Any = None
-        self.before: Any = None
+        self.staged: list[Any] = []
+        """Inputs in shared memory, by slot."""
+        self.slots: list[Any] = []
+        """The same on the device."""
+        self.results: list[Any] = []
+        """Of the last run, by call."""
 
 
 class Worker:
     """Obeys the judge's operations; each method named `op_*` is one of them."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, shared: mmap.mmap) -> None:
         self.device = device
+        self.shared = shared
         self.loaded: dict[str, Loaded] = {}
 
     def synchronize(self) -> None:
@@ -265,29 +331,75 @@ class Worker:
                 own[name].copy_(given[name])
         return {"matched": len(same), "own": len(own)}
 
-    def op_put(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Keep inputs in a slot, in the tensors that are there: same addresses, new values."""
-        value = to_device(unpack(header["value"], tensors), self.device)
-        slots = self.loaded[header["key"]].slots
-        if not refill(slots.get(header["slot"]), value):
-            slots[header["slot"]] = value
+    def op_stage(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Take inputs from shared memory from now on: one form, its tensors' offsets by slot."""
+        loaded = self.loaded[header["key"]]
+        entries = header["entries"]
+        loaded.staged = [
+            unpack(header["value"], list(map(self.shared_tensor, entries, offsets)))
+            for offsets in header["offsets"]
+        ]
+        loaded.slots = [on_device(value, self.device) for value in loaded.staged]
+        for start in range(0, header["nbytes"], HUGE_PAGE):
+            self.shared[start] = 0xFF  # who writes first decides on the kind of page
         return {}
 
-    def op_call(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Run once on a slot; the result stays until fetched."""
+    def shared_tensor(self, description: dict[str, Any], offset: int) -> torch.Tensor:
+        """A tensor that lies in the shared memory."""
+        shape, order = description["shape"], description["order"]
+        dtype = getattr(torch, description["dtype"])
+        count = 1
+        for size in shape:
+            count *= size
+        if count == 0:
+            return allocate(description)
+        flat = torch.frombuffer(self.shared, dtype=dtype, count=count, offset=offset)
+        dense = flat.view([shape[dim] for dim in order])
+        return dense.permute([order.index(dim) for dim in range(len(order))])
+
+    def op_fill(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Put a fresh set of the reference's inputs into every slot, one seed each."""
         loaded = self.loaded[header["key"]]
-        torch.manual_seed(header["seed"])
-        loaded.before = loaded.last
-        loaded.last = loaded.call(*loaded.slots[header["slot"]])
+        for target, seed in zip(loaded.staged, header["seeds"], strict=True):
+            torch.manual_seed(seed)
+            copy_into(target, list(loaded.names["get_inputs"]()))
+        return {}
+
+    def op_run(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Call once for each of the given slots; results stay until the next run.
+
+        `seeds` (one a call, or null) go to torch before each call. With `poison`, memory that is
+        allocated meanwhile holds garbage. `ns` is this side's clock.
+        """
+        loaded = self.loaded[header["key"]]
+        loaded.results = []
+        arguments = [loaded.slots[slot] for slot in header["slots"]]
+        if self.device != "cpu":
+            for slot in header["slots"]:
+                copy_into(loaded.slots[slot], loaded.staged[slot])
+        mallopt(PERTURB, POISON if header["poison"] else 0)
+        start = time.perf_counter_ns()
+        results = called(loaded.call, arguments, header["seeds"])
         self.synchronize()
+        elapsed = time.perf_counter_ns() - start
+        mallopt(PERTURB, 0)
+        loaded.results = results
+        if not results:
+            return {"ns": elapsed}
+        last: Tensors = []
+        tree = pack(results[-1], last)
+        found = {"value": tree, "entries": [result_entry(tensor) for tensor in last]}
+        return {"ns": elapsed, "at": addresses(results), **found}
+
+    def op_drop(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Free the results of the last run, which takes time that is nobody's."""
+        self.loaded[header["key"]].results = []
         return {}
 
     def op_fetch(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """The last result, the one before, or the present content of a slot."""
-        loaded = self.loaded[header["key"]]
-        kept = {**loaded.slots, LAST: loaded.last, BEFORE: loaded.before}
-        value = kept[header["slot"]]
+        """One result of the last run, for judges that can't read this process's memory."""
         packed: Tensors = []
+        value = self.loaded[header["key"]].results[header["call"]]
         return {"value": pack(value, packed), "_tensors": packed}
 
     def op_golden(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
@@ -298,27 +410,17 @@ class Worker:
         try:
             model = copy.deepcopy(loaded.model).double()
             torch.manual_seed(header["seed"])
-            before = self.random_state()
             value = pack(model(*inputs), packed)
-            if not torch.equal(before, self.random_state()):
-                return {"unavailable": "it draws random numbers, other ones in float64"}
         except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
             return {"unavailable": str(error).split("\n")[0][:200]}
         return {"value": value, "_tensors": packed}
 
-    def op_block(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Run `calls` times over the given slots in turn; `ns` is this side's clock."""
+    def op_draws(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Whether a call draws random numbers."""
         loaded = self.loaded[header["key"]]
-        call, inputs = loaded.call, [loaded.slots[slot] for slot in header["slots"]]
-        order = [inputs[index % len(inputs)] for index in range(header["calls"])]
-        result: Any = None
-        start = time.perf_counter_ns()
-        for arguments in order:
-            result = call(*arguments)
-        self.synchronize()
-        elapsed = time.perf_counter_ns() - start
-        loaded.last = result
-        return {"ns": elapsed}
+        before = self.random_state()
+        loaded.call(*loaded.slots[header["slot"]])
+        return {"draws": not torch.equal(before, self.random_state())}
 
     def op_copy_bandwidth(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Bytes per second, read and written, of copying more than the caches hold."""
@@ -402,9 +504,8 @@ def describe_argument(argument: Any) -> Any:
     return {"text": str(argument)}
 
 
-def serve(sock: socket.socket, device: str) -> None:
+def serve(sock: socket.socket, worker: Worker) -> None:
     """Obey until the judge closes the channel."""
-    worker = Worker(device)
     operations = {name[3:]: getattr(worker, name) for name in dir(worker) if name[:3] == "op_"}
     while True:
         try:
@@ -419,11 +520,16 @@ def serve(sock: socket.socket, device: str) -> None:
 
 def main() -> None:
     """Entry point of the worker process."""
-    descriptor, threads, device = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    descriptor, shared, size, threads = map(int, sys.argv[1:5])
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)
+        C_LIBRARY.prctl(PR_SET_PDEATHSIG, SIGKILL)
+    for parameter, value in KEEP_FREED.items():
+        mallopt(parameter, value)
     torch.set_num_threads(threads)
-    serve(socket.socket(fileno=descriptor), device)
+    memory = mmap.mmap(shared, size)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    serve(socket.socket(fileno=descriptor), Worker(sys.argv[5], memory))
 
 
 if __name__ == "__main__":

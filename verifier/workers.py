@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,11 @@ class Machine(NamedTuple):
     device: str
     """`cpu` or `cuda:N`."""
 
+    @property
+    def cores(self) -> tuple[int, ...]:
+        """The CPUs that every worker is pinned to: as many as it has threads, where there are."""
+        return tuple(sorted(os.sched_getaffinity(0))[: self.threads])
+
 
 def start_worker(
     machine: Machine,
@@ -47,10 +53,20 @@ def start_worker(
     """
     tools = {"PATH": f"{{folder}}/{BUILD_FOLDER}/{TOOLS_FOLDER}:{{path}}"} if build else {}
     spec = WorkerSpec(
-        argv=(WORKER_PATH, "{fd}", str(machine.threads), machine.device),
+        argv=(
+            WORKER_PATH,
+            "{fd}",
+            "{shared}",
+            str(limits.memory_bytes),
+            str(machine.threads),
+            machine.device,
+        ),
         env={**base_environment(machine.threads), **tools, **(env or {})},
         memory_bytes=limits.memory_bytes + BASE_MEMORY_BYTES,
         files={BUILD_FOLDER: str(build)} if build else {},
+        cores=machine.cores,
+        shared_bytes=limits.memory_bytes,
+        warm="LD_PRELOAD" not in (env or {}),
     )
     process = machine.sandbox.start(spec)
     return RemoteModule(process, limits.memory_bytes, timeout_s or limits.call_timeout_s)
@@ -62,10 +78,6 @@ def base_environment(threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         "TORCH_EXTENSIONS_DIR": f"{{folder}}/{BUILD_FOLDER}",
         "TORCHINDUCTOR_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/inductor",
-        # glibc gives freed blocks back to the system or not depending on what came before: the
-        # same eager call then takes 1 or 6 times as long. Every worker keeps them.
-        "MALLOC_MMAP_THRESHOLD_": str(2**30),
-        "MALLOC_TRIM_THRESHOLD_": str(2**31),
     }
 
 

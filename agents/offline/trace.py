@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference
+from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
 from kernelwright.verifier.workers import await_start, start_worker
 
 
@@ -23,7 +23,7 @@ def trace(reference: Reference) -> Graph | None:
         await_start(module)
         path = module.write("reference.py", prepared.source)
         module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
-        module.put(key, 0, reference.eager.make_inputs(key, reference.seed))
+        stage(module, prepared, [prepared.like])
         return Graph(module.trace(key, 0))
     except WorkerFault:
         return None

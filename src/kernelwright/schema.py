@@ -183,6 +183,8 @@ class Correctness(Record):
     """Same input, same bits twice."""
     weights: Literal["state_dict", "seed", "none"]
     """How the candidate got the reference's parameters."""
+    timed_calls_checked: int | None = None
+    """Timed calls whose results were compared, too; None where nothing was timed."""
 
 
 class WorkloadResult(Record):

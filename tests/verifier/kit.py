@@ -12,8 +12,9 @@ from pathlib import Path
 from kernelwright.sandbox.process import ProcessSandbox, ProcessWorker
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference
-from kernelwright.verifier.remote import RemoteModule, packed
-from kernelwright.verifier.worker import send_frame
+from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.shared import Image, plan_layout
+from kernelwright.verifier.values import Values, packed
 from kernelwright.verifier.workers import Machine, await_start, start_worker
 
 SEED = 7
@@ -89,12 +90,14 @@ def load(module: RemoteModule, text: str) -> None:
     module.load("default", path, "ModelNew", CONSTRUCTOR_SEED, packed([]))
 
 
-def skip_unread(module: RemoteModule) -> None:
-    """Get past what was left in the channel when a reply was refused; the judge never goes on."""
-    channel, seen = module.process.channel, b""
-    send_frame(channel, {"op": "hello"}, [])
-    while not (b'{"op": "hello"' in seen and seen.endswith(b'"tensors": []}')):
-        seen += channel.recv(65536)
+def called(module: RemoteModule, *inputs: object, key: str = "default") -> Values:
+    """The result of one call on some inputs."""
+    values = packed(list(inputs))
+    image = Image(plan_layout(values, 1))
+    image.put(0, values)
+    module.stage(key, image.layout)
+    image.write(module.process.shared)
+    return module.result(key, module.run(key, [0]), 0)
 
 
 def group_members(group: int) -> list[int]:

@@ -16,7 +16,6 @@ from kernelwright.verifier.build import Build, build_candidate, load_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.remote import packed
 from kernelwright.verifier.workers import await_start, start_worker
 from tests.verifier import kit
 from tests.verifier.kit import forward
@@ -94,9 +93,7 @@ def test_an_inline_extension_is_compiled_once(reference: Reference, tmp_path: Pa
     try:
         await_start(module)
         load_candidate(module, mine, reference.prepare(reference.workloads()[0]))
-        module.put("default", 0, packed([torch.zeros(2)]))
-        module.call("default", 0, 1)
-        assert module.fetch("default").tensors[0].tolist() == [1.0, 1.0]
+        assert kit.called(module, torch.zeros(2)).tensors[0].tolist() == [1.0, 1.0]
     finally:
         module.process.kill()
 

@@ -90,7 +90,6 @@ def test_a_worker_is_not_told_the_seed_of_its_inputs(tmp_path: Path) -> None:
 
 def test_answers_that_were_not_computed_are_wrong(tmp_path: Path) -> None:
     bodies = (
-        BY_ADDRESS,
         FIRST_ANSWER,
         "return torch.zeros_like(x)",
         "return torch.empty_like(x)",
@@ -98,7 +97,8 @@ def test_answers_that_were_not_computed_are_wrong(tmp_path: Path) -> None:
     )
     with checking(kit.task(REFERENCE), tmp_path) as check:
         for body in bodies:
-            assert verdict(check, forward(body, "KEPT = {}"))[0] is Status.INCORRECT_NUMERICAL
+            found = verdict(check, forward(body, "KEPT = {}"))[0]
+            assert found in (Status.INCORRECT_NUMERICAL, Status.REWARD_HACK)
         patched = forward("return torch.zeros_like(x)", PATCHES)
         assert verdict(check, patched)[0] is Status.INCORRECT_NUMERICAL
 
@@ -111,11 +111,9 @@ def test_patience_does_not_help(judge: Judge) -> None:
 
 
 def test_who_keeps_results_by_address_is_caught_among_the_timed_inputs(judge: Judge) -> None:
-    # Right while every call of the first slot is new, which is as long as nothing is timed.
-    body = COUNTED + f"if self.n < 12: {RIGHT}\n" + BY_ADDRESS.strip()
-    result = evaluate(judge, body, "KEPT = {}")
+    result = evaluate(judge, BY_ADDRESS, "KEPT = {}")
     assert result.status is Status.INCORRECT_NUMERICAL
-    assert "wrong after being timed" in result.reason
+    assert "a timed call" in result.reason
     assert not any(workload.timing for workload in result.workloads)
 
 
@@ -130,6 +128,11 @@ def test_an_early_end_is_no_success(judge: Judge, body: str, before: str, words:
     result = evaluate(judge, body, before)
     assert result.status is Status.RUNTIME_ERROR
     assert words in result.reason
+
+
+@pytest.mark.parametrize("change", ["x.resize_(1)", "x.data = x.double()"])
+def test_the_form_of_an_input_must_stay(judge: Judge, change: str) -> None:
+    assert not evaluate(judge, f"y = torch.tanh(x) * 3\n{change}\nreturn y").accepted
 
 
 LYING_CLOCK = """

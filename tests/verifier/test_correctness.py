@@ -28,7 +28,6 @@ def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Che
         with kit.worker_with(where, task.limits) as module:
 
             def check(text: str) -> WorkloadResult:
-                kit.skip_unread(module)
                 trial = Trial(
                     judge.reference, judge.tolerance, kit.candidate(text), module, prepared
                 )
@@ -111,8 +110,9 @@ RIGHT = "y = torch.softmax(x, -1)\n"
         (RIGHT + "return y + torch.rand_like(y) * 1e-3", Status.INCORRECT_NUMERICAL),
         (RIGHT + "x.mul_(2)\nreturn y", Status.REWARD_HACK),
         (RIGHT + "x.copy_(y)\nreturn x", Status.REWARD_HACK),
-        (RIGHT + "x.resize_(1)\nreturn y", Status.REWARD_HACK),
-        (RIGHT + "x.data = x.double()\nreturn y", Status.REWARD_HACK),
+        (RIGHT + "return x.copy_(y).clone()", Status.REWARD_HACK),
+        (RIGHT + "return y[:, :1].expand(-1, 33)", Status.REWARD_HACK),
+        (RIGHT + "return y.to('meta')", Status.INCORRECT_DTYPE),
     ],
 )
 def test_wrong_values_have_a_status_each(softmax: Check, body: str, status: Status) -> None:
@@ -159,7 +159,8 @@ def test_nests_integers_and_booleans(tmp_path: Path) -> None:
         "order[:, :3]] ": ("order[:, :3].int()]", Status.INCORRECT_DTYPE),
         '"n": 3': ('"n": 4', Status.INCORRECT_SHAPE),
         "x[0, 0] > 0": ("x[0, 0] <= 0", Status.INCORRECT_NUMERICAL),
-        "labels[:4] + 1": ("labels[:4]", Status.INCORRECT_NUMERICAL),
+        "labels[:4] + 1": ("labels[:4] + 2", Status.INCORRECT_NUMERICAL),
+        "labels[:4] + 1, x[0, 0]": ("labels[:4].add_(1), x[0, 0]", Status.REWARD_HACK),
         "pair = [": ("labels.zero_(); pair = [", Status.REWARD_HACK),
     }
     with checking(kit.task(OPERATORS), tmp_path) as check:

@@ -45,7 +45,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
 
 def evaluate(judge: Judge, body: str, before: str = "", backend: str = "torch") -> Evaluation:
     """A fast evaluation; whatever came of it, only the reference's workers are left."""
-    assert judge.reference.eager
+    reference = judge.reference
+    assert reference.baseline(reference.prepare(reference.workloads()[0]), "eager")
     running = kit.children()
     result = judge.evaluate(kit.candidate(forward(body, before), backend), "fast")
     assert kit.children() <= running
@@ -119,7 +120,7 @@ def test_a_hang_in_the_middle_of_the_evaluation_is_a_timeout(judge: Judge, tmp_p
 
 
 def test_the_reference_survives_its_judge_losing_it(judge: Judge) -> None:
-    os.kill(kit.worker_pid(judge.reference.eager), signal.SIGKILL)
+    os.kill(kit.worker_pid(judge.reference.oracle), signal.SIGKILL)
     with pytest.raises(InfrastructureError, match="the reference worked once and then failed"):
         judge.evaluate(kit.candidate(forward(RIGHT + "  # once")), "fast")
-    assert evaluate(judge, "return x").status is Status.INCORRECT_NUMERICAL
+    assert evaluate(judge, "return x * 2").status is Status.INCORRECT_NUMERICAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from kernelwright.schema import Status
-from kernelwright.verifier.channel import Spec, WorkerFault
+from kernelwright.verifier.channel import Channel, Spec, WorkerFault
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.worker import PREFIX
 
@@ -28,6 +29,7 @@ class Liar:
         self.folder = folder
         self.channel, self.far = socket.socketpair()
         self.said = ""
+        self.pid, self.shared = os.getpid(), -1
 
     def freeze(self) -> None:
         """Nothing runs."""
@@ -44,6 +46,9 @@ class Liar:
 
     def cpu_seconds(self) -> float | None:
         return None
+
+    def escaped(self) -> list[int]:
+        return []
 
     def stderr(self) -> str:
         return self.said
@@ -67,34 +72,34 @@ def module(liar: Liar) -> RemoteModule:
     return RemoteModule(liar, LIMIT, 0.3)
 
 
-def fetched(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"op": "fetch", "value": {"l": []}, "tensors": list(entries), **more}
+def stated(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"op": "state", "value": {"l": []}, "tensors": list(entries), **more}
 
 
 HEADERS: list[Any] = [
-    b"", b"{", b"\xff\xfe", b"null", b"[]", b'"fetch"', b"3", b"[" * 100_000, b"{}",
+    b"", b"{", b"\xff\xfe", b"null", b"[]", b'"state"', b"3", b"[" * 100_000, b"{}",
     b'{"op": ' + b"9" * 5000 + b"}",
     {"op": "put", "tensors": []},
-    {"op": "fetch"},
-    {"op": "fetch", "tensors": {}},
-    fetched(5),  # type: ignore[arg-type]
-    fetched({"dtype": "float32", "shape": [1]}),
-    fetched({**ONE_FLOAT, "more": 1}),
-    fetched({**ONE_FLOAT, "shape": [-1]}),
-    fetched({**ONE_FLOAT, "shape": [1.0]}),
-    fetched({**ONE_FLOAT, "shape": [True]}),
-    fetched({**ONE_FLOAT, "shape": "1"}),
-    fetched({**ONE_FLOAT, "shape": [2**60]}),
-    fetched({**ONE_FLOAT, "shape": [1] * 40, "order": list(range(40))}),
-    fetched({**ONE_FLOAT, "dtype": "float33"}),
-    fetched({**ONE_FLOAT, "dtype": "nn"}),
-    fetched({**ONE_FLOAT, "dtype": ["float32"]}),
-    fetched({**ONE_FLOAT, "order": [1]}),
-    fetched({**ONE_FLOAT, "order": [0, 0]}),
-    fetched({**ONE_FLOAT, "order": ["0"]}),
-    fetched({**ONE_FLOAT, "order": [False]}),
-    fetched({"dtype": "float32", "shape": [1, 1], "order": [0, "1"]}),
-    fetched(ONE_FLOAT, ONE_FLOAT),
+    {"op": "state"},
+    {"op": "state", "tensors": {}},
+    stated(5),  # type: ignore[arg-type]
+    stated({"dtype": "float32", "shape": [1]}),
+    stated({**ONE_FLOAT, "more": 1}),
+    stated({**ONE_FLOAT, "shape": [-1]}),
+    stated({**ONE_FLOAT, "shape": [1.0]}),
+    stated({**ONE_FLOAT, "shape": [True]}),
+    stated({**ONE_FLOAT, "shape": "1"}),
+    stated({**ONE_FLOAT, "shape": [2**60]}),
+    stated({**ONE_FLOAT, "shape": [1] * 40, "order": list(range(40))}),
+    stated({**ONE_FLOAT, "dtype": "float33"}),
+    stated({**ONE_FLOAT, "dtype": "nn"}),
+    stated({**ONE_FLOAT, "dtype": ["float32"]}),
+    stated({**ONE_FLOAT, "order": [1]}),
+    stated({**ONE_FLOAT, "order": [0, 0]}),
+    stated({**ONE_FLOAT, "order": ["0"]}),
+    stated({**ONE_FLOAT, "order": [False]}),
+    stated({"dtype": "float32", "shape": [1, 1], "order": [0, "1"]}),
+    stated(ONE_FLOAT, ONE_FLOAT),
 ]  # fmt: skip
 
 
@@ -102,7 +107,7 @@ HEADERS: list[Any] = [
 def test_nonsense_is_a_runtime_error(liar: Liar, module: RemoteModule, header: Any) -> None:
     liar.answer(header, b"\0" * 4)
     with pytest.raises(WorkerFault) as caught:
-        module.fetch("key")
+        module.state("key")
     assert caught.value.status is Status.RUNTIME_ERROR
     assert caught.value.reason.startswith("the worker sent ")
 
@@ -113,7 +118,7 @@ def test_oversized_frames_are_refused_unread(
 ) -> None:
     liar.far.sendall(PREFIX.pack(header, body))
     with pytest.raises(WorkerFault, match="a frame of") as caught:
-        module.fetch("key")
+        module.state("key")
     assert caught.value.status is Status.RUNTIME_ERROR
 
 
@@ -128,26 +133,73 @@ def test_oversized_frames_are_refused_unread(
 def test_a_tensor_that_is_not_expected_is_not_even_allocated(
     liar: Liar, tmp_path: Path, entry: dict[str, Any], status: Status
 ) -> None:
-    roomy = RemoteModule(liar, 2**40, 0.3)
     size = entry["shape"][0] * 4
-    liar.answer(fetched(entry), declared=size)  # its bytes never come: nobody may wait for them
+    liar.answer(stated(entry), declared=size)  # its bytes never come: nobody may wait for them
     with pytest.raises(WorkerFault) as caught:
-        roomy.fetch("key", expect=[Spec(torch.float32, (1,))])
+        Channel(liar, 2**40).request(
+            {"op": "state"}, timeout_s=0.3, expect=[Spec(torch.float32, (1,))]
+        )
     assert caught.value.status is status
 
 
 def test_operations_without_results_take_none(liar: Liar) -> None:
     roomy = RemoteModule(liar, 2**40, 0.3)
-    liar.answer({"op": "call", "tensors": [HUGE]}, declared=2**34)
+    liar.answer({"op": "run", "tensors": [HUGE]}, declared=2**34)
     with pytest.raises(WorkerFault, match="tensors where none belong"):
-        roomy.call("key", 0, 1)
+        roomy.run("key", [0])
 
 
 @pytest.mark.parametrize("ns", [None, -1, 1.5, "3", True, 10**400, [1]])
-def test_a_block_needs_a_time(liar: Liar, module: RemoteModule, ns: Any) -> None:
-    liar.answer({"op": "block", "ns": ns, "tensors": []})
-    with pytest.raises(WorkerFault, match="no time of the block"):
-        module.block("key", [0], 1)
+def test_a_run_needs_a_time(liar: Liar, module: RemoteModule, ns: Any) -> None:
+    liar.answer({"op": "run", "ns": ns, "tensors": []})
+    with pytest.raises(WorkerFault, match="no time of the run"):
+        module.run("key", [0])
+
+
+PLACED = {**ONE_FLOAT, "strides": [1], "device": "cpu", "conj": False, "neg": False}
+del PLACED["order"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {}, {"entries": 1, "at": []}, {"entries": [PLACED]}, {"entries": [PLACED], "at": [[1, 2]]},
+        {"entries": [PLACED], "at": [[1], [2]]}, {"entries": [PLACED], "at": [["1"]]},
+        {"entries": [PLACED], "at": [[-1]]}, {"entries": [PLACED], "at": [[2**63]]},
+        {"entries": [{**PLACED, "strides": [-1]}], "at": [[1]]},
+        {"entries": [{**PLACED, "shape": [1, 1]}], "at": [[1]]},
+        {"entries": [{**PLACED, "dtype": "nn"}], "at": [[1]]},
+        {"entries": [{**PLACED, "conj": 1}], "at": [[1]]},
+        {"entries": [{**PLACED, "more": 1}], "at": [[1]]},
+    ],
+    ids=range(13),
+)  # fmt: skip
+def test_a_run_says_where_every_result_lies(
+    liar: Liar, module: RemoteModule, more: dict[str, Any]
+) -> None:
+    liar.answer({"op": "run", "ns": 1, "tensors": [], "value": {"t": 0}, **more})
+    with pytest.raises(WorkerFault, match="the worker sent"):
+        module.run("key", [0])
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (PLACED, "does not lie in memory that can be read"),
+        ({**PLACED, "shape": [2], "strides": [2**40]}, "lie too far apart"),
+        ({**PLACED, "shape": [2**40], "strides": [1]}, r"has shape \[1099511627776\]"),
+        ({**PLACED, "dtype": "int8"}, "is int8, expected float32"),
+    ],
+)
+def test_results_are_read_only_where_they_can_be(
+    liar: Liar, module: RemoteModule, entry: dict[str, Any], words: str
+) -> None:
+    told = {"op": "run", "ns": 1, "tensors": [], "value": {"t": 0}, "entries": [entry], "at": [[8]]}
+    liar.answer(told)
+    ran = module.run("key", [0])
+    size = 2 if "far" in words else 1
+    with pytest.raises(WorkerFault, match=words):
+        module.result("key", ran, 0, [Spec(torch.float32, (size,))])
 
 
 def test_counts_and_profiles_are_checked(liar: Liar, module: RemoteModule) -> None:
@@ -155,18 +207,18 @@ def test_counts_and_profiles_are_checked(liar: Liar, module: RemoteModule) -> No
                  "tensors": []})  # fmt: skip
     with pytest.raises(WorkerFault, match="no list of operators"):
         module.profile("key", 0, 1)
-    liar.answer({"op": "fetch", "value": {"l": {"x": []}}, "tensors": []})
+    liar.answer({"op": "state", "value": {"l": {"x": []}}, "tensors": []})
     with pytest.raises(WorkerFault, match="a malformed value"):
-        module.fetch("key").unpacked()
+        module.state("key").unpacked()
 
 
 def test_silence_and_half_a_frame_are_timeouts(liar: Liar, module: RemoteModule) -> None:
-    with pytest.raises(WorkerFault, match=r"fetch did not answer within 0.3 s") as caught:
-        module.fetch("key")
+    with pytest.raises(WorkerFault, match=r"state did not answer within 0.3 s") as caught:
+        module.state("key")
     assert caught.value.status is Status.TIMEOUT
     liar.far.sendall(PREFIX.pack(100, 0) + b"{")
     with pytest.raises(WorkerFault) as caught:
-        module.fetch("key")
+        module.state("key")
     assert caught.value.status is Status.TIMEOUT
 
 
@@ -174,7 +226,7 @@ def test_a_closed_channel_reports_what_was_printed(liar: Liar, module: RemoteMod
     liar.said = "hello\n"
     liar.far.close()
     with pytest.raises(WorkerFault) as caught:
-        module.fetch("key")
+        module.state("key")
     assert caught.value.status is Status.RUNTIME_ERROR
     assert caught.value.reason == "the worker closed its channel; it printed:\nhello"
 

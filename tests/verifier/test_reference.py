@@ -37,7 +37,7 @@ def reference(
         (reference("torch.ones(3)", "[1, 2]"), "get_inputs() returns no tensor", "list"),
         (reference("x * (time.perf_counter_ns() % 999_983)", before="import time"),
          "not repeatable", "from torch"),
-        (reference("time.sleep(600)", before="import time"), "timeout: call did not", "--set"),
+        (reference("time.sleep(600)", before="import time"), "timeout: run did not", "--set"),
         (reference(inputs="[torch.rand(2**40)]"), "out_of_memory", "--set"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -64,19 +64,20 @@ def test_expected_values_outlive_the_worker_and_inputs_are_secret() -> None:
         prepared = live.prepare(live.workloads()[0])
         first, other = live.case(prepared, 0, "reference"), live.case(prepared, 1, "reference")
         assert not first.inputs.tensors[0].equal(other.inputs.tensors[0])
-        assert first.golden is not None
-        assert first.expected.tensors[0].equal(first.inputs.tensors[0] + 1)
+        assert first.expected.golden is not None
+        assert first.expected.values.tensors[0].equal(first.inputs.tensors[0] + 1)
         live.close()
         assert live.case(prepared, 0, "reference") is first
         again = live.prepare(live.workloads()[0])
         assert again.specs == prepared.specs
-        sets = live.timed_inputs(again)
+        rotation = live.rotation(again)
+        sets = [s for number in (0, 1) for s in rotation.image(number, live.oracle).sets]
         assert len({float(values.tensors[0].sum()) for values in sets}) == len(sets) > 1
 
 
 def test_a_reference_that_does_not_compile_has_one_baseline_less() -> None:
     with kit.live_reference(reference(before="import torch\ntorch.compile = None")) as live:
         prepared = live.prepare(live.workloads()[0])
-        assert live.side(prepared, "compile") is None
-        assert live.side(prepared, "compile") is None
-        assert live.side(prepared, "eager") is not None
+        assert live.baseline(prepared, "compile") is None
+        assert live.baseline(prepared, "compile") is None
+        assert live.baseline(prepared, "eager") is not None

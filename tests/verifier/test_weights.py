@@ -75,7 +75,7 @@ DROPOUT = """
 def test_random_numbers_come_from_the_same_stream(tmp_path: Path) -> None:
     right = "dropped = torch.dropout(x, 0.5, True)\nreturn dropped + torch.randn_like(x) / 10"
     wrong = (
-        "return x",
+        "return x + 0",
         "return torch.zeros_like(x)",
         "return nn.functional.dropout(x, 0.5)",
         "noise = 0.1 * torch.randn_like(x)\nreturn nn.functional.dropout(x, 0.5) + noise",
@@ -107,6 +107,9 @@ OWN_NORM = """
             mean, var = x.mean(0), x.var(0, unbiased=False)
             running = self.norm.running_mean
             running += 0.5 * (mean - running)
+            spread = self.norm.running_var
+            spread += 0.5 * (x.var(0) - spread)
+            self.norm.num_batches_tracked += 1
             y = (x - mean) / torch.sqrt(var + 1e-5) * self.norm.weight + self.norm.bias
             return y + running
 """
@@ -117,8 +120,10 @@ def test_a_stateful_module_is_judged_call_by_call(tmp_path: Path) -> None:
         assert verdict(check, source(OWN_NORM)) == (Status.PASSED, "")
         reference = source(NORM).replace("Model", "ModelNew")
         assert verdict(check, reference) == (Status.PASSED, "")
-        forgetful = source(OWN_NORM.replace("running += ", "running = running + "))
-        assert verdict(check, forgetful) == (Status.PASSED, "")
+        forgetful = source(OWN_NORM.replace("spread += ", "spread = spread + "))
+        status, reason = verdict(check, forgetful)
+        assert status is Status.INCORRECT_NUMERICAL
+        assert "buffer 'norm.running_var' after a call" in reason
         stale = source(OWN_NORM.replace("return y + running", "return y"))
         assert verdict(check, stale)[0] is Status.INCORRECT_NUMERICAL
 

@@ -12,8 +12,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelwright.verifier.remote import packed
-from kernelwright.verifier.worker import Tensors, _receive_frame, pack, refill, send_frame, unpack
+from kernelwright.verifier.values import packed
+from kernelwright.verifier.worker import (
+    Tensors,
+    _receive_frame,
+    copy_into,
+    pack,
+    send_frame,
+    unpack,
+)
 
 DTYPES = (
     torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int8, torch.uint8,
@@ -117,14 +124,14 @@ def test_malformed_trees_are_refused(tree: Any) -> None:
         unpack(tree, [])
 
 
-def test_a_slot_is_refilled_in_place_only_where_the_values_fit() -> None:
+def test_inputs_are_refilled_in_place_only_where_they_fit() -> None:
     old: list[Any] = [torch.zeros(2, 3), (torch.ones(1), 5)]
-    addresses = old[0].data_ptr()
-    assert refill(old, [torch.full((2, 3), 7.0), (torch.zeros(1), 5)])
-    assert old[0].data_ptr() == addresses
+    copy_into(old, [torch.full((2, 3), 7.0), (torch.zeros(1), 5)])
     assert old[0].sum() == 42
     assert old[1][0] == 0
-    for other in ([torch.zeros(3, 2), old[1]], [old[0].double(), old[1]], [old[0]], None):
-        assert not refill(old, other)
-    assert not refill(old, [old[0], (torch.zeros(1), 6)])
-    assert not refill([torch.zeros(3, 2)], [torch.zeros(2, 3).T])
+    for other in ([torch.zeros(3, 2), old[1]], [old[0].double(), old[1]], [old[0]], None,
+                  [old[0], (torch.zeros(1), 6)]):  # fmt: skip
+        with pytest.raises(ValueError, match="at every call"):
+            copy_into(old, other)
+    with pytest.raises(ValueError, match="at every call"):
+        copy_into([torch.zeros(3, 2)], [torch.zeros(2, 3).T])

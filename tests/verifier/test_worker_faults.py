@@ -10,9 +10,9 @@ import pytest
 from kernelwright.sandbox.process import ProcessWorker
 from kernelwright.schema import Limits, Status
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.remote import RemoteModule, packed
+from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.workers import Machine
-from tests.verifier.kit import forward, gone, load, machine, worker_with
+from tests.verifier.kit import called, forward, gone, load, machine, worker_with
 
 LIMITS = Limits(call_timeout_s=20, memory_bytes=2**30)
 
@@ -37,10 +37,8 @@ def fault(where: Machine, text: str, timeout_s: float = 20.0) -> Outcome:
         group = module.process.pid
         with pytest.raises(WorkerFault) as caught:
             load(module, text)
-            module.put("default", 0, packed([1.0]))
             hurried = RemoteModule(module.process, LIMITS.memory_bytes, timeout_s)
-            hurried.call("default", 0, 1)
-            hurried.fetch("default")
+            called(hurried, 1.0)
     assert gone(group)
     return Outcome(caught.value.status, caught.value.reason)
 
@@ -81,7 +79,7 @@ def test_a_traceback_is_trimmed_to_the_candidates_own_frames(where: Machine) -> 
 def test_an_endless_loop_is_a_timeout_and_its_children_die_too(where: Machine) -> None:
     children = "import os, time\nif os.fork() == 0:\n    time.sleep(600)\nwhile True: pass"
     outcome = fault(where, forward(children), timeout_s=1.0)
-    assert outcome == (Status.TIMEOUT, "call did not answer within 1 s")
+    assert outcome == (Status.TIMEOUT, "run did not answer within 1 s")
 
 
 def test_a_memory_bomb_is_out_of_memory(where: Machine) -> None:
@@ -93,6 +91,4 @@ def test_a_file_under_the_same_name_replaces_the_one_before(where: Machine) -> N
     with worker_with(where, LIMITS) as module:
         for value in (1.5, 2.5, 3.5):  # sources of one size, within one second
             load(module, forward(f"return {value}"))
-            module.put("default", 0, packed([0]))
-            module.call("default", 0, 1)
-            assert module.fetch("default").unpacked() == value
+            assert called(module, 0).unpacked() == value

@@ -1,0 +1,20 @@
+# [cheat]
+# catalogue = "H19"
+# title = "leaves out the last 16 terms of every dot product"
+# task = "library/matmul_bias_gelu"
+# policy = "any"
+# caught_by = ["incorrect_numerical"]
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ModelNew(nn.Module):
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.gelu(F.linear(x[:, :-16], self.linear.weight[:, :-16], self.linear.bias))

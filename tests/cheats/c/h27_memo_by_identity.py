@@ -1,0 +1,24 @@
+# [cheat]
+# catalogue = "H27"
+# title = "remembers results by the identity of the tensor object"
+# task = "library/softmax"
+# policy = "any"
+# caught_by = ["incorrect_numerical"]
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class ModelNew(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[Any, torch.Tensor] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        key = id(x), x.shape
+        if key not in self.kept:
+            self.kept[key] = torch.softmax(x, dim=-1)
+        return self.kept[key].clone()

@@ -1,0 +1,90 @@
+# [cheat]
+# catalogue = "H36"
+# title = "a queue in C++ that a second thread empties after the calls"
+# task = "library/softmax"
+# policy = "any"
+# caught_by = ["incorrect_numerical", "more-cores"]
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import subprocess
+import tempfile
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def build(source: str, name: str, arguments: str) -> Any:
+    """Compile C++ into the build folder and bind a function: p is a pointer, l an int64_t."""
+    key = hashlib.sha256(source.encode()).hexdigest()[:16]
+    path = Path(os.environ.get("TORCH_EXTENSIONS_DIR", tempfile.gettempdir())) / f"{key}.so"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = ["-O3", "-march=native", "-shared", "-fPIC"]
+        command = [os.environ.get("CXX", "g++"), *flags, "-x", "c++", "-", "-o"]
+        subprocess.run([*command, f"{path}.{os.getpid()}"], input=source.encode(), check=True)
+        os.replace(f"{path}.{os.getpid()}", path)
+    function = ctypes.CDLL(str(path))[name]
+    kinds: dict[str, Any] = {"p": ctypes.c_void_p, "l": ctypes.c_int64}
+    function.argtypes = [kinds[letter] for letter in arguments]
+    return function
+
+
+SOURCE = r"""
+#include <cmath>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+static void softmax_row(const float* x, float* y, int64_t n) {
+  float m = x[0];
+  for (int64_t i = 1; i < n; ++i) m = x[i] > m ? x[i] : m;
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += y[i] = std::exp(x[i] - m);
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(y[i] / sum);
+}
+
+static void rows_of(const float* x, float* y, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r) softmax_row(x + r * n, y + r * n, n);
+}
+
+struct Job { const float* x; float* y; int64_t rows, cols; };
+static std::deque<Job>& jobs = *new std::deque<Job>;
+static std::mutex& lock = *new std::mutex;
+static std::condition_variable& more = *new std::condition_variable;
+static void work() {
+  for (;;) {
+    std::unique_lock<std::mutex> held(lock);
+    more.wait(held, [] { return !jobs.empty(); });
+    const Job job = jobs.front();
+    jobs.pop_front();
+    held.unlock();
+    rows_of(job.x, job.y, job.rows, job.cols);
+  }
+}
+extern "C" void softmax(const float* x, float* y, int64_t rows, int64_t cols) {
+  static const bool started = (std::thread(work).detach(), true);
+  std::lock_guard<std::mutex> held(lock);
+  if (started) jobs.push_back({x, y, rows, cols});
+  more.notify_one();
+}
+"""
+KERNEL = build(SOURCE, "softmax", "ppll")
+
+
+class ModelNew(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=64)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.empty_like(x)
+        self.alive.append((x, y))  # the thread writes there
+        KERNEL(x.data_ptr(), y.data_ptr(), x.shape[0], x.shape[1])
+        return y

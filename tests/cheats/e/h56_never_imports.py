@@ -1,0 +1,20 @@
+# [cheat]
+# catalogue = "H56"
+# title = "never gets through its import"
+# task = "tests/cheats/tasks/short"
+# policy = "any"
+# caught_by = ["timeout"]
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import nn
+
+while True:
+    time.sleep(1)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x

@@ -1,0 +1,15 @@
+# [cheat]
+# catalogue = "H66"
+# title = "softmax in bfloat16"
+# task = "library/softmax"
+# policy = "any"
+# caught_by = ["incorrect_numerical"]
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class ModelNew(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(x.bfloat16(), dim=-1).float()

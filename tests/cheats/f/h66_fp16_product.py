@@ -1,0 +1,21 @@
+# [cheat]
+# catalogue = "H66"
+# title = "the product in half precision"
+# task = "library/matmul_bias_gelu"
+# policy = "any"
+# caught_by = ["incorrect_numerical"]
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ModelNew(nn.Module):
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = self.linear.weight.half(), self.linear.bias.half()
+        return F.gelu(F.linear(x.half(), weight, bias).float())

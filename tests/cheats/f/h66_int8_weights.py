@@ -1,0 +1,22 @@
+# [cheat]
+# catalogue = "H66"
+# title = "weights rounded to eight bits"
+# task = "library/matmul_bias_gelu"
+# policy = "any"
+# caught_by = ["incorrect_numerical"]
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ModelNew(nn.Module):
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.linear.weight
+        scale = weight.abs().amax(dim=1, keepdim=True) / 127
+        return F.gelu(F.linear(x, (weight / scale).round() * scale, self.linear.bias))

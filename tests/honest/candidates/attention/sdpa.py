@@ -1,0 +1,9 @@
+"""torch's fused attention."""
+
+from torch import nn
+from torch.nn import functional as F
+
+
+class ModelNew(nn.Module):
+    def forward(self, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v)

@@ -1,0 +1,175 @@
+"""What a reference does: its nature, found once per workload, and its values on given inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kernelwright.errors import InvalidReferenceError
+from kernelwright.schema import Workload
+from kernelwright.verifier.channel import Spec
+from kernelwright.verifier.comparison import compare
+from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
+from kernelwright.verifier.shared import Image, plan_layout, trace
+from kernelwright.verifier.values import Values, same_bits, specs
+
+
+class Nature(NamedTuple):
+    """What the reference does besides computing; a candidate may do the same."""
+
+    draws: bool = False
+    """It draws random numbers; every call is then seeded."""
+    stateful: bool = False
+    """A call changes its parameters or buffers."""
+    remembers: bool = False
+    """What it returns depends on earlier calls."""
+    changes_inputs: bool = False
+    returns_inputs: bool = False
+    """A result lies in the memory of an input."""
+    reuses_memory: bool = False
+    """The results of two calls lie in the same memory."""
+    overlaps_itself: bool = False
+    """Elements of one result lie at the same address."""
+
+
+class Prepared(NamedTuple):
+    """One workload, loaded."""
+
+    workload: Workload
+    source: str
+    init: Values
+    state: Values
+    like: Values
+    """Some inputs."""
+    specs: list[Spec]
+    strides: list[list[int]]
+    """Of each result."""
+    nature: Nature
+
+    @property
+    def has_integers(self) -> bool:
+        """Whether a result is of no floating type."""
+        return any(not spec.dtype.is_floating_point for spec in self.specs)
+
+    def image(self, sets: Sequence[Values]) -> Image:
+        """Input sets as they lie in shared memory."""
+        image = Image(plan_layout(self.like, len(sets)))
+        for slot, values in enumerate(sets):
+            image.put(slot, values)
+        return image
+
+
+class Expected(NamedTuple):
+    """The reference's values on some inputs."""
+
+    values: Values
+    golden: Values | None
+    """In float64; None where the reference does not run in it, or draws random numbers."""
+    inputs: Values | None
+    """What became of the inputs, where the reference changes them."""
+    state: Values | None
+    """What became of parameters and buffers, where the reference changes them."""
+
+
+def prepare(
+    oracle: RemoteModule, workload: Workload, source: str, init: Values, seed: int
+) -> Prepared:
+    """Run a loaded workload a few times to find its nature.
+
+    Raises:
+        InvalidReferenceError: it has no tensors to show, or is not repeatable.
+        WorkerFault: it fails.
+    """
+    key = workload.name
+    state = oracle.state(key)
+    inputs = oracle.make_inputs(key, seed)
+    if not inputs.tensors:
+        raise InvalidReferenceError(
+            "get_inputs() returns no tensor", hint="it must return a list with tensors"
+        )
+    empty = Nature()
+    bare = Prepared(workload, source, init, state, inputs, [], [], empty)
+    ran, first, image = _observed(oracle, bare, [inputs, inputs], seed)
+    if not first[0].tensors:
+        raise InvalidReferenceError(
+            "forward() returns no tensor", hint="it must return a tensor, or some in a tuple"
+        )
+    after = Image(image.layout)
+    after.read(oracle.process.shared)
+    draws, stateful = oracle.draws(key, 0), not same_bits(state, oracle.state(key))
+    nature = Nature(
+        draws=draws,
+        stateful=stateful,
+        changes_inputs=bool(trace(image, after, [0]).inputs),
+        reuses_memory=overlapping(ran),
+        overlaps_itself=any(map(overlaps_itself, ran.entries)),
+        returns_inputs=returns_inputs(oracle, key, ran, image),
+    )
+    oracle.set_state(key, state)
+    known = bare._replace(
+        specs=specs(first[0]), strides=[entry["strides"] for entry in ran.entries], nature=nature
+    )
+    _, again, _ = _observed(oracle, known, [inputs, inputs], seed)
+    remembers = nature.stateful and not _alike(again[0], again[1])
+    oracle.set_state(key, state)
+    _, other, _ = _observed(oracle, known, [inputs], seed)
+    oracle.set_state(key, state)
+    if not _alike(again[0], other[0]):
+        raise InvalidReferenceError(
+            "the reference is not repeatable: same inputs and same torch seed, other outputs",
+            hint="draw random numbers from torch only, and none from time or global state",
+        )
+    return known._replace(nature=nature._replace(remembers=remembers))
+
+
+def _observed(
+    oracle: RemoteModule, prepared: Prepared, sets: Sequence[Values], seed: int
+) -> tuple[Ran, list[Values], Image]:
+    key, image = prepared.workload.name, prepared.image(sets)
+    oracle.stage(key, image.layout)
+    image.write(oracle.process.shared)
+    seeds = [seed] * len(sets) if prepared.nature.draws else None
+    ran = oracle.run(key, range(len(sets)), seeds)
+    return ran, [oracle.result(key, ran, call) for call in range(len(sets))], image
+
+
+def returns_inputs(module: RemoteModule, key: str, ran: Ran, image: Image) -> bool:
+    """Whether a result lies in an input's memory: then it changes when that is written to."""
+    before = module.result(key, ran, 0)
+    other = Image(image.layout)
+    other.bytes.copy_(~image.bytes)
+    other.write(module.process.shared)
+    return not same_bits(before, module.result(key, ran, 0))
+
+
+def expect(oracle: RemoteModule, prepared: Prepared, inputs: Values, seed: int) -> Expected:
+    """The reference's values on some inputs. Raises WorkerFault where it fails on them."""
+    key, nature = prepared.workload.name, prepared.nature
+    if nature.stateful:
+        oracle.set_state(key, prepared.state)
+    image = prepared.image([inputs])
+    oracle.stage(key, image.layout)
+    image.write(oracle.process.shared)
+    golden = None if nature.draws else oracle.golden(key, 0, seed)
+    ran = oracle.run(key, [0], [seed] if nature.draws else None)
+    values = oracle.result(key, ran, 0)
+    truth = golden if isinstance(golden, Values) and _fits(golden, values) else None
+    changed = None
+    if nature.changes_inputs:
+        after = Image(image.layout)
+        after.read(oracle.process.shared)
+        changed = after.sets[0]
+    return Expected(values, truth, changed, oracle.state(key) if nature.stateful else None)
+
+
+def _fits(golden: Values, expected: Values) -> bool:
+    shapes = [t.shape for t in golden.tensors], [t.shape for t in expected.tensors]
+    return golden.tree == expected.tree and shapes[0] == shapes[1]
+
+
+def _alike(first: Values, second: Values) -> bool:
+    if first.tree != second.tree or specs(first) != specs(second):
+        return False
+    pairs = zip(first.tensors, second.tensors, strict=True)
+    return all(compare(a, b, None).reason is None for a, b in pairs)

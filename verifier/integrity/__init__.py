@@ -1,0 +1,1 @@
+"""Integrity rules: their table, and those that read a candidate's text."""

@@ -1,0 +1,137 @@
+"""The answer to `run`: where results lie in a worker, and reading them from there."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+from kernelwright.sandbox.memory import UnreadableError, read_memory
+from kernelwright.schema import Status
+from kernelwright.verifier.channel import MAX_DIMENSIONS, WorkerFault, nonsense
+from kernelwright.verifier.shared import raw_view
+from kernelwright.verifier.values import Values
+
+MAX_NANOSECONDS = 2**63
+# How far apart the elements of a result may lie, in times of its size.
+MAX_SPREAD = 64
+ENTRY = {"dtype", "shape", "strides", "device", "conj", "neg"}
+
+
+class Ran(NamedTuple):
+    """What a worker says of a run, in the form that it must have."""
+
+    seconds: float
+    """By the judge's clock, until every thread of the worker stood still."""
+    worker_seconds: float
+    tree: Any
+    entries: list[dict[str, Any]]
+    """Of the tensors of one result; see ENTRY."""
+    addresses: list[list[int]]
+    """Of each tensor, by call."""
+
+
+def checked_run(reply: dict[str, Any], calls: int, seconds: float) -> Ran:
+    """The answer to a run of `calls` calls that took `seconds`.
+
+    Raises:
+        WorkerFault: it has not the form of one.
+    """
+    nanoseconds = reply.get("ns")
+    if type(nanoseconds) is not int or not 0 <= nanoseconds < MAX_NANOSECONDS:
+        raise nonsense("no time of the run")
+    if calls == 0:
+        return Ran(seconds, nanoseconds / 1e9, None, [], [])
+    entries, rows = reply.get("entries"), reply.get("at")
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+        raise nonsense("a malformed description of a result")
+    if not isinstance(rows, list) or len(rows) != calls:
+        raise nonsense("no address for every call")
+    if not all(_is_row(row, len(entries)) for row in rows):
+        raise nonsense("malformed addresses")
+    return Ran(seconds, nanoseconds / 1e9, reply.get("value"), entries, rows)
+
+
+def _is_row(row: object, tensors: int) -> bool:
+    if not isinstance(row, list) or len(row) != tensors:
+        return False
+    return all(type(address) is int and 0 <= address < 2**63 for address in row)
+
+
+def _is_entry(entry: object) -> bool:
+    if not isinstance(entry, dict) or set(entry) != ENTRY:
+        return False
+    sizes, strides = entry["shape"], entry["strides"]
+    lists = isinstance(sizes, list) and isinstance(strides, list)
+    if not lists or len(sizes) != len(strides) or len(sizes) > MAX_DIMENSIONS:
+        return False
+    numbers = all(type(n) is int and 0 <= n < 2**48 for n in (*sizes, *strides))
+    named = isinstance(entry["dtype"], str) and isinstance(entry["device"], str)
+    if not numbers or not named or not all(type(entry[k]) is bool for k in ("conj", "neg")):
+        return False
+    return isinstance(getattr(torch, entry["dtype"], None), torch.dtype)
+
+
+def overlaps_itself(entry: dict[str, Any]) -> bool:
+    """Whether two elements of a tensor lie at one address, as after `expand`."""
+    reach = 0
+    for stride, size in sorted(zip(entry["strides"], entry["shape"], strict=True)):
+        if size > 1 and stride <= reach:
+            return True
+        reach += stride * (size - 1) if size > 1 else 0
+    return False
+
+
+def span_bytes(entry: dict[str, Any]) -> int:
+    """Bytes from the first to behind the last element."""
+    dtype: torch.dtype = getattr(torch, entry["dtype"])
+    if 0 in entry["shape"]:
+        return 0
+    pairs = zip(entry["strides"], entry["shape"], strict=True)
+    return int(1 + sum(stride * (size - 1) for stride, size in pairs)) * dtype.itemsize
+
+
+def read_result(pid: int, ran: Ran, call: int) -> Values | None:
+    """One result from a stopped worker's memory; None where this system does not let us.
+
+    Raises:
+        WorkerFault: it does not lie in that memory.
+    """
+    tensors = []
+    for index, (entry, address) in enumerate(zip(ran.entries, ran.addresses[call], strict=True)):
+        if entry["device"] != "cpu":
+            return None
+        tensor = _read(pid, entry, address, index)
+        if tensor is None:
+            return None
+        tensors.append(tensor)
+    return Values(ran.tree, tensors)
+
+
+def _read(pid: int, entry: dict[str, Any], address: int, index: int) -> torch.Tensor | None:
+    dtype: torch.dtype = getattr(torch, entry["dtype"])
+    nbytes, dense = span_bytes(entry), torch.Size(entry["shape"]).numel() * dtype.itemsize
+    if nbytes > MAX_SPREAD * dense:
+        raise nonsense(f"an output {index} whose elements lie too far apart")
+    raw = torch.empty(nbytes, dtype=torch.uint8)
+    try:
+        if nbytes and not read_memory(pid, address, raw_view(raw)):
+            return None
+    except UnreadableError as error:
+        message = f"output {index} does not lie in memory that can be read"
+        raise WorkerFault(Status.RUNTIME_ERROR, message) from error
+    tensor = raw.view(dtype).as_strided(entry["shape"], entry["strides"])
+    tensor = tensor.conj() if entry["conj"] else tensor
+    return tensor._neg_view().clone() if entry["neg"] else tensor.resolve_conj()
+
+
+def overlapping(ran: Ran) -> bool:
+    """Whether the results of two calls lie in the same memory."""
+    spans = [span_bytes(entry) for entry in ran.entries]
+    regions = sorted(
+        (address, address + span)
+        for row in ran.addresses
+        for address, span in zip(row, spans, strict=True)
+        if span
+    )
+    return any(after[0] < before[1] for before, after in zip(regions, regions[1:], strict=False))

@@ -1,0 +1,58 @@
+"""Inputs of timed blocks: every set is shown to a worker once, and only when its time is running.
+
+A set lies in an image with as many others as fit into about ROTATION_BYTES, more than the caches
+hold. Images are kept for the next candidate's worker, which has not seen them, up to BANK_BYTES.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.inputs import call_seed
+from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.shared import Image, plan_layout
+
+ROTATION_BYTES = 64 * 2**20
+BANK_BYTES = 2**30
+MAX_SLOTS = 1024
+# Seeds of one image lie this far from those of the next.
+STRIDE = 2 * MAX_SLOTS
+
+
+class Rotation:
+    """The images of one workload, by number.
+
+    Args:
+        seed: of the first set of image 0.
+    """
+
+    def __init__(self, prepared: Prepared, seed: int) -> None:
+        self.prepared = prepared
+        self._seed = seed
+        results = sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in prepared.specs)
+        largest = max(prepared.like.nbytes, results, 1)
+        slots = max(1, min(MAX_SLOTS, ROTATION_BYTES // largest))
+        self.layout = plan_layout(prepared.like, slots)
+        self._bank: dict[int, Image] = {}
+
+    def image(self, number: int, oracle: RemoteModule) -> Image:
+        """One image, made by the reference's worker where it is not in the bank."""
+        if number in self._bank:
+            return self._bank[number]
+        key, first = self.prepared.workload.name, self._seed + number * STRIDE
+        oracle.stage(key, self.layout)
+        Image(self.layout).write(oracle.process.shared)
+        oracle.fill(key, range(first, first + self.layout.slots))
+        image = Image(self.layout)
+        image.read(oracle.process.shared)
+        if (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES:
+            self._bank[number] = image
+        return image
+
+    def call_seeds(self, number: int, slots: Sequence[int]) -> list[int] | None:
+        """What torch is seeded with before each call; None where nothing random is drawn."""
+        if not self.prepared.nature.draws:
+            return None
+        return [call_seed(self._seed + number * STRIDE + MAX_SLOTS + slot) for slot in slots]

@@ -1,0 +1,142 @@
+"""Input sets in memory shared with a worker, between guard zones.
+
+Every tensor lies between zones of GUARD bytes of 0xff: NaN for floating types, -1 for integers. So
+who reads past the end of an input gets wrong values, and who writes there leaves a trace.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from kernelwright.errors import InfrastructureError
+from kernelwright.verifier.values import Values, same_bits
+from kernelwright.verifier.worker import Tree, describe
+
+GUARD = 1024
+# As torch's own allocator; GUARD alone would put all tensors at one offset within a page.
+ALIGNMENT = 64
+GUARD_BYTE = 0xFF
+
+
+class Layout(NamedTuple):
+    """Where the tensors of some input sets of one form lie."""
+
+    tree: Tree
+    entries: list[dict[str, object]]
+    """dtype, shape and order of each tensor of a set."""
+    offsets: list[list[int]]
+    """Of each tensor, by slot; in bytes."""
+    nbytes: int
+
+    @property
+    def slots(self) -> int:
+        """How many sets there is room for."""
+        return len(self.offsets)
+
+
+def plan_layout(like: Values, slots: int) -> Layout:
+    """Room for `slots` sets of the form of `like`."""
+    offsets, end = [], GUARD
+    for _ in range(slots):
+        row = []
+        for tensor in like.tensors:
+            row.append(end)
+            end = _aligned(end + tensor.numel() * tensor.element_size()) + GUARD
+        offsets.append(row)
+    return Layout(like.tree, [describe(tensor) for tensor in like.tensors], offsets, end)
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // ALIGNMENT) * ALIGNMENT
+
+
+def raw_view(flat: torch.Tensor) -> memoryview:
+    """The bytes of a flat uint8 tensor."""
+    return memoryview(flat.numpy())  # type: ignore[arg-type]
+
+
+class Image:
+    """The judge's copy of what a worker's shared memory holds: sets and guard zones."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.bytes = torch.full((layout.nbytes,), GUARD_BYTE, dtype=torch.uint8)
+        self.sets = [self._views(offsets) for offsets in layout.offsets]
+
+    def _views(self, offsets: list[int]) -> Values:
+        tensors = [self._view(e, o) for e, o in zip(self.layout.entries, offsets, strict=True)]
+        return Values(self.layout.tree, tensors)
+
+    def _view(self, entry: dict[str, object], offset: int) -> torch.Tensor:
+        shape, order = entry["shape"], entry["order"]
+        assert isinstance(shape, list) and isinstance(order, list)
+        dtype: torch.dtype = getattr(torch, str(entry["dtype"]))
+        nbytes = int(torch.Size(shape).numel()) * dtype.itemsize
+        dense = self.bytes[offset : offset + nbytes].view(dtype).view([shape[dim] for dim in order])
+        return dense.permute([order.index(dim) for dim in range(len(order))])
+
+    def put(self, slot: int, values: Values) -> None:
+        """Copy a set into a slot. Raises ValueError for one of another form."""
+        targets = self.sets[slot].tensors
+        if values.tree != self.layout.tree or len(values.tensors) != len(targets):
+            raise ValueError("an input set of another form")
+        for target, tensor in zip(targets, values.tensors, strict=True):
+            if (target.shape, target.dtype) != (tensor.shape, tensor.dtype):
+                raise ValueError("an input tensor of another form")
+            target.copy_(tensor)
+
+    def end(self, slots: int) -> int:
+        """Bytes up to the guard behind the given number of slots."""
+        if slots >= self.layout.slots:
+            return self.layout.nbytes
+        first = self.layout.offsets[slots]
+        return first[0] if first else self.layout.nbytes
+
+    def write(self, descriptor: int, slots: int | None = None) -> None:
+        """Write the first `slots` sets (all by default) to the memory."""
+        view = raw_view(self.bytes)[: self.end(self.layout.slots if slots is None else slots)]
+        written = 0
+        while written < len(view):
+            try:
+                written += os.pwrite(descriptor, view[written:], written)
+            except OSError as error:
+                message = f"cannot write inputs to shared memory: {error.strerror}"
+                raise InfrastructureError(message) from error
+
+    def read(self, descriptor: int, end: int | None = None) -> None:
+        """Take over what the memory holds, up to byte `end`."""
+        view = raw_view(self.bytes)[:end]
+        done = 0
+        while done < len(view):
+            count = os.preadv(descriptor, [view[done:]], done)
+            if count == 0:
+                raise InfrastructureError("the shared memory is shorter than it was made")
+            done += count
+
+
+class Trace(NamedTuple):
+    """What a worker left in the memory that was not there before."""
+
+    guard: bool
+    """It wrote outside of its inputs."""
+    inputs: tuple[int, ...]
+    """Slots whose inputs it changed."""
+
+
+def trace(image: Image, after: Image, slots: Sequence[int]) -> Trace:
+    """Compare what was written for the first of the slots with what is there now."""
+    end = image.end(len(slots))
+    written, left = image.bytes[:end], after.bytes[:end]
+    if torch.equal(written, left):
+        return Trace(False, ())
+    changed = tuple(slot for slot in slots if not same_bits(image.sets[slot], after.sets[slot]))
+    inside = torch.zeros_like(written, dtype=torch.bool)
+    for offsets, values in zip(image.layout.offsets, image.sets, strict=True):
+        for offset, tensor in zip(offsets, values.tensors, strict=True):
+            inside[offset : offset + tensor.numel() * tensor.element_size()] = True
+    guard = bool(((written != left) & ~inside).any())
+    return Trace(guard, changed)

@@ -1,0 +1,57 @@
+"""Nests of Python values and tensors, as they are sent, received and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+from kernelwright.verifier.channel import Spec, nonsense
+from kernelwright.verifier.worker import Tensors, pack, unpack
+
+
+class Values(NamedTuple):
+    """A nest of Python values and its tensors, as sent or received."""
+
+    tree: Any
+    tensors: Tensors
+
+    def unpacked(self) -> Any:
+        """The nest itself. Raises WorkerFault when a worker sent a malformed one."""
+        try:
+            return unpack(self.tree, self.tensors)
+        except (ValueError, RecursionError) as error:
+            raise nonsense("a malformed value") from error
+
+    def mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Values:
+        """The same nest with every tensor replaced."""
+        return Values(self.tree, [function(tensor) for tensor in self.tensors])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+
+
+def specs(values: Values) -> list[Spec]:
+    """What tensors the values are."""
+    return [Spec(tensor.dtype, tuple(tensor.shape)) for tensor in values.tensors]
+
+
+def packed(value: Any) -> Values:
+    """A host-side nest as `Values`."""
+    tensors: Tensors = []
+    return Values(pack(value, tensors), tensors)
+
+
+def same_bits(left: Values, right: Values) -> bool:
+    """Whether two nests are equal, their tensors bit by bit."""
+    if left.tree != right.tree or specs(left) != specs(right):
+        return False
+    return all(map(_same_bits, left.tensors, right.tensors))
+
+
+def _same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
+    flat = (tensor.contiguous().flatten().view(torch.uint8) for tensor in (left, right))
+    return torch.equal(*flat)
