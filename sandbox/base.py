@@ -50,8 +50,12 @@ class WorkerProcess(Protocol):
     def shared(self) -> int:
         """Descriptor of the shared memory, for `os.pread` and `os.pwrite`; its size is fixed."""
 
-    def freeze(self) -> None:
-        """Stop the worker and what it started; returns when every thread of it stands still."""
+    def freeze(self) -> float:
+        """Stop the worker and what it started.
+
+        Returns:
+            The `time.perf_counter()` at which every thread of the worker stood still.
+        """
 
     def thaw(self) -> None:
         """Let it run again."""
@@ -66,7 +70,10 @@ class WorkerProcess(Protocol):
         """CPU time that the worker has used so far; None where it can't be told."""
 
     def escaped(self) -> list[int]:
-        """Processes that the worker started and that `freeze` does not reach; killed by `kill`."""
+        """Processes that the worker started and that left its group, as far as they are found.
+
+        `freeze`, `thaw` and `kill` reach them one by one.
+        """
 
     def stderr(self) -> str:
         """The last 200,000 characters of what it printed; empty after `kill`."""

@@ -56,6 +56,11 @@ class Zygote:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def start(self, order: Order, descriptors: Sequence[int]) -> int:
         """Start a process with these descriptors as 0, 1, 2 ...; returns its id.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import ctypes
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,15 +19,34 @@ class UnreadableError(OSError):
     """The other process has nothing at that address."""
 
 
-def read_memory(pid: int, address: int, target: memoryview) -> bool:
+def read_memory(pid: int, address: int, target: memoryview, timeout_s: float) -> bool:
     """Fill `target` from another process's memory (process_vm_readv).
+
+    Memory can be made to appear only when it is read (userfaultfd), by someone who need not hurry.
 
     Returns:
         False where this system does not let us.
 
     Raises:
         UnreadableError: there is no such memory, or no such process.
+        TimeoutError: it does not come. The attempt ends when the process is killed.
     """
+    attempt = concurrent.futures.Future[bool]()
+    reader = threading.Thread(target=_attempt, args=(attempt, pid, address, target), daemon=True)
+    reader.start()
+    return attempt.result(timeout_s)
+
+
+def _attempt(
+    attempt: concurrent.futures.Future[bool], pid: int, address: int, target: memoryview
+) -> None:
+    try:
+        attempt.set_result(_read(pid, address, target))
+    except UnreadableError as error:
+        attempt.set_exception(error)
+
+
+def _read(pid: int, address: int, target: memoryview) -> bool:
     library = ctypes.CDLL(None, use_errno=True)
     done = 0
     while done < target.nbytes:

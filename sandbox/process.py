@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from pathlib import Path
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import WorkerSpec, sandbox_python
 from kernelwright.sandbox.launcher import Child, Order, Zygote
+from kernelwright.sandbox.strays import LAUNCH, LIVE, MARK, cpu_seconds, end, send, strays
 from kernelwright.schema import SandboxInfo
 
 INFO = SandboxInfo(
@@ -46,13 +48,8 @@ KILL_WAIT_S = 10.0
 # Heaps of huge pages where the system gives them on demand: with small ones the luck of where they
 # lie makes one process up to a fifth slower than its twin, for as long as it lives.
 ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-# Set in every worker, and so in what it starts.
-MARK = "KERNELWRIGHT_WORKER"
 # Descriptors in the worker: 0 to 2 are its standard ones.
 CHANNEL, SHARED = 3, 4
-# utime, stime and those of ended children in /proc/PID/stat, counted from behind the name.
-CPU_FIELDS = slice(11, 15)
-SESSION_FIELD = 3
 
 
 class ProcessWorker:
@@ -71,7 +68,10 @@ class ProcessWorker:
         with far, open(os.devnull) as nothing:
             output = self._stderr.fileno()
             descriptors = [nothing.fileno(), output, output, far.fileno(), self.shared]
-            self._child = Child(zygote.start(self._order(spec), descriptors))
+            with LAUNCH:
+                self._child = Child(zygote.start(self._order(spec), descriptors))
+                LIVE.add(self.pid)
+        self._stopped: list[int] = []
 
     @property
     def pid(self) -> int:
@@ -104,21 +104,29 @@ class ProcessWorker:
         }
         return {**kept, **private, **own, MARK: self.folder.name}
 
-    def freeze(self) -> None:
+    def freeze(self) -> float:
         """See `WorkerProcess.freeze`."""
         self._child.stop()
+        stopped_at = time.perf_counter()
+        self._stopped = self.escaped()
+        for pid in self._stopped:
+            send(pid, signal.SIGSTOP)
+        return stopped_at
 
     def thaw(self) -> None:
         """See `WorkerProcess.thaw`."""
         self._child.signal(signal.SIGCONT)
+        for pid in self._stopped:
+            send(pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """See `WorkerProcess.kill`."""
         if not self._remove.alive:
             return
+        for pid in self.escaped():  # while its parent still says whose it is
+            end(pid)
         self._child.signal(signal.SIGKILL)
-        for pid in self.escaped():
-            _end(pid)
+        LIVE.discard(self.pid)
         self.channel.close()
         self._stderr.close()
         os.close(self.shared)
@@ -134,23 +142,11 @@ class ProcessWorker:
 
     def cpu_seconds(self) -> float | None:
         """See `WorkerProcess.cpu_seconds`."""
-        fields = stat_fields(self.pid)
-        if fields is None:
-            return None
-        return sum(map(int, fields[CPU_FIELDS])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.pid)
 
     def escaped(self) -> list[int]:
-        """See `WorkerProcess.escaped`. Found by the mark in their environment."""
-        sign = f"{MARK}={self.folder.name}".encode()
-        return [
-            int(entry.name)
-            for entry in Path("/proc").iterdir()
-            if entry.name.isdecimal() and _carries(entry, sign) and self._is_outside(entry)
-        ]
-
-    def _is_outside(self, entry: Path) -> bool:
-        fields = stat_fields(int(entry.name))
-        return fields is not None and fields[0] != "Z" and int(fields[SESSION_FIELD]) != self.pid
+        """See `WorkerProcess.escaped`."""
+        return strays(self.pid, self.folder.name)
 
     def stderr(self) -> str:
         """See `WorkerProcess.stderr`."""
@@ -175,30 +171,6 @@ def shared_memory(size: int) -> int:
     os.ftruncate(descriptor, size)
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
     return descriptor
-
-
-def stat_fields(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat behind the name; None when the process is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return text.rpartition(")")[2].split()
-
-
-def _carries(entry: Path, sign: bytes) -> bool:
-    try:
-        return sign in (entry / "environ").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return False
-
-
-def _end(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-        os.waitid(os.P_PID, pid, os.WEXITED)
-    except (ProcessLookupError, ChildProcessError):
-        return  # it was quicker, or is another process's child
 
 
 class ProcessSandbox:
@@ -228,6 +200,7 @@ class ProcessSandbox:
     def _start(self, spec: WorkerSpec) -> ProcessWorker:
         if self._zygote is None:
             self._zygote = Zygote(sandbox_python(()), clean_environment())
+            LIVE.add(self._zygote.pid)
         return ProcessWorker(spec, self._zygote)
 
     def close(self) -> None:
@@ -236,5 +209,6 @@ class ProcessSandbox:
             worker.kill()
         if self._zygote is not None:
             self._zygote.close()
+            LIVE.discard(self._zygote.pid)
             self._zygote = None
         self._starter.shutdown()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
+
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Workload
 from kernelwright.verifier.channel import Spec
@@ -12,7 +14,10 @@ from kernelwright.verifier.comparison import compare
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
 from kernelwright.verifier.shared import Image, plan_layout, trace
-from kernelwright.verifier.values import Values, same_bits, specs
+from kernelwright.verifier.values import Values, packed, same_bits, specs
+
+# A parameter moves by this share of its root mean square; one of zeros as if that were 0.5.
+MOVES_BY, ZERO_MOVES_BY = 0.1, 0.5
 
 
 class Nature(NamedTuple):
@@ -40,6 +45,9 @@ class Prepared(NamedTuple):
     source: str
     init: Values
     state: Values
+    """Parameters and buffers in every call that is judged."""
+    trained: bool
+    """`state` is not what the constructor makes: what was computed in advance for that is wrong."""
     like: Values
     """Some inputs."""
     specs: list[Spec]
@@ -89,7 +97,7 @@ def prepare(
             "get_inputs() returns no tensor", hint="it must return a list with tensors"
         )
     empty = Nature()
-    bare = Prepared(workload, source, init, state, inputs, [], [], empty)
+    bare = Prepared(workload, source, init, state, False, inputs, [], [], empty)
     ran, first, image = _observed(oracle, bare, [inputs, inputs], seed)
     if not first[0].tensors:
         raise InvalidReferenceError(
@@ -146,8 +154,10 @@ def returns_inputs(module: RemoteModule, key: str, ran: Ran, image: Image) -> bo
 def expect(oracle: RemoteModule, prepared: Prepared, inputs: Values, seed: int) -> Expected:
     """The reference's values on some inputs. Raises WorkerFault where it fails on them."""
     key, nature = prepared.workload.name, prepared.nature
-    if nature.stateful:
+    if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
         oracle.set_state(key, prepared.state)
+    if not nature.stateful:
+        oracle.states[key] = prepared.state
     image = prepared.image([inputs])
     oracle.stage(key, image.layout)
     image.write(oracle.process.shared)
@@ -161,6 +171,41 @@ def expect(oracle: RemoteModule, prepared: Prepared, inputs: Values, seed: int) 
         after.read(oracle.process.shared)
         changed = after.sets[0]
     return Expected(values, truth, changed, oracle.state(key) if nature.stateful else None)
+
+
+def trained(oracle: RemoteModule, prepared: Prepared, seed: int) -> Prepared:
+    """The same workload with other parameters, as training would leave them.
+
+    Those of a constructor can be known in advance (zeros, ones, a seed), and results with them.
+    Buffers stay: they may be tables or masks that a candidate need not read.
+    """
+    names = set(oracle.parameters(prepared.workload.name))
+    generator = torch.Generator().manual_seed(seed)
+    state = prepared.state.unpacked()
+    done: dict[object, torch.Tensor] = {}
+    changed = {}
+    for name, value in state.items():
+        changed[name] = value
+        if name in names:  # tied parameters stay equal
+            changed[name] = done.setdefault(_fingerprint(value), moved(value, generator))
+    if all(changed[name] is state[name] for name in state):
+        return prepared
+    return prepared._replace(state=packed(changed), trained=True)
+
+
+def _fingerprint(value: torch.Tensor) -> object:
+    wide = value.double()
+    return value.dtype, value.shape, float(wide.sum()), float(wide.square().sum())
+
+
+def moved(parameter: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A parameter some tenths of its size away; one that is no number stays."""
+    if not parameter.is_floating_point() or parameter.numel() == 0:
+        return parameter
+    wide = parameter.double()
+    size = float(wide.square().mean().sqrt()) or ZERO_MOVES_BY
+    noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    return (wide + MOVES_BY * size * noise).to(parameter.dtype)
 
 
 def _fits(golden: Values, expected: Values) -> bool:

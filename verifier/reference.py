@@ -18,7 +18,7 @@ from kernelwright.errors import InfrastructureError, InvalidReferenceError
 from kernelwright.schema import Target, Task, Workload
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.expected import Expected, Prepared, expect, prepare
+from kernelwright.verifier.expected import Expected, Prepared, expect, prepare, trained
 from kernelwright.verifier.inputs import call_seed, distribute, suits
 from kernelwright.verifier.levels import Baseline, Distribution
 from kernelwright.verifier.remote import RemoteModule
@@ -63,7 +63,8 @@ class Reference:
         self._baselines: dict[Baseline, RemoteModule] = {}
         self._loaded: dict[tuple[Baseline, str], bool] = {}
         self._prepared: dict[str, Prepared] = {}
-        self._cases: dict[tuple[str, int, Distribution], Case] = {}
+        self._trained: dict[str, Prepared] = {}
+        self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
         self._rotations: dict[str, Rotation] = {}
 
     def __enter__(self) -> Self:
@@ -142,11 +143,19 @@ class Reference:
             self._prepared[workload.name] = found
         return self._prepared[workload.name]
 
+    def trained(self, prepared: Prepared) -> Prepared:
+        """The workload with parameters that no constructor makes; itself where it has none."""
+        key = prepared.workload.name
+        if key not in self._trained:
+            with known_to_work():
+                self._trained[key] = trained(self.oracle, prepared, self.seed)
+        return self._trained[key]
+
     def case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
         """Inputs and expected values of one case, computed once per run."""
         if not suits(distribution, prepared.has_integers):
             distribution = "reference"
-        index = (prepared.workload.name, seed, distribution)
+        index = (prepared.workload.name, prepared.trained, seed, distribution)
         if index not in self._cases:
             try:
                 self._cases[index] = self._make_case(prepared, self.seed + seed, distribution)

@@ -27,6 +27,8 @@ class RemoteModule:
         self.process = process
         self._channel = Channel(process, max_body_bytes=memory_bytes)
         self._timeout_s = timeout_s
+        self.states: dict[str, Values] = {}
+        """What an instance's parameters were set to, where calls leave them as they are."""
         self.window_s = 0.0
         """How long the worker ran for the last request: until every thread of it stood still."""
 
@@ -40,8 +42,7 @@ class RemoteModule:
         try:
             return self._channel.request(header, tensors, timeout_s=timeout_s, expect=expect)
         finally:
-            self.process.freeze()
-            self.window_s = time.perf_counter() - start
+            self.window_s = self.process.freeze() - start
 
     def hello(self, timeout_s: float) -> dict[str, Any]:
         """Versions and thread count of the worker; also proof that it has started."""
@@ -81,6 +82,11 @@ class RemoteModule:
         """Parameters and buffers."""
         reply, tensors = self._ask("state", key, expect=None)
         return Values(reply.get("value"), tensors)
+
+    def parameters(self, key: str) -> list[str]:
+        """Which names of the state are parameters."""
+        reply, _ = self._ask("state", key, expect=None)
+        return list(map(str, reply["parameters"]))
 
     def set_state(self, key: str, state: Values) -> tuple[int, int]:
         """Copy what matches by name and shape; returns (copied, present)."""

@@ -15,6 +15,8 @@ from kernelwright.verifier.values import Values
 MAX_NANOSECONDS = 2**63
 # How far apart the elements of a result may lie, in times of its size.
 MAX_SPREAD = 64
+# For memory that is there; one gigabyte takes half a second.
+READ_TIMEOUT_S = 20.0
 ENTRY = {"dtype", "shape", "strides", "device", "conj", "neg"}
 
 
@@ -115,8 +117,11 @@ def _read(pid: int, entry: dict[str, Any], address: int, index: int) -> torch.Te
         raise nonsense(f"an output {index} whose elements lie too far apart")
     raw = torch.empty(nbytes, dtype=torch.uint8)
     try:
-        if nbytes and not read_memory(pid, address, raw_view(raw)):
+        if nbytes and not read_memory(pid, address, raw_view(raw), READ_TIMEOUT_S):
             return None
+    except TimeoutError as error:
+        message = f"output {index} lies in memory that does not come when it is read"
+        raise WorkerFault(Status.REWARD_HACK, message) from error
     except UnreadableError as error:
         message = f"output {index} does not lie in memory that can be read"
         raise WorkerFault(Status.RUNTIME_ERROR, message) from error

@@ -80,6 +80,9 @@ class Trial:
         """Timed calls whose results were compared."""
         copied, own = load_candidate(module, candidate, prepared)
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
+        if self.weights == "state_dict":  # before its first call, as one loads a trained model
+            self.prepared = reference.trained(prepared)
+            module.set_state(self.key, self.prepared.state)
 
     # -- values -----------------------------------------------------------------------------------
 

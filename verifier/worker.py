@@ -205,8 +205,6 @@ def on_device(value: Any, device: str) -> Any:
 
 def result_entry(tensor: torch.Tensor) -> dict[str, Any]:
     """What the judge must know of a result to read it: layout, and what its bits stand for."""
-    if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
-        raise TypeError(f"a result is a {type(tensor).__name__}, not a plain torch.Tensor")
     return {
         "dtype": str(tensor.dtype).removeprefix("torch."),
         "shape": list(tensor.shape),
@@ -221,12 +219,20 @@ def addresses(results: list[Any]) -> list[list[int]]:
     """Where each tensor of each result lies."""
     if all(type(result) is torch.Tensor for result in results):
         return [[result.data_ptr()] for result in results]
-    rows = []
-    for result in results:
-        tensors: Tensors = []
-        pack(result, tensors)
-        rows.append([tensor.data_ptr() for tensor in tensors])
-    return rows
+    return [[tensor.data_ptr() for tensor in leaves(result)] for result in results]
+
+
+def leaves(value: Any) -> Tensors:
+    """The tensors of a result, as it is. TypeError for what only poses as one."""
+    if isinstance(value, torch.Tensor):
+        if type(value) not in (torch.Tensor, torch.nn.Parameter):
+            raise TypeError(f"a result is a {type(value).__name__}, not a plain torch.Tensor")
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [tensor for part in value for tensor in leaves(part)]
+    return []
 
 
 def called(call: Callable[..., Any], arguments: list[Any], seeds: list[int] | None) -> list[Any]:
@@ -316,10 +322,12 @@ class Worker:
         return {"value": pack(list(inputs), packed), "_tensors": packed}
 
     def op_state(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Parameters and buffers by name."""
+        """Parameters and buffers by name, and which of them are parameters."""
         packed: Tensors = []
-        state = dict(self.loaded[header["key"]].model.state_dict())
-        return {"value": pack(state, packed), "_tensors": packed}
+        model = self.loaded[header["key"]].model
+        parameters = [name for name, _ in model.named_parameters(remove_duplicate=False)]
+        value = pack(dict(model.state_dict()), packed)
+        return {"value": value, "parameters": parameters, "_tensors": packed}
 
     def op_set_state(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Copy the given state where name and shape match; says how many did, and how many are."""
@@ -386,9 +394,8 @@ class Worker:
         loaded.results = results
         if not results:
             return {"ns": elapsed}
-        last: Tensors = []
-        tree = pack(results[-1], last)
-        found = {"value": tree, "entries": [result_entry(tensor) for tensor in last]}
+        tree = pack(results[-1], [])
+        found = {"value": tree, "entries": list(map(result_entry, leaves(results[-1])))}
         return {"ns": elapsed, "at": addresses(results), **found}
 
     def op_drop(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:

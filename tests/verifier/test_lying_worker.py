@@ -31,8 +31,9 @@ class Liar:
         self.said = ""
         self.pid, self.shared = os.getpid(), -1
 
-    def freeze(self) -> None:
+    def freeze(self) -> float:
         """Nothing runs."""
+        return 0.0
 
     def thaw(self) -> None:
         """Nothing runs."""

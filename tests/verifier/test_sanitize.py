@@ -9,9 +9,11 @@ import pytest
 
 from kernelwright.schema import Flag, Limits
 from kernelwright.tasks.loader import library_ids, load_task
-from kernelwright.verifier import sanitize
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.sanitize import find_report, sanitizer_flags, sanitizer_libraries
+from kernelwright.verifier.sanitizer import rebuild
+from kernelwright.verifier.sanitizer.check import INCOMPLETE, UNAVAILABLE, sanitizer_flags
+from kernelwright.verifier.sanitizer.rebuild import sanitizer_libraries
+from kernelwright.verifier.sanitizer.report import ADDRESS, UNDEFINED, find_report
 from tests.agents.test_offline_library import library_file
 from tests.verifier import kit
 from tests.verifier.kit import forward
@@ -63,7 +65,6 @@ def found(reference: Reference, source: str) -> list[Flag]:
     return sanitizer_flags(kit.candidate(source, "cpp"), reference)
 
 
-ADDRESS, UNDEFINED = sanitize.ADDRESS, sanitize.UNDEFINED
 ERRORS = {
     "write-past-output": (
         "for (long i = 0; i <= n; ++i) y[i] = x[0];",
@@ -199,23 +200,23 @@ def test_nothing_is_found_where_nothing_is(reference: Reference) -> None:
     [
         (
             loaded("#ifdef __SANITIZE_ADDRESS__\n#error not here\n#endif\n" + function(RIGHT)),
-            sanitize.UNAVAILABLE,
+            UNAVAILABLE,
             "#error not here",
         ),
-        (forward("return x + 1"), sanitize.UNAVAILABLE, "none of its code was compiled"),
+        (forward("return x + 1"), UNAVAILABLE, "none of its code was compiled"),
         (
             loaded(function(RIGHT), BODY.replace("return y", "raise ValueError('not twice')")),
-            sanitize.INCOMPLETE,
+            INCOMPLETE,
             "not twice",
         ),
         (
             loaded("#include <cstdlib>\n" + function("abort();")),
-            sanitize.INCOMPLETE,
+            INCOMPLETE,
             "ended without a report: the worker ended with signal 6",
         ),
         (
             forward("import os\nos.kill(os.getpid(), 11)\nreturn x"),
-            sanitize.INCOMPLETE,
+            INCOMPLETE,
             "SEGV, workload 'default', outside the candidate's C++",
         ),
     ],
@@ -254,10 +255,10 @@ def test_a_read_past_a_parameter_names_it() -> None:
 def test_memory_without_end_is_no_refusal(
     reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sanitize, "BASE_MEMORY_BYTES", 0)  # the task's own is enough to fill
+    monkeypatch.setattr(rebuild, "BASE_MEMORY_BYTES", 0)  # the task's own is enough to fill
     hungry = "for (;;) memset(new char[1 << 26], 1, 1 << 26);"
     (flag,) = found(reference, loaded(function(hungry)))
-    assert (flag.rule, flag.severity) == (sanitize.INCOMPLETE, "info")
+    assert (flag.rule, flag.severity) == (INCOMPLETE, "info")
     assert "hard rss limit exhausted" in flag.evidence
 
 
@@ -267,7 +268,7 @@ def test_a_call_that_takes_too_long_is_no_refusal() -> None:
     forever = "volatile float* p = y;\nfor (;;) p[0] = x[0];"
     with kit.live_reference(kit.task(text, limits)) as live:
         (flag,) = found(live, loaded(function(forever)))
-    assert (flag.rule, flag.severity) == (sanitize.INCOMPLETE, "info")
+    assert (flag.rule, flag.severity) == (INCOMPLETE, "info")
     assert "did not answer within 2 s" in flag.evidence
 
 
@@ -277,7 +278,7 @@ def test_a_compiler_without_sanitizers_is_said(
     assert sanitizer_libraries("no-such-compiler") is None
     monkeypatch.setenv("CXX", "true")  # answers with nothing
     (flag,) = found(reference, loaded(function(RIGHT)))
-    assert flag.rule == sanitize.UNAVAILABLE
+    assert flag.rule == UNAVAILABLE
     assert "true comes without libasan.so" in flag.evidence
 
 

@@ -341,6 +341,15 @@ def _values() -> list[Rule]:
             "The candidate could not be rebuilt with sanitizers here, so nothing is known.",
             "",
         ),
+        _rule(
+            "values",
+            "sanitizer-incomplete",
+            "info",
+            "Memory errors were not looked for to the end",
+            """Rebuilt with sanitizers it stopped without a report, took too long or too much
+            memory, or failed outside of its own C++.""",
+            "",
+        ),
     ]
 
 

@@ -22,7 +22,8 @@ extern "C" void rope(const float* x, const float* cos, const float* sin, float* 
       put(out + half + i, b * get(c + half + i) + a * get(s + half + i));
     };
     int64_t i = 0;
-    for (; i + 8 <= half; i += 8) rotate(i, [](const float* p) { return load(p); }, store);
+    for (; i + 8 <= half; i += 8)
+      rotate(i, [](const float* p) { return load(p); }, [](float* p, v8f v) { store(p, v); });
     if (const int64_t rest = half - i; rest > 0)
       rotate(i, [rest](const float* p) { return load_first(p, rest); },
              [rest](float* p, v8f v) { store_first(p, v, rest); });

@@ -1,0 +1,104 @@
+"""Processes that left a worker's group: found, signalled, ended.
+
+Whoever a worker starts is its descendant, or, when those between have ended, a child of this
+process, which is a subreaper. The latter show where they come from: by the mark in their
+environment when they were started as programs, by the zygote's command line when they were forked.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+# Set in every worker, and so in what it starts.
+MARK = "KERNELWRIGHT_WORKER"
+ZYGOTE_FILE = b"zygote.py"
+# Fields of /proc/PID/stat, counted from behind the name: state; session; start in ticks since
+# boot; user and system time with those of ended children.
+STATE, SESSION, START = 0, 3, 19
+CPU = slice(11, 15)
+LIVE: set[int] = set()
+"""Zygotes and workers of this process that were not ended yet."""
+LAUNCH = threading.Lock()
+"""Held from the fork of a worker until it is in LIVE."""
+
+
+def strays(worker: int, mark: str) -> list[int]:
+    """Running processes that a worker started and that are not of its session."""
+    born = stat_fields(worker)
+    with LAUNCH:
+        unknown = [pid for pid in _children(os.getpid()) if pid not in LIVE]
+    orphans = [pid for pid in unknown if pid != worker and _comes_from(pid, mark, born)]
+    found = [*_descendants(worker), *orphans]
+    found += [below for pid in orphans for below in _descendants(pid)]
+    return [pid for pid in found if _is_outside(pid, worker)]
+
+
+def _comes_from(pid: int, mark: str, born: list[str] | None) -> bool:
+    if f"{MARK}={mark}".encode() in _read(pid, "environ").split(b"\0"):
+        return True
+    own = stat_fields(pid)
+    if own is None or born is None or ZYGOTE_FILE not in _read(pid, "cmdline"):
+        return False
+    return int(own[START]) >= int(born[START])
+
+
+def _is_outside(pid: int, worker: int) -> bool:
+    fields = stat_fields(pid)
+    return fields is not None and fields[STATE] != "Z" and int(fields[SESSION]) != worker
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for child in _children(pid):
+        yield child
+        yield from _descendants(child)
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return found
+    for task in tasks:
+        found += map(int, _read(pid, f"task/{task.name}/children").split())
+    return found
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""
+
+
+def stat_fields(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat behind the name; None when the process is gone."""
+    text = _read(pid, "stat").decode(errors="replace")
+    return text.rpartition(")")[2].split() or None
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """CPU time of a process and its ended children; None when it is gone."""
+    fields = stat_fields(pid)
+    return sum(map(int, fields[CPU])) / os.sysconf("SC_CLK_TCK") if fields else None
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may be gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def end(pid: int) -> None:
+    """Kill a process and wait for it where it is a child of this one."""
+    send(pid, signal.SIGKILL)
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED)
+    except ChildProcessError:
+        return

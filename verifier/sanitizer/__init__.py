@@ -1,0 +1,1 @@
+"""C++ candidates rebuilt with AddressSanitizer and UBSan, and what these find."""

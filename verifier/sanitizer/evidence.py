@@ -1,0 +1,108 @@
+"""A sanitizer's report as evidence: what happened, at which line of the candidate, near what."""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kernelwright.verifier.channel import Spec
+from kernelwright.verifier.sanitizer.report import LOCAL, UNDEFINED, Frame, Report
+
+MAX_CODE, MAX_FUNCTION = 160, 80
+MAX_SOURCE = 2**20
+
+
+def words(report: Report, outputs: Sequence[Spec]) -> str:
+    """What happened."""
+    if report.rule == UNDEFINED:
+        return report.kind
+    return f"{report.kind}{report.access}{_neighbour(report, outputs)}"
+
+
+def _neighbour(report: Report, outputs: Sequence[Spec]) -> str:
+    """The allocation or variable that the access has to do with."""
+    if "address points to the zero page" in report.text:
+        return " through a null pointer"
+    if local := LOCAL.search(report.text):
+        return f", {local.group(3)} the local variable {local.group(1)!r} of line {local.group(2)}"
+    region = report.region
+    if region is None:
+        return ""
+    what = f"the global variable {region.variable!r}"
+    if region.variable is None:
+        what = _allocation(report, region.start, int(region.size), outputs)
+    return f", {region.distance} bytes {region.side} {what} of {region.size} bytes"
+
+
+def _allocation(report: Report, start: int, size: int, outputs: Sequence[Spec]) -> str:
+    if "freed by thread" in report.text:
+        return "freed memory"
+    if start in report.tensors:
+        return repr(report.tensors[start])
+    sizes = [math.prod(spec.shape) * spec.dtype.itemsize for spec in outputs]
+    likely = f", perhaps output {sizes.index(size)}," if size in sizes else ""
+    return f"an allocation{likely}"
+
+
+def place(report: Report, source: str, folder: Path) -> str | None:
+    """The line of the candidate's own C++; None where none has to do with it.
+
+    Args:
+        source: the candidate.
+        folder: of the worker.
+    """
+    own = [frame for frame in report.frames if _is_own(frame, folder)]
+    if not own:
+        return None
+    # Not the line of the C++ library where the candidate's own error came to light.
+    at = next((frame for frame in own if frame.file.startswith(f"{folder}/")), own[0])
+    code = _code(source, folder, own, at)
+    return f"in {at.function[:MAX_FUNCTION]} at {Path(at.file).name}:{at.line}{code}"
+
+
+def _is_own(frame: Frame, folder: Path) -> bool:
+    # A worker's current folder is its private one, and a candidate may load a relative path.
+    inside = frame.module.startswith(f"{folder}/") or not frame.module.startswith("/")
+    return inside and frame.line > 0
+
+
+def _code(source: str, folder: Path, own: list[Frame], at: Frame) -> str:
+    """The line itself, where it can be had."""
+    if at.file.endswith("<stdin>"):
+        names = {_identifier(frame.function) for frame in own if frame.file == at.file}
+        texts = list(_sources(source, names))
+    else:
+        texts = [text] if (text := _read(Path(at.file), folder)) else []
+    numbered = [text.split("\n") for text in texts]
+    lines = {text[at.line - 1].strip() for text in numbered if at.line <= len(text)}
+    return f": `{lines.pop()[:MAX_CODE]}`" if len(lines) == 1 else ""
+
+
+def _identifier(function: str) -> str:
+    """`ns::f(int)` and `f._omp_fn.0` are both f."""
+    return re.split(r"[(<.]", function)[0].rpartition("::")[2]
+
+
+def _sources(source: str, functions: set[str]) -> Iterator[str]:
+    """String constants of a candidate that define these functions."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if all(name in node.value for name in functions):
+                yield node.value
+
+
+def _read(path: Path, folder: Path) -> str | None:
+    # The path is the worker's word: nothing outside its folder is read, and no pipe.
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(folder.resolve()) or not real.is_file():
+        return None
+    with real.open(errors="replace") as file:
+        return file.read(MAX_SOURCE)
