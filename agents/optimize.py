@@ -12,7 +12,7 @@ from kernelwright.agents.graph import Phase, Workflow
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search import SearchStrategy, ranked
 from kernelwright.errors import InfrastructureError, UsageError
-from kernelwright.schema import Attempt, Candidate, Evaluation, Status, Task
+from kernelwright.schema import Attempt, Candidate, Evaluation, Policy, Status, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store
 from kernelwright.verifier.judge import Judge
@@ -49,6 +49,7 @@ class Engine(NamedTuple):
     machine: Machine
     cache: Path
     """Folder of the build cache."""
+    policy: Policy
     strategy: SearchStrategy
     backends: tuple[str, ...]
     attempts: int
@@ -71,12 +72,12 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
     engine.progress.phase(task, "reference", "")
     with secret_reference(task, engine.machine) as reference:
         check_reference(reference)
-        judge = Judge(reference, engine.cache)
+        judge = Judge(reference, engine.cache, engine.policy)
         reason = _workflow(engine, task, reference, judge, history).run()
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
     # The proof has inputs that nothing in the search was measured on.
     with secret_reference(task, engine.machine) as reference:
-        result = _prove(engine, task, Judge(reference, engine.cache), history)
+        result = _prove(engine, task, Judge(reference, engine.cache, engine.policy), history)
     engine.store.add_task_result(engine.run_id, result)
     return result
 

@@ -101,6 +101,17 @@ def thread_ids(pid: int) -> list[int]:
     return [int(task.name) for task in _tasks(pid)]
 
 
+def allowed_cores(pid: int) -> set[int]:
+    """CPUs on which any thread of a process may run."""
+    cores: set[int] = set()
+    for task in _tasks(pid):
+        try:
+            cores |= os.sched_getaffinity(int(task.name))
+        except ProcessLookupError:
+            continue
+    return cores
+
+
 def _tasks(pid: int) -> list[Path]:
     folder = Path(f"/proc/{pid}/task")
     try:

@@ -8,9 +8,12 @@ InvalidReferenceError.
 from __future__ import annotations
 
 import json
+import math
+import select
 import signal
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +25,12 @@ from kernelwright.verifier.worker import PREFIX, Tensors, allocate, raw, send_fr
 
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_DIMENSIONS = 32
+# By the names that `describe` writes; plain tensors of quantized types can't be made.
+DTYPES = {
+    str(value).removeprefix("torch."): value
+    for name, value in vars(torch).items()
+    if isinstance(value, torch.dtype) and not name.startswith("q")
+}
 OUT_OF_MEMORY = ("can't allocate memory", "MemoryError", "out of memory", "bad_alloc")
 
 
@@ -60,12 +69,14 @@ class Channel:
         *,
         timeout_s: float,
         expect: list[Spec] | None = None,
+        meanwhile: Callable[[Callable[[], bool]], None] | None = None,
     ) -> tuple[dict[str, Any], Tensors]:
         """Send one operation and wait for its reply.
 
         Args:
             expect: where given, the reply's tensors must be these, and that is checked before
                 anything is allocated; a difference in shape or dtype is the status of that name.
+            meanwhile: called while the worker works, with a function that says whether it is done.
 
         Raises:
             WorkerFault: the worker died, hung, or sent something else.
@@ -74,12 +85,18 @@ class Channel:
         try:
             self.process.channel.settimeout(timeout_s)
             send_frame(self.process.channel, header, tensors or [])
+            if meanwhile is not None:
+                meanwhile(lambda: self._has_answered(deadline))
             return self._receive(header["op"], deadline, expect)
         except TimeoutError as error:
             what = f"{header['op']} did not answer within {timeout_s:g} s"
             raise WorkerFault(Status.TIMEOUT, what) from error
         except (EOFError, ConnectionError) as error:
             raise self._death() from error
+
+    def _has_answered(self, deadline: float) -> bool:
+        readable = select.select([self.process.channel], [], [], 0)[0]
+        return bool(readable) or time.monotonic() > deadline
 
     def _death(self) -> WorkerFault:
         code = self.process.exit_status(timeout_s=5.0)
@@ -112,7 +129,11 @@ class Channel:
         return header, [self._receive_tensor(entry, deadline) for entry in descriptions]
 
     def _receive_tensor(self, description: dict[str, Any], deadline: float) -> torch.Tensor:
-        tensor = allocate(description)
+        try:
+            tensor = allocate(description)
+        except RuntimeError as error:
+            what = "the worker sent a tensor that there is no memory for"
+            raise WorkerFault(Status.OUT_OF_MEMORY, what) from error
         view, _dense = raw(tensor, description["order"])
         self._fill(view, deadline)
         return tensor
@@ -141,7 +162,9 @@ def nonsense(what: str) -> WorkerFault:
 
 def _parse(text: bytearray, operation: str) -> dict[str, Any]:
     try:
-        header = json.loads(text)
+        header = json.loads(text.decode())
+        if b"\\u" in text:  # half of a surrogate pair could be neither stored nor printed
+            json.dumps(header, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise nonsense("a header that is not JSON") from error
     if not isinstance(header, dict) or header.get("op") != operation:
@@ -162,9 +185,9 @@ def _tensor_bytes(entry: object) -> int:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "order"}:
         raise nonsense("a malformed tensor description")
     shape, order = entry["shape"], entry["order"]
-    dtype = getattr(torch, entry["dtype"], None) if isinstance(entry["dtype"], str) else None
+    dtype = DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
     sizes_ok = isinstance(shape, list) and all(type(n) is int and 0 <= n < 2**48 for n in shape)
-    if not isinstance(dtype, torch.dtype) or not sizes_ok or len(shape) > MAX_DIMENSIONS:
+    if dtype is None or not sizes_ok or len(shape) > MAX_DIMENSIONS or not is_countable(shape):
         raise nonsense("a malformed tensor description")
     whole = isinstance(order, list) and all(type(dim) is int for dim in order)
     if not whole or sorted(order) != list(range(len(shape))):
@@ -173,6 +196,11 @@ def _tensor_bytes(entry: object) -> int:
     for size in shape:
         count *= size
     return count * dtype.itemsize
+
+
+def is_countable(shape: list[int]) -> bool:
+    """Whether torch can count a tensor's bytes; its strides do not take zeros for zero."""
+    return math.prod(max(size, 1) for size in shape) < 2**56
 
 
 def check_expected(descriptions: list[dict[str, Any]], expect: list[Spec]) -> None:

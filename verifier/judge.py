@@ -15,6 +15,7 @@ from kernelwright.schema import (
     Evidence,
     Flag,
     Level,
+    Policy,
     Speedup,
     Status,
     ToleranceName,
@@ -25,13 +26,15 @@ from kernelwright.verifier.build import build_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.environment import environment
 from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.integrity.static import static_flags
 from kernelwright.verifier.levels import PLANS, Plan
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.sanitizer.check import sanitizer_flags
+from kernelwright.verifier.session import Session
 from kernelwright.verifier.statistics import combine
-from kernelwright.verifier.timing import Measured
-from kernelwright.verifier.trial import Trial, Wrong
-from kernelwright.verifier.workers import WORKER_VERSION, await_start, start_worker
+from kernelwright.verifier.timing import CANDIDATE, Measured, summarize
+from kernelwright.verifier.trial import Wrong, refused
+from kernelwright.verifier.workers import WORKER_VERSION
 
 
 class Verdict(NamedTuple):
@@ -50,11 +53,13 @@ class Judge:
     Args:
         reference: open for as long as the judge is used.
         cache: folder of the build cache.
+        policy: who may do the work.
     """
 
-    def __init__(self, reference: Reference, cache: Path) -> None:
+    def __init__(self, reference: Reference, cache: Path, policy: Policy = "any") -> None:
         self.reference = reference
         self.cache = cache
+        self.policy = policy
         self.tolerance: ToleranceName = reference.task.tolerance
 
     def evaluation_key(self, candidate: Candidate, level: Level) -> str:
@@ -62,7 +67,7 @@ class Judge:
         machine, task = self.reference.machine, self.reference.task
         device = environment(machine.threads, machine.device)
         info = machine.sandbox.info.kind
-        parts = [candidate.hash, task.hash, WORKER_VERSION, device, level, info]
+        parts = [candidate.hash, task.hash, WORKER_VERSION, device, level, info, self.policy]
         return digest(parts)
 
     def evaluate(self, candidate: Candidate, level: Level) -> Evaluation:
@@ -89,30 +94,74 @@ class Judge:
         except WorkerFault as fault:
             verdict = Verdict(_build_status(fault), fault.reason, (), ())
         else:
-            verdict = self._judge(candidate, prepared, PLANS[level], build.folder)
+            verdict = self._judge(candidate, prepared, level, build.folder)
         return self._evaluation(candidate, level, verdict, build_s, time.monotonic() - started)
 
     def _judge(
-        self, candidate: Candidate, prepared: Sequence[Prepared], plan: Plan, build: Path
+        self, candidate: Candidate, prepared: Sequence[Prepared], level: Level, build: Path
     ) -> Verdict:
-        module = start_worker(self.reference.machine, self.reference.task.limits, build=build)
-        done: list[WorkloadResult] = []
+        plan, done = PLANS[level], list[WorkloadResult]()
+        read = tuple(static_flags(candidate.source, candidate.backend))
         try:
-            await_start(module)
-            trials = [self._trial(candidate, module, item) for item in prepared]
-            for trial in trials:
-                done.append(trial.check(plan))
-            return _timed(trials, done, plan)
+            with self._session(candidate, build) as session:
+                session.load(prepared)
+                for trial in session.trials:
+                    done.append(trial.check(plan))
+                if level == "strict" and candidate.backend == "cpp":
+                    read += self._memory_flags(candidate)
+                measured = {key: [found] for key, found in session.time(plan).items()}
+                seen = session.inspect(self.policy, plan.is_thorough)
+                self._measure_again(candidate, prepared, plan, build, measured)
+                return self._passed(session, done, measured, (*session.flags, *seen, *read))
         except WorkerFault as fault:
-            return Verdict(fault.status, fault.reason, _untimed(done), ())
+            return Verdict(fault.status, fault.reason, tuple(done), read)
         except Wrong as wrong:
             more = [wrong.result] if wrong.result else []
-            return Verdict(wrong.status, wrong.reason, _untimed([*done, *more]), wrong.flags)
-        finally:
-            module.process.kill()
+            return Verdict(wrong.status, wrong.reason, (*done, *more), (*wrong.flags, *read))
 
-    def _trial(self, candidate: Candidate, module: RemoteModule, prepared: Prepared) -> Trial:
-        return Trial(self.reference, self.tolerance, candidate, module, prepared)
+    def _session(self, candidate: Candidate, build: Path) -> Session:
+        return Session(self.reference, self.tolerance, candidate, build)
+
+    def _memory_flags(self, candidate: Candidate) -> tuple[Flag, ...]:
+        """What the sanitizers say. Raises Wrong for an error in the candidate."""
+        flags = sanitizer_flags(candidate, self.reference)
+        for flag in flags:
+            if flag.severity == "refuse":
+                raise refused(flag.rule, flag.evidence)
+        return tuple(flags)
+
+    def _measure_again(
+        self,
+        candidate: Candidate,
+        prepared: Sequence[Prepared],
+        plan: Plan,
+        build: Path,
+        measured: dict[str, list[Measured]],
+    ) -> None:
+        """Time the candidate in more workers of its own: each has its luck with memory."""
+        for _ in range(1, plan.workers):
+            with self._session(candidate, build) as session:
+                session.load(prepared)
+                for key, found in session.time(plan).items():
+                    measured[key].append(found)
+
+    def _passed(
+        self,
+        session: Session,
+        results: list[WorkloadResult],
+        measured: dict[str, list[Measured]],
+        flags: tuple[Flag, ...],
+    ) -> Verdict:
+        evidence: Evidence | None = None
+        for index, trial in enumerate(session.trials):
+            if trial.key not in measured:
+                continue
+            summary = summarize(measured[trial.key], self.reference.seed)
+            flags = (*summary.flags, *flags)
+            results[index] = trial.timed(results[index], summary)
+            evidence = evidence or trial.evidence(summary.timing[CANDIDATE])
+        reason = "values are right on every case"
+        return Verdict(Status.PASSED, reason, tuple(results), flags, evidence)
 
     def _evaluation(
         self,
@@ -131,6 +180,7 @@ class Judge:
             reason=verdict.reason,
             level=level,
             tolerance=self.tolerance,
+            policy=self.policy,
             flags=verdict.flags,
             workloads=verdict.workloads,
             speedup=_overall(verdict.workloads),
@@ -141,35 +191,6 @@ class Judge:
             duration_s=duration_s,
             worker_version=WORKER_VERSION,
         )
-
-
-def _timed(trials: list[Trial], results: list[WorkloadResult], plan: Plan) -> Verdict:
-    flags: list[Flag] = []
-    timed: list[tuple[Trial, Measured]] = []
-    for index, trial in enumerate(trials):
-        if trial.prepared.workload.role != "bench":
-            continue
-        measured = trial.time(plan)
-        flags += measured.flags
-        timed.append((trial, measured))
-        correctness = results[index].correctness
-        assert correctness is not None
-        checked = correctness.model_copy(update={"timed_calls_checked": trial.checked})
-        update = {
-            "correctness": checked,
-            "timing": measured.timing,
-            "speedup": measured.speedup,
-        }
-        results[index] = results[index].model_copy(update=update)
-    flags += [flag for trial in trials for flag in trial.flags]
-    # Last, because profiling may end the worker.
-    evidence = timed[0][0].evidence(timed[0][1]) if timed else None
-    reason = "values are right on every case"
-    return Verdict(Status.PASSED, reason, tuple(results), tuple(flags), evidence)
-
-
-def _untimed(results: list[WorkloadResult]) -> tuple[WorkloadResult, ...]:
-    return tuple(r.model_copy(update={"timing": {}, "speedup": {}}) for r in results)
 
 
 def _overall(results: tuple[WorkloadResult, ...]) -> dict[str, Speedup]:

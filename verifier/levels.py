@@ -35,6 +35,10 @@ class Plan(Record):
     """Stop when the 95% interval of every speedup is narrower than this share of it."""
     budget_s: float
     """Timing of one workload ends after this, intervals as wide as they may be."""
+    is_thorough: bool
+    """Also what takes long: samples of whose code runs, operators."""
+    workers: int
+    """How many workers the candidate is timed in, one after another."""
     checks: int
     """Timed calls whose results are compared afterwards, per workload; one a round."""
     checks_s: float
@@ -53,6 +57,8 @@ PLANS: dict[Level, Plan] = {
         max_rounds=16,
         relative_width=0.06,
         budget_s=1.5,
+        is_thorough=False,
+        workers=1,
         checks=8,
         checks_s=0.2,
     ),
@@ -78,6 +84,8 @@ PLANS: dict[Level, Plan] = {
         max_rounds=40,
         relative_width=0.03,
         budget_s=4.0,
+        is_thorough=True,
+        workers=1,
         checks=16,
         checks_s=0.5,
     ),
@@ -98,10 +106,12 @@ PLANS: dict[Level, Plan] = {
         ),
         baselines=("eager", "compile"),
         block_s=0.020,
-        min_rounds=28,
+        min_rounds=16,
         max_rounds=80,
         relative_width=0.02,
-        budget_s=10.0,
+        budget_s=6.0,
+        is_thorough=True,
+        workers=2,
         checks=64,
         checks_s=4.0,
     ),

@@ -23,10 +23,12 @@ class LoadMeter:
 
     Args:
         workers: whose CPU time is ours, as is this process's.
+        cores: the CPUs that are looked at.
     """
 
-    def __init__(self, workers: Sequence[WorkerProcess]) -> None:
+    def __init__(self, workers: Sequence[WorkerProcess], cores: Sequence[int]) -> None:
         self._workers = workers
+        self._cores = cores
         self._start = time.monotonic(), self._external()
 
     def external_cores(self) -> float | None:
@@ -38,7 +40,7 @@ class LoadMeter:
         return max(0.0, after - before) / max(time.monotonic() - start, 1e-9)
 
     def _external(self) -> float | None:
-        busy = machine_cpu_seconds()
+        busy = busy_seconds(self._cores)
         own = [worker.cpu_seconds() for worker in self._workers]
         known = [seconds for seconds in own if seconds is not None]
         if busy is None or len(known) < len(own):
@@ -46,10 +48,15 @@ class LoadMeter:
         return busy - sum(known) - time.process_time()
 
 
-def machine_cpu_seconds() -> float | None:
-    """CPU time that all processes and the hypervisor took since boot; None outside Linux."""
+def busy_seconds(cores: Sequence[int]) -> float | None:
+    """CPU time that processes and the hypervisor took on some CPUs; None outside Linux."""
     if not STAT.exists():
         return None
-    fields = [int(field) for field in STAT.read_text().split("\n", 1)[0].split()[1:]]
-    ticks = sum(f for i, f in enumerate(fields[:GUEST_FIELDS]) if i not in IDLE_FIELDS)
+    wanted = {f"cpu{core}" for core in cores}
+    ticks = 0
+    for line in STAT.read_text().splitlines():
+        name, *fields = line.split()
+        if name in wanted:
+            counted = enumerate(map(int, fields[:GUEST_FIELDS]))
+            ticks += sum(field for index, field in counted if index not in IDLE_FIELDS)
     return ticks / os.sysconf("SC_CLK_TCK")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import WorkerProcess
 from kernelwright.schema import Status, digest
 from kernelwright.verifier.channel import Channel, Spec, WorkerFault, check_expected, nonsense
+from kernelwright.verifier.integrity.engagement import Engagement, sample
 from kernelwright.verifier.results import Ran, checked_run, read_result
 from kernelwright.verifier.shared import Layout
 from kernelwright.verifier.values import Values
+
+MAX_OPERATOR_NAME = 120
 
 
 class RemoteModule:
@@ -31,18 +34,26 @@ class RemoteModule:
         """What an instance's parameters were set to, where calls leave them as they are."""
         self.window_s = 0.0
         """How long the worker ran for the last request: until every thread of it stood still."""
+        self.running_s = 0.0
+        """The same for all requests."""
+        self._ways: dict[str, tuple[bool, list[str]]] = {}
+        """Whether an instance's results were read from memory, and the devices they lay on."""
 
     def _ask(self, op: str, key: str, values: Values | None = None, **more: Any) -> Any:
         timeout_s = more.pop("timeout_s", self._timeout_s)
         expect = more.pop("expect", [])  # most answers carry no tensor
+        meanwhile = more.pop("meanwhile", None)
         header = {"op": op, "key": key, **more}
         tensors = values.tensors if values else []
         start = time.perf_counter()
         self.process.thaw()
         try:
-            return self._channel.request(header, tensors, timeout_s=timeout_s, expect=expect)
+            return self._channel.request(
+                header, tensors, timeout_s=timeout_s, expect=expect, meanwhile=meanwhile
+            )
         finally:
             self.window_s = self.process.freeze() - start
+            self.running_s += self.window_s
 
     def hello(self, timeout_s: float) -> dict[str, Any]:
         """Versions and thread count of the worker; also proof that it has started."""
@@ -81,12 +92,18 @@ class RemoteModule:
     def state(self, key: str) -> Values:
         """Parameters and buffers."""
         reply, tensors = self._ask("state", key, expect=None)
-        return Values(reply.get("value"), tensors)
+        state = Values(reply.get("value"), tensors)
+        named = state.unpacked()
+        if not isinstance(named, dict) or len(named) != len(tensors):
+            raise nonsense("a state that is not one of tensors by name")
+        if not all(isinstance(value, torch.Tensor) for value in named.values()):
+            raise nonsense("a state that is not one of tensors by name")
+        return state
 
     def parameters(self, key: str) -> list[str]:
         """Which names of the state are parameters."""
         reply, _ = self._ask("state", key, expect=None)
-        return list(map(str, reply["parameters"]))
+        return _strings(reply.get("parameters"))
 
     def set_state(self, key: str, state: Values) -> tuple[int, int]:
         """Copy what matches by name and shape; returns (copied, present)."""
@@ -129,6 +146,36 @@ class RemoteModule:
         reply, _ = self._ask("run", key, slots=list(slots), seeds=given, poison=poison)
         return checked_run(reply, len(slots), self.window_s)
 
+    def watched_run(
+        self, key: str, slots: Sequence[int], seeds: Sequence[int] | None
+    ) -> Engagement:
+        """Run, and look at random moments at whose code is running."""
+        found: list[Engagement] = []
+
+        def watch(finished: Callable[[], bool]) -> None:
+            found.append(sample(self.process, finished))
+            self.process.thaw()
+
+        given = None if seeds is None else list(seeds)
+        self._ask("run", key, slots=list(slots), seeds=given, poison=False, meanwhile=watch)
+        return found[0]
+
+    def observe(self, key: str, slot: int) -> dict[str, list[str]]:
+        """torch operators of one call by name, with the types of tensors that they are given."""
+        reply, _ = self._ask("observe", key, slot=slot)
+        operators = reply.get("operators")
+        if not isinstance(operators, dict):
+            raise nonsense("no operators")
+        return {str(name): _strings(types) for name, types in operators.items()}
+
+    def settings(self) -> dict[str, str]:
+        """Settings of torch and of the environment, as the worker says."""
+        reply, _ = self._ask("settings", "")
+        settings = reply.get("settings")
+        if not isinstance(settings, dict):
+            raise nonsense("no settings")
+        return {str(name): str(value) for name, value in settings.items()}
+
     def drop(self, key: str) -> None:
         """Free the results of the last run."""
         self._ask("drop", key)
@@ -142,6 +189,10 @@ class RemoteModule:
         if expect is not None:
             check_expected([dict(entry) for entry in ran.entries], expect)
         read = read_result(self.process.pid, ran, call)
+        # Whether to send it instead, when the clock has stopped, is not the worker's to choose.
+        way = (read is not None, [entry["device"] for entry in ran.entries])
+        if self._ways.setdefault(key, way) != way:
+            raise nonsense("a result that lies elsewhere than the first one did")
         if read is not None:
             return read
         specs = [Spec(getattr(torch, e["dtype"]), tuple(e["shape"])) for e in ran.entries]
@@ -158,7 +209,10 @@ class RemoteModule:
     def trace(self, key: str, slot: int) -> dict[str, Any]:
         """The exported graph as JSON. Raises WorkerFault where the module can't be exported."""
         reply, _ = self._ask("trace", key, slot=slot)
-        return dict(reply["graph"])
+        graph = reply.get("graph")
+        if not isinstance(graph, dict):
+            raise nonsense("no graph")
+        return graph
 
     def profile(self, key: str, slot: int, calls: int) -> list[dict[str, Any]]:
         """Operators by self time."""
@@ -171,7 +225,10 @@ class RemoteModule:
     def copy_bandwidth(self) -> float:
         """Bytes per second that the worker's device copies."""
         reply, _ = self._ask("copy_bandwidth", "")
-        return float(reply["bytes_per_s"])
+        found = reply.get("bytes_per_s")
+        if type(found) is not int or not 0 < found < 2**63:
+            raise nonsense("no bandwidth")
+        return float(found)
 
     def write(self, name: str, text: str) -> str:
         """Put a file into the worker's folder; returns its path inside the sandbox."""
@@ -191,4 +248,12 @@ class RemoteModule:
 def _is_operator(row: object) -> bool:
     if not isinstance(row, dict) or set(row) != {"name", "calls", "self_us"}:
         return False
-    return isinstance(row["name"], str) and type(row["self_us"]) in (int, float)
+    if not isinstance(row["name"], str) or len(row["name"]) > MAX_OPERATOR_NAME:
+        return False
+    return type(row["self_us"]) in (int, float) and 0 <= row["self_us"] < 2**63
+
+
+def _strings(found: object) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise nonsense("no list of names")
+    return found

@@ -8,11 +8,20 @@ import torch
 
 from kernelwright.sandbox.memory import UnreadableError, read_memory
 from kernelwright.schema import Status
-from kernelwright.verifier.channel import MAX_DIMENSIONS, WorkerFault, nonsense
+from kernelwright.verifier.channel import (
+    DTYPES,
+    MAX_DIMENSIONS,
+    WorkerFault,
+    is_countable,
+    nonsense,
+)
 from kernelwright.verifier.shared import raw_view
 from kernelwright.verifier.values import Values
 
 MAX_NANOSECONDS = 2**63
+MAX_DEVICE_NAME = 20
+# The imaginary part of a conjugate is one whose bits stand for the negated values.
+NEGATED = (torch.float16, torch.float32, torch.float64)
 # How far apart the elements of a result may lie, in times of its size.
 MAX_SPREAD = 64
 # For memory that is there; one gigabyte takes half a second.
@@ -51,6 +60,7 @@ def checked_run(reply: dict[str, Any], calls: int, seconds: float) -> Ran:
         raise nonsense("no address for every call")
     if not all(_is_row(row, len(entries)) for row in rows):
         raise nonsense("malformed addresses")
+    Values(reply.get("value"), [torch.empty(0)] * len(entries)).unpacked()  # it must be a nest
     return Ran(seconds, nanoseconds / 1e9, reply.get("value"), entries, rows)
 
 
@@ -71,7 +81,10 @@ def _is_entry(entry: object) -> bool:
     named = isinstance(entry["dtype"], str) and isinstance(entry["device"], str)
     if not numbers or not named or not all(type(entry[k]) is bool for k in ("conj", "neg")):
         return False
-    return isinstance(getattr(torch, entry["dtype"], None), torch.dtype)
+    dtype = DTYPES.get(entry["dtype"])
+    if dtype is None or not is_countable(sizes) or len(entry["device"]) > MAX_DEVICE_NAME:
+        return False
+    return not entry["neg"] or dtype.is_complex or dtype in NEGATED
 
 
 def overlaps_itself(entry: dict[str, Any]) -> bool:
@@ -115,7 +128,11 @@ def _read(pid: int, entry: dict[str, Any], address: int, index: int) -> torch.Te
     nbytes, dense = span_bytes(entry), torch.Size(entry["shape"]).numel() * dtype.itemsize
     if nbytes > MAX_SPREAD * dense:
         raise nonsense(f"an output {index} whose elements lie too far apart")
-    raw = torch.empty(nbytes, dtype=torch.uint8)
+    try:
+        raw = torch.empty(nbytes, dtype=torch.uint8)
+    except RuntimeError as error:
+        message = f"there is no memory to read output {index} into"
+        raise WorkerFault(Status.OUT_OF_MEMORY, message) from error
     try:
         if nbytes and not read_memory(pid, address, raw_view(raw), READ_TIMEOUT_S):
             return None

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +52,8 @@ PATIENCE = 3
 NOISY_QUARTILES = 1.3
 # Time per call in half-size blocks over that in full ones, against the same of eager.
 NOT_LINEAR = 1.25
+# Speedup in one worker over that in another.
+NOT_REPRODUCED = 1.25
 CANDIDATE = "candidate"
 
 
@@ -83,37 +85,6 @@ class Pick(NamedTuple):
     result: Values
 
 
-class Measured(NamedTuple):
-    """The outcome for one workload."""
-
-    timing: dict[str, Timing]
-    speedup: dict[str, Speedup]
-    flags: tuple[Flag, ...]
-    picks: list[Pick]
-    trace: Trace
-    """What the candidate's last block left in the shared memory."""
-
-
-def measure(
-    reference: Reference, prepared: Prepared, sides: Mapping[str, Side], plan: Plan
-) -> Measured:
-    """Time `candidate` against the other sides on one workload.
-
-    Args:
-        sides: `candidate`, `eager`, and `compile` where the plan asks for it.
-    """
-    rotation = reference.rotation(prepared)
-    for side in sides.values():
-        side.module.stage(side.key, rotation.layout)
-    bench = Bench(reference, prepared, sides, random.SystemRandom())
-    bench.calibrate(plan)
-    rounds, busy = _rounds(bench, plan, reference.seed)
-    timing = {name: _timing(rounds, name, bench.calls[name], reference.seed) for name in sides}
-    flags = (*busy, *_clock_flags(timing), *_noise_flags(timing), *_linear_flags(rounds))
-    speedups = _speedups(rounds, reference.seed)
-    return Measured(timing, speedups, flags, bench.picks, bench.left)
-
-
 class Rounds:
     """Seconds per call of all sides by round, on the judge's and on the worker's clock."""
 
@@ -131,6 +102,67 @@ class Rounds:
         for name in self.judge:
             self.judge[name] += other.judge[name]
             self.worker[name] += other.worker[name]
+
+
+class Measured(NamedTuple):
+    """What was measured of one workload in one worker."""
+
+    rounds: Rounds
+    calls: dict[str, int]
+    """Per full block."""
+    flags: tuple[Flag, ...]
+    """About the machine."""
+    picks: list[Pick]
+    trace: Trace
+    """What the candidate's last block left in the shared memory."""
+
+
+class Summary(NamedTuple):
+    """What the measurements of one workload add up to."""
+
+    timing: dict[str, Timing]
+    speedup: dict[str, Speedup]
+    flags: tuple[Flag, ...]
+
+
+def measure(
+    reference: Reference, prepared: Prepared, sides: Mapping[str, Side], plan: Plan
+) -> Measured:
+    """Time `candidate` against the other sides on one workload.
+
+    Args:
+        sides: `candidate`, `eager`, and `compile` where the plan asks for it.
+    """
+    rotation = reference.rotation(prepared)
+    for side in sides.values():
+        side.module.stage(side.key, rotation.layout)
+    bench = Bench(reference, prepared, sides, random.SystemRandom())
+    bench.calibrate(plan)
+    rounds, busy = _rounds(bench, plan, reference.seed)
+    return Measured(rounds, bench.calls, busy, bench.picks, bench.left)
+
+
+def summarize(measured: Sequence[Measured], seed: int) -> Summary:
+    """Times, speedups and flags of one workload, from one worker or from several."""
+    first = measured[0]
+    rounds = Rounds(first.calls)
+    for one in measured:
+        rounds.extend(one.rounds)
+    timing = {name: _timing(rounds, name, first.calls[name], seed) for name in first.calls}
+    about_machine = [flag for one in measured for flag in one.flags][:1]
+    flags = [*about_machine, *_noise_flags(timing)]
+    if not flags:  # times that mean nothing say nothing about the candidate
+        flags += [*_clock_flags(timing), *_linear_flags(rounds)]
+        flags += _speedup_flags([_speedups(one.rounds, seed) for one in measured])
+    return Summary(timing, _speedups(rounds, seed), tuple(flags))
+
+
+def _speedup_flags(speedups: Sequence[Mapping[str, Speedup]]) -> Iterator[Flag]:
+    """Workers of one candidate must agree, but for the luck of where their memory lies."""
+    medians = [speedup["eager"].median for speedup in speedups]
+    if max(medians) > NOT_REPRODUCED * min(medians):
+        words = " and ".join(f"{median:.2f}x" for median in medians)
+        yield flag("not-reproduced", f"in {len(medians)} workers of its own: {words}")
 
 
 class Bench:
@@ -219,9 +251,10 @@ def _rounds(bench: Bench, plan: Plan, seed: int) -> tuple[Rounds, tuple[Flag, ..
     """Rounds on a quiet machine; those on a busy one only where there are too few others."""
     quiet, busy = Rounds(bench.sides), Rounds(bench.sides)
     modules = [bench.reference.oracle, *(side.module for side in bench.sides.values())]
+    cores = bench.reference.machine.cores
     start = time.monotonic()
     while len(quiet) < plan.max_rounds:
-        meter = LoadMeter([module.process for module in modules])
+        meter = LoadMeter([module.process for module in modules], cores)
         window = bench.window()
         external = meter.external_cores() or 0.0
         (quiet if external < BUSY_CORES else busy).extend(window)

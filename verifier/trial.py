@@ -13,6 +13,7 @@ from kernelwright.schema import (
     Evidence,
     Flag,
     Status,
+    Timing,
     ToleranceName,
     WorkloadResult,
 )
@@ -22,14 +23,16 @@ from kernelwright.verifier.comparison import Difference, compare
 from kernelwright.verifier.evidence import gather
 from kernelwright.verifier.expected import Expected, Prepared, returns_inputs
 from kernelwright.verifier.inputs import COARSE
+from kernelwright.verifier.integrity.engagement import Engagement
 from kernelwright.verifier.integrity.precision import precision_flags
 from kernelwright.verifier.integrity.rules import flag
+from kernelwright.verifier.integrity.runtime import cpu_flags
 from kernelwright.verifier.levels import LEAST_CHECKS, Plan
 from kernelwright.verifier.reference import Case, Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
 from kernelwright.verifier.shared import Image, Trace, trace
-from kernelwright.verifier.timing import CANDIDATE, Measured, Pick, Side, measure
+from kernelwright.verifier.timing import CANDIDATE, Measured, Pick, Side, Summary, measure
 from kernelwright.verifier.values import Values, same_bits
 
 Weights = Literal["state_dict", "seed", "none"]
@@ -233,11 +236,24 @@ class Trial:
         if self.prepared.nature.stateful:
             for side in sides.values():
                 side.module.set_state(self.key, self.prepared.state)
+        before = self.module.process.cpu_seconds() or 0.0, self.module.running_s
         measured = measure(self.reference, self.prepared, sides, plan)
+        used = (self.module.process.cpu_seconds() or 0.0) - before[0]
+        running_s = self.module.running_s - before[1]
+        for found in cpu_flags(used, running_s, len(self.reference.machine.cores)):
+            raise refused(found.rule, found.evidence)
         self._check_trace(measured.trace)
         self._check_picks(measured.picks, plan)
         self._check_fresh()
         return measured
+
+    def watched(self) -> Engagement:
+        """Run once more over the rotating inputs, and look at whose code is running."""
+        rotation = self.reference.rotation(self.prepared)
+        self.module.stage(self.key, rotation.layout)
+        self.reference.image(self.prepared, 0).write(self.module.process.shared)
+        slots = range(rotation.layout.slots)
+        return self.module.watched_run(self.key, slots, rotation.call_seeds(0, slots))
 
     def _check_picks(self, picks: list[Pick], plan: Plan) -> None:
         """Results of timed calls, as they lay in memory when the clock had stopped."""
@@ -261,9 +277,19 @@ class Trial:
                 result, case.expected.values, case.expected.golden, "wrong after being timed"
             )
 
-    def evidence(self, measured: Measured) -> Evidence | None:
+    def timed(self, result: WorkloadResult, summary: Summary) -> WorkloadResult:
+        """The result with its times."""
+        assert result.correctness is not None
+        correctness = result.correctness.model_copy(update={"timed_calls_checked": self.checked})
+        update = {
+            "correctness": correctness,
+            "timing": summary.timing,
+            "speedup": summary.speedup,
+        }
+        return result.model_copy(update=update)
+
+    def evidence(self, timing: Timing) -> Evidence | None:
         """Where the time of the timed candidate goes; None where it can't be profiled."""
-        timing = measured.timing[CANDIDATE]
         try:
             return gather(self.reference, self.prepared, self.module, timing)
         except WorkerFault:

@@ -21,6 +21,7 @@ import ctypes
 import importlib.util
 import json
 import mmap
+import os
 import socket
 import struct
 import sys
@@ -29,6 +30,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 VERSION = "2"
 PREFIX = struct.Struct("!IQ")
@@ -443,6 +445,28 @@ class Worker:
         self.synchronize()
         return time.perf_counter() - start
 
+    def op_settings(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Settings that a module could change for whoever shares its process."""
+        settings = {
+            "default dtype": torch.get_default_dtype(),
+            "threads": torch.get_num_threads(),
+            "gradients": torch.is_grad_enabled(),
+            "matmul precision": torch.get_float32_matmul_precision(),
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
+            "mkldnn": torch.backends.mkldnn.enabled,
+            "flush-to-zero": float(torch.tensor(1e-40) * 1) == 0.0,
+            "cudnn benchmark": torch.backends.cudnn.benchmark,
+            **{f"${name}": value for name, value in os.environ.items()},
+        }
+        return {"settings": {name: str(value) for name, value in settings.items()}}
+
+    def op_observe(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """torch's operators during one call, each with the types of its tensors."""
+        loaded = self.loaded[header["key"]]
+        with Observer() as observer:
+            loaded.call(*loaded.slots[header["slot"]])
+        return {"operators": {name: sorted(types) for name, types in observer.seen.items()}}
+
     def op_trace(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """The ATen graph of the instance on a slot, by torch.export."""
         loaded = self.loaded[header["key"]]
@@ -462,6 +486,23 @@ class Worker:
             for row in profile.key_averages()
         ]
         return {"operators": sorted(rows, key=lambda row: -float(row["self_us"]))[:24]}
+
+
+class Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes which operators are dispatched."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen: dict[str, set[str]] = {}
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Run the operator, and note it."""
+        given = [value for value in args if isinstance(value, torch.Tensor)]
+        names = {str(value.dtype).removeprefix("torch.") for value in given}
+        self.seen.setdefault(str(function), set()).update(names)
+        return function(*args, **(kwargs or {}))
 
 
 def scalars(model: torch.nn.Module) -> dict[str, float]:

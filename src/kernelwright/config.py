@@ -36,7 +36,8 @@ PROJECT_FILE = "kernelwright.toml"
 
 SandboxName = Literal["auto", "process"]
 ToleranceName = Literal["default", "kernelbench"]
-"""The same names as `schema.ToleranceName`; a test holds them together."""
+PolicyName = Literal["any", "custom"]
+"""The same names as `schema.ToleranceName` and `Policy`; a test holds them together."""
 
 _TARGET = re.compile(r"auto|cpu|cuda(:(0|[1-9]\d*))?")
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?")
@@ -129,6 +130,9 @@ class Settings(BaseModel):
     """Where candidates run; `auto` takes the strictest one that works here."""
     tolerance: ToleranceName = "default"
     """Rule by which values count as equal to the reference's."""
+    policy: PolicyName = "any"
+    """Who may do the work: `any` (torch's operators and torch.compile too, labelled), or `custom`:
+    most of the time must go by in code of the candidate's own."""
     seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
     """Seed of the search. Test inputs come from a secret seed of their own."""
     out: Folder = Path("runs")

@@ -21,6 +21,8 @@ Size = Scalar | tuple[Scalar, ...]
 Level = Literal["fast", "standard", "strict"]
 ToleranceName = Literal["default", "kernelbench"]
 Target = Literal["cpu", "cuda"]
+Policy = Literal["any", "custom"]
+"""Who may do the work: anybody (torch, torch.compile, labelled), or code of the candidate."""
 Interval = tuple[float, float]
 
 
@@ -231,6 +233,7 @@ class Evaluation(Record):
     """One sentence; for failures what went wrong, trimmed to what matters."""
     level: Level
     tolerance: ToleranceName
+    policy: Policy = "any"
     flags: tuple[Flag, ...] = ()
     workloads: tuple[WorkloadResult, ...] = ()
     speedup: dict[str, Speedup] = Field(default_factory=dict)

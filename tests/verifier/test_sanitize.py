@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from kernelwright.schema import Flag, Limits
-from kernelwright.tasks.loader import library_ids, load_task
+from kernelwright.schema import Flag, Limits, Status, Workload
+from kernelwright.tasks.loader import load_task
+from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.sanitizer import rebuild
 from kernelwright.verifier.sanitizer.check import INCOMPLETE, UNAVAILABLE, sanitizer_flags
 from kernelwright.verifier.sanitizer.rebuild import sanitizer_libraries
 from kernelwright.verifier.sanitizer.report import ADDRESS, UNDEFINED, find_report
+from kernelwright.verifier.workers import Machine
 from tests.agents.test_offline_library import library_file
 from tests.verifier import kit
 from tests.verifier.kit import forward
@@ -25,7 +29,9 @@ pytestmark = pytest.mark.skipif(
 LOADED = '''
 import ctypes, os, subprocess
 def compiled(source):
-    path = os.path.join(os.environ["TORCH_EXTENSIONS_DIR"], "light.so")
+    folder = os.environ["TORCH_EXTENSIONS_DIR"]
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "light.so")
     if not os.path.exists(path):
         subprocess.run(["{compiler}", "-shared", "-fPIC", "-Ofast", "-march=native", "-flto",
                         "-fopenmp", "-x", "c++", "-", "-o", path],
@@ -57,7 +63,8 @@ def function(statements: str) -> str:
 def reference() -> Iterator[Reference]:
     text = "class Model(nn.Module):\n    def forward(self, x):\n        return x + 1\n"
     limits = Limits(build_timeout_s=30, call_timeout_s=20, memory_bytes=2**30)
-    with kit.live_reference(kit.task(text, limits)) as live:
+    values_only = Workload(name="default", role="test")
+    with kit.live_reference(kit.task(text, limits, (values_only,))) as live:
         yield live
 
 
@@ -67,12 +74,6 @@ def found(reference: Reference, source: str) -> list[Flag]:
 
 ERRORS = {
     "write-past-output": (
-        "for (long i = 0; i <= n; ++i) y[i] = x[0];",
-        ADDRESS,
-        "heap-buffer-overflow: writes 4 bytes, 0 bytes past the end of an allocation, perhaps"
-        " output 0, of 1056 bytes",
-    ),
-    "write-past-output-in-a-thread": (
         "#pragma omp parallel for\nfor (long i = 0; i <= n; ++i) y[i] = x[0];",
         ADDRESS,
         "heap-buffer-overflow: writes 4 bytes, 0 bytes past the end of an allocation, perhaps"
@@ -99,36 +100,15 @@ ERRORS = {
         UNDEFINED,
         "index 4 out of bounds for type 'float [4]'",
     ),
-    "vector": (
-        "std::vector<float> v(8);\nfor (long i = 0; i <= 8; ++i) v[i] = x[i];\n"
-        "for (long i = 0; i < 8; ++i) y[i] = v[i];",
-        ADDRESS,
-        "heap-buffer-overflow: writes 4 bytes, 0 bytes past the end of an allocation of 32 bytes",
-    ),
     "freed": (
         "float* p = new float[n];\nmemcpy(p, x, 4 * n);\ndelete[] p;\ny[0] = p[n / 2];",
         ADDRESS,
         "heap-use-after-free: reads 4 bytes, 528 bytes into freed memory of 1056 bytes",
     ),
-    "null": (
-        "const float* p = n > 3 ? nullptr : x;\ny[0] = *p;",
-        UNDEFINED,
-        "load of null pointer of type 'const float'",
-    ),
-    "misaligned": (
-        "y[0] = *reinterpret_cast<const float*>(reinterpret_cast<const char*>(x) + 1);",
-        UNDEFINED,
-        "load of misaligned address",
-    ),
     "overflow": (
         "int big = 2147483647 - (n < 9);\ny[0] = big + static_cast<int>(n);",
         UNDEFINED,
         "signed integer overflow",
-    ),
-    "shift": (
-        "int one = 1;\ny[0] = one << n;",
-        UNDEFINED,
-        "shift exponent 264 is too large for 32-bit type 'int'",
     ),
 }
 
@@ -136,7 +116,9 @@ ERRORS = {
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_error_is_refused_with_its_line(reference: Reference, name: str) -> None:
     statements, rule, words = ERRORS[name]
-    (flag,) = found(reference, loaded(function(statements)))
+    compiler = shutil.which("g++")  # by its whole path, as others may call it
+    assert compiler is not None
+    (flag,) = found(reference, loaded(function(statements), compiler=compiler))
     assert (flag.rule, flag.severity) == (rule, "refuse")
     assert words in flag.evidence
     assert "workload 'default'" in flag.evidence
@@ -158,13 +140,11 @@ library = ctypes.CDLL(load_inline(
 '''
 
 
-def test_an_inline_extension_and_an_absolute_compiler_are_rebuilt_too(reference: Reference) -> None:
+def test_an_inline_extension_is_rebuilt_too(reference: Reference) -> None:
     (flag,) = found(reference, forward(BODY, INLINE))
     words = "global-buffer-overflow: reads 4 bytes, 0 bytes past the end of the global variable"
     assert words in flag.evidence
     assert "main.cpp:4: `for (long i = 0; i < n; ++i) y[i] = *(table + i);`" in flag.evidence
-    past = function("y[n] = 0;")
-    assert found(reference, loaded(past, compiler="/usr/bin/g++"))[0].severity == "refuse"
 
 
 def test_a_result_in_freed_memory_is_refused(reference: Reference) -> None:
@@ -187,6 +167,7 @@ extern "C" void g(float* p) { free(p); }
 
 
 RIGHT = "for (long i = 0; i < n; ++i) y[i] = x[i] + 1;"
+SHY = loaded("#ifdef __SANITIZE_ADDRESS__\n#error not here\n#endif\n" + function(RIGHT))
 
 
 def test_nothing_is_found_where_nothing_is(reference: Reference) -> None:
@@ -198,17 +179,8 @@ def test_nothing_is_found_where_nothing_is(reference: Reference) -> None:
 @pytest.mark.parametrize(
     ("source", "rule", "words"),
     [
-        (
-            loaded("#ifdef __SANITIZE_ADDRESS__\n#error not here\n#endif\n" + function(RIGHT)),
-            UNAVAILABLE,
-            "#error not here",
-        ),
+        (SHY, UNAVAILABLE, "#error not here"),
         (forward("return x + 1"), UNAVAILABLE, "none of its code was compiled"),
-        (
-            loaded(function(RIGHT), BODY.replace("return y", "raise ValueError('not twice')")),
-            INCOMPLETE,
-            "not twice",
-        ),
         (
             loaded("#include <cstdlib>\n" + function("abort();")),
             INCOMPLETE,
@@ -262,12 +234,13 @@ def test_memory_without_end_is_no_refusal(
     assert "hard rss limit exhausted" in flag.evidence
 
 
-def test_a_call_that_takes_too_long_is_no_refusal() -> None:
-    text = "class Model(nn.Module):\n    def forward(self, x):\n        return x + 1\n"
-    limits = Limits(build_timeout_s=30, call_timeout_s=2, memory_bytes=2**30)
+def test_a_call_that_takes_too_long_is_no_refusal(
+    reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = reference.task.limits.model_copy(update={"call_timeout_s": 2})
+    monkeypatch.setattr(reference, "task", reference.task.model_copy(update={"limits": limits}))
     forever = "volatile float* p = y;\nfor (;;) p[0] = x[0];"
-    with kit.live_reference(kit.task(text, limits)) as live:
-        (flag,) = found(live, loaded(function(forever)))
+    (flag,) = found(reference, loaded(function(forever)))
     assert (flag.rule, flag.severity) == (INCOMPLETE, "info")
     assert "did not answer within 2 s" in flag.evidence
 
@@ -292,10 +265,32 @@ def test_the_first_of_two_reports_counts() -> None:
     assert find_report("nothing of the kind\nruntime error: mine\n") is None
 
 
-@pytest.mark.parametrize("identity", library_ids())
-def test_the_kernels_of_the_library_are_clean(identity: str) -> None:
-    task = load_task(identity)
+def test_a_strict_verdict_has_the_findings(reference: Reference, tmp_path: Path) -> None:
+    overflow = "volatile int big = 2147483647;\nbig = big + static_cast<int>(n);"
+    judge = Judge(reference, tmp_path)
+    cheat = kit.candidate(loaded(function(f"{RIGHT}\n{overflow}")), "cpp")
+    refused = judge.evaluate(cheat, "strict")
+    assert refused.status is Status.REWARD_HACK
+    assert "signed integer overflow" in refused.reason
+    assert [flag.rule for flag in refused.flags] == [UNDEFINED]
+    assert refused.workloads[0].correctness is not None
+    unseen = judge.evaluate(kit.candidate(SHY, "cpp"), "strict")
+    assert unseen.status is Status.PASSED
+    assert UNAVAILABLE in [flag.rule for flag in unseen.flags]
+
+
+@pytest.fixture(scope="module")
+def two_threads() -> Iterator[Machine]:
+    with kit.machine(threads=2) as machine:
+        yield machine
+
+
+# Those that differ most; `benchmarks/sanitizers.py` takes all of them.
+@pytest.mark.parametrize("name", ["attention", "depthwise_conv", "topk"])
+def test_kernels_of_the_library_are_clean(two_threads: Machine, name: str) -> None:
+    task = load_task(f"library/{name}")
     odd = tuple(w for w in task.workloads if w.target == "cpu" and w.role == "test")
     assert odd
-    with kit.live_reference(task.model_copy(update={"workloads": odd}), threads=2) as live:
-        assert found(live, library_file(identity)) == []
+    subject = task.model_copy(update={"workloads": odd})
+    with Reference(subject, two_threads, kit.SEED) as live:
+        assert found(live, library_file(task.id)) == []

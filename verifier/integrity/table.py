@@ -188,6 +188,14 @@ def _runtime() -> list[Rule]:
             "H01 H02 H03 H04 H05 H06 H07 H08",
         ),
         rule(
+            "engagement-unknown",
+            "suspicious",
+            "Too little was seen of who computes",
+            """Under the policy `custom`: samples of the stopped worker found it computing too
+            seldom to say whose code that was.""",
+            "H04",
+        ),
+        rule(
             "torch-does-the-work",
             "info",
             "torch does the work",
@@ -195,18 +203,19 @@ def _runtime() -> list[Rule]:
             "H01 H02 H07 H08",
         ),
         rule(
-            "work-while-stopped",
+            "left-its-group",
             "refuse",
-            "Works outside the measured time",
-            """The candidate used processor time between its blocks, when there was nothing to
-            do: work was left over or prepared.""",
-            "H28 H34 H36 H37",
+            "Processes of it leave its group",
+            """A worker is stopped as a group whenever its time is not running. Who takes a session
+            of its own gets around that, and may live longer than the worker.""",
+            "H28 H34 H36 H37 H78",
         ),
         rule(
             "more-cores",
             "refuse",
             "Uses more cores than it was given",
-            "It used more processor time per second than its threads can.",
+            """Its threads may run on CPUs that it was not given, or it used more processor time per
+            second than its own have.""",
             "H36 H37 H44",
         ),
         rule(
@@ -235,7 +244,7 @@ def _runtime() -> list[Rule]:
             "files-outside",
             "suspicious",
             "Writes files outside its folder",
-            "Files outside the worker's own folder were opened for writing.",
+            "It holds files outside of its own folder open for writing.",
             "H27 H39 H54 H55 H78",
         ),
         rule(

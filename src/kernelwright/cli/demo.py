@@ -15,6 +15,7 @@ SETTINGS = {
     "attempts": 2,
     "budget_usd": 0.0,
     "tolerance": "default",
+    "policy": "any",
 }
 
 

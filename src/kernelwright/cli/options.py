@@ -28,6 +28,10 @@ TimeLimit = Annotated[
 ]
 Sandbox = Annotated[str | None, typer.Option(help="auto or process [auto].")]
 Tolerance = Annotated[str | None, typer.Option(help="default or kernelbench [default].")]
+Policy = Annotated[
+    str | None,
+    typer.Option(help="any, or custom: the work must be in code of the candidate's own [any]."),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="NAME=VALUE: replace a size constant; may be repeated."),

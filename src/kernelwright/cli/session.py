@@ -107,6 +107,7 @@ def open_session(
                 store=store,
                 machine=machine,
                 cache=settings.cache_dir,
+                policy=settings.policy,
                 strategy=strategy,
                 backends=tuple(backend.name for backend in backends),
                 attempts=settings.attempts,

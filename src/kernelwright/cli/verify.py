@@ -1,7 +1,8 @@
-"""`kernelwright verify`: the verdict on one candidate file."""
+"""`kernelwright verify`: the verdict on candidate files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,31 +17,46 @@ if TYPE_CHECKING:
 
 def verify(
     task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
-    candidate: Annotated[Path, typer.Argument(help="A file with class ModelNew.")],
+    candidates: Annotated[
+        list[Path], typer.Argument(metavar="CANDIDATE...", help="Files with class ModelNew.")
+    ],
     level: Annotated[str, typer.Option(help="fast, standard or strict.")] = "standard",
     target: options.Target = None,
     sandbox: options.Sandbox = None,
     tolerance: options.Tolerance = None,
+    policy: options.Policy = None,
     set_: options.Sets = None,
     threads: options.Threads = None,
     json: options.Json = False,
 ) -> None:
-    """Check a candidate's values and time it against the reference.
+    """Check candidates' values and time them against the reference.
 
-    Exit code 0: accepted. 1: refused or wrong; the reason is printed.
+    With several candidates, --json prints one document a line. Exit code 0: all were accepted.
+    1: one was refused or is wrong; the reason is printed.
     """
     from kernelwright.config import load_settings
     from kernelwright.tasks.constants import parse_setting
     from kernelwright.tasks.loader import load_task
 
     settings = load_settings(
-        {"target": target, "sandbox": sandbox, "tolerance": tolerance, "threads": threads}
+        {
+            "target": target,
+            "sandbox": sandbox,
+            "tolerance": tolerance,
+            "policy": policy,
+            "threads": threads,
+        }
     ).settings
     loaded = load_task(task, dict(map(parse_setting, set_ or [])), settings.tolerance)
-    given = read_candidate(candidate)
-    evaluation = _evaluate(loaded, given, known_level(level), settings)
-    _print(loaded, given, evaluation, json)
-    raise typer.Exit(0 if evaluation.accepted else 1)
+    given = {path: read_candidate(path) for path in candidates}
+    accepted = True
+    for path, evaluation in _evaluations(loaded, given, known_level(level), settings):
+        accepted = accepted and evaluation.accepted
+        if json:
+            _print_json(loaded, given[path], evaluation, path, alone=len(given) == 1)
+        else:
+            _print(evaluation, str(path) if len(given) > 1 else loaded.id)
+    raise typer.Exit(0 if accepted else 1)
 
 
 def known_level(name: str) -> Level:
@@ -72,32 +88,46 @@ def read_candidate(path: Path) -> Candidate:
     return Candidate(source=source, backend=guess_backend(source), origin=Origin(kind="user"))
 
 
-def _evaluate(task: Task, candidate: Candidate, level: Level, settings: Settings) -> Evaluation:
+def _evaluations(
+    task: Task, candidates: Mapping[Path, Candidate], level: Level, settings: Settings
+) -> Iterator[tuple[Path, Evaluation]]:
     from kernelwright.agents.optimize import check_reference, secret_reference
     from kernelwright.backends.registry import require_backends
     from kernelwright.cli.session import open_machine, terminable
     from kernelwright.verifier.judge import Judge
 
     with terminable(), open_machine(settings) as machine:
-        require_backends((candidate.backend,), machine.device.partition(":")[0])
+        for candidate in candidates.values():
+            require_backends((candidate.backend,), machine.device.partition(":")[0])
         with secret_reference(task, machine) as reference:
             check_reference(reference)
-            return Judge(reference, settings.cache_dir).evaluate(candidate, level)
+            judge = Judge(reference, settings.cache_dir, settings.policy)
+            for path, candidate in candidates.items():
+                yield path, judge.evaluate(candidate, level)
 
 
-def _print(task: Task, candidate: Candidate, evaluation: Evaluation, json: bool) -> None:
+def _print_json(
+    task: Task, candidate: Candidate, evaluation: Evaluation, path: Path, alone: bool
+) -> None:
     from json import dumps
 
-    from kernelwright.cli.progress import evaluation_words
     from kernelwright.report.verdict import verdict_document
 
-    if json:
-        typer.echo(dumps(verdict_document(task, candidate, evaluation), indent=2))
-        return
+    document = verdict_document(task, candidate, evaluation)
+    document["candidate"]["file"] = str(path)
+    typer.echo(dumps(document, indent=2 if alone else None))
+
+
+def _print(evaluation: Evaluation, name: str) -> None:
+    from kernelwright.cli.progress import evaluation_words
+    from kernelwright.report.verdict import explanation
+
     answer = "accepted" if evaluation.accepted else "refused"
-    typer.echo(f"{task.id}: {answer}: {evaluation.reason}")
+    typer.echo(f"{name}: {answer}: {evaluation.reason}")
     if evaluation.accepted:
         typer.echo(evaluation_words(evaluation))
+    for sentence in explanation(evaluation):
+        typer.echo(f"hint: {sentence}")
     for flag in evaluation.flags:
         typer.echo(f"{flag.severity}: {flag.rule}: {flag.evidence}")
     lacks = "; ".join(evaluation.sandbox.lacks)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from kernelwright.schema import SCHEMA_VERSION, Candidate, Evaluation, Record, Task
+from kernelwright.schema import SCHEMA_VERSION, Candidate, Evaluation, Record, Status, Task
+from kernelwright.verifier.integrity.rules import RULES
 
 
 def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -> dict[str, Any]:
@@ -26,6 +28,7 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
         "status": found["status"],
         "accepted": evaluation.accepted,
         "reason": found["reason"],
+        "explanation": explanation(evaluation),
         "flags": found["flags"],
         "correctness": {name: result["correctness"] for name, result in by_name.items()},
         "timing": timing or None,
@@ -35,7 +38,30 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
         "sandbox": found["sandbox"],
         "level": found["level"],
         "tolerance": found["tolerance"],
+        "policy": found["policy"],
     }
+
+
+ADVICE: Mapping[Status, str] = {
+    Status.COMPILE_ERROR: "build it by itself with the same compiler to see all of its messages",
+    Status.RUNTIME_ERROR: "import the file and call ModelNew on get_inputs() to see the error",
+    Status.INCORRECT_SHAPE: "return what the reference returns: the same nest of tensors",
+    Status.INCORRECT_DTYPE: "return tensors of the reference's dtype, on its device",
+    Status.INCORRECT_NUMERICAL: "docs/concepts/verdict.md says which error is allowed and why; the "
+    "inputs named above (scaled, constant, zero) are derived from get_inputs()",
+    Status.TIMEOUT: "give the task's task.toml longer [limits], or find what does not end",
+    Status.OUT_OF_MEMORY: "it gets the reference's limit; see [limits] in the task's task.toml",
+    Status.REWARD_HACK: "docs/reference/integrity.md describes the rule",
+    Status.INVALID_REFERENCE: "`kernelwright tasks audit` says what is wrong with the task",
+}
+
+
+def explanation(evaluation: Evaluation) -> list[str]:
+    """Why a candidate was refused and what to do about it, in sentences; empty where it was not."""
+    if evaluation.accepted:
+        return []
+    rules = [RULES[flag.rule] for flag in evaluation.flags if flag.severity == "refuse"]
+    return [*(f"{rule.id}: {rule.reason}" for rule in rules), ADVICE[evaluation.status]]
 
 
 def plain(noun: Record) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 # title = "a child of the same process group does the work in shared memory"
 # task = "tests/cheats/tasks/short"
 # policy = "any"
-# caught_by = ["incorrect_numerical", "work-while-stopped", "more-cores"]
+# caught_by = ["incorrect_numerical", "left-its-group", "more-cores"]
 from __future__ import annotations
 
 import ctypes

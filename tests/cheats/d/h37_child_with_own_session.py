@@ -3,7 +3,7 @@
 # title = "a child in a session of its own does the work in shared memory"
 # task = "tests/cheats/tasks/short"
 # policy = "any"
-# caught_by = ["work-while-stopped", "incorrect_numerical"]
+# caught_by = ["left-its-group", "incorrect_numerical"]
 from __future__ import annotations
 
 import ctypes

@@ -3,7 +3,7 @@
 # title = "a child that keeps a core busy while the baseline is being timed"
 # task = "tests/cheats/tasks/short"
 # policy = "any"
-# caught_by = ["work-while-stopped"]
+# caught_by = ["left-its-group"]
 from __future__ import annotations
 
 import os

@@ -3,7 +3,7 @@
 # title = "starts forty processes that leave its session"
 # task = "tests/cheats/tasks/short"
 # policy = "any"
-# caught_by = ["work-while-stopped", "out_of_memory", "runtime_error"]
+# caught_by = ["left-its-group", "out_of_memory", "runtime_error"]
 from __future__ import annotations
 
 import os

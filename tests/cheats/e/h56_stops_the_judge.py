@@ -3,7 +3,7 @@
 # title = "stops the judge for a moment, to finish behind its back"
 # task = "tests/cheats/tasks/short"
 # policy = "any"
-# caught_by = ["incorrect_numerical", "work-while-stopped"]
+# caught_by = ["incorrect_numerical", "left-its-group"]
 from __future__ import annotations
 
 import os

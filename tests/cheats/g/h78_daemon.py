@@ -3,7 +3,7 @@
 # title = "a daemon outlives its parents and works for whoever comes"
 # task = "tests/cheats/tasks/short"
 # policy = "any"
-# caught_by = ["work-while-stopped", "incorrect_numerical"]
+# caught_by = ["left-its-group", "incorrect_numerical"]
 from __future__ import annotations
 
 import ctypes

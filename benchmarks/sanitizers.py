@@ -1,0 +1,66 @@
+"""Every kernel of the library under the sanitizers, one line each; exit code 1 where one is dirty.
+
+    python benchmarks/sanitizers.py [TASK ...]
+
+Each is the offline optimizer's candidate for a library task, at both sizes for a CPU. Seconds are
+those that the rule adds to an evaluation at level `strict`: a worker of its own, the rebuild, and
+two calls per workload. Writes results/sanitizers.json when all tasks ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+import results_file
+
+from kernelwright.agents.offline.emit import design, forward_arguments, library_candidate
+from kernelwright.agents.offline.trace import trace
+from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.schema import Candidate, Flag, Origin
+from kernelwright.tasks.loader import library_ids, load_task
+from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.sanitizer.check import sanitizer_flags
+from kernelwright.verifier.workers import Machine
+
+
+def main() -> int:
+    """Run, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tasks", nargs="*", metavar="TASK")
+    chosen: Sequence[str] = parser.parse_args().tasks or library_ids()
+    threads = os.cpu_count() or 1
+    machine = Machine(ProcessSandbox(), threads, "cpu")
+    rows: dict[str, dict[str, object]] = {}
+    for identity in chosen:
+        seconds, flags = checked(identity, machine)
+        said = [f"{flag.rule}: {flag.evidence}" for flag in flags]
+        rows[identity] = {"seconds": round(seconds, 1), "flags": said}
+        print(f"{identity:32} {seconds:5.1f} s  {'; '.join(said) or 'clean'}", flush=True)
+    machine.sandbox.close()
+    if len(chosen) == len(library_ids()):
+        print(results_file.write("sanitizers", {"kernels": rows}, threads))
+    return int(any(row["flags"] for row in rows.values()))
+
+
+def checked(identity: str, machine: Machine) -> tuple[float, list[Flag]]:
+    """Seconds that the sanitizers took, and what they found."""
+    task = load_task(identity)
+    with Reference(task, machine, seed=0) as reference:
+        arguments, graph = forward_arguments(task.source), trace(reference)
+        plan = design(graph, arguments) if graph and arguments else None
+        assert plan is not None, f"no kernel for {identity}"
+        source = library_candidate(task.source, f"Kernels for {identity}.", plan, {})
+        candidate = Candidate(source=source, backend="cpp", origin=Origin(kind="offline"))
+        for workload in reference.workloads():
+            reference.prepare(workload)
+        start = time.monotonic()
+        flags = sanitizer_flags(candidate, reference)
+        return time.monotonic() - start, flags
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Running many candidates through the real command line, a lane of them on every core.
+
+A lane has one core to itself, with one thread in every worker, so lanes don't disturb each other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.cli.kit import Shell
+
+# So many candidates share a reference and its expected values; more make lanes end unevenly.
+BATCH = 12
+
+
+class Job(NamedTuple):
+    """Candidates of one task that are judged by one command."""
+
+    task: str
+    level: str
+    policy: str
+    files: tuple[Path, ...]
+
+
+def batches(task: str, level: str, policy: str, files: Sequence[Path]) -> list[Job]:
+    """The files of one task in jobs of a size that spreads."""
+    starts = range(0, len(files), BATCH)
+    return [Job(task, level, policy, tuple(files[start : start + BATCH])) for start in starts]
+
+
+def judged(jobs: Sequence[Job], folder: Path) -> Mapping[Path, dict[str, Any]]:
+    """The verdict document of every candidate, by file; one without says why in its reason."""
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in sorted(jobs, key=lambda job: -len(job.files)):
+        waiting.put(job)
+    verdicts: dict[Path, dict[str, Any]] = {}
+    cores = sorted(os.sched_getaffinity(0))
+    lanes = [
+        threading.Thread(target=_lane, args=(core, folder, waiting, verdicts)) for core in cores
+    ]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    return verdicts
+
+
+def _lane(
+    core: int, folder: Path, waiting: queue.SimpleQueue[Job], verdicts: dict[Path, dict[str, Any]]
+) -> None:
+    os.sched_setaffinity(threading.get_native_id(), [core])  # what it starts inherits this
+    home = folder / f"lane-{core}"
+    home.mkdir()
+    shell = Shell(home)
+    while True:
+        try:
+            job = waiting.get_nowait()
+        except queue.Empty:
+            return
+        options = ["--level", job.level, "--policy", job.policy, "--threads", "1", "--json"]
+        files = [str(path) for path in job.files]
+        out, err = shell.start("verify", job.task, *files, *options).communicate()
+        lines = [out] if len(files) == 1 else out.splitlines()
+        for document in map(json.loads, filter(str.strip, lines)):
+            verdicts[Path(document["candidate"]["file"])] = document
+        for path in job.files:
+            verdicts.setdefault(path, {"status": "no verdict", "flags": [], "reason": err[-500:]})

@@ -1,0 +1,151 @@
+"""What the judge asks of a worker: whole verdicts on a candidate, and errands of the reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from kernelwright.sandbox import memory
+from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.schema import Evidence, Status, Task
+from kernelwright.verifier import results
+from kernelwright.verifier.channel import Spec
+from kernelwright.verifier.comparison import compare
+from kernelwright.verifier.evidence import operator_facts
+from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.levels import PLANS, Distribution
+from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case, Reference
+from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.results import Ran
+from kernelwright.verifier.timing import Side
+from kernelwright.verifier.trial import Trial, Wrong
+from kernelwright.verifier.values import Values
+from kernelwright.verifier.workers import Machine
+from tests.fuzz.honest import KEY, MEMORY_BYTES, TIMEOUT_S, Subject
+from tests.fuzz.player import NeverStops
+
+PLAN = PLANS["fast"].model_copy(update={"cases": ((0, "reference"), (1, "reference"))})
+
+
+class Known(Reference):
+    """A reference whose cases are known beforehand; it has no workers."""
+
+    def __init__(self, subject: Subject) -> None:
+        task = Task(id="tests/fuzz", source=subject.prepared.source)
+        super().__init__(task, Machine(ProcessSandbox(), 1, "cpu"), 0)
+        self.known = subject
+
+    def case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
+        return self.known.cases[seed]
+
+    def trained(self, prepared: Prepared) -> Prepared:
+        return self.known.trained
+
+
+class Taken(NamedTuple):
+    """A result that the judge took from a worker."""
+
+    ran: Ran
+    call: int
+    values: Values
+
+
+class Watched(RemoteModule):
+    """Keeps what the judge takes from the worker, and writes no files."""
+
+    def __init__(self, process: NeverStops) -> None:
+        super().__init__(process, MEMORY_BYTES, TIMEOUT_S)
+        self.taken: list[Taken] = []
+        self.states: list[Values] = []
+        self.folder = ""
+
+    def result(
+        self, key: str, ran: Ran, call: int, expect: list[Spec] | None = None
+    ) -> Values:
+        values = super().result(key, ran, call, expect)
+        self.taken.append(Taken(ran, call, values))
+        return values
+
+    def state(self, key: str) -> Values:
+        self.states.append(super().state(key))
+        return self.states[-1]
+
+    def write(self, name: str, text: str) -> str:
+        return self.folder + name
+
+
+@contextmanager
+def readable(can_be: bool) -> Iterator[None]:
+    """A system that does or does not let the judge read a worker's memory; no read gets stuck."""
+    with patch.object(results, "read_memory", _read_at_once if can_be else lambda *_: False):
+        yield
+
+
+def _read_at_once(pid: int, address: int, target: memoryview, timeout_s: float) -> bool:
+    return memory._read(pid, address, target)
+
+
+def verdict(module: Watched, subject: Subject) -> None:
+    """A candidate's checks, then a timed block of which one call is looked at."""
+    prepared = subject.trained
+    json.dumps(module.settings())
+    Trial(Known(subject), "default", subject.candidate, module, subject.prepared).check(PLAN)
+    if prepared.nature.stateful:
+        module.set_state(KEY, prepared.state)
+    slots = [0] if prepared.nature.stateful else [1, 0]
+    image = prepared.image([case.inputs for case in subject.cases[: len(slots)]])
+    module.stage(KEY, image.layout)
+    ran = Side(module, KEY, is_baseline=False).run(image, slots, None)
+    result = module.result(KEY, ran, len(slots) - 1, prepared.specs)
+    _compare(result, subject.cases[0].expected.values)
+    json.dumps(module.observe(KEY, 0))
+
+
+def _compare(result: Values, expected: Values) -> None:
+    if result.tree != expected.tree:
+        raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
+    for own, value in zip(result.tensors, expected.tensors, strict=True):
+        difference = compare(own, value, None)
+        if difference.reason is not None:
+            raise Wrong(Status.INCORRECT_NUMERICAL, difference.reason)
+
+
+def introduction(module: Watched, subject: Subject) -> None:
+    """What a reference is asked when it is loaded."""
+    json.dumps(module.hello(TIMEOUT_S))
+    path = module.write("reference.py", "")
+    module.load(KEY, path, "Model", CONSTRUCTOR_SEED, None).unpacked()
+    module.state(KEY).unpacked()
+    module.parameters(KEY)
+    module.make_inputs(KEY, 1).unpacked()
+    module.set_state(KEY, subject.prepared.state)
+
+
+def values(module: Watched, subject: Subject) -> None:
+    """What a reference is asked for expected values."""
+    module.stage(KEY, subject.prepared.image([case.inputs for case in subject.cases]).layout)
+    module.fill(KEY, [1, 2])
+    module.draws(KEY, 0)
+    golden = module.golden(KEY, 0, 1)
+    if isinstance(golden, Values):
+        golden.unpacked()
+    module.drop(KEY)
+    module.result(KEY, module.run(KEY, [0, 1]), 1).unpacked()
+
+
+def extras(module: Watched, subject: Subject) -> None:
+    """What says where the time goes; evidence must be fit to be stored."""
+    module.stage(KEY, subject.prepared.image([case.inputs for case in subject.cases]).layout)
+    Evidence(level="trace", facts=tuple(operator_facts(module.profile(KEY, 0, 3), 1.0)))
+    json.dumps(module.trace(KEY, 0))
+    if not 0 < 1.0 / module.copy_bandwidth() < float("inf"):
+        raise ArithmeticError("no bandwidth")
+    module.compile(KEY, {})
+
+
+PLAYS: dict[str, Any] = {
+    "verdict": verdict, "introduction": introduction, "values": values, "extras": extras,
+}  # fmt: skip

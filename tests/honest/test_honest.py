@@ -1,0 +1,42 @@
+"""No honest candidate of the corpus is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.corpora import batches, judged
+from tests.honest.corpus import Pair, load_corpus
+
+PAIRS = load_corpus()
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("honest")
+    files: dict[Path, Pair] = {}
+    for pair in PAIRS:
+        path = folder / f"{pair.name.replace('/', '--')}.py"
+        path.write_text(pair.source)
+        files[path] = pair
+    found = []
+    for task, group in groupby(sorted(files, key=lambda p: files[p].task), lambda p: files[p].task):
+        found += batches(task, "fast", "any", list(group))
+    return {files[path].name: verdict for path, verdict in judged(found, folder).items()}
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
+def test_an_honest_candidate_is_accepted(
+    pair: Pair, verdicts: Mapping[str, dict[str, Any]]
+) -> None:
+    verdict = verdicts[pair.name]
+    assert verdict.get("accepted") is True, (verdict["reason"], verdict["flags"])
+
+
+def test_the_corpus_has_a_hundred_different_pairs() -> None:
+    assert len({(pair.task, pair.source) for pair in PAIRS}) == len(PAIRS) >= 100

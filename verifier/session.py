@@ -1,0 +1,132 @@
+"""One candidate in one worker: its trials, and what can be seen of it from outside."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from kernelwright.sandbox.memory import thread_ids
+from kernelwright.schema import Candidate, Flag, Policy, ToleranceName, WorkloadResult
+from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.integrity.engagement import (
+    LEAST_SAMPLES,
+    Engagement,
+    Owner,
+    engagement_flags,
+)
+from kernelwright.verifier.integrity.runtime import (
+    core_flags,
+    file_flags,
+    operator_flags,
+    process_flags,
+    setting_flags,
+    thread_flags,
+)
+from kernelwright.verifier.levels import Plan
+from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.timing import Measured
+from kernelwright.verifier.trial import Trial, refused
+from kernelwright.verifier.values import specs
+from kernelwright.verifier.workers import await_start, start_worker
+
+WANTED_SAMPLES = 3 * LEAST_SAMPLES
+SAMPLING_S = 2.0
+
+
+class Outcome(NamedTuple):
+    """What a session with right values measured, by workload."""
+
+    results: list[WorkloadResult]
+    measured: dict[str, Measured]
+
+
+class Session:
+    """A worker that holds one candidate. Use as a context manager.
+
+    Raises:
+        WorkerFault: the candidate did not load, or failed later.
+        Wrong: it is not right.
+    """
+
+    def __init__(
+        self, reference: Reference, tolerance: ToleranceName, candidate: Candidate, build: Path
+    ) -> None:
+        self.reference = reference
+        self.tolerance = tolerance
+        self.candidate = candidate
+        self.module = start_worker(reference.machine, reference.task.limits, build=build)
+        self.trials: list[Trial] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.module.process.kill()
+
+    def load(self, prepared: Sequence[Prepared]) -> None:
+        """Wait for the worker and load every workload."""
+        await_start(self.module)
+        self.settings = self.module.settings()
+        self.threads = len(thread_ids(self.module.process.pid))
+        for item in prepared:
+            trial = Trial(self.reference, self.tolerance, self.candidate, self.module, item)
+            self.trials.append(trial)
+
+    def time(self, plan: Plan) -> dict[str, Measured]:
+        """Time the workloads that are for it."""
+        return {
+            trial.key: trial.time(plan)
+            for trial in self.trials
+            if trial.prepared.workload.role == "bench"
+        }
+
+    @property
+    def flags(self) -> list[Flag]:
+        """What the trials found."""
+        return [flag for trial in self.trials for flag in trial.flags]
+
+    def inspect(self, policy: Policy, thorough: bool) -> list[Flag]:
+        """What can be seen of the candidate after it was timed. Raises Wrong where that refuses.
+
+        Args:
+            thorough: also what takes some tenths of a second.
+        """
+        process, machine = self.module.process, self.reference.machine
+        flags = [
+            *process_flags(process),
+            *core_flags(process, machine.cores),
+            *thread_flags(process, self.threads, machine.threads),
+            *setting_flags(self.settings, self.module.settings()),
+            *file_flags(process),
+        ]
+        timed = [trial for trial in self.trials if trial.prepared.workload.role == "bench"]
+        if timed and (thorough or policy == "custom"):
+            flags += engagement_flags(self._engagement(timed[0]), policy)
+        if timed and thorough:
+            flags += self._operator_flags(timed[0])
+        for flag in flags:
+            if flag.severity == "refuse":
+                raise refused(flag.rule, flag.evidence)
+        return flags
+
+    def _engagement(self, trial: Trial) -> Engagement:
+        total: Counter[Owner] = Counter()
+        start = time.monotonic()
+        while time.monotonic() - start < SAMPLING_S:
+            total.update(trial.watched().samples)
+            if Engagement(total).computing >= WANTED_SAMPLES:
+                break
+        return Engagement(total)
+
+    def _operator_flags(self, trial: Trial) -> list[Flag]:
+        prepared = trial.prepared
+        tensors = [*specs(prepared.like), *specs(prepared.state), *prepared.specs]
+        types = {str(spec.dtype).removeprefix("torch.") for spec in tensors}
+        try:
+            return list(operator_flags(self.module.observe(trial.key, 0), types))
+        except WorkerFault:
+            return []  # not every compiled module runs under a dispatch mode; the worker is gone
