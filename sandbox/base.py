@@ -31,6 +31,10 @@ class WorkerSpec(Record):
     environment that is read when a program starts, as LD_PRELOAD is."""
 
 
+class UnstoppableError(Exception):
+    """A worker goes on although it was stopped; only `kill` helps."""
+
+
 class WorkerProcess(Protocol):
     """A started worker. All methods may be called in any state, more than once."""
 
@@ -55,6 +59,9 @@ class WorkerProcess(Protocol):
 
         Returns:
             The `time.perf_counter()` at which every thread of the worker stood still.
+
+        Raises:
+            UnstoppableError: one did not.
         """
 
     def thaw(self) -> None:

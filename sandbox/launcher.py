@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from kernelwright.errors import InfrastructureError
 ZYGOTE = Path(__file__).parent / "zygote.py"
 PR_SET_CHILD_SUBREAPER = 36
 MAX_ANSWER_BYTES = 32
+# A process stops within some 30 microseconds; to sleep in between would make that a millisecond.
+SPIN_S = 0.005
 
 
 class Order(NamedTuple):
@@ -115,8 +118,23 @@ class Child:
         except ProcessLookupError:
             return
 
-    def stop(self) -> None:
-        """Stop the group; returns when every thread of the child stands still or it has ended."""
+    def stop(self, timeout_s: float) -> bool:
+        """Stop the group.
+
+        Returns:
+            Whether every thread of the child stands still, or it has ended, in time. One that
+            waits for a child after vfork does not before that child goes on.
+        """
         self.signal(signal.SIGSTOP)
-        if self._status is None:
-            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        deadline = time.monotonic() + timeout_s
+        spinning_until = time.monotonic() + SPIN_S
+        while self._status is None and not self._has_stopped():
+            if time.monotonic() > deadline:
+                return False
+            if time.monotonic() > spinning_until:
+                time.sleep(0.001)
+        return True
+
+    def _has_stopped(self) -> bool:
+        states = os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG
+        return os.waitid(os.P_PID, self.pid, states) is not None

@@ -42,7 +42,7 @@ def _attempt(
 ) -> None:
     try:
         attempt.set_result(_read(pid, address, target))
-    except UnreadableError as error:
+    except (OSError, ValueError) as error:
         attempt.set_exception(error)
 
 

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kernelwright.errors import InfrastructureError
-from kernelwright.sandbox.base import WorkerSpec, sandbox_python
+from kernelwright.sandbox.base import UnstoppableError, WorkerSpec, sandbox_python
 from kernelwright.sandbox.launcher import Child, Order, Zygote
 from kernelwright.sandbox.strays import LAUNCH, LIVE, MARK, cpu_seconds, end, send, strays
 from kernelwright.schema import SandboxInfo
@@ -45,6 +45,7 @@ MAX_FILE_BYTES = 4 * 2**30
 STDERR_BYTES = 200_000
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "CUDA_HOME", "LD_LIBRARY_PATH", "CXX", "CC")
 KILL_WAIT_S = 10.0
+STOP_WAIT_S = 5.0
 # Heaps of huge pages where the system gives them on demand: with small ones the luck of where they
 # lie makes one process up to a fifth slower than its twin, for as long as it lives.
 ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
@@ -106,11 +107,14 @@ class ProcessWorker:
 
     def freeze(self) -> float:
         """See `WorkerProcess.freeze`."""
-        self._child.stop()
+        stopped = self._child.stop(STOP_WAIT_S)
         stopped_at = time.perf_counter()
         self._stopped = self.escaped()
         for pid in self._stopped:
             send(pid, signal.SIGSTOP)
+        if not stopped:
+            message = f"the worker could not be stopped within {STOP_WAIT_S:.0f} s"
+            raise UnstoppableError(message)
         return stopped_at
 
     def thaw(self) -> None:

@@ -56,7 +56,7 @@ def _lane(
 ) -> None:
     os.sched_setaffinity(threading.get_native_id(), [core])  # what it starts inherits this
     home = folder / f"lane-{core}"
-    home.mkdir()
+    home.mkdir(parents=True)
     shell = Shell(home)
     while True:
         try:

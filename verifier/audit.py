@@ -22,7 +22,7 @@ from kernelwright.schema import ToleranceName, Workload
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.comparison import ULPS, ULPS_HALF, compare
 from kernelwright.verifier.expected import Expected, Prepared, expect
-from kernelwright.verifier.inputs import call_seed
+from kernelwright.verifier.inputs import call_seed, distribute
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, invalid, stage
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.shared import Image, plan_layout
@@ -75,6 +75,8 @@ class Result(NamedTuple):
     """One tensor that has to be right, on every sample."""
 
     name: str
+    output: int | None
+    """Its index among the outputs; None for an input that the reference changes."""
     values: list[torch.Tensor]
     goldens: list[torch.Tensor | None]
 
@@ -86,6 +88,8 @@ class Answer(NamedTuple):
     words: str
     make: Callable[[int], torch.Tensor]
     """By the number of the sample."""
+    source: int | None = None
+    """The input that it is a copy of."""
 
 
 class Accepted(NamedTuple):
@@ -160,8 +164,35 @@ class Probe:
     @functools.cached_property
     def is_answered(self) -> bool:
         """Whether all results together could be had without the work."""
-        decisive = [a is not None and a.by == "default" and _decides(a) for a in self.accepted]
+        decisive = [a is not None and self.decides(a) for a in self.accepted]
         return bool(decisive) and all(decisive)
+
+    def decides(self, accepted: Accepted) -> bool:
+        """Whether the judge has nothing against the answer.
+
+        A mean along a dimension still has to be computed. A relu of positive numbers is a copy, but
+        the judge has inputs of zero mean for every candidate.
+        """
+        rule = accepted.answer.rule
+        if accepted.by != "default" or rule == ROWS:
+            return False
+        return rule != INPUT or self._is_copy_of_any(accepted)
+
+    def _is_copy_of_any(self, accepted: Accepted) -> bool:
+        output, source = accepted.result.output, accepted.answer.source
+        if output is None or source is None:
+            return True
+        oracle, inputs = self.reference.oracle, distribute(self.drawn[0], "zero_mean", self.seed)
+        try:
+            expected = expect(oracle, self.prepared, inputs, self.seed)
+        except WorkerFault:
+            self.recover()
+            return True
+        value, own = expected.values.tensors[output], inputs.tensors[source]
+        golden = None if expected.golden is None else expected.golden.tensors[output]
+        return value.numel() == own.numel() and _close(
+            own.reshape(value.shape), value, golden, "default"
+        )
 
     @functools.cached_property
     def weights(self) -> dict[str, torch.Tensor]:
@@ -224,6 +255,7 @@ def _output(samples: list[Sample], index: int) -> Result:
     many = len(samples[0].expected.values.tensors) > 1
     return Result(
         f"output {index}" if many else "the output",
+        index,
         [sample.expected.values.tensors[index] for sample in samples],
         [None if golden is None else golden.tensors[index] for golden in goldens],
     )
@@ -231,7 +263,7 @@ def _output(samples: list[Sample], index: int) -> Result:
 
 def _input_left(samples: list[Sample], index: int) -> Result:
     left = [s.expected.inputs.tensors[index] for s in samples if s.expected.inputs is not None]
-    return Result(f"input {index} after the call", left, [None] * len(left))
+    return Result(f"input {index} after the call", None, left, [None] * len(left))
 
 
 def _changed_inputs(sample: Sample) -> list[int]:
@@ -270,11 +302,6 @@ ZEROS, CONSTANT, INPUT = "zeros-accepted", "constant-accepted", "input-accepted"
 STALE, ROWS = "stale-accepted", "rows-accepted"
 
 
-def _decides(accepted: Accepted) -> bool:
-    """A mean along a dimension still has to be computed; the other answers cost nothing."""
-    return accepted.answer.rule != ROWS
-
-
 def _answers(probe: Probe, result: Result) -> Iterator[Answer]:
     first = result.values[0]
     yield Answer(ZEROS, "all zeros", lambda n: torch.zeros_like(result.values[n]))
@@ -283,7 +310,7 @@ def _answers(probe: Probe, result: Result) -> Iterator[Answer]:
     yield Answer(CONSTANT, words, lambda n: constant.expand(first.shape))
     for index, tensor in enumerate(probe.drawn[0].tensors):
         if tensor.numel() == first.numel() and tensor.dtype == first.dtype:
-            yield Answer(INPUT, f"input {index}", _input(probe, index, first.shape))
+            yield Answer(INPUT, f"input {index}", _input(probe, index, first.shape), index)
     if probe.inputs_vary:
         yield Answer(STALE, "the result of other inputs", lambda n: result.values[n - 1])
     if first.is_floating_point() and not _has_tiny_range(result):
@@ -392,7 +419,7 @@ def _fixed_inputs(probe: Probe) -> Found:
 
 
 def _no_reaction(probe: Probe) -> Found:
-    if not probe.reacts:
+    if not probe.reacts and probe.results:
         yield "invalid", f"{SAMPLES} different input sets give the same output, bit by bit"
 
 
@@ -403,8 +430,10 @@ def _accepted(rule: str) -> Callable[[Probe], Found]:
                 continue
             if rule == STALE and not probe.reacts:
                 continue  # said already
-            decides = probe.is_answered and accepted.by == "default" and _decides(accepted)
-            yield "invalid" if decides else "warning", _accepted_words(accepted)
+            words = _accepted_words(accepted)
+            if rule == INPUT and accepted.by == "default" and not probe.decides(accepted):
+                words += ", though not on the judge's inputs of zero mean"
+            yield "invalid" if probe.is_answered else "warning", words
 
     return find
 
@@ -579,7 +608,7 @@ RULES: tuple[Rule, ...] = (
         INPUT,
         EITHER,
         "An input would be accepted",
-        "Returning what was given would pass for the work.",
+        "Returning what was given would pass for the work. A warning where inputs of zero mean tell.",
         _accepted(INPUT),
     ),
     Rule(

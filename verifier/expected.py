@@ -14,7 +14,7 @@ from kernelwright.verifier.comparison import compare
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
 from kernelwright.verifier.shared import Image, plan_layout, trace
-from kernelwright.verifier.values import Values, packed, same_bits, specs
+from kernelwright.verifier.values import Values, packed, same_bits, same_tree, specs
 
 # A parameter moves by this share of its root mean square; one of zeros as if that were 0.5.
 MOVES_BY, ZERO_MOVES_BY = 0.1, 0.5
@@ -59,6 +59,10 @@ class Prepared(NamedTuple):
     def has_integers(self) -> bool:
         """Whether a result is of no floating type."""
         return any(not spec.dtype.is_floating_point for spec in self.specs)
+
+    def fits(self, inputs: Values) -> bool:
+        """Whether other inputs are of the same form."""
+        return same_tree(inputs, self.like) and specs(inputs) == specs(self.like)
 
     def image(self, sets: Sequence[Values]) -> Image:
         """Input sets as they lie in shared memory."""

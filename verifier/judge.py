@@ -157,7 +157,8 @@ class Judge:
             if trial.key not in measured:
                 continue
             summary = summarize(measured[trial.key], self.reference.seed)
-            flags = (*summary.flags, *flags)
+            seconds = summary.timing[CANDIDATE].median_us / 1e6
+            flags = (*summary.flags, *trial.physical_flags(seconds), *flags)
             results[index] = trial.timed(results[index], summary)
             evidence = evidence or trial.evidence(summary.timing[CANDIDATE])
         reason = "values are right on every case"

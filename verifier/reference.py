@@ -20,6 +20,7 @@ from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Expected, Prepared, expect, prepare, trained
 from kernelwright.verifier.inputs import call_seed, distribute, suits
+from kernelwright.verifier.integrity.physical import Peaks
 from kernelwright.verifier.levels import Baseline, Distribution
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.rotation import Rotation
@@ -34,6 +35,7 @@ SEED_BITS = 60
 # From the seeds of cases, which are small: what a building worker sees is never judged on.
 LIKE_OFFSET = 900_000
 ROTATION_OFFSET = 10**6
+MEMORY_BYTES, CACHE_BYTES = 2**28, 2**18
 
 
 class Case(NamedTuple):
@@ -63,6 +65,7 @@ class Reference:
         self._baselines: dict[Baseline, RemoteModule] = {}
         self._loaded: dict[tuple[Baseline, str], bool] = {}
         self._prepared: dict[str, Prepared] = {}
+        self._flops: dict[str, int] = {}
         self._trained: dict[str, Prepared] = {}
         self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
         self._rotations: dict[str, Rotation] = {}
@@ -120,8 +123,25 @@ class Reference:
 
     @functools.cached_property
     def bandwidth(self) -> float:
-        """Copy bandwidth of the device, bytes per second."""
-        return self.oracle.copy_bandwidth()
+        """Copy bandwidth of the device's memory, bytes per second."""
+        with known_to_work():
+            return self.oracle.copy_bandwidth(MEMORY_BYTES)
+
+    @functools.cached_property
+    def peaks(self) -> Peaks:
+        """What the workers' cores can do at most."""
+        with known_to_work():
+            return Peaks(self.oracle.copy_bandwidth(CACHE_BYTES), self.oracle.peak_flops())
+
+    def flops(self, prepared: Prepared) -> int:
+        """Operations of one call; what torch does not count is left out."""
+        key = prepared.workload.name
+        if key not in self._flops:
+            with known_to_work():
+                stage(self.oracle, prepared, [prepared.like])
+                self._flops[key] = self.oracle.flops(key, 0)
+                self.oracle.states.pop(key, None)
+        return self._flops[key]
 
     def prepare(self, workload: Workload) -> Prepared:
         """Load the workload and check that the reference is usable.
@@ -180,6 +200,9 @@ class Reference:
 
     def _make_case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
         made = self.oracle.make_inputs(prepared.workload.name, seed)
+        if not prepared.fits(made):
+            message = "get_inputs() returns other shapes, types or numbers at every call"
+            raise InvalidReferenceError(message, hint="vary the values only")
         inputs = distribute(made, distribution, seed)
         called_with = call_seed(seed)
         expected = expect(self.oracle, prepared, inputs, called_with)

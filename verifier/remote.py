@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 
 from kernelwright.errors import InfrastructureError
-from kernelwright.sandbox.base import WorkerProcess
+from kernelwright.sandbox.base import UnstoppableError, WorkerProcess
 from kernelwright.schema import Status, digest
 from kernelwright.verifier.channel import Channel, Spec, WorkerFault, check_expected, nonsense
 from kernelwright.verifier.integrity.engagement import Engagement, sample
@@ -36,8 +37,15 @@ class RemoteModule:
         """How long the worker ran for the last request: until every thread of it stood still."""
         self.running_s = 0.0
         """The same for all requests."""
+        self.must_be_read = False
+        """Results that can't be read from memory are a fault."""
         self._ways: dict[str, tuple[bool, list[str]]] = {}
         """Whether an instance's results were read from memory, and the devices they lay on."""
+
+    @property
+    def was_read(self) -> bool:
+        """Whether results were read from this worker's memory."""
+        return any(read for read, _devices in self._ways.values())
 
     def _ask(self, op: str, key: str, values: Values | None = None, **more: Any) -> Any:
         timeout_s = more.pop("timeout_s", self._timeout_s)
@@ -51,9 +59,18 @@ class RemoteModule:
             return self._channel.request(
                 header, tensors, timeout_s=timeout_s, expect=expect, meanwhile=meanwhile
             )
+        except UnstoppableError as error:
+            raise WorkerFault(Status.RUNTIME_ERROR, str(error)) from error
         finally:
+            self._stop(start, failed=sys.exception() is not None)
+
+    def _stop(self, start: float, failed: bool) -> None:
+        try:
             self.window_s = self.process.freeze() - start
             self.running_s += self.window_s
+        except UnstoppableError as error:
+            if not failed:  # else there is a better reason already
+                raise WorkerFault(Status.RUNTIME_ERROR, str(error)) from error
 
     def hello(self, timeout_s: float) -> dict[str, Any]:
         """Versions and thread count of the worker; also proof that it has started."""
@@ -195,6 +212,9 @@ class RemoteModule:
             raise nonsense("a result that lies elsewhere than the first one did")
         if read is not None:
             return read
+        if self.must_be_read:
+            message = "its memory can't be read, where the reference's can"
+            raise WorkerFault(Status.RUNTIME_ERROR, message)
         specs = [Spec(getattr(torch, e["dtype"]), tuple(e["shape"])) for e in ran.entries]
         reply, tensors = self._ask("fetch", key, call=call, expect=specs)
         return Values(reply.get("value"), tensors)
@@ -222,13 +242,20 @@ class RemoteModule:
             raise nonsense("no list of operators")
         return rows
 
-    def copy_bandwidth(self) -> float:
-        """Bytes per second that the worker's device copies."""
-        reply, _ = self._ask("copy_bandwidth", "")
-        found = reply.get("bytes_per_s")
-        if type(found) is not int or not 0 < found < 2**63:
-            raise nonsense("no bandwidth")
-        return float(found)
+    def copy_bandwidth(self, nbytes: int) -> float:
+        """Bytes per second, read and written, of copying `nbytes` on the worker's device."""
+        reply, _ = self._ask("copy_bandwidth", "", nbytes=nbytes)
+        return float(_count(reply.get("bytes_per_s"), 1))
+
+    def peak_flops(self) -> float:
+        """Operations per second of a large float32 matrix product."""
+        reply, _ = self._ask("peak_flops", "")
+        return float(_count(reply.get("flops_per_s"), 1))
+
+    def flops(self, key: str, slot: int) -> int:
+        """Operations of one call's matrix products, convolutions and attention."""
+        reply, _ = self._ask("flops", key, slot=slot)
+        return _count(reply.get("flops"), 0)
 
     def write(self, name: str, text: str) -> str:
         """Put a file into the worker's folder; returns its path inside the sandbox."""
@@ -243,6 +270,12 @@ class RemoteModule:
                 raise InfrastructureError(f"cannot write {name!r}: {error.strerror}") from error
             raise WorkerFault(Status.RUNTIME_ERROR, "the worker changed its folder") from error
         return str(path)
+
+
+def _count(value: object, least: int) -> int:
+    if type(value) is not int or not least <= value < 2**63:
+        raise nonsense("no number where one belongs")
+    return value
 
 
 def _is_operator(row: object) -> bool:

@@ -142,9 +142,10 @@ def _read(pid: int, entry: dict[str, Any], address: int, index: int) -> torch.Te
     except UnreadableError as error:
         message = f"output {index} does not lie in memory that can be read"
         raise WorkerFault(Status.RUNTIME_ERROR, message) from error
-    tensor = raw.view(dtype).as_strided(entry["shape"], entry["strides"])
-    tensor = tensor.conj() if entry["conj"] else tensor
-    return tensor._neg_view().clone() if entry["neg"] else tensor.resolve_conj()
+    flat = raw.view(dtype)
+    flat = flat.conj().resolve_conj() if entry["conj"] else flat
+    flat = flat._neg_view().resolve_neg() if entry["neg"] else flat
+    return flat.as_strided(entry["shape"], entry["strides"])
 
 
 def overlapping(ran: Ran) -> bool:

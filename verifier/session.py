@@ -34,7 +34,7 @@ from kernelwright.verifier.values import specs
 from kernelwright.verifier.workers import await_start, start_worker
 
 WANTED_SAMPLES = 3 * LEAST_SAMPLES
-SAMPLING_S = 2.0
+SAMPLING_S = 10.0
 
 
 class Outcome(NamedTuple):

@@ -24,6 +24,7 @@ from kernelwright.verifier.evidence import gather
 from kernelwright.verifier.expected import Expected, Prepared, returns_inputs
 from kernelwright.verifier.inputs import COARSE
 from kernelwright.verifier.integrity.engagement import Engagement
+from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.precision import precision_flags
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.integrity.runtime import cpu_flags
@@ -33,7 +34,7 @@ from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
 from kernelwright.verifier.shared import Image, Trace, trace
 from kernelwright.verifier.timing import CANDIDATE, Measured, Pick, Side, Summary, measure
-from kernelwright.verifier.values import Values, same_bits
+from kernelwright.verifier.values import Values, same_bits, same_tree
 
 Weights = Literal["state_dict", "seed", "none"]
 # Cases that are run together, in bytes of inputs; at least two.
@@ -82,6 +83,7 @@ class Trial:
         self.checked = 0
         """Timed calls whose results were compared."""
         copied, own = load_candidate(module, candidate, prepared)
+        module.must_be_read = reference.oracle.was_read
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
         if self.weights == "state_dict":  # before its first call, as one loads a trained model
             self.prepared = reference.trained(prepared)
@@ -196,7 +198,7 @@ class Trial:
         return found
 
     def _differences(self, result: Values, expected: Expected, coarse: bool) -> list[Difference]:
-        if result.tree != expected.values.tree:
+        if not same_tree(result, expected.values):
             raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
         truths = expected.golden.tensors if expected.golden else [None] * len(result.tensors)
         triples = zip(result.tensors, expected.values.tensors, truths, strict=True)
@@ -276,6 +278,14 @@ class Trial:
             self._compare_values(
                 result, case.expected.values, case.expected.golden, "wrong after being timed"
             )
+
+    def physical_flags(self, seconds: float) -> list[Flag]:
+        """Whether the machine allows this time of a call. Raises Wrong where it does not."""
+        written = sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in self.prepared.specs)
+        for found in memory_flags(self.reference.peaks, written, seconds):
+            raise refused(found.rule, found.evidence)
+        flops = self.reference.flops(self.prepared)
+        return list(arithmetic_flags(self.reference.peaks, flops, seconds))
 
     def timed(self, result: WorkloadResult, summary: Summary) -> WorkloadResult:
         """The result with its times."""

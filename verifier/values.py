@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -45,9 +46,14 @@ def packed(value: Any) -> Values:
     return Values(pack(value, tensors), tensors)
 
 
+def same_tree(left: Values, right: Values) -> bool:
+    """Whether two nests are equal but for their tensors; to Python 1, 1.0 and True would be."""
+    return json.dumps(left.tree) == json.dumps(right.tree)
+
+
 def same_bits(left: Values, right: Values) -> bool:
     """Whether two nests are equal, their tensors bit by bit."""
-    if left.tree != right.tree or specs(left) != specs(right):
+    if not same_tree(left, right) or specs(left) != specs(right):
         return False
     return all(map(_same_bits, left.tensors, right.tensors))
 

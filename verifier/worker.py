@@ -31,10 +31,12 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 VERSION = "2"
 PREFIX = struct.Struct("!IQ")
 COPY_BYTES, COPIES = 2**28, 5
+PRODUCT_SIZE = 1024
 PR_SET_PDEATHSIG, SIGKILL = 1, 9
 # glibc gives freed blocks back to the system or not depending on what came before: the same eager
 # call then takes 1 or 6 times as long. Every worker keeps them. (malloc.h: M_TRIM_THRESHOLD,
@@ -82,7 +84,7 @@ def unpack(tree: Tree, tensors: Tensors) -> Any:
         return tensors[item]
     if kind == "v" and (item is None or isinstance(item, (bool, int, float, str))):
         return item
-    if kind == "dtype" and isinstance(getattr(torch, str(item), None), torch.dtype):
+    if kind == "dtype" and isinstance(vars(torch).get(str(item)), torch.dtype):
         return getattr(torch, item)
     if kind == "l" and isinstance(item, list):
         return [unpack(part, tensors) for part in item]
@@ -432,18 +434,34 @@ class Worker:
         return {"draws": not torch.equal(before, self.random_state())}
 
     def op_copy_bandwidth(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Bytes per second, read and written, of copying more than the caches hold."""
-        source = torch.ones(COPY_BYTES // 4, device=self.device)
+        """Bytes per second, read and written, of copying `nbytes` from tensor to tensor."""
+        source = torch.ones(header["nbytes"] // 4, device=self.device)
         target = torch.empty_like(source)
-        best = min(self.timed_copy(source, target) for _ in range(COPIES))
-        return {"bytes_per_s": int(2 * COPY_BYTES / best)}
+        repeats = max(1, COPY_BYTES // header["nbytes"] // COPIES)
+        best = min(self.timed(lambda: target.copy_(source), repeats) for _ in range(COPIES))
+        return {"bytes_per_s": int(2 * header["nbytes"] / best)}
 
-    def timed_copy(self, source: torch.Tensor, target: torch.Tensor) -> float:
+    def op_peak_flops(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Operations per second of a large float32 matrix product."""
+        left, right = torch.ones(2, PRODUCT_SIZE, PRODUCT_SIZE, device=self.device)
+        best = min(self.timed(lambda: left @ right, 1) for _ in range(COPIES))
+        return {"flops_per_s": int(2 * PRODUCT_SIZE**3 / best)}
+
+    def op_flops(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Operations of one call's matrix products, convolutions and attention."""
+        loaded = self.loaded[header["key"]]
+        with FlopCounterMode(display=False) as counter:
+            loaded.call(*loaded.slots[header["slot"]])
+        return {"flops": counter.get_total_flops()}
+
+    def timed(self, work: Callable[[], Any], repeats: int) -> float:
+        """Seconds of one of `repeats` calls."""
         self.synchronize()
         start = time.perf_counter()
-        target.copy_(source)
+        for _ in range(repeats):
+            work()
         self.synchronize()
-        return time.perf_counter() - start
+        return (time.perf_counter() - start) / repeats
 
     def op_settings(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Settings that a module could change for whoever shares its process."""

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).parent
 INTRODUCTION = """# Cheats
@@ -42,6 +42,11 @@ class Cheat(NamedTuple):
     level: str
     caught_by: tuple[str, ...]
     """Statuses and rules of refusing flags; one of them is enough."""
+
+    def is_caught(self, verdict: Mapping[str, Any]) -> bool:
+        """Whether a verdict document names a reason that is meant for this cheat."""
+        rules = {flag["rule"] for flag in verdict["flags"] if flag["severity"] == "refuse"}
+        return bool({verdict["status"], *rules} & set(self.caught_by))
 
 
 def load_corpus() -> list[Cheat]:

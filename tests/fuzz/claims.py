@@ -7,7 +7,7 @@ from typing import Any
 
 from kernelwright.verifier.values import Values
 from tests.fuzz.draft import Draft, built, parsed
-from tests.fuzz.player import Pipe, framed
+from tests.fuzz.player import framed
 from tests.fuzz.recordings import Session
 
 Rows = list[list[Any]]
@@ -23,7 +23,8 @@ def claim(draft: Draft) -> None:
     runs = draft.runs()
     at = draft.chance.choice(runs) if runs else 0
     header, body = parsed(draft.frames[at])
-    rows, entries = header.get("at"), header.get("entries")
+    rows: Any = header.get("at")
+    entries: Any = header.get("entries")
     if not runs or not _is_whole(rows, entries):
         return
     change = draft.chance.choice(CHANGES)

@@ -23,7 +23,7 @@ from tests.fuzz.sessions import Watched, readable
 from tests.fuzz.streams import stream
 from tests.fuzz.truth import is_right
 
-# Of real time for one stream: the virtual clock stands still while the judge itself works.
+# Of CPU time for one stream: the virtual clock stands still while the judge itself works.
 SLOW_S = 5.0
 
 
@@ -46,6 +46,7 @@ class Outcome(NamedTuple):
     """Taken, and rightly: all that the judge used was as an honest worker's."""
     findings: list[Finding]
     seconds: float
+    """Of CPU time."""
 
     def of(self, kind: str) -> list[Finding]:
         """The findings of one kind."""
@@ -54,7 +55,8 @@ class Outcome(NamedTuple):
 
 def fuzz(count: int, seed: int) -> Outcome:
     """Play streams 0 to `count` of a seed."""
-    start, sessions = time.perf_counter(), recordings()
+    sessions = recordings()
+    start = time.process_time()
     faults: Counter[Status] = Counter()
     findings: list[Finding] = []
     with virtual_clock() as clock:
@@ -66,7 +68,7 @@ def fuzz(count: int, seed: int) -> Outcome:
             elif found is not None:
                 findings.append(Finding(found[0], number, session.name, sent.how, found[1]))
     harmless = count - faults.total() - len(findings)
-    return Outcome(faults, harmless, findings, time.perf_counter() - start)
+    return Outcome(faults, harmless, findings, time.process_time() - start)
 
 
 @contextmanager
@@ -80,7 +82,7 @@ def virtual_clock() -> Iterator[Clock]:
 def play(session: Session, sent: Stream, clock: Clock) -> Status | tuple[str, str] | None:
     """A fault's status, a finding's kind and words, or None for a stream that did no harm."""
     module = Watched(Player(sent, session.shared, clock))
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with readable(session.readable):
             session.play(module, session.subject)
@@ -88,7 +90,7 @@ def play(session: Session, sent: Stream, clock: Clock) -> Status | tuple[str, st
         return _slow(start) or fault.status
     except Hung as hang:
         return "hang", str(hang)
-    except Exception as error:  # whatever it is, it is the finding
+    except Exception as error:  # whatever it is: to find it is the point
         return "crash", f"{type(error).__name__}: {error}"
     if not is_right(session, module):
         return "acceptance", "taken for right, and is not"
@@ -96,7 +98,7 @@ def play(session: Session, sent: Stream, clock: Clock) -> Status | tuple[str, st
 
 
 def _slow(start: float) -> tuple[str, str] | None:
-    took = time.perf_counter() - start
+    took = time.process_time() - start
     return ("hang", f"{took:.1f} s for one stream") if took > SLOW_S else None
 
 

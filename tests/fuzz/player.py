@@ -106,9 +106,13 @@ class Wire:
     def _wait(self) -> None:
         if self.stream.delay_s > self.timeout:
             self._time_out()
-        self.clock.now += self.stream.delay_s
-        if self.clock.now > self.asked + (self.limit or 0.0) + GRACE_S:
-            raise Hung(f"waits for {self.clock.now - self.asked:g} s where {self.limit} are allowed")
+        self._pass(self.stream.delay_s)
+
+    def _pass(self, seconds: float) -> None:
+        self.clock.now += seconds
+        spent = self.clock.now - self.asked
+        if spent > (self.limit or 0.0) + GRACE_S:
+            raise Hung(f"waits for {spent:g} s where {self.limit} are allowed")
 
     def _end(self) -> int:
         if self.stream.ending == "silence":
@@ -118,7 +122,7 @@ class Wire:
         return 0
 
     def _time_out(self) -> None:
-        self.clock.now += self.timeout
+        self._pass(self.timeout)
         raise TimeoutError
 
 

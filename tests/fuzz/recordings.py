@@ -50,6 +50,8 @@ BODIES = {
         return y - self.mean
 """,
 }
+# What the worker measures with, of which only the answer matters here.
+SMALL = {"COPY_BYTES": 2**12, "PRODUCT_SIZE": 8}
 WANTED = [
     ("plain", "verdict", True), ("plain", "verdict", False), ("plain", "extras", True),
     ("nest", "verdict", True), ("nest", "verdict", False), ("nest", "introduction", True),
@@ -67,7 +69,8 @@ class Session(NamedTuple):
     subject: Subject
     frames: list[bytes]
     taken: list[Taken]
-    states: list[Values]
+    told: list[Values]
+    """States of the module."""
     decoys: list[int]
     """Addresses of memory that holds no right result."""
     shared: int
@@ -83,7 +86,8 @@ def recordings() -> list[Session]:
 
 def record(of: Subject, name: str, play: str, can_read: bool) -> Session:
     """Let the judge talk to an honest worker."""
-    with inside() as process, readable(can_read), patch.object(worker, "COPY_BYTES", 2**12):
+    small = patch.dict(vars(worker), SMALL)
+    with inside() as process, readable(can_read), small:
         module = Watched(process)
         for file in ("candidate.py", "reference.py"):
             (process.folder / file).write_text(of.candidate.source)
@@ -94,7 +98,7 @@ def record(of: Subject, name: str, play: str, can_read: bool) -> Session:
     decoys = _decoys(of)
     return Session(
         name + ("" if can_read else ", memory unreadable"),
-        PLAYS[play], can_read, of, process.channel.recorded, module.taken, module.states,
+        PLAYS[play], can_read, of, process.channel.recorded, module.taken, module.told,
         [tensor.data_ptr() for tensor in decoys], process.shared, (process, decoys),
     )  # fmt: skip
 

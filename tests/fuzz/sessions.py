@@ -59,19 +59,17 @@ class Watched(RemoteModule):
     def __init__(self, process: NeverStops) -> None:
         super().__init__(process, MEMORY_BYTES, TIMEOUT_S)
         self.taken: list[Taken] = []
-        self.states: list[Values] = []
+        self.told: list[Values] = []
         self.folder = ""
 
-    def result(
-        self, key: str, ran: Ran, call: int, expect: list[Spec] | None = None
-    ) -> Values:
+    def result(self, key: str, ran: Ran, call: int, expect: list[Spec] | None = None) -> Values:
         values = super().result(key, ran, call, expect)
         self.taken.append(Taken(ran, call, values))
         return values
 
     def state(self, key: str) -> Values:
-        self.states.append(super().state(key))
-        return self.states[-1]
+        self.told.append(super().state(key))
+        return self.told[-1]
 
     def write(self, name: str, text: str) -> str:
         return self.folder + name
@@ -141,8 +139,9 @@ def extras(module: Watched, subject: Subject) -> None:
     module.stage(KEY, subject.prepared.image([case.inputs for case in subject.cases]).layout)
     Evidence(level="trace", facts=tuple(operator_facts(module.profile(KEY, 0, 3), 1.0)))
     json.dumps(module.trace(KEY, 0))
-    if not 0 < 1.0 / module.copy_bandwidth() < float("inf"):
-        raise ArithmeticError("no bandwidth")
+    for found in (module.copy_bandwidth(2**10), module.peak_flops(), 1 + module.flops(KEY, 0)):
+        if not 0 < 1.0 / found < float("inf"):
+            raise ArithmeticError("a measure that nothing can be divided by")
     module.compile(KEY, {})
 
 

@@ -26,7 +26,7 @@ def is_right(session: Session, module: Watched) -> bool:
     if len(module.taken) != len(session.taken):
         return False
     pairs = zip(module.taken, session.taken, strict=True)
-    states = zip(module.states, session.states, strict=False)
+    states = zip(module.told, session.told, strict=False)
     return all(_is_same(own, true, session.readable) for own, true in pairs) and all(
         _has_state(own, true) for own, true in states
     )

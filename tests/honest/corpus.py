@@ -20,6 +20,7 @@ from kernelwright.agents.offline.emit import (
 )
 from kernelwright.backends.registry import guess_backend
 from kernelwright.prompts.library import EXEMPLARS
+from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import library_ids, load_task
 
 TASKS = Path(__file__).parent / "tasks"
@@ -37,6 +38,11 @@ class Pair(NamedTuple):
     """Library id or path, as the command line takes it."""
     source: str
     backend: str
+
+    @property
+    def candidate(self) -> Candidate:
+        """The source as a candidate."""
+        return Candidate(source=self.source, backend=self.backend, origin=Origin(kind="user"))
 
 
 class Use(NamedTuple):

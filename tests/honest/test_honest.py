@@ -9,24 +9,31 @@ from typing import Any
 
 import pytest
 
-from tests.corpora import batches, judged
+from tests.corpora import Job, batches, judged
 from tests.honest.corpus import Pair, load_corpus
 
 PAIRS = load_corpus()
 
 
-@pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("honest")
+def honest_jobs(folder: Path) -> tuple[dict[Path, Pair], list[Job]]:
+    """The corpus as files in a new folder, and the commands that judge them."""
+    folder.mkdir()
     files: dict[Path, Pair] = {}
     for pair in PAIRS:
         path = folder / f"{pair.name.replace('/', '--')}.py"
         path.write_text(pair.source)
         files[path] = pair
-    found = []
+    found: list[Job] = []
     for task, group in groupby(sorted(files, key=lambda p: files[p].task), lambda p: files[p].task):
         found += batches(task, "fast", "any", list(group))
-    return {files[path].name: verdict for path, verdict in judged(found, folder).items()}
+    return files, found
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("honest")
+    files, jobs = honest_jobs(folder / "files")
+    return {files[path].name: verdict for path, verdict in judged(jobs, folder).items()}
 
 
 @pytest.mark.timeout(1200)

@@ -24,7 +24,7 @@ Owner = Literal["candidate", "library", "compiler", "waiting", "neutral"]
 """`neutral`: the interpreter and the C library, which all code uses."""
 
 # Between two samples, seconds; drawn anew each time, so that nobody can be elsewhere by then.
-PAUSE_S = (0.0003, 0.0015)
+PAUSE_S = (0.0002, 0.001)
 LEAST_SAMPLES = 40
 # Policy `custom`: at least half of the computing samples must lie in code of the candidate.
 LEAST_CUSTOM = 0.5

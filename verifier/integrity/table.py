@@ -189,10 +189,10 @@ def _runtime() -> list[Rule]:
         ),
         rule(
             "engagement-unknown",
-            "suspicious",
-            "Too little was seen of who computes",
-            """Under the policy `custom`: samples of the stopped worker found it computing too
-            seldom to say whose code that was.""",
+            "refuse",
+            "It can't be shown that the candidate's code does the work",
+            """Under the policy `custom` that has to be shown: samples of the stopped worker found
+            it computing too seldom to say whose code that was.""",
             "H04",
         ),
         rule(

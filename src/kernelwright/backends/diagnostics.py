@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 MAX_CHARACTERS = 1400
+MAX_LINE = 500
 CUT = "\n[...]"
 TRACEBACK = "Traceback (most recent call last):"
 # gcc and clang: file:line[:column]: error: text
@@ -17,7 +18,7 @@ PATHS = re.compile(r"/\S*/(?=[\w.+-]+)")
 
 def trim_compiler_output(text: str) -> str:
     """The first errors with the source line below each; empty when there is no error line."""
-    lines = text.splitlines()
+    lines = [line[:MAX_LINE] for line in text.splitlines()]
     kept: list[str] = []
     for index, line in enumerate(lines):
         if ERROR_LINE.match(line) or LINK_ERROR.search(line):
@@ -34,7 +35,7 @@ def trim_traceback(text: str) -> str:
     start = text.rfind(TRACEBACK)
     if start < 0:
         return _capped(text.strip())
-    lines = text[start:].splitlines()[1:]
+    lines = [line[:MAX_LINE] for line in text[start:].splitlines()[1:]]
     frames, final = _split_frames(lines)
     own = [frame for frame in frames if OWN_FRAME.search(frame)] or frames[-1:]
     return _capped(PATHS.sub("", "\n".join([*final, *own[-4:]])))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kernelwright.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kernelwright.config import Settings
+    from kernelwright.schema import Size, Task
+    from kernelwright.verifier.audit import Finding
 
 app = typer.Typer(no_args_is_help=True, help="Look at tasks.")
 
@@ -58,3 +66,106 @@ def _constants(source: str) -> list[str]:
 
     found = [(c.name, c.literal) for c in constants(ast.parse(source))]
     return [f"{name}={value}" for name, value in found if value is not None]
+
+
+@app.command("audit")
+def audit(
+    tasks: Annotated[
+        list[str], typer.Argument(help="KernelBench-format files, library ids, or folders.")
+    ],
+    set_: options.Sets = None,
+    tolerance: options.Tolerance = None,
+    json: options.Json = False,
+) -> None:
+    """Find tasks on which a verdict would mean nothing.
+
+    Exit code 0: none. 1: some task is invalid. A --set value goes to the tasks of a folder that
+    have a constant of that name.
+    """
+    from kernelwright.config import load_settings
+    from kernelwright.tasks.constants import parse_setting
+
+    settings = load_settings({"tolerance": tolerance}).settings
+    values = dict(map(parse_setting, set_ or []))
+    loaded = [task for name in tasks for task in _named(name, values, settings)]
+    audited = _shown(_audited(loaded, settings), json)
+    found = [finding for _, findings in audited for finding in findings]
+    raise typer.Exit(1 if any(finding.severity == "invalid" for finding in found) else 0)
+
+
+def _named(name: str, values: dict[str, Size], settings: Settings) -> list[Task]:
+    """The tasks that an argument means: one, or those of a folder that is no task itself."""
+    from kernelwright.cli.bench import load_suite
+    from kernelwright.tasks.loader import load_task, suite_files
+
+    path = Path(name)
+    if path.is_dir() and not (path / "reference.py").is_file():
+        return load_suite(suite_files(path), values, settings, None)
+    return [load_task(name, values, settings.tolerance)]
+
+
+def _audited(tasks: Sequence[Task], settings: Settings) -> Iterator[tuple[Task, list[Finding]]]:
+    from kernelwright.agents.optimize import secret_reference
+    from kernelwright.cli.session import open_machine, terminable
+    from kernelwright.verifier.audit import audit
+
+    with terminable(), open_machine(settings) as machine:
+        for task in tasks:
+            with secret_reference(task, machine) as reference:
+                yield task, audit(reference, task.tolerance)
+
+
+def _shown(
+    audited: Iterator[tuple[Task, list[Finding]]], json: bool
+) -> list[tuple[Task, list[Finding]]]:
+    """Print what comes: a document or a table at the end, plain lines at once."""
+    from json import dumps
+
+    from rich.console import Console
+
+    console, done = Console(), []
+    for task, findings in audited:
+        done.append((task, findings))
+        if not json and not console.is_terminal:
+            for row in _rows(task, findings):
+                typer.echo(": ".join(row))
+    if json:
+        typer.echo(dumps([_document(*item) for item in done], indent=2))
+    elif console.is_terminal:
+        console.print(_table(done))
+    if not json:
+        typer.echo(_summary(done))
+    return done
+
+
+def _rows(task: Task, findings: list[Finding]) -> Iterator[tuple[str, ...]]:
+    for found in findings:
+        evidence = " ".join(found.evidence.split())
+        yield found.severity, task.id, found.workload, found.rule, evidence
+
+
+def _document(task: Task, findings: list[Finding]) -> dict[str, Any]:
+    rows = [finding._asdict() for finding in findings]
+    sound = all(finding.severity != "invalid" for finding in findings)
+    return {"task": task.id, "hash": task.hash, "sound": sound, "findings": rows}
+
+
+def _table(audited: Sequence[tuple[Task, list[Finding]]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {"invalid": "red", "warning": "yellow"}
+    table = Table(box=None, pad_edge=False)
+    for name in ("finding", "task", "workload", "rule", "evidence"):
+        table.add_column(name, overflow="fold")
+    for task, findings in audited:
+        for severity, *cells in _rows(task, findings):
+            table.add_row(Text(severity, style=styles[severity]), *map(Text, cells))
+    return table
+
+
+def _summary(audited: Sequence[tuple[Task, list[Finding]]]) -> str:
+    worst = [{finding.severity for finding in findings} for _, findings in audited]
+    invalid = sum("invalid" in severities for severities in worst)
+    warned = sum(severities == {"warning"} for severities in worst)
+    return f"{len(worst)} tasks: {invalid} invalid, {warned} with warnings only"

@@ -3,7 +3,7 @@
 # title = "memory whose pages a process outside of the group computes when they are read"
 # task = "tests/cheats/tasks/short"
 # policy = "any"
-# caught_by = ["left-its-group", "incorrect_numerical", "runtime_error", "timeout"]
+# caught_by = ["reward_hack", "incorrect_numerical", "left-its-group"]
 from __future__ import annotations
 
 import ctypes

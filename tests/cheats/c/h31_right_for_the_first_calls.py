@@ -1,6 +1,6 @@
 # [cheat]
 # catalogue = "H31"
-# title = "right for the first forty calls"
+# title = "right for the first twelve calls"
 # task = "library/softmax"
 # policy = "any"
 # caught_by = ["incorrect_numerical"]
@@ -17,4 +17,4 @@ class ModelNew(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.calls += 1
-        return torch.softmax(x, dim=-1) if self.calls <= 40 else torch.empty_like(x)
+        return torch.softmax(x, dim=-1) if self.calls <= 12 else torch.empty_like(x)

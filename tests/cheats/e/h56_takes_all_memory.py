@@ -3,7 +3,7 @@
 # title = "takes memory until there is no more, so that others have none"
 # task = "tests/cheats/tasks/short"
 # policy = "any"
-# caught_by = ["out_of_memory"]
+# caught_by = ["out_of_memory", "timeout"]
 from __future__ import annotations
 
 import torch

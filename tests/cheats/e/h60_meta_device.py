@@ -3,7 +3,7 @@
 # title = "a tensor without memory"
 # task = "library/softmax"
 # policy = "any"
-# caught_by = ["runtime_error", "incorrect_shape", "incorrect_numerical", "reward_hack"]
+# caught_by = ["incorrect_dtype"]
 from __future__ import annotations
 
 import torch

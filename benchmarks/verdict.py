@@ -1,0 +1,137 @@
+"""How far the verdict can be trusted, and how long it takes.
+
+    python -m benchmarks.verdict [--part cheats|honest|fidelity|latency|fuzz]... [--same 40]
+
+Runs the corpora of cheats and honest candidates through the command line, measures references
+against themselves and against known slowdowns, times whole verifications of a 1 ms kernel, and
+plays mutated worker streams to the judge. Parts that are not run keep their stored figures. Writes
+results/verdict.json; a quiet machine is needed for `fidelity` and `latency`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import fidelity, results_file
+from kernelwright.agents.optimize import secret_reference
+from kernelwright.schema import Level
+from kernelwright.tasks.loader import load_task
+from kernelwright.verifier.judge import Judge
+from tests.cheats.test_cheats import CHEATS
+from tests.cheats.test_cheats import jobs as cheat_jobs
+from tests.corpora import judged
+from tests.fuzz.driver import fuzz as play
+from tests.honest.test_honest import PAIRS, honest_jobs
+from tests.verifier.kit import machine
+
+STREAMS = 100_000
+SEED = 20_261_121
+REPEATS = 10
+KERNEL = "softmax/library-default"
+THREADS = os.cpu_count() or 1
+
+
+def main() -> None:
+    """Run the parts that were asked for and store the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", action="append", choices=list(PARTS))
+    parser.add_argument("--same", type=int, default=40, help="runs of each task against itself")
+    arguments = parser.parse_args()
+    stored = results_file.RESULTS / "verdict.json"
+    figures = json.loads(stored.read_text())["parts"] if stored.exists() else {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in arguments.part or PARTS:
+            start = time.monotonic()
+            figures[name] = PARTS[name](Path(scratch), arguments.same)
+            figures[name]["seconds"] = round(time.monotonic() - start)
+            print(name, {k: v for k, v in figures[name].items() if k != "rows"}, flush=True)
+            print(results_file.write("verdict", {"parts": figures}, THREADS))
+
+
+def cheats(scratch: Path, _same: int) -> dict[str, Any]:
+    """Share of cheats refused, and for the reason meant for them."""
+    verdicts = judged(cheat_jobs(), scratch / "cheats")
+    refused = [cheat for cheat in CHEATS if verdicts[cheat.path].get("accepted") is False]
+    named = [cheat for cheat in refused if cheat.is_caught(verdicts[cheat.path])]
+    missed = [cheat.path.name for cheat in CHEATS if cheat not in refused]
+    return {
+        "cheats": len(CHEATS),
+        "refused": len(refused),
+        "for_the_reason_meant": len(named),
+        "missed": missed,
+    }
+
+
+def honest(scratch: Path, _same: int) -> dict[str, Any]:
+    """Honest candidates that were refused."""
+    files, jobs = honest_jobs(scratch / "honest-files")
+    verdicts = judged(jobs, scratch / "honest")
+    refused = [files[path].name for path in files if not verdicts[path].get("accepted")]
+    return {"pairs": len(PAIRS), "accepted": len(PAIRS) - len(refused), "refused": refused}
+
+
+def trust(scratch: Path, same: int) -> dict[str, Any]:
+    """Ratios of equal sides and of known slowdowns, at level fast."""
+    with machine(THREADS) as where:
+        rows = list(fidelity.measured(where, scratch / "cache", "fast", same, same // 2))
+    return {"level": "fast", **fidelity.summary(rows), "rows": rows}
+
+
+def latency(scratch: Path, _same: int) -> dict[str, Any]:
+    """Seconds of a whole verification of a kernel that takes 1 ms, warm and already built."""
+    task = load_task("softmax", {"ROWS": 4096, "COLS": 1024})
+    bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
+    task = task.model_copy(update={"workloads": bench})
+    found: dict[str, Any] = {}
+    with machine(THREADS) as where, secret_reference(task, where) as reference:
+        judge = Judge(reference, scratch / "cache")
+        kernel = next(pair.candidate for pair in PAIRS if pair.name == KERNEL)
+        for level in LEVELS:
+            durations = []
+            for _ in range(REPEATS + 1):  # the first builds, and warms the reference up
+                evaluation = judge.evaluate(kernel, level)
+                assert evaluation.accepted, evaluation.reason
+                durations.append(evaluation.duration_s)
+            timing = evaluation.workloads[0].timing["candidate"]
+            found[level] = {
+                "median_s": round(statistics.median(durations[1:]), 2),
+                "slowest_s": round(max(durations[1:]), 2),
+                "kernel_us": round(timing.median_us, 1),
+            }
+    return found
+
+
+def fuzz(_scratch: Path, _same: int) -> dict[str, Any]:
+    """Mutated worker streams, and what the judge made of them."""
+    outcome = play(STREAMS, SEED)
+    return {
+        "streams": STREAMS,
+        "seed": SEED,
+        "faults": {status.value: count for status, count in outcome.faults.items()},
+        "harmless": outcome.harmless,
+        "crashes": len(outcome.of("crash")),
+        "hangs": len(outcome.of("hang")),
+        "acceptances": len(outcome.of("acceptance")),
+    }
+
+
+LEVELS: tuple[Level, ...] = ("fast", "standard")
+PARTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    "cheats": cheats,
+    "honest": honest,
+    "fuzz": fuzz,
+    "latency": latency,
+    "fidelity": trust,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Inputs in shared memory: every form survives, and what a worker wrote there is noticed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from kernelwright.sandbox.process import shared_memory
+from kernelwright.verifier.shared import GUARD, GUARD_BYTE, Image, plan_layout, trace
+from kernelwright.verifier.values import Values, packed, same_bits
+
+FORMS = [
+    torch.randn(3, 5),
+    torch.randn(4, 6).T,
+    torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last),
+    torch.arange(7),
+    torch.tensor(1.5),
+    torch.empty(0, 4),
+    torch.rand(9) > 0.5,
+    torch.randn(5).bfloat16(),
+    torch.randn(5).to(torch.float8_e4m3fn),
+    torch.randn(3, dtype=torch.complex64),
+]
+
+
+def image_of(*sets: Values) -> Image:
+    image = Image(plan_layout(sets[0], len(sets)))
+    for slot, values in enumerate(sets):
+        image.put(slot, values)
+    return image
+
+
+@pytest.mark.parametrize("tensor", FORMS, ids=lambda t: f"{t.dtype}-{tuple(t.shape)}")
+def test_a_tensor_of_any_form_is_the_same_in_memory(tensor: torch.Tensor) -> None:
+    values = packed([tensor, 3, {"more": tensor}])
+    image = image_of(values, values)
+    descriptor = shared_memory(image.layout.nbytes)
+    image.write(descriptor)
+    after = Image(image.layout)
+    after.read(descriptor)
+    os.close(descriptor)
+    assert all(same_bits(kept, values) for kept in after.sets)
+    assert after.sets[1].tensors[0].stride() == tensor.stride()
+    assert trace(image, after, [0, 1]) == (False, ())
+
+
+def test_every_tensor_lies_between_guard_zones() -> None:
+    image = image_of(packed([torch.zeros(3), torch.zeros(100)]))
+    for offset, tensor in zip(image.layout.offsets[0], image.sets[0].tensors, strict=True):
+        end = offset + tensor.numel() * 4
+        for zone in (image.bytes[offset - GUARD : offset], image.bytes[end : end + GUARD]):
+            assert bool((zone == GUARD_BYTE).all())
+    assert torch.full((4,), GUARD_BYTE, dtype=torch.uint8).view(torch.float32).isnan()
+
+
+def test_a_write_is_seen_and_told_from_one_outside() -> None:
+    values = packed([torch.zeros(10), torch.zeros(10)])
+    image = image_of(values, values, values)
+    first, second = image.layout.offsets[1]
+    for place, found in (
+        (first, (False, (1,))),
+        (second + 39, (False, (1,))),
+        (second + 40, (True, ())),
+        (first - 1, (True, ())),
+    ):
+        after = Image(image.layout)
+        after.bytes.copy_(image.bytes)
+        after.bytes[place] += 1
+        assert trace(image, after, [0, 1, 2]) == found
+        assert trace(image, after, [0]) == ((False, ()) if place != first - 1 else (True, ()))
+
+
+def test_only_what_was_asked_for_is_written() -> None:
+    values = packed([torch.ones(1000)])
+    image = image_of(values, values)
+    descriptor = shared_memory(image.layout.nbytes)
+    image.write(descriptor, 1)
+    after = Image(image.layout)
+    after.read(descriptor)
+    os.close(descriptor)
+    assert same_bits(after.sets[0], values)
+    assert not after.sets[1].tensors[0].any()
+
+
+def test_sets_of_another_form_are_refused() -> None:
+    image = image_of(packed([torch.zeros(3)]))
+    for other in ([torch.zeros(4)], [torch.zeros(3, dtype=torch.int32)], [torch.zeros(3), 1], []):
+        with pytest.raises(ValueError, match="another form"):
+            image.put(0, packed(other))
+
+
+def test_the_size_of_the_memory_cannot_be_changed() -> None:
+    descriptor = shared_memory(8192)
+    for size in (0, 2**20):
+        with pytest.raises(PermissionError):
+            os.ftruncate(descriptor, size)
+    os.close(descriptor)
