@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MAX_CHARACTERS = 1400
-MAX_LINE = 500
+MAX_LINE = 1500
 CUT = "\n[...]"
 TRACEBACK = "Traceback (most recent call last):"
 # gcc and clang: file:line[:column]: error: text

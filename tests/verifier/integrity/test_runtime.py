@@ -34,7 +34,7 @@ from kernelwright.verifier.integrity.runtime import (
     setting_flags,
     thread_flags,
 )
-from tests.verifier.kit import until
+from tests.verifier.kit import is_alive, until
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +68,17 @@ def test_an_idle_worker_shows_nothing(sandbox: ProcessSandbox) -> None:
     assert not rules(file_flags(worker))
 
 
-ORPHAN = (
-    "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(600)\n    os._exit(0)\n"
-)
+ORPHAN = """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: time.sleep(600)
+    os._exit(0)
+time.sleep(0.3)
+"""
 
 
 @pytest.mark.parametrize(
-    "script", ["if os.fork() == 0: os.setsid(); time.sleep(600)", ORPHAN + "time.sleep(0.3)"]
+    "script", ["if os.fork() == 0: os.setsid(); time.sleep(600)", ORPHAN]
 )
 def test_a_process_of_its_own_session_is_found_and_ended(
     sandbox: ProcessSandbox, script: str
@@ -83,7 +87,7 @@ def test_a_process_of_its_own_session_is_found_and_ended(
     assert until(lambda: rules(process_flags(worker)) == ["left-its-group"])
     left = worker.escaped()
     worker.kill()
-    assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left))
+    assert until(lambda: not any(map(is_alive, left)))
 
 
 def test_more_threads_cores_and_files_are_seen(sandbox: ProcessSandbox) -> None:
