@@ -170,8 +170,8 @@ class Probe:
     def decides(self, accepted: Accepted) -> bool:
         """Whether the judge has nothing against the answer.
 
-        A mean along a dimension still has to be computed. A relu of positive numbers is a copy, but
-        the judge has inputs of zero mean for every candidate.
+        A mean along a dimension still has to be computed. A relu of positive numbers is a copy, a
+        clamp of small ones, too; but the judge has inputs of zero mean and large ones at all levels.
         """
         rule = accepted.answer.rule
         if accepted.by != "default" or rule == ROWS:
@@ -182,7 +182,9 @@ class Probe:
         output, source = accepted.result.output, accepted.answer.source
         if output is None or source is None:
             return True
-        oracle, inputs = self.reference.oracle, distribute(self.drawn[0], "zero_mean", self.seed)
+        oracle, inputs = self.reference.oracle, self.drawn[0]
+        for distribution in ("zero_mean", "large"):
+            inputs = distribute(inputs, distribution, self.seed)
         try:
             expected = expect(oracle, self.prepared, inputs, self.seed)
         except WorkerFault:
@@ -432,7 +434,7 @@ def _accepted(rule: str) -> Callable[[Probe], Found]:
                 continue  # said already
             words = _accepted_words(accepted)
             if rule == INPUT and accepted.by == "default" and not probe.decides(accepted):
-                words += ", though not on the judge's inputs of zero mean"
+                words += ", though not on the judge's large inputs of both signs"
             yield "invalid" if probe.is_answered else "warning", words
 
     return find
@@ -608,7 +610,7 @@ RULES: tuple[Rule, ...] = (
         INPUT,
         EITHER,
         "An input would be accepted",
-        "Returning what was given would pass for the work. A warning where inputs of zero mean tell.",
+        "Nothing has to be done. A warning where large inputs of both signs tell (relu, clamp).",
         _accepted(INPUT),
     ),
     Rule(

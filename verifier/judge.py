@@ -186,7 +186,10 @@ class Judge:
             workloads=verdict.workloads,
             speedup=_overall(verdict.workloads),
             evidence=verdict.evidence,
-            environment=environment(machine.threads, machine.device),
+            environment={
+                **environment(machine.threads, machine.device),
+                "pinned_cpus": list(machine.cores),
+            },
             sandbox=machine.sandbox.info,
             build_s=build_s,
             duration_s=duration_s,

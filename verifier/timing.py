@@ -32,7 +32,7 @@ from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran
 from kernelwright.verifier.shared import Image, Trace, trace
-from kernelwright.verifier.statistics import bootstrap_median, ratio_interval
+from kernelwright.verifier.statistics import bootstrap_median, ratio_interval, widened
 from kernelwright.verifier.values import Values
 
 METHOD = "judge wall clock from wake-up to standstill, alternating blocks of unseen inputs"
@@ -154,7 +154,8 @@ def summarize(measured: Sequence[Measured], seed: int) -> Summary:
     if not flags:  # times that mean nothing say nothing about the candidate
         flags += [*_clock_flags(timing), *_linear_flags(rounds)]
         flags += _speedup_flags([_speedups(one.rounds, seed) for one in measured])
-    return Summary(timing, _speedups(rounds, seed), tuple(flags))
+    speedups = {name: widened(found) for name, found in _speedups(rounds, seed).items()}
+    return Summary(timing, speedups, tuple(flags))
 
 
 def _speedup_flags(speedups: Sequence[Mapping[str, Speedup]]) -> Iterator[Flag]:

@@ -135,6 +135,7 @@ WARNING = {
     "one-of-two": (plain("(x.exp(), x * 0)"), "zeros-accepted"),
     "residual": (plain("(x.exp(), x)"), "input-accepted"),
     "positive-relu": (plain("x.relu()", "torch.rand(64, 256)"), "input-accepted"),
+    "wide-clamp": (plain("x.clamp(-1, 1)", "torch.rand(64, 256)"), "input-accepted"),
     "rows": (plain("x.mean(1, keepdim=True).expand(-1, 256) + 1e-9 * x"), "rows-accepted"),
     "narrow": (plain("x.double().mul(2e-6).add(1.0).float()"), "tiny-range"),
     "dropout": (plain("nn.functional.dropout(x.exp(), 0.5)"), "draws-random"),
