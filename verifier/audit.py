@@ -170,8 +170,8 @@ class Probe:
     def decides(self, accepted: Accepted) -> bool:
         """Whether the judge has nothing against the answer.
 
-        A mean along a dimension still has to be computed. A relu of positive numbers is a copy, a
-        clamp of small ones, too; but the judge has inputs of zero mean and large ones at all levels.
+        A mean along a dimension still has to be computed. A relu of positive numbers is a copy, and
+        a clamp of small ones; but the judge has inputs of zero mean and large ones at all levels.
         """
         rule = accepted.answer.rule
         if accepted.by != "default" or rule == ROWS:

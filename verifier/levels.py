@@ -27,6 +27,8 @@ class Plan(Record):
     """Correctness: seed and input distribution of each case, per workload."""
     baselines: tuple[Baseline, ...]
     """What the candidate is timed against."""
+    image_bytes: int
+    """Inputs of one block, at most; see `rotation`."""
     block_s: float
     """Wanted duration of one timed block."""
     min_rounds: int
@@ -52,6 +54,7 @@ PLANS: dict[Level, Plan] = {
     "fast": Plan(
         cases=((0, OWN), (1, "zero_mean"), (2, "large"), (3, "extreme")),
         baselines=("eager",),
+        image_bytes=16 * 2**20,
         block_s=0.010,
         min_rounds=8,
         max_rounds=16,
@@ -79,6 +82,7 @@ PLANS: dict[Level, Plan] = {
             (12, "extreme"),
         ),
         baselines=("eager", "compile"),
+        image_bytes=32 * 2**20,
         block_s=0.015,
         min_rounds=12,
         max_rounds=40,
@@ -105,6 +109,7 @@ PLANS: dict[Level, Plan] = {
             (18, "extreme"),
         ),
         baselines=("eager", "compile"),
+        image_bytes=64 * 2**20,
         block_s=0.020,
         min_rounds=16,
         max_rounds=80,

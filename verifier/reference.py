@@ -68,7 +68,7 @@ class Reference:
         self._flops: dict[str, int] = {}
         self._trained: dict[str, Prepared] = {}
         self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
-        self._rotations: dict[str, Rotation] = {}
+        self._rotations: dict[tuple[str, int], Rotation] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -213,16 +213,16 @@ class Reference:
         with known_to_work():
             return expect(self.oracle, prepared, inputs, seed)
 
-    def image(self, prepared: Prepared, number: int) -> Image:
+    def image(self, rotation: Rotation, number: int) -> Image:
         """The inputs of one round of timed blocks."""
         with known_to_work():
-            return self.rotation(prepared).image(number, self.oracle)
+            return rotation.image(number, self.oracle)
 
-    def rotation(self, prepared: Prepared) -> Rotation:
-        """The fresh inputs of timed blocks."""
-        key = prepared.workload.name
+    def rotation(self, prepared: Prepared, nbytes: int) -> Rotation:
+        """The fresh inputs of timed blocks, in images of about so many bytes."""
+        key = prepared.workload.name, nbytes
         if key not in self._rotations:
-            self._rotations[key] = Rotation(prepared, self.seed + ROTATION_OFFSET)
+            self._rotations[key] = Rotation(prepared, self.seed + ROTATION_OFFSET, nbytes)
         return self._rotations[key]
 
     def baseline(self, prepared: Prepared, baseline: Baseline) -> RemoteModule | None:

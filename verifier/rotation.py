@@ -1,7 +1,8 @@
 """Inputs of timed blocks: every set is shown to a worker once, and only when its time is running.
 
-A set lies in an image with as many others as fit into about ROTATION_BYTES, more than the caches
-hold. Images are kept for the next candidate's worker, which has not seen them, up to BANK_BYTES.
+A set lies in an image with as many others as fit into the bytes that the level's plan gives it. The
+larger, the longer are blocks, and the less it matters that each starts with cold caches. Images are
+kept for the next candidate's worker, which has not seen them, up to BANK_BYTES.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from kernelwright.verifier.inputs import call_seed
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.shared import Image, plan_layout
 
-ROTATION_BYTES = 64 * 2**20
 BANK_BYTES = 2**30
 MAX_SLOTS = 1024
 # Seeds of one image lie this far from those of the next.
@@ -26,14 +26,15 @@ class Rotation:
 
     Args:
         seed: of the first set of image 0.
+        nbytes: of inputs or results in one image, whichever are more.
     """
 
-    def __init__(self, prepared: Prepared, seed: int) -> None:
+    def __init__(self, prepared: Prepared, seed: int, nbytes: int) -> None:
         self.prepared = prepared
         self._seed = seed
         results = sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in prepared.specs)
         largest = max(prepared.like.nbytes, results, 1)
-        slots = max(1, min(MAX_SLOTS, ROTATION_BYTES // largest))
+        slots = max(1, min(MAX_SLOTS, nbytes // largest))
         self.layout = plan_layout(prepared.like, slots)
         self._bank: dict[int, Image] = {}
 

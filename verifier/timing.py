@@ -31,6 +31,7 @@ from kernelwright.verifier.load import LoadMeter
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran
+from kernelwright.verifier.rotation import Rotation
 from kernelwright.verifier.shared import Image, Trace, trace
 from kernelwright.verifier.statistics import bootstrap_median, ratio_interval, widened
 from kernelwright.verifier.values import Values
@@ -133,10 +134,10 @@ def measure(
     Args:
         sides: `candidate`, `eager`, and `compile` where the plan asks for it.
     """
-    rotation = reference.rotation(prepared)
+    rotation = reference.rotation(prepared, plan.image_bytes)
     for side in sides.values():
         side.module.stage(side.key, rotation.layout)
-    bench = Bench(reference, prepared, sides, random.SystemRandom())
+    bench = Bench(reference, prepared, rotation, sides, random.SystemRandom())
     bench.calibrate(plan)
     rounds, busy = _rounds(bench, plan, reference.seed)
     return Measured(rounds, bench.calls, busy, bench.picks, bench.left)
@@ -173,12 +174,13 @@ class Bench:
         self,
         reference: Reference,
         prepared: Prepared,
+        rotation: Rotation,
         sides: Mapping[str, Side],
         chance: random.Random,
     ) -> None:
         self.reference = reference
         self.prepared = prepared
-        self.rotation = reference.rotation(prepared)
+        self.rotation = rotation
         self.sides = sides
         self.chance = chance
         self.number = 0
@@ -190,7 +192,7 @@ class Bench:
 
     def image(self) -> Image:
         """The inputs of this round."""
-        return self.reference.image(self.prepared, self.number)
+        return self.reference.image(self.rotation, self.number)
 
     def calibrate(self, plan: Plan) -> None:
         """Find the calls that fill a block, and the constant part of a round trip; warm up."""

@@ -39,6 +39,8 @@ from kernelwright.verifier.values import Values, same_bits, same_tree
 Weights = Literal["state_dict", "seed", "none"]
 # Cases that are run together, in bytes of inputs; at least two.
 TOGETHER_BYTES = 256 * 2**20
+# Inputs of the calls during which somebody looks at whose code runs.
+WATCHED_BYTES = 16 * 2**20
 
 
 class Wrong(Exception):
@@ -251,9 +253,9 @@ class Trial:
 
     def watched(self) -> Engagement:
         """Run once more over the rotating inputs, and look at whose code is running."""
-        rotation = self.reference.rotation(self.prepared)
+        rotation = self.reference.rotation(self.prepared, WATCHED_BYTES)
         self.module.stage(self.key, rotation.layout)
-        self.reference.image(self.prepared, 0).write(self.module.process.shared)
+        self.reference.image(rotation, 0).write(self.module.process.shared)
         slots = range(rotation.layout.slots)
         return self.module.watched_run(self.key, slots, rotation.call_seeds(0, slots))
 
