@@ -64,8 +64,15 @@ class WorkerProcess(Protocol):
             UnstoppableError: one did not.
         """
 
+    @property
+    def foreign_cores(self) -> set[int]:
+        """CPUs that it could run on without having been given them, seen when it was stopped."""
+
     def thaw(self) -> None:
-        """Let it run again."""
+        """Let it run again, each thread on a CPU of its own until `release`."""
+
+    def release(self) -> None:
+        """Let its threads run on any of its CPUs."""
 
     def kill(self) -> None:
         """End the worker and everything it started, and remove its folder."""

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +22,7 @@ from kernelwright.errors import InfrastructureError
 ZYGOTE = Path(__file__).parent / "zygote.py"
 PR_SET_CHILD_SUBREAPER = 36
 MAX_ANSWER_BYTES = 32
-# A process stops within some 30 microseconds; to sleep in between would make that a millisecond.
-SPIN_S = 0.005
+WATCH_S = 1.0
 
 
 class Order(NamedTuple):
@@ -119,22 +119,52 @@ class Child:
             return
 
     def stop(self, timeout_s: float) -> bool:
-        """Stop the group.
+        """Stop the group; one that does not stop is killed.
 
         Returns:
-            Whether every thread of the child stands still, or it has ended, in time. One that
-            waits for a child after vfork does not before that child goes on.
+            Whether every thread of the child stood still, or it had ended, in time. One that waits
+            for a child after vfork does not before that child goes on.
         """
         self.signal(signal.SIGSTOP)
-        deadline = time.monotonic() + timeout_s
-        spinning_until = time.monotonic() + SPIN_S
-        while self._status is None and not self._has_stopped():
-            if time.monotonic() > deadline:
-                return False
-            if time.monotonic() > spinning_until:
-                time.sleep(0.001)
-        return True
+        if self._status is not None:
+            return True
+        # Waits asleep: who looks again and again keeps a thread that shares its CPU from stopping.
+        with WATCHDOG.guarding(self.pid, timeout_s):
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        return not WATCHDOG.has_killed(self.pid)
 
-    def _has_stopped(self) -> bool:
-        states = os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG
-        return os.waitid(os.P_PID, self.pid, states) is not None
+
+class Watchdog:
+    """Kills processes for which somebody waits too long; a system call has no time-out."""
+
+    def __init__(self) -> None:
+        self._deadlines: dict[int, float] = {}
+        self._killed: set[int] = set()
+        self._started = False
+
+    @contextmanager
+    def guarding(self, pid: int, timeout_s: float) -> Iterator[None]:
+        """Kill the process unless the body ends in time, give or take WATCH_S."""
+        self._deadlines[pid] = time.monotonic() + timeout_s
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        try:
+            yield
+        finally:
+            self._deadlines.pop(pid, None)
+
+    def has_killed(self, pid: int) -> bool:
+        """Whether it killed this process."""
+        return pid in self._killed
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(WATCH_S)
+            for pid, deadline in list(self._deadlines.items()):
+                if time.monotonic() > deadline and self._deadlines.pop(pid, None):
+                    self._killed.add(pid)
+                    os.kill(pid, signal.SIGKILL)
+
+
+WATCHDOG = Watchdog()

@@ -7,6 +7,7 @@ import ctypes
 import errno
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,15 +102,32 @@ def thread_ids(pid: int) -> list[int]:
     return [int(task.name) for task in _tasks(pid)]
 
 
-def allowed_cores(pid: int) -> set[int]:
-    """CPUs on which any thread of a process may run."""
-    cores: set[int] = set()
-    for task in _tasks(pid):
+def spread(pid: int, cores: Sequence[int]) -> set[int]:
+    """Give each thread of a stopped process one CPU, in turn.
+
+    Threads that wake up together may all be put on the CPU of whoever woke them. Two that meet at
+    barriers then take milliseconds for microseconds until the scheduler moves one.
+
+    Returns:
+        CPUs that a thread might have run on and that are not among `cores`.
+    """
+    foreign: set[int] = set()
+    for index, thread in enumerate(sorted(thread_ids(pid))):
         try:
-            cores |= os.sched_getaffinity(int(task.name))
+            foreign |= os.sched_getaffinity(thread) - set(cores)
         except ProcessLookupError:
             continue
-    return cores
+        others = cores[1:] or cores  # the first is left to the main thread
+        set_cores(thread, [others[(index - 1) % len(others)] if index else cores[0]])
+    return foreign
+
+
+def set_cores(thread: int, cores: Sequence[int]) -> None:
+    """Set the CPUs that a thread may run on; nothing where it has ended."""
+    try:
+        os.sched_setaffinity(thread, cores)
+    except ProcessLookupError:
+        return
 
 
 def _tasks(pid: int) -> list[Path]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import UnstoppableError, WorkerSpec, sandbox_python
 from kernelwright.sandbox.launcher import Child, Order, Zygote
+from kernelwright.sandbox.memory import set_cores, spread, thread_ids
 from kernelwright.sandbox.strays import LAUNCH, LIVE, MARK, cpu_seconds, end, send, strays
 from kernelwright.schema import SandboxInfo
 
@@ -73,6 +74,8 @@ class ProcessWorker:
                 self._child = Child(zygote.start(self._order(spec), descriptors))
                 LIVE.add(self.pid)
         self._stopped: list[int] = []
+        self._cores = spec.cores or sorted(os.sched_getaffinity(0))
+        self.foreign_cores: set[int] = set()
 
     @property
     def pid(self) -> int:
@@ -107,11 +110,14 @@ class ProcessWorker:
 
     def freeze(self) -> float:
         """See `WorkerProcess.freeze`."""
+        # The signal goes to the main thread, which stops the others: it must not wait behind one.
+        set_cores(self.pid, self._cores[:1])
         stopped = self._child.stop(STOP_WAIT_S)
         stopped_at = time.perf_counter()
         self._stopped = self.escaped()
         for pid in self._stopped:
             send(pid, signal.SIGSTOP)
+        self.foreign_cores |= spread(self.pid, self._cores)
         if not stopped:
             message = f"the worker could not be stopped within {STOP_WAIT_S:.0f} s"
             raise UnstoppableError(message)
@@ -122,6 +128,11 @@ class ProcessWorker:
         self._child.signal(signal.SIGCONT)
         for pid in self._stopped:
             send(pid, signal.SIGCONT)
+
+    def release(self) -> None:
+        """See `WorkerProcess.release`."""
+        for thread in thread_ids(self.pid):
+            set_cores(thread, self._cores)
 
     def kill(self) -> None:
         """See `WorkerProcess.kill`."""

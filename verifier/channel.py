@@ -85,6 +85,7 @@ class Channel:
         try:
             self.process.channel.settimeout(timeout_s)
             send_frame(self.process.channel, header, tensors or [])
+            self.process.release()
             if meanwhile is not None:
                 meanwhile(lambda: self._has_answered(deadline))
             return self._receive(header["op"], deadline, expect)

@@ -54,7 +54,7 @@ PLANS: dict[Level, Plan] = {
     "fast": Plan(
         cases=((0, OWN), (1, "zero_mean"), (2, "large"), (3, "extreme")),
         baselines=("eager",),
-        image_bytes=16 * 2**20,
+        image_bytes=32 * 2**20,
         block_s=0.010,
         min_rounds=8,
         max_rounds=16,

@@ -78,6 +78,7 @@ class Session:
 
     def time(self, plan: Plan) -> dict[str, Measured]:
         """Time the workloads that are for it."""
+        self.reference.renew()
         return {
             trial.key: trial.time(plan)
             for trial in self.trials
@@ -98,7 +99,7 @@ class Session:
         process, machine = self.module.process, self.reference.machine
         flags = [
             *process_flags(process),
-            *core_flags(process, machine.cores),
+            *core_flags(process),
             *thread_flags(process, self.threads, machine.threads),
             *setting_flags(self.settings, self.module.settings()),
             *file_flags(process),

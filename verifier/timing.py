@@ -14,12 +14,15 @@ half as many calls, and a speedup is the median of the rounds' ratios.
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import BUSY_MACHINE, Flag, Speedup, Timing
@@ -38,6 +41,9 @@ from kernelwright.verifier.values import Values
 
 METHOD = "judge wall clock from wake-up to standstill, alternating blocks of unseen inputs"
 EMPTY_RUNS = 9
+# The first runs of a size touch new memory and may find threads on one CPU; the fastest counts.
+CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
+ENOUGH = 1.25
 CLOCKS_MAY_DIFFER = 0.10
 # Per block: what is left of its constant part, which depends on how cold the caches are.
 CLOCKS_MAY_DIFFER_S = 500e-6
@@ -65,12 +71,14 @@ class Side(NamedTuple):
     key: str
     is_baseline: bool
 
-    def run(self, image: Image, slots: list[int], seeds: list[int] | None) -> Ran:
+    def run(
+        self, image: Image, slots: list[int], seeds: list[int] | None, poison: bool = False
+    ) -> Ran:
         """See `RemoteModule.run`; a baseline that fails here is not the candidate's fault."""
         try:
             self.module.drop(self.key)
             image.write(self.module.process.shared, len(slots) or None)
-            return self.module.run(self.key, slots, seeds)
+            return self.module.run(self.key, slots, seeds, poison)
         except WorkerFault as fault:
             if not self.is_baseline:
                 raise
@@ -138,9 +146,27 @@ def measure(
     for side in sides.values():
         side.module.stage(side.key, rotation.layout)
     bench = Bench(reference, prepared, rotation, sides, random.SystemRandom())
-    bench.calibrate(plan)
-    rounds, busy = _rounds(bench, plan, reference.seed)
+    with quietly(reference.machine.cores[0]):
+        bench.calibrate(plan)
+        rounds, busy = _rounds(bench, plan, reference.seed)
     return Measured(rounds, bench.calls, busy, bench.picks, bench.left)
+
+
+@contextmanager
+def quietly(core: int) -> Iterator[None]:
+    """Keep this process out of the workers' way.
+
+    This thread shares a CPU with the main thread of the worker, of which one always waits for the
+    other; elsewhere it would wait behind OpenMP threads that spin. Its own must not spin either.
+    """
+    cores, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    os.sched_setaffinity(0, [core])
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        os.sched_setaffinity(0, cores)
 
 
 def summarize(measured: Sequence[Measured], seed: int) -> Summary:
@@ -196,22 +222,22 @@ class Bench:
 
     def calibrate(self, plan: Plan) -> None:
         """Find the calls that fill a block, and the constant part of a round trip; warm up."""
-        for name, side in self.sides.items():
-            self.calls[name] = self._calls(side, plan)
         empty = [self.sides["eager"].run(self.image(), [], None) for _ in range(EMPTY_RUNS)]
         self.overhead_s = float(np.median([ran.seconds for ran in empty]))
+        for name, side in self.sides.items():
+            self.calls[name] = self._calls(side, plan)
 
     def _calls(self, side: Side, plan: Plan) -> int:
+        """Calls that fill a block, found with growing blocks, which are the warm-up too."""
         slots, calls = self.rotation.layout.slots, 1
-        while True:
-            # The first touches memory that later ones find mapped.
-            seconds = min(self._block(side, self.image(), calls)[1].seconds for _ in range(2))
-            if seconds >= plan.block_s / 2 or calls == slots:
+        for _ in range(MAX_CALIBRATIONS):
+            runs = [self._block(side, self.image(), calls)[1] for _ in range(CALIBRATION_RUNS)]
+            seconds = min(ran.seconds for ran in runs) - self.overhead_s
+            wanted = math.ceil(calls * plan.block_s / max(seconds, plan.block_s / slots))
+            before, calls = calls, max(1, min(slots, wanted))
+            if calls <= before * ENOUGH:
                 break
-            calls = min(slots, calls * 4)
-        wanted = max(1, min(slots, math.ceil(calls * plan.block_s / seconds)))
-        self._block(side, self.image(), wanted)  # touches all memory that blocks will use
-        return wanted
+        return calls
 
     def window(self, rounds: int = WINDOW_ROUNDS) -> Rounds:
         """A few rounds, each with every side once, in random order."""

@@ -29,6 +29,7 @@ class Liar:
         self.folder = folder
         self.channel, self.far = socket.socketpair()
         self.said = ""
+        self.foreign_cores: set[int] = set()
         self.pid, self.shared = os.getpid(), -1
 
     def freeze(self) -> float:
@@ -36,6 +37,9 @@ class Liar:
         return 0.0
 
     def thaw(self) -> None:
+        """Nothing runs."""
+
+    def release(self) -> None:
         """Nothing runs."""
 
     def kill(self) -> None:

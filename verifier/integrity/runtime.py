@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from kernelwright.sandbox.base import WorkerProcess
-from kernelwright.sandbox.memory import allowed_cores, thread_ids
+from kernelwright.sandbox.memory import thread_ids
 from kernelwright.schema import Flag
 from kernelwright.verifier.integrity.rules import flag
 
@@ -26,11 +26,11 @@ def process_flags(process: WorkerProcess) -> Iterator[Flag]:
         yield flag("left-its-group", evidence)
 
 
-def core_flags(process: WorkerProcess, cores: Collection[int]) -> Iterator[Flag]:
-    """CPUs that a thread may use beyond those that the worker was given."""
-    more = allowed_cores(process.pid) - set(cores)
+def core_flags(process: WorkerProcess) -> Iterator[Flag]:
+    """CPUs that a thread could use beyond those that the worker was given."""
+    more = process.foreign_cores
     if more:
-        evidence = f"a thread may run on CPU {min(more)}, which it was not given"
+        evidence = f"a thread could run on CPU {min(more)}, which it was not given"
         yield flag("more-cores", evidence)
 
 
