@@ -112,7 +112,8 @@ class Judge:
                 measured = {key: [found] for key, found in session.time(plan).items()}
                 seen = session.inspect(self.policy, plan.is_thorough)
                 self._measure_again(candidate, prepared, plan, build, measured)
-                return self._passed(session, done, measured, (*session.flags, *seen, *read))
+                flags = (*session.flags, *seen, *read)
+                return self._passed(session, done, measured, flags, plan.is_thorough)
         except WorkerFault as fault:
             return Verdict(fault.status, fault.reason, tuple(done), read)
         except Wrong as wrong:
@@ -151,6 +152,7 @@ class Judge:
         results: list[WorkloadResult],
         measured: dict[str, list[Measured]],
         flags: tuple[Flag, ...],
+        is_thorough: bool,
     ) -> Verdict:
         evidence: Evidence | None = None
         for index, trial in enumerate(session.trials):
@@ -160,7 +162,7 @@ class Judge:
             seconds = summary.timing[CANDIDATE].median_us / 1e6
             flags = (*summary.flags, *trial.physical_flags(seconds), *flags)
             results[index] = trial.timed(results[index], summary)
-            evidence = evidence or trial.evidence(summary.timing[CANDIDATE])
+            evidence = evidence or trial.evidence(summary.timing[CANDIDATE], is_thorough)
         reason = "values are right on every case"
         return Verdict(Status.PASSED, reason, tuple(results), flags, evidence)
 

@@ -255,7 +255,9 @@ class Bench:
                 found.worker[name].append(ran.worker_seconds / calls)
                 if name == CANDIDATE:
                     self._look(image, slots, ran)
+                    last = slots
             found.halved.append(halved)
+        self._check_left(image, last)
         return found
 
     def _block(self, side: Side, image: Image, calls: int) -> tuple[list[int], Ran]:
@@ -271,8 +273,11 @@ class Bench:
         inputs = image.sets[slot].mapped(lambda tensor: tensor.clone())
         seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
         self.picks.append(Pick(inputs, seeds[0], result))
+
+    def _check_left(self, image: Image, slots: list[int]) -> None:
+        """See what else than results the candidate's last block wrote."""
         after = Image(image.layout)
-        after.read(side.module.process.shared, image.end(len(slots)))
+        after.read(self.sides[CANDIDATE].module.process.shared, image.end(len(slots)))
         self.left = trace(image, after, slots)
 
 

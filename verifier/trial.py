@@ -40,7 +40,7 @@ Weights = Literal["state_dict", "seed", "none"]
 # Cases that are run together, in bytes of inputs; at least two.
 TOGETHER_BYTES = 256 * 2**20
 # Inputs of the calls during which somebody looks at whose code runs.
-WATCHED_BYTES = 16 * 2**20
+WATCHED_BYTES, WATCHED_RESULT_BYTES, MAX_WATCHED_CALLS = 16 * 2**20, 256 * 2**20, 2000
 
 
 class Wrong(Exception):
@@ -267,8 +267,13 @@ class Trial:
         rotation = self.reference.rotation(self.prepared, WATCHED_BYTES)
         self.module.stage(self.key, rotation.layout)
         self.reference.image(rotation, 0).write(self.module.process.shared)
-        slots = range(rotation.layout.slots)
+        # Long enough that this process gets a CPU before it is over.
+        calls = min(MAX_WATCHED_CALLS, max(1, WATCHED_RESULT_BYTES // max(1, self._result_bytes())))
+        slots = [call % rotation.layout.slots for call in range(calls)]
         return self.module.watched_run(self.key, slots, rotation.call_seeds(0, slots))
+
+    def _result_bytes(self) -> int:
+        return sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in self.prepared.specs)
 
     def _check_picks(self, picks: list[Pick], plan: Plan) -> None:
         """Results of timed calls, as they lay in memory when the clock had stopped."""
@@ -294,8 +299,7 @@ class Trial:
 
     def physical_flags(self, seconds: float) -> list[Flag]:
         """Whether the machine allows this time of a call. Raises Wrong where it does not."""
-        written = sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in self.prepared.specs)
-        for found in memory_flags(self.reference.peaks, written, seconds):
+        for found in memory_flags(self.reference.peaks, self._result_bytes(), seconds):
             raise refused(found.rule, found.evidence)
         flops = self.reference.flops(self.prepared)
         return list(arithmetic_flags(self.reference.peaks, flops, seconds))
@@ -311,10 +315,11 @@ class Trial:
         }
         return result.model_copy(update=update)
 
-    def evidence(self, timing: Timing) -> Evidence | None:
+    def evidence(self, timing: Timing, is_thorough: bool) -> Evidence | None:
         """Where the time of the timed candidate goes; None where it can't be profiled."""
+        module = self.module if is_thorough else None  # the profiler takes most of a second
         try:
-            return gather(self.reference, self.prepared, self.module, timing)
+            return gather(self.reference, self.prepared, module, timing)
         except WorkerFault:
             return None
 

@@ -132,8 +132,12 @@ class NeverStops:
     def __init__(self, shared: int) -> None:
         self.shared = shared
         self.pid = os.getpid()
+        self.foreign_cores: set[int] = set()
         self.folder = FOLDER
         self.channel: Any = None
+
+    def release(self) -> None:
+        """See `WorkerProcess.release`."""
 
     def freeze(self) -> float:
         """Nothing runs, and has stood still since now."""
