@@ -162,7 +162,7 @@ class Watchdog:
         while True:
             time.sleep(WATCH_S)
             for pid, deadline in list(self._deadlines.items()):
-                if time.monotonic() > deadline and self._deadlines.pop(pid, None):
+                if time.monotonic() > deadline and self._deadlines.pop(pid, 0.0):
                     self._killed.add(pid)
                     os.kill(pid, signal.SIGKILL)
 

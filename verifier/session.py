@@ -35,7 +35,7 @@ from kernelwright.verifier.workers import await_start, start_worker
 
 WANTED_SAMPLES = 3 * LEAST_SAMPLES
 # What has to be shown is looked for longer than what is only told.
-SAMPLING_S: dict[Policy, float] = {"any": 1.0, "custom": 10.0}
+SAMPLING_S: dict[Policy, float] = {"any": 0.4, "custom": 10.0}
 
 
 class Outcome(NamedTuple):
