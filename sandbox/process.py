@@ -214,8 +214,9 @@ class ProcessSandbox:
 
     def _start(self, spec: WorkerSpec) -> ProcessWorker:
         if self._zygote is None:
-            self._zygote = Zygote(sandbox_python(()), clean_environment())
-            LIVE.add(self._zygote.pid)
+            with LAUNCH:
+                self._zygote = Zygote(sandbox_python(()), clean_environment())
+                LIVE.add(self._zygote.pid)
         return ProcessWorker(spec, self._zygote)
 
     def close(self) -> None:

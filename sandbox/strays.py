@@ -23,7 +23,7 @@ CPU = slice(11, 15)
 LIVE: set[int] = set()
 """Zygotes and workers of this process that were not ended yet."""
 LAUNCH = threading.Lock()
-"""Held from the fork of a worker until it is in LIVE."""
+"""Held from the fork of a zygote or worker until it is in LIVE."""
 
 
 def strays(worker: int, mark: str) -> list[int]:
@@ -43,7 +43,8 @@ def _comes_from(pid: int, mark: str, born: list[str] | None) -> bool:
     own = stat_fields(pid)
     if own is None or born is None or ZYGOTE_FILE not in _read(pid, "cmdline"):
         return False
-    return int(own[START]) >= int(born[START])
+    is_anothers = int(own[SESSION]) in LIVE
+    return not is_anothers and int(own[START]) >= int(born[START])
 
 
 def _is_outside(pid: int, worker: int) -> bool:
