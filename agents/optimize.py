@@ -15,6 +15,7 @@ from kernelwright.errors import InfrastructureError, UsageError
 from kernelwright.schema import Attempt, Candidate, Evaluation, Policy, Status, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store
+from kernelwright.verifier.audit import require_sound
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import SEED_BITS, Reference
 from kernelwright.verifier.workers import Machine
@@ -72,6 +73,9 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
     engine.progress.phase(task, "reference", "")
     with secret_reference(task, engine.machine) as reference:
         check_reference(reference)
+        for finding in require_sound(reference):
+            words = f"{finding.rule}: {finding.evidence}"
+            engine.store.add_event(engine.run_id, f"{task.id}: audit: {words}")
         judge = Judge(reference, engine.cache, engine.policy)
         reason = _workflow(engine, task, reference, judge, history).run()
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")

@@ -43,7 +43,6 @@ def main() -> None:
 @functools.cache
 def prepare(path: str) -> CodeType:
     """Import what every worker needs, once; returns the code of the worker's file."""
-    import torch.fx.experimental.proxy_tensor  # noqa: F401
     import torch.utils.flop_counter  # noqa: F401
 
     with open(path, "rb") as file:

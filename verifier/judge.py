@@ -110,7 +110,7 @@ class Judge:
                 if level == "strict" and candidate.backend == "cpp":
                     read += self._memory_flags(candidate)
                 measured = {key: [found] for key, found in session.time(plan).items()}
-                seen = session.inspect(self.policy, plan.is_thorough)
+                seen = session.inspect(self.policy, plan)
                 self._measure_again(candidate, prepared, plan, build, measured)
                 flags = (*session.flags, *seen, *read)
                 return self._passed(session, done, measured, flags, plan.is_thorough)

@@ -38,9 +38,9 @@ class Plan(Record):
     budget_s: float
     """Timing of one workload ends after this, intervals as wide as they may be."""
     is_thorough: bool
-    """Also what takes long: samples of whose code runs, operators."""
+    """Also what takes some tenths of a second: samples of whose code runs, a profile."""
     workers: int
-    """How many workers the candidate is timed in, one after another."""
+    """How many workers the candidate is timed in; with several, torch's operators are noted."""
     checks: int
     """Timed calls whose results are compared afterwards, per workload; one a round."""
     checks_s: float

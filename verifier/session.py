@@ -91,12 +91,8 @@ class Session:
         """What the trials found."""
         return [flag for trial in self.trials for flag in trial.flags]
 
-    def inspect(self, policy: Policy, thorough: bool) -> list[Flag]:
-        """What can be seen of the candidate after it was timed. Raises Wrong where that refuses.
-
-        Args:
-            thorough: also what takes some tenths of a second.
-        """
+    def inspect(self, policy: Policy, plan: Plan) -> list[Flag]:
+        """What can be seen of the candidate after it was timed. Raises Wrong where that refuses."""
         process, machine = self.module.process, self.reference.machine
         flags = [
             *process_flags(process),
@@ -106,10 +102,10 @@ class Session:
             *file_flags(process),
         ]
         timed = [trial for trial in self.trials if trial.prepared.workload.role == "bench"]
-        if timed and (thorough or policy == "custom"):
+        if timed and (plan.is_thorough or policy == "custom"):
             found = self._engagement(timed[0], SAMPLING_S[policy])
             flags += engagement_flags(found, policy)
-        if timed and thorough:
+        if timed and plan.workers > 1:
             flags += self._operator_flags(timed[0])
         for flag in flags:
             if flag.severity == "refuse":

@@ -23,6 +23,7 @@ COMMANDS = (
     ("tasks",),
     ("tasks", "list"),
     ("tasks", "show"),
+    ("tasks", "audit"),
     ("runs",),
     ("runs", "list"),
     ("runs", "show"),
