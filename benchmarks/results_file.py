@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def write(name: str, figures: dict[str, Any], threads: int) -> Path:
     """Write `results/<name>.json`; returns its path."""
-    commit, dirty = git_state()
+    commit, dirty = git_state(but="benchmarks/results")
     document = {
         "benchmark": name,
         "date": time.strftime("%Y-%m-%d"),

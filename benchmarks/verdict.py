@@ -72,7 +72,7 @@ def cheats(scratch: Path, _same: int) -> dict[str, Any]:
 
 def honest(scratch: Path, _same: int) -> dict[str, Any]:
     """Honest candidates that were refused."""
-    files, jobs = honest_jobs(scratch / "honest-files")
+    files, jobs = honest_jobs(scratch / "honest-files", PAIRS)
     verdicts = judged(jobs, scratch / "honest")
     refused = [files[path].name for path in files if not verdicts[path].get("accepted")]
     return {"pairs": len(PAIRS), "accepted": len(PAIRS) - len(refused), "refused": refused}

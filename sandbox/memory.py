@@ -113,13 +113,18 @@ def spread(pid: int, cores: Sequence[int]) -> set[int]:
     """
     foreign: set[int] = set()
     for index, thread in enumerate(sorted(thread_ids(pid))):
-        try:
-            foreign |= os.sched_getaffinity(thread) - set(cores)
-        except ProcessLookupError:
-            continue
+        foreign |= cores_of(thread) - set(cores)
         others = cores[1:] or cores  # the first is left to the main thread
         set_cores(thread, [others[(index - 1) % len(others)] if index else cores[0]])
     return foreign
+
+
+def cores_of(thread: int) -> set[int]:
+    """The CPUs that a thread may run on; none when it has ended."""
+    try:
+        return os.sched_getaffinity(thread)
+    except ProcessLookupError:
+        return set()
 
 
 def set_cores(thread: int, cores: Sequence[int]) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import UnstoppableError, WorkerSpec, sandbox_python
 from kernelwright.sandbox.launcher import Child, Order, Zygote
-from kernelwright.sandbox.memory import set_cores, spread, thread_ids
+from kernelwright.sandbox.memory import cores_of, set_cores, spread, thread_ids
 from kernelwright.sandbox.strays import LAUNCH, LIVE, MARK, cpu_seconds, end, send, strays
 from kernelwright.schema import SandboxInfo
 
@@ -111,6 +111,7 @@ class ProcessWorker:
     def freeze(self) -> float:
         """See `WorkerProcess.freeze`."""
         # The signal goes to the main thread, which stops the others: it must not wait behind one.
+        self.foreign_cores |= cores_of(self.pid) - set(self._cores)
         set_cores(self.pid, self._cores[:1])
         stopped = self._child.stop(STOP_WAIT_S)
         stopped_at = time.perf_counter()

@@ -6,8 +6,9 @@ import json
 import signal
 import subprocess
 
-from tests.cli.kit import TASK, Shell
 from tests.cli.test_optimize import FAST, read_until
+
+from tests.cli.kit import TASK, Shell
 
 BROKEN = TASK.replace("return [torch.randn(ROWS, COLS)]", "raise RuntimeError('broken input')")
 

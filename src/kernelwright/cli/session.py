@@ -194,10 +194,14 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def git_state() -> tuple[str | None, bool | None]:
-    """Commit of the working folder's repository, and whether it has changes; None outside one."""
+def git_state(but: str = "") -> tuple[str | None, bool | None]:
+    """Commit of the working folder's repository, and whether it has changes; None outside one.
+
+    Args:
+        but: a folder whose changes do not count.
+    """
     commit = _git("rev-parse", "HEAD")
-    status = _git("status", "--porcelain")
+    status = _git("status", "--porcelain", "--", ".", *([f":!{but}"] if but else []))
     return commit, None if commit is None or status is None else bool(status)
 
 
