@@ -118,8 +118,10 @@ def test_special_values(tmp_path: Path) -> None:
     case = Each(((1,), (1,), (1,)), [], 0)
     model = generated(tmp_path, case, x, x)
     assert model is not None
-    for name, own, expected in zip(SPECIAL, model(x, x), case(x, x), strict=True):
-        assert torch.allclose(own, expected, rtol=1e-5, atol=1e-6, equal_nan=True), name
+    # torch's own float32 is off by more than that on some CPUs.
+    truths = case(x.double(), x.double())
+    for name, own, truth in zip(SPECIAL, model(x, x), truths, strict=True):
+        assert torch.allclose(own.double(), truth, rtol=1e-5, atol=1e-6, equal_nan=True), name
 
 
 def test_sizes_are_read_at_run_time(tmp_path: Path) -> None:

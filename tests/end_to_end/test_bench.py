@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 
-from tests.cli.test_optimize import FAST, read_until
+from tests.end_to_end.test_optimize import FAST, read_until
 
 from tests.cli.kit import TASK, Shell
 

@@ -20,8 +20,8 @@ from tests.report import story
 from tests.store import samples
 
 KEYS = (
-    "schema_version task candidate status accepted reason flags correctness timing speedup "
-    "evidence environment sandbox level tolerance"
+    "schema_version task candidate status accepted reason explanation flags correctness timing "
+    "speedup evidence environment sandbox level tolerance policy"
 ).split()
 ROOT = Path(__file__).parents[2]
 
