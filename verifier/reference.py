@@ -116,6 +116,11 @@ class Reference:
             self._oracle = self._start()
         return self._oracle
 
+    @property
+    def was_read(self) -> bool:
+        """Whether results could be read from a worker's memory."""
+        return self._oracle is not None and self._oracle.was_read
+
     def _start(self, timeout_s: float | None = None) -> RemoteModule:
         module = start_worker(self.machine, self.task.limits, timeout_s=timeout_s)
         await_start(module)

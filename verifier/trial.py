@@ -85,7 +85,7 @@ class Trial:
         self.checked = 0
         """Timed calls whose results were compared."""
         copied, own = load_candidate(module, candidate, prepared)
-        module.must_be_read = reference.oracle.was_read
+        module.must_be_read = reference.was_read
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
         if self.weights == "state_dict":  # before its first call, as one loads a trained model
             self.prepared = reference.trained(prepared)
