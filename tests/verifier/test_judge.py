@@ -49,7 +49,7 @@ def evaluate(judge: Judge, body: str, before: str = "", backend: str = "torch") 
     assert reference.baseline(reference.prepare(reference.workloads()[0]), "eager")
     running = kit.children()
     result = judge.evaluate(kit.candidate(forward(body, before), backend), "fast")
-    assert kit.children() <= running
+    assert len(kit.children()) <= len(running)  # eager's worker is a new one each time
     assert result.reason
     assert len(result.reason) < 1500
     assert bool(result.speedup) is (result.status is Status.PASSED)
