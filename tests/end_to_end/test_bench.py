@@ -6,9 +6,8 @@ import json
 import signal
 import subprocess
 
-from tests.end_to_end.test_optimize import FAST, read_until
-
 from tests.cli.kit import TASK, Shell
+from tests.end_to_end.test_optimize import FAST, read_until
 
 BROKEN = TASK.replace("return [torch.randn(ROWS, COLS)]", "raise RuntimeError('broken input')")
 
