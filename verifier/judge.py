@@ -26,6 +26,7 @@ from kernelwright.verifier.build import build_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.environment import environment
 from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.integrity.advice import advice_flags
 from kernelwright.verifier.integrity.static import static_flags
 from kernelwright.verifier.levels import PLANS, Plan
 from kernelwright.verifier.reference import Reference
@@ -102,6 +103,8 @@ class Judge:
     ) -> Verdict:
         plan, done = PLANS[level], list[WorkloadResult]()
         read = tuple(static_flags(candidate.source, candidate.backend))
+        if plan.is_thorough:
+            read += tuple(advice_flags(candidate.source))
         try:
             with self._session(candidate, build) as session:
                 session.load(prepared)
