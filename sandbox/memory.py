@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+C_LIBRARY = ctypes.CDLL(None, use_errno=True)
+C_LIBRARY.process_vm_readv.restype = ctypes.c_ssize_t
+
 
 class _Vector(ctypes.Structure):
     _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
@@ -48,14 +51,12 @@ def _attempt(
 
 
 def _read(pid: int, address: int, target: memoryview) -> bool:
-    library = ctypes.CDLL(None, use_errno=True)
     done = 0
     while done < target.nbytes:
         buffer = (ctypes.c_char * (target.nbytes - done)).from_buffer(target[done:])
         local = _Vector(ctypes.addressof(buffer), len(buffer))
         remote = _Vector(address + done, len(buffer))
-        library.process_vm_readv.restype = ctypes.c_ssize_t
-        count = library.process_vm_readv(
+        count = C_LIBRARY.process_vm_readv(
             pid, ctypes.byref(local), 1, ctypes.byref(remote), 1, ctypes.c_ulong(0)
         )
         if count < 0 and ctypes.get_errno() in (errno.EPERM, errno.ENOSYS):
@@ -73,16 +74,15 @@ class Mapping(NamedTuple):
     end: int
     path: str
     """Empty for memory without a file."""
-    executable: bool
 
 
 def mappings(pid: int) -> list[Mapping]:
     """The mapped regions of a process; none when it is gone."""
     found = []
     for line in _lines(Path(f"/proc/{pid}/maps")):
-        span, access, _offset, _device, _inode, *path = line.split(maxsplit=5)
+        span, _access, _offset, _device, _inode, *path = line.split(maxsplit=5)
         start, _, end = span.partition("-")
-        found.append(Mapping(int(start, 16), int(end, 16), path[0] if path else "", "x" in access))
+        found.append(Mapping(int(start, 16), int(end, 16), path[0] if path else ""))
     return found
 
 

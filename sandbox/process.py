@@ -66,6 +66,7 @@ class ProcessWorker:
         (self.folder / "tmp").mkdir()
         for name, source in spec.files.items():
             shutil.copytree(source, self.folder / name, symlinks=True)
+        self._cores = spec.cores or sorted(os.sched_getaffinity(0))
         self.channel, far = socket.socketpair()
         with far, open(os.devnull) as nothing:
             output = self._stderr.fileno()
@@ -74,7 +75,6 @@ class ProcessWorker:
                 self._child = Child(zygote.start(self._order(spec), descriptors))
                 LIVE.add(self.pid)
         self._stopped: list[int] = []
-        self._cores = spec.cores or sorted(os.sched_getaffinity(0))
         self.foreign_cores: set[int] = set()
 
     @property
@@ -94,7 +94,7 @@ class ProcessWorker:
             argv=argv if spec.warm else sandbox_python(argv),
             env=self._environment(spec),
             folder=str(self.folder),
-            cores=spec.cores or sorted(os.sched_getaffinity(0)),
+            cores=self._cores,
             limits=limits,
             warm=spec.warm,
         )

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from kernelwright.sandbox.memory import thread_ids
+
 # Set in every worker, and so in what it starts.
 MARK = "KERNELWRIGHT_WORKER"
 ZYGOTE_FILE = b"zygote.py"
@@ -59,14 +61,8 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    except (FileNotFoundError, ProcessLookupError):
-        return found
-    for task in tasks:
-        found += map(int, _read(pid, f"task/{task.name}/children").split())
-    return found
+    lists = [_read(pid, f"task/{thread}/children") for thread in thread_ids(pid)]
+    return [int(child) for text in lists for child in text.split()]
 
 
 def _read(pid: int, name: str) -> bytes:

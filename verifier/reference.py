@@ -264,11 +264,6 @@ class Reference:
             module.compile(key, {})
         run_once(module, prepared, [prepared.like])
 
-    def live(self) -> Sequence[RemoteModule]:
-        """All workers that are running now."""
-        oracle = [self._oracle] if self._oracle else []
-        return [*oracle, *self._baselines.values()]
-
 
 @contextmanager
 def known_to_work() -> Iterator[None]:

@@ -6,10 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from kernelwright.sandbox.memory import thread_ids
-from kernelwright.schema import Candidate, Flag, Policy, ToleranceName, WorkloadResult
+from kernelwright.schema import Candidate, Flag, Policy, ToleranceName
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.integrity.engagement import (
@@ -36,13 +36,6 @@ from kernelwright.verifier.workers import await_start, start_worker
 WANTED_SAMPLES = 3 * LEAST_SAMPLES
 # What has to be shown is looked for longer than what is only told.
 SAMPLING_S: dict[Policy, float] = {"any": 0.4, "custom": 10.0}
-
-
-class Outcome(NamedTuple):
-    """What a session with right values measured, by workload."""
-
-    results: list[WorkloadResult]
-    measured: dict[str, Measured]
 
 
 class Session:

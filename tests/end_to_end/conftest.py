@@ -1,15 +1,5 @@
-"""Fixtures of the command-line tests."""
+"""Fixtures of the tests that optimize whole tasks."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from tests.cli.kit import Shell
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    """A private place to run commands in."""
-    return Shell(tmp_path)
+from tests.cli.conftest import shell as shell

@@ -117,7 +117,7 @@ def test_processor_time_settings_and_operators() -> None:
 
 def test_an_address_has_an_owner() -> None:
     def region(start: int, path: str) -> Mapping:
-        return Mapping(start, start + 10, path, True)
+        return Mapping(start, start + 10, path)
 
     regions = [
         region(0, "/tmp/kernelwright-x/build/softmax.so"),
