@@ -84,7 +84,8 @@ def measured(
             for share, count in ((0.0, same), *((share, slower) for share in SLOWDOWNS)):
                 text = candidate(task, subject, share)
                 found = [judge.evaluate(text, level) for _ in range(count)]
-                yield row(subject, share, found)
+                yield (made := row(subject, share, found))
+                print({name: made[name] for name in ("task", "us", "extra_work", "speedups")})
 
 
 def row(subject: Subject, share: float, found: list[Evaluation]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def thread_ids(pid: int) -> list[int]:
     return [int(task.name) for task in _tasks(pid)]
 
 
-def spread(pid: int, cores: Sequence[int]) -> set[int]:
+def spread(threads: Sequence[int], cores: Sequence[int]) -> set[int]:
     """Give each thread of a stopped process one CPU, in turn.
 
     Threads that wake up together may all be put on the CPU of whoever woke them. Two that meet at
@@ -112,7 +112,7 @@ def spread(pid: int, cores: Sequence[int]) -> set[int]:
         CPUs that a thread might have run on and that are not among `cores`.
     """
     foreign: set[int] = set()
-    for index, thread in enumerate(sorted(thread_ids(pid))):
+    for index, thread in enumerate(sorted(threads)):
         foreign |= cores_of(thread) - set(cores)
         others = cores[1:] or cores  # the first is left to the main thread
         set_cores(thread, [others[(index - 1) % len(others)] if index else cores[0]])

@@ -75,6 +75,7 @@ class ProcessWorker:
                 self._child = Child(zygote.start(self._order(spec), descriptors))
                 LIVE.add(self.pid)
         self._stopped: list[int] = []
+        self._threads: list[int] = []
         self.foreign_cores: set[int] = set()
 
     @property
@@ -118,7 +119,8 @@ class ProcessWorker:
         self._stopped = self.escaped()
         for pid in self._stopped:
             send(pid, signal.SIGSTOP)
-        self.foreign_cores |= spread(self.pid, self._cores)
+        self._threads = thread_ids(self.pid)
+        self.foreign_cores |= spread(self._threads, self._cores)
         if not stopped:
             message = f"the worker could not be stopped within {STOP_WAIT_S:.0f} s"
             raise UnstoppableError(message)
@@ -132,7 +134,7 @@ class ProcessWorker:
 
     def release(self) -> None:
         """See `WorkerProcess.release`."""
-        for thread in thread_ids(self.pid):
+        for thread in self._threads:  # others inherit it
             set_cores(thread, self._cores)
 
     def kill(self) -> None:

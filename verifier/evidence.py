@@ -1,8 +1,8 @@
 """Evidence for the profiler agent: where the time goes, and how far the roof is.
 
-Level `events`: times and a memory roof. Level `trace`: also operators by self time, by
-torch.profiler. The roof is an estimate: the fewest bytes that can be moved (every input, parameter
-and output once) over the copy bandwidth measured in the reference's worker.
+Level `trace`: times, a memory roof, and operators by self time, by torch's profiler. The roof is an
+estimate: the fewest bytes that can be moved (every input, parameter and output once) over the copy
+bandwidth measured in the reference's worker.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Roof(NamedTuple):
 
 
 def gather(
-    reference: Reference, prepared: Prepared, module: RemoteModule | None, timing: Timing
+    reference: Reference, prepared: Prepared, module: RemoteModule, timing: Timing
 ) -> Evidence:
-    """The evidence on a timed candidate; at level `events` without its worker."""
+    """The evidence on a timed candidate, whose worker is run once more."""
     roof = memory_roof(reference, prepared)
     fraction = roof.time_us / timing.median_us
     facts = [
@@ -45,12 +45,10 @@ def gather(
         f"at least {roof.bytes_moved / 1e6:.2f} MB must be moved per call; at the measured copy "
         f"bandwidth of {roof.bandwidth / 1e9:.1f} GB/s that takes {roof.time_us:.1f} us",
     ]
-    if module is not None:
-        rows = module.profile(prepared.workload.name, 0, PROFILED_CALLS)
-        facts += operator_facts(rows, PROFILED_CALLS * timing.median_us)
+    rows = module.profile(prepared.workload.name, 0, PROFILED_CALLS)
+    facts += operator_facts(rows, PROFILED_CALLS * timing.median_us)
     bound = bottleneck(timing.median_us, fraction)
-    level: Literal["trace", "events"] = "events" if module is None else "trace"
-    return Evidence(level=level, facts=tuple(facts), bound=bound, roof_fraction=fraction)
+    return Evidence(level="trace", facts=tuple(facts), bound=bound, roof_fraction=fraction)
 
 
 def memory_roof(reference: Reference, prepared: Prepared) -> Roof:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from kernelwright.backends.registry import open_backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import (
     Candidate,
     Evaluation,
-    Evidence,
-    Flag,
     Level,
     Policy,
     Speedup,
@@ -25,27 +21,10 @@ from kernelwright.schema import (
 from kernelwright.verifier.build import build_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.environment import environment
-from kernelwright.verifier.expected import Prepared
-from kernelwright.verifier.integrity.advice import advice_flags
-from kernelwright.verifier.integrity.static import static_flags
-from kernelwright.verifier.levels import PLANS, Plan
+from kernelwright.verifier.examination import Examination, Verdict
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.sanitizer.check import sanitizer_flags
-from kernelwright.verifier.session import Session
 from kernelwright.verifier.statistics import combine
-from kernelwright.verifier.timing import CANDIDATE, Measured, summarize
-from kernelwright.verifier.trial import Wrong, refused
 from kernelwright.verifier.workers import WORKER_VERSION
-
-
-class Verdict(NamedTuple):
-    """What the phases of an evaluation add up to."""
-
-    status: Status
-    reason: str
-    workloads: tuple[WorkloadResult, ...]
-    flags: tuple[Flag, ...]
-    evidence: Evidence | None = None
 
 
 class Judge:
@@ -95,79 +74,11 @@ class Judge:
         except WorkerFault as fault:
             verdict = Verdict(_build_status(fault), fault.reason, (), ())
         else:
-            verdict = self._judge(candidate, prepared, level, build.folder)
+            verdict = self._examination(candidate, level, build.folder).verdict(prepared)
         return self._evaluation(candidate, level, verdict, build_s, time.monotonic() - started)
 
-    def _judge(
-        self, candidate: Candidate, prepared: Sequence[Prepared], level: Level, build: Path
-    ) -> Verdict:
-        plan, done = PLANS[level], list[WorkloadResult]()
-        read = tuple(static_flags(candidate.source, candidate.backend))
-        if plan.is_thorough:
-            read += tuple(advice_flags(candidate.source))
-        try:
-            with self._session(candidate, build) as session:
-                session.load(prepared)
-                for trial in session.trials:
-                    done.append(trial.check(plan))
-                if level == "strict" and candidate.backend == "cpp":
-                    read += self._memory_flags(candidate)
-                measured = {key: [found] for key, found in session.time(plan).items()}
-                seen = session.inspect(self.policy, plan)
-                self._measure_again(candidate, prepared, plan, build, measured)
-                flags = (*session.flags, *seen, *read)
-                return self._passed(session, done, measured, flags, plan.is_thorough)
-        except WorkerFault as fault:
-            return Verdict(fault.status, fault.reason, tuple(done), read)
-        except Wrong as wrong:
-            more = [wrong.result] if wrong.result else []
-            return Verdict(wrong.status, wrong.reason, (*done, *more), (*wrong.flags, *read))
-
-    def _session(self, candidate: Candidate, build: Path) -> Session:
-        return Session(self.reference, self.tolerance, candidate, build)
-
-    def _memory_flags(self, candidate: Candidate) -> tuple[Flag, ...]:
-        """What the sanitizers say. Raises Wrong for an error in the candidate."""
-        flags = sanitizer_flags(candidate, self.reference)
-        for flag in flags:
-            if flag.severity == "refuse":
-                raise refused(flag.rule, flag.evidence)
-        return tuple(flags)
-
-    def _measure_again(
-        self,
-        candidate: Candidate,
-        prepared: Sequence[Prepared],
-        plan: Plan,
-        build: Path,
-        measured: dict[str, list[Measured]],
-    ) -> None:
-        """Time the candidate in more workers of its own: each has its luck with memory."""
-        for _ in range(1, plan.workers):
-            with self._session(candidate, build) as session:
-                session.load(prepared)
-                for key, found in session.time(plan).items():
-                    measured[key].append(found)
-
-    def _passed(
-        self,
-        session: Session,
-        results: list[WorkloadResult],
-        measured: dict[str, list[Measured]],
-        flags: tuple[Flag, ...],
-        is_thorough: bool,
-    ) -> Verdict:
-        evidence: Evidence | None = None
-        for index, trial in enumerate(session.trials):
-            if trial.key not in measured:
-                continue
-            summary = summarize(measured[trial.key], self.reference.seed)
-            seconds = summary.timing[CANDIDATE].median_us / 1e6
-            flags = (*summary.flags, *trial.physical_flags(seconds), *flags)
-            results[index] = trial.timed(results[index], summary)
-            evidence = evidence or trial.evidence(summary.timing[CANDIDATE], is_thorough)
-        reason = "values are right on every case"
-        return Verdict(Status.PASSED, reason, tuple(results), flags, evidence)
+    def _examination(self, candidate: Candidate, level: Level, build: Path) -> Examination:
+        return Examination(self.reference, candidate, build, level, self.tolerance, self.policy)
 
     def _evaluation(
         self,

@@ -38,11 +38,13 @@ class Plan(Record):
     budget_s: float
     """Timing of one workload ends after this, intervals as wide as they may be."""
     is_thorough: bool
-    """Also what takes some tenths of a second: samples of whose code runs, a profile."""
+    """Also what takes some tenths of a second: samples of whose code runs, advice on its text."""
+    notes_operators: bool
+    """torch's, of one call: some compiled modules do not survive that, or are compiled again."""
     workers: int
-    """How many workers the candidate is timed in; with several, torch's operators are noted."""
+    """How many workers the candidate is timed in, one after the other."""
     checks: int
-    """Timed calls whose results are compared afterwards, per workload; one a round."""
+    """Timed calls whose results are compared afterwards, per workload and worker."""
     checks_s: float
     """No more of them after this, but LEAST_CHECKS."""
 
@@ -61,6 +63,7 @@ PLANS: dict[Level, Plan] = {
         relative_width=0.06,
         budget_s=1.5,
         is_thorough=False,
+        notes_operators=False,
         workers=1,
         checks=8,
         checks_s=0.2,
@@ -85,12 +88,13 @@ PLANS: dict[Level, Plan] = {
         image_bytes=32 * 2**20,
         block_s=0.015,
         min_rounds=12,
-        max_rounds=20,
+        max_rounds=15,
         relative_width=0.03,
-        budget_s=4.0,
+        budget_s=2.0,
         is_thorough=True,
-        workers=1,
-        checks=16,
+        notes_operators=False,
+        workers=2,
+        checks=6,
         checks_s=0.5,
     ),
     "strict": Plan(
@@ -109,15 +113,16 @@ PLANS: dict[Level, Plan] = {
             (18, "extreme"),
         ),
         baselines=("eager", "compile"),
-        image_bytes=64 * 2**20,
+        image_bytes=32 * 2**20,
         block_s=0.020,
-        min_rounds=16,
-        max_rounds=80,
+        min_rounds=15,
+        max_rounds=15,
         relative_width=0.02,
-        budget_s=6.0,
+        budget_s=4.0,
         is_thorough=True,
-        workers=2,
-        checks=64,
+        notes_operators=True,
+        workers=4,
+        checks=24,
         checks_s=4.0,
     ),
 }

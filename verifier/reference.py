@@ -68,6 +68,9 @@ class Reference:
         self._flops: dict[str, int] = {}
         self._trained: dict[str, Prepared] = {}
         self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
+        self._spare: RemoteModule | None = None
+        self.calls_per_block: dict[tuple[str, str, float], int | None] = {}
+        """Of baselines: by workload, baseline and wanted seconds; None where there is none."""
         self._rotations: dict[tuple[str, int], Rotation] = {}
 
     def __enter__(self) -> Self:
@@ -81,6 +84,9 @@ class Reference:
         self._end_oracle()
         for baseline in list(self._baselines):
             self._end(baseline)
+        if self._spare is not None:
+            self._spare.process.kill()
+            self._spare = None
 
     def _end_oracle(self) -> None:
         if self._oracle is not None:
@@ -123,6 +129,11 @@ class Reference:
 
     def _start(self, timeout_s: float | None = None) -> RemoteModule:
         module = start_worker(self.machine, self.task.limits, timeout_s=timeout_s)
+        await_start(module)
+        return module
+
+    def _start_eager(self) -> RemoteModule:
+        module, self._spare = self._spare or self._start(), None
         await_start(module)
         return module
 
@@ -245,24 +256,28 @@ class Reference:
         return self._baselines[baseline] if self._loaded[key] else None
 
     def renew(self) -> None:
-        """Time the next candidate against an eager worker as new as its own.
+        """Time the next worker of a candidate beside a new one of eager's, which starts meanwhile.
 
         An older one has other memory, which is worth several percent in either direction.
         """
         if "eager" in self._baselines:
             self._end("eager")
+        if self._spare is None:
+            self._spare = start_worker(self.machine, self.task.limits)
 
     def _load(self, prepared: Prepared, baseline: Baseline) -> None:
         if baseline not in self._baselines:
-            timeout_s = COMPILE_TIMEOUT_S if baseline == "compile" else None
-            self._baselines[baseline] = self._start(timeout_s)
+            is_eager = baseline == "eager"
+            self._baselines[baseline] = (
+                self._start_eager() if is_eager else self._start(COMPILE_TIMEOUT_S)
+            )
         module, key = self._baselines[baseline], prepared.workload.name
         path = module.write(f"reference_{len(self._loaded)}.py", prepared.source)
         module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
         module.set_state(key, prepared.state)
         if baseline == "compile":
             module.compile(key, {})
-        run_once(module, prepared, [prepared.like])
+            run_once(module, prepared, [prepared.like])
 
 
 @contextmanager

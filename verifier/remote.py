@@ -197,6 +197,10 @@ class RemoteModule:
         """Free the results of the last run."""
         self._ask("drop", key)
 
+    def touch(self, nbytes: int) -> None:
+        """Give the worker's heap so many bytes of memory, before they are needed in a hurry."""
+        self._ask("touch", "", nbytes=nbytes)
+
     def result(self, key: str, ran: Ran, call: int, expect: list[Spec] | None = None) -> Values:
         """One result of the last run, as it lay in the worker's memory when that was stopped.
 

@@ -36,6 +36,8 @@ class Rotation:
         largest = max(prepared.like.nbytes, results, 1)
         slots = max(1, min(MAX_SLOTS, nbytes // largest))
         self.layout = plan_layout(prepared.like, slots)
+        self.nbytes = slots * largest
+        """Of the inputs or of the results of one image, whichever are more."""
         self._bank: dict[int, Image] = {}
 
     def image(self, number: int, oracle: RemoteModule) -> Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +13,7 @@ from kernelwright.schema import Candidate, Flag, Policy, ToleranceName
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.integrity.engagement import (
-    LEAST_SAMPLES,
+    ENOUGH_SAMPLES,
     Engagement,
     Owner,
     engagement_flags,
@@ -28,12 +28,11 @@ from kernelwright.verifier.integrity.runtime import (
 )
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.timing import Measured
-from kernelwright.verifier.trial import Trial, refused
+from kernelwright.verifier.timing import Timed
+from kernelwright.verifier.trial import Trial
 from kernelwright.verifier.values import specs
 from kernelwright.verifier.workers import await_start, start_worker
 
-WANTED_SAMPLES = 3 * LEAST_SAMPLES
 # What has to be shown is looked for longer than what is only told.
 SAMPLING_S: dict[Policy, float] = {"any": 0.4, "custom": 10.0}
 
@@ -70,14 +69,17 @@ class Session:
             trial = Trial(self.reference, self.tolerance, self.candidate, self.module, item)
             self.trials.append(trial)
 
-    def time(self, plan: Plan) -> dict[str, Measured]:
+    def calls_per_block(self, plan: Plan) -> dict[str, dict[str, int]]:
+        """By workload: how many calls fill a block, of the candidate and of each baseline."""
+        return {trial.key: trial.calls_per_block(plan) for trial in self._timed}
+
+    def time(self, plan: Plan, calls: Mapping[str, Mapping[str, int]]) -> dict[str, Timed]:
         """Time the workloads that are for it."""
-        self.reference.renew()
-        return {
-            trial.key: trial.time(plan)
-            for trial in self.trials
-            if trial.prepared.workload.role == "bench"
-        }
+        return {trial.key: trial.time(plan, calls[trial.key]) for trial in self._timed}
+
+    @property
+    def _timed(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.prepared.workload.role == "bench"]
 
     @property
     def flags(self) -> list[Flag]:
@@ -85,7 +87,7 @@ class Session:
         return [flag for trial in self.trials for flag in trial.flags]
 
     def inspect(self, policy: Policy, plan: Plan) -> list[Flag]:
-        """What can be seen of the candidate after it was timed. Raises Wrong where that refuses."""
+        """What can be seen of the candidate after it was timed."""
         process, machine = self.module.process, self.reference.machine
         flags = [
             *process_flags(process),
@@ -94,15 +96,12 @@ class Session:
             *setting_flags(self.settings, self.module.settings()),
             *file_flags(process),
         ]
-        timed = [trial for trial in self.trials if trial.prepared.workload.role == "bench"]
+        timed = self._timed
         if timed and (plan.is_thorough or policy == "custom"):
             found = self._engagement(timed[0], SAMPLING_S[policy])
             flags += engagement_flags(found, policy)
-        if timed and plan.workers > 1:
+        if timed and plan.notes_operators:
             flags += self._operator_flags(timed[0])
-        for flag in flags:
-            if flag.severity == "refuse":
-                raise refused(flag.rule, flag.evidence)
         return flags
 
     def _engagement(self, trial: Trial, limit_s: float) -> Engagement:
@@ -110,7 +109,7 @@ class Session:
         start = time.monotonic()
         while time.monotonic() - start < limit_s:
             total.update(trial.watched().samples)
-            if Engagement(total).computing >= WANTED_SAMPLES:
+            if Engagement(total).computing >= ENOUGH_SAMPLES:
                 break
         return Engagement(total)
 

@@ -13,13 +13,16 @@ from kernelwright.schema import Interval, Speedup
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 # Two workers with the same code lay out their memory differently, and one is faster for as long as
-# they live. Measured by benchmarks/verdict.py, part `fidelity`: the reference against itself.
-WORKERS_DIFFER = 1.01
+# they live: standard deviation of the logarithm of their ratio, and as how many workers' worth of
+# evidence that counts beside what an evaluation's own workers show. Measured: the reference against
+# itself, benchmarks/verdict.py, part `fidelity`.
+WORKERS_DIFFER, PRIOR_WORKERS = 0.015, 4
+NORMAL_95 = 1.96
 
 Samples = npt.NDArray[np.float64]
 
 
-def bootstrap_median(samples: Sequence[float], seed: int) -> tuple[float, Interval]:
+def bootstrap_median(samples: npt.ArrayLike, seed: int) -> tuple[float, Interval]:
     """Median and its percentile-bootstrap 95% interval (Efron 1979), in the samples' unit."""
     values = np.asarray(samples, dtype=np.float64)
     medians = resampled_medians(values, seed)
@@ -39,17 +42,33 @@ def percentile_interval(values: Samples) -> Interval:
     return float(low), float(high)
 
 
-def ratio_interval(baseline: Sequence[float], candidate: Sequence[float], seed: int) -> Speedup:
+def ratio_interval(baseline: npt.ArrayLike, candidate: npt.ArrayLike, seed: int) -> Speedup:
     """Speedup from paired blocks: the median of per-round ratios, so that drift cancels."""
     ratios = np.asarray(baseline, dtype=np.float64) / np.asarray(candidate, dtype=np.float64)
-    median, interval = bootstrap_median(ratios.tolist(), seed)
+    median, interval = bootstrap_median(ratios, seed)
     return Speedup(median=median, ci95=interval)
 
 
-def widened(speedup: Speedup) -> Speedup:
-    """The interval with what equal workers differ by, which no number of rounds brings down."""
-    low, high = speedup.ci95
-    return Speedup(median=speedup.median, ci95=(low / WORKERS_DIFFER, high * WORKERS_DIFFER))
+def across_workers(speedups: Sequence[Speedup]) -> Speedup:
+    """One speedup from several workers of a candidate: their median.
+
+    The interval adds two variances: what a worker's rounds differ by, and what workers differ by,
+    which no number of rounds brings down. The latter is a weighted mean of what was seen here and
+    what is known of equal workers (a scaled inverse chi-squared prior; Gelman et al. 2013, 2.6).
+    """
+    count = len(speedups)
+    logs = np.log([speedup.median for speedup in speedups])
+    center = float(np.median(logs))
+    squares = PRIOR_WORKERS * WORKERS_DIFFER**2 + float(np.sum((logs - logs.mean()) ** 2))
+    between = NORMAL_95**2 * squares / (PRIOR_WORKERS + count - 1)
+    lows, highs = np.log([speedup.ci95 for speedup in speedups]).T
+    below, above = (
+        math.sqrt((float(np.mean(within**2)) + between) / count)
+        for within in (logs - lows, highs - logs)
+    )
+    return Speedup(
+        median=math.exp(center), ci95=(math.exp(center - below), math.exp(center + above))
+    )
 
 
 def combine(speedups: Mapping[str, Speedup]) -> Speedup:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
+
+import numpy as np
 
 from kernelwright.schema import (
     Candidate,
@@ -17,6 +19,7 @@ from kernelwright.schema import (
     ToleranceName,
     WorkloadResult,
 )
+from kernelwright.verifier.bench import Pick, Side, calls_per_block, measure
 from kernelwright.verifier.build import load_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.comparison import Difference, compare
@@ -28,19 +31,20 @@ from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_fl
 from kernelwright.verifier.integrity.precision import precision_flags
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.integrity.runtime import cpu_flags
-from kernelwright.verifier.levels import LEAST_CHECKS, Plan
+from kernelwright.verifier.levels import LEAST_CHECKS, Baseline, Plan
 from kernelwright.verifier.reference import Case, Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
+from kernelwright.verifier.rounds import CANDIDATE
 from kernelwright.verifier.shared import Image, Trace, trace
-from kernelwright.verifier.timing import CANDIDATE, Measured, Pick, Side, Summary, measure
+from kernelwright.verifier.timing import Timed
 from kernelwright.verifier.values import Values, same_bits, same_tree
 
 Weights = Literal["state_dict", "seed", "none"]
 # Cases that are run together, in bytes of inputs; at least two.
 TOGETHER_BYTES = 256 * 2**20
 # Inputs of the calls during which somebody looks at whose code runs.
-WATCHED_BYTES, WATCHED_RESULT_BYTES, MAX_WATCHED_CALLS = 16 * 2**20, 256 * 2**20, 2000
+WATCHED_BYTES, WATCHED_RESULT_BYTES, WATCHED_S = 16 * 2**20, 256 * 2**20, 0.15
 
 
 class Wrong(Exception):
@@ -82,8 +86,8 @@ class Trial:
         self.prepared = prepared
         self.key = prepared.workload.name
         self.flags: list[Flag] = []
-        self.checked = 0
-        """Timed calls whose results were compared."""
+        self.call_s = 0.0
+        """Seconds of a call, once it was timed."""
         copied, own = load_candidate(module, candidate, prepared)
         module.must_be_read = reference.was_read
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
@@ -230,64 +234,80 @@ class Trial:
 
     # -- times ------------------------------------------------------------------------------------
 
-    def time(self, plan: Plan) -> Measured:
-        """Time against the plan's baselines, then look at results of timed calls."""
-        sides = {CANDIDATE: Side(self.module, self.key, is_baseline=False)}
-        for name in plan.baselines:
-            module = self.reference.baseline(self.prepared, name)
-            if module is not None:
-                sides[name] = Side(module, self.key, is_baseline=True)
-        self._rehearse(sides["eager"], plan)
+    def calls_per_block(self, plan: Plan) -> dict[str, int]:
+        """How many calls fill a block, of the candidate and of each baseline."""
+        found = {name: self._baseline_calls(name, plan) for name in plan.baselines}
+        own = calls_per_block(self.reference, self.prepared, self._side, plan)
+        return {CANDIDATE: own, **{name: calls for name, calls in found.items() if calls}}
+
+    def _baseline_calls(self, name: Baseline, plan: Plan) -> int | None:
+        """Found once a run; None where torch.compile can't have the reference."""
+        known, index = self.reference.calls_per_block, (self.key, name, plan.block_s)
+        if index not in known:
+            side = self._baselines([name]).get(name)
+            known[index] = side and calls_per_block(self.reference, self.prepared, side, plan)
+        return known[index]
+
+    @property
+    def _side(self) -> Side:
+        return Side(self.module, self.key, is_baseline=False)
+
+    def _baselines(self, names: Sequence[Baseline]) -> dict[str, Side]:
+        found = {name: self.reference.baseline(self.prepared, name) for name in names}
+        return {name: Side(module, self.key, True) for name, module in found.items() if module}
+
+    def time(self, plan: Plan, calls: Mapping[str, int]) -> Timed:
+        """Time against baselines, then look at results of timed calls.
+
+        Args:
+            calls: in a block, of the candidate and of each baseline.
+        """
+        sides = {CANDIDATE: self._side, **self._baselines(plan.baselines)}
         if self.prepared.nature.stateful:
             for side in sides.values():
                 side.module.set_state(self.key, self.prepared.state)
         before = self.module.process.cpu_seconds() or 0.0, self.module.running_s
-        measured = measure(self.reference, self.prepared, sides, plan)
+        measured = measure(self.reference, self.prepared, plan, sides, calls)
         used = (self.module.process.cpu_seconds() or 0.0) - before[0]
         running_s = self.module.running_s - before[1]
         for found in cpu_flags(used, running_s, len(self.reference.machine.cores)):
             raise refused(found.rule, found.evidence)
         self._check_trace(measured.trace)
-        self._check_picks(measured.picks, plan)
+        self.call_s = float(np.median(measured.rounds.per_call(CANDIDATE).judge))
+        checked = self._check_picks(measured.picks, plan)
         self._check_fresh()
-        return measured
-
-    def _rehearse(self, eager: Side, plan: Plan) -> None:
-        """Let the baseline go through what the candidate did: what memory a process gets for its
-        results depends on what it had before, and is worth several percent."""
-        cases = [self.reference.case(self.prepared, *case) for case in plan.cases]
-        eager.module.set_state(self.key, self.prepared.state)
-        for group in self._groups(cases):
-            image = self.prepared.image([case.inputs for case in group])
-            eager.module.stage(self.key, image.layout)
-            eager.run(image, list(range(len(group))), None, poison=True)
+        return Timed(measured.rounds, measured.flags, checked)
 
     def watched(self) -> Engagement:
-        """Run once more over the rotating inputs, and look at whose code is running."""
+        """Run on over the rotating inputs, once it was timed, and look at whose code is running."""
         rotation = self.reference.rotation(self.prepared, WATCHED_BYTES)
         self.module.stage(self.key, rotation.layout)
         self.reference.image(rotation, 0).write(self.module.process.shared)
-        # Long enough that this process gets a CPU before it is over.
-        calls = min(MAX_WATCHED_CALLS, max(1, WATCHED_RESULT_BYTES // max(1, self._result_bytes())))
+        fitting = WATCHED_RESULT_BYTES // max(1, self._result_bytes())
+        calls = max(1, min(fitting, round(WATCHED_S / self.call_s)))
         slots = [call % rotation.layout.slots for call in range(calls)]
         return self.module.watched_run(self.key, slots, rotation.call_seeds(0, slots))
 
     def _result_bytes(self) -> int:
         return sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in self.prepared.specs)
 
-    def _check_picks(self, picks: list[Pick], plan: Plan) -> None:
-        """Results of timed calls, as they lay in memory when the clock had stopped."""
+    def _check_picks(self, picks: list[Pick], plan: Plan) -> int:
+        """Compare results of timed calls, as they lay in memory when the clock had stopped.
+
+        Returns:
+            How many were compared.
+        """
         if self.prepared.nature.remembers:
             evidence = "what the reference returns depends on its earlier calls"
             self.flags.append(flag("timed-calls-unchecked", evidence))
-            return
+            return 0
         start = time.monotonic()
-        for pick in picks[: plan.checks]:
-            if self.checked >= LEAST_CHECKS and time.monotonic() - start > plan.checks_s:
-                break
+        for number, pick in enumerate(picks[: plan.checks]):
+            if number >= LEAST_CHECKS and time.monotonic() - start > plan.checks_s:
+                return number
             expected = self.reference.expect(self.prepared, pick.inputs, pick.seed)
             self._compare_values(pick.result, expected.values, expected.golden, "a timed call")
-            self.checked += 1
+        return min(len(picks), plan.checks)
 
     def _check_fresh(self) -> None:
         """Once more on inputs that nobody has seen, its state set back."""
@@ -298,28 +318,17 @@ class Trial:
             )
 
     def physical_flags(self, seconds: float) -> list[Flag]:
-        """Whether the machine allows this time of a call. Raises Wrong where it does not."""
-        for found in memory_flags(self.reference.peaks, self._result_bytes(), seconds):
-            raise refused(found.rule, found.evidence)
-        flops = self.reference.flops(self.prepared)
-        return list(arithmetic_flags(self.reference.peaks, flops, seconds))
+        """Whether the machine allows this time of a call."""
+        peaks, flops = self.reference.peaks, self.reference.flops(self.prepared)
+        return [
+            *memory_flags(peaks, self._result_bytes(), seconds),
+            *arithmetic_flags(peaks, flops, seconds),
+        ]
 
-    def timed(self, result: WorkloadResult, summary: Summary) -> WorkloadResult:
-        """The result with its times."""
-        assert result.correctness is not None
-        correctness = result.correctness.model_copy(update={"timed_calls_checked": self.checked})
-        update = {
-            "correctness": correctness,
-            "timing": summary.timing,
-            "speedup": summary.speedup,
-        }
-        return result.model_copy(update=update)
-
-    def evidence(self, timing: Timing, is_thorough: bool) -> Evidence | None:
+    def evidence(self, timing: Timing) -> Evidence | None:
         """Where the time of the timed candidate goes; None where it can't be profiled."""
-        module = self.module if is_thorough else None  # the profiler takes most of a second
         try:
-            return gather(self.reference, self.prepared, module, timing)
+            return gather(self.reference, self.prepared, self.module, timing)
         except WorkerFault:
             return None
 

@@ -12,6 +12,7 @@ from kernelwright.sandbox import memory
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Evidence, Status, Task
 from kernelwright.verifier import results
+from kernelwright.verifier.bench import Side
 from kernelwright.verifier.channel import Spec
 from kernelwright.verifier.comparison import compare
 from kernelwright.verifier.evidence import operator_facts
@@ -20,7 +21,6 @@ from kernelwright.verifier.levels import PLANS, Distribution
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case, Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran
-from kernelwright.verifier.timing import Side
 from kernelwright.verifier.trial import Trial, Wrong
 from kernelwright.verifier.values import Values
 from kernelwright.verifier.workers import Machine

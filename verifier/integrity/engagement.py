@@ -25,7 +25,7 @@ Owner = Literal["candidate", "library", "compiler", "waiting", "neutral"]
 
 # Between two samples, seconds; drawn anew each time, so that nobody can be elsewhere by then.
 PAUSE_S = (0.0002, 0.001)
-LEAST_SAMPLES = 40
+LEAST_SAMPLES, ENOUGH_SAMPLES = 40, 80
 # Policy `custom`: at least half of the computing samples must lie in code of the candidate.
 LEAST_CUSTOM = 0.5
 # Two standard deviations: what is refused is refused for less than half, not for bad luck.
@@ -71,14 +71,14 @@ def _owner_of(path: str, folder: str) -> Owner:
 
 
 def sample(process: WorkerProcess, finished: Callable[[], bool]) -> Engagement:
-    """Let a worker run, stop and look at random moments, until it has `finished`.
+    """Let a worker run, stop and look at random moments, until it has `finished` or that is enough.
 
     It is left stopped.
     """
     found: Counter[Owner] = Counter()
     chance = random.SystemRandom()
     folder = str(process.folder)
-    while not finished():
+    while not finished() and Engagement(found).computing < ENOUGH_SAMPLES:
         process.thaw()
         time.sleep(chance.uniform(*PAUSE_S))
         process.freeze()

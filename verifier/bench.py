@@ -1,0 +1,246 @@
+"""The timing of one candidate in one worker: inputs nobody has seen, results looked at afterwards.
+
+Workers stand still except while they run what they were asked to. For a block the judge writes new
+inputs into the stopped worker's memory, starts its clock, lets the worker run `n` calls, stops it,
+and ends the clock when every thread stands still. Results are read from the stopped worker's
+memory, for calls that the judge picks by then. So whatever the results needed was done between the
+two ends of the clock, by whatever code.
+
+The sides take turns in random order, and some blocks have half as many calls. Where results lie is
+worth several percent and depends on what a process did before: so all workers are new, and all do
+the same.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+
+from kernelwright.errors import InfrastructureError
+from kernelwright.schema import BUSY_MACHINE, Flag
+from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.integrity.rules import flag
+from kernelwright.verifier.levels import Plan
+from kernelwright.verifier.load import LoadMeter
+from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.results import Ran
+from kernelwright.verifier.rounds import CANDIDATE, Rounds
+from kernelwright.verifier.shared import Image, Trace, trace
+from kernelwright.verifier.values import Values
+
+# The first runs of a size touch new memory and may find threads on one CPU; the fastest counts.
+CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
+ENOUGH = 1.25
+# A new worker's first blocks touch new memory and start its threads.
+WARM_UP_BLOCKS = 2
+# Results and what a call needs for itself, in times of an image's inputs or results.
+HEAP_PER_IMAGE = 3
+# Share of rounds in blocks of half as many calls.
+HALVED = 0.25
+# Rounds between two looks at who else used the cores, and at the intervals.
+WINDOW_ROUNDS = 4
+# Fewer tell nothing, however long a call takes.
+LEAST_ROUNDS = 8
+# Cores' worth of others' CPU time from which a window is set aside. The counters tick in 10 ms.
+BUSY_CORES = 0.25
+# A busy machine is waited for this many times as long as the plan's budget.
+PATIENCE = 3
+
+
+class Side(NamedTuple):
+    """One of the things being timed."""
+
+    module: RemoteModule
+    key: str
+    is_baseline: bool
+
+    def run(self, image: Image, slots: list[int], seeds: list[int] | None) -> Ran:
+        """See `RemoteModule.run`; a baseline that fails here is not the candidate's fault."""
+        try:
+            self.module.drop(self.key)
+            image.write(self.module.process.shared, len(slots))
+            return self.module.run(self.key, slots, seeds)
+        except WorkerFault as fault:
+            if not self.is_baseline:
+                raise
+            message = f"a baseline failed while it was timed: {fault.reason}"
+            raise InfrastructureError(message) from fault
+
+
+class Pick(NamedTuple):
+    """A timed call of the candidate that the judge looks at: its inputs and its result."""
+
+    inputs: Values
+    seed: int
+    result: Values
+
+
+class Measured(NamedTuple):
+    """What was measured of one workload in one worker."""
+
+    rounds: Rounds
+    flags: tuple[Flag, ...]
+    """About the machine."""
+    picks: list[Pick]
+    trace: Trace
+    """What the candidate's last block left in the shared memory."""
+
+
+@contextmanager
+def quietly(core: int) -> Iterator[None]:
+    """Keep this process out of the workers' way.
+
+    This thread shares a CPU with the main thread of the worker, of which one always waits for the
+    other; elsewhere it would wait behind OpenMP threads that spin. Its own must not spin either.
+    """
+    cores, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    os.sched_setaffinity(0, [core])
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        os.sched_setaffinity(0, cores)
+
+
+def calls_per_block(reference: Reference, prepared: Prepared, side: Side, plan: Plan) -> int:
+    """How many calls fill a block; a power of two, so that equal candidates get the same."""
+    bench = Bench(reference, prepared, plan, {})
+    side.module.stage(side.key, bench.rotation.layout)
+    with quietly(reference.machine.cores[0]):
+        return bench.calls_per_block(side)
+
+
+def measure(
+    reference: Reference,
+    prepared: Prepared,
+    plan: Plan,
+    sides: Mapping[str, Side],
+    calls: Mapping[str, int],
+) -> Measured:
+    """Time `candidate` against the other sides on one workload.
+
+    Args:
+        sides: `candidate`, `eager`, and `compile` where the plan asks for it.
+        calls: of each in a block.
+    """
+    bench = Bench(reference, prepared, plan, sides)
+    with quietly(reference.machine.cores[0]):
+        bench.warm_up(calls)
+        rounds, busy = _rounds(bench, calls)
+    return Measured(rounds, busy, bench.picks, bench.left)
+
+
+class Bench:
+    """The timing of one workload as it goes on."""
+
+    def __init__(
+        self, reference: Reference, prepared: Prepared, plan: Plan, sides: Mapping[str, Side]
+    ) -> None:
+        self.reference = reference
+        self.prepared = prepared
+        self.plan = plan
+        self.rotation = reference.rotation(prepared, plan.image_bytes)
+        self.sides = sides
+        self.chance = random.SystemRandom()
+        self.number = 0
+        """Of the image in use; each is used for one round."""
+        self.picks: list[Pick] = []
+        self.left = Trace(False, ())
+
+    def image(self) -> Image:
+        """The inputs of this round."""
+        return self.reference.image(self.rotation, self.number)
+
+    def calls_per_block(self, side: Side) -> int:
+        """Calls that fill a block, found with growing ones."""
+        slots, calls = self.rotation.layout.slots, 1
+        for _ in range(MAX_CALIBRATIONS):
+            runs = [self._block(side, self.image(), calls)[1] for _ in range(CALIBRATION_RUNS)]
+            seconds = min(ran.seconds for ran in runs)
+            wanted = calls * self.plan.block_s / seconds
+            before, calls = calls, max(1, min(slots, 2 ** round(math.log2(wanted))))
+            if calls <= before * ENOUGH:
+                break
+        return calls
+
+    def warm_up(self, calls: Mapping[str, int]) -> None:
+        """Give all sides their inputs and the same short history."""
+        for name, side in self.chance.sample(list(self.sides.items()), len(self.sides)):
+            side.module.stage(side.key, self.rotation.layout)
+            side.module.touch(HEAP_PER_IMAGE * self.rotation.nbytes)
+            for _ in range(WARM_UP_BLOCKS):
+                self._block(side, self.image(), calls[name])
+
+    def window(self, calls: Mapping[str, int], rounds: int = WINDOW_ROUNDS) -> Rounds:
+        """A few rounds, each with every side once, in random order."""
+        found, order = Rounds(calls), list(self.sides)
+        for _ in range(rounds):
+            self.number += 1
+            image, halved = self.image(), self.chance.random() < HALVED
+            self.chance.shuffle(order)
+            for name in order:
+                slots, ran = self._block(self.sides[name], image, found.calls_in(name, halved))
+                found.judge[name].append(ran.seconds)
+                found.worker[name].append(ran.worker_seconds)
+                if name == CANDIDATE:
+                    self._look(image, slots, ran)
+                    last = slots
+            found.halved.append(halved)
+        self._check_left(image, last)
+        return found
+
+    def _block(self, side: Side, image: Image, calls: int) -> tuple[list[int], Ran]:
+        slots = list(range(calls))
+        self.chance.shuffle(slots)
+        return slots, side.run(image, slots, self.rotation.call_seeds(self.number, slots))
+
+    def _look(self, image: Image, slots: list[int], ran: Ran) -> None:
+        """Take the result of one call out of the stopped worker, and see what it wrote to."""
+        call = self.chance.randrange(len(slots))
+        side, slot = self.sides[CANDIDATE], slots[call]
+        result = side.module.result(side.key, ran, call, self.prepared.specs)
+        inputs = image.sets[slot].mapped(lambda tensor: tensor.clone())
+        seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
+        self.picks.append(Pick(inputs, seeds[0], result))
+
+    def _check_left(self, image: Image, slots: list[int]) -> None:
+        """See what else than results the candidate's last block wrote."""
+        after = Image(image.layout)
+        after.read(self.sides[CANDIDATE].module.process.shared, image.end(len(slots)))
+        self.left = trace(image, after, slots)
+
+
+def _rounds(bench: Bench, calls: Mapping[str, int]) -> tuple[Rounds, tuple[Flag, ...]]:
+    """Rounds on a quiet machine; those on a busy one only where there are too few others."""
+    plan, seed = bench.plan, bench.reference.seed
+    quiet, busy = Rounds(calls), Rounds(calls)
+    modules = [bench.reference.oracle, *(side.module for side in bench.sides.values())]
+    cores = bench.reference.machine.cores
+    start = time.monotonic()
+    while len(quiet) < plan.max_rounds:
+        meter = LoadMeter([module.process for module in modules], cores)
+        window = bench.window(calls)
+        external = meter.external_cores() or 0.0
+        (quiet if external < BUSY_CORES else busy).extend(window)
+        spent = time.monotonic() - start
+        if len(quiet) >= LEAST_ROUNDS and spent > plan.budget_s:
+            break
+        if len(quiet) >= plan.min_rounds and quiet.are_narrow(plan.relative_width, seed):
+            break
+        if spent > plan.budget_s * PATIENCE and len(quiet) + len(busy) >= LEAST_ROUNDS:
+            break
+    if len(quiet) >= LEAST_ROUNDS:
+        return quiet, ()
+    evidence = f"others used these cores in {len(busy)} of {len(quiet) + len(busy)} rounds"
+    quiet.extend(busy)
+    return quiet, (flag(BUSY_MACHINE, evidence),)

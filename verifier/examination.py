@@ -1,0 +1,157 @@
+"""One candidate at one level: values in one worker, times in others, and the verdict on both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from kernelwright.schema import (
+    Candidate,
+    Evidence,
+    Flag,
+    Level,
+    Policy,
+    Status,
+    ToleranceName,
+    WorkloadResult,
+)
+from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.integrity.advice import advice_flags
+from kernelwright.verifier.integrity.static import static_flags
+from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.rounds import CANDIDATE
+from kernelwright.verifier.sanitizer.check import sanitizer_flags
+from kernelwright.verifier.session import Session
+from kernelwright.verifier.timing import Summary, Timed, summarize
+from kernelwright.verifier.trial import Wrong, refused
+
+
+class Verdict(NamedTuple):
+    """What the phases of an evaluation add up to."""
+
+    status: Status
+    reason: str
+    workloads: tuple[WorkloadResult, ...]
+    flags: tuple[Flag, ...]
+    evidence: Evidence | None = None
+
+
+class Examination:
+    """What happens to a candidate that was built; for one use.
+
+    Args:
+        build: folder of the finished build.
+        policy: who may do the work.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        candidate: Candidate,
+        build: Path,
+        level: Level,
+        tolerance: ToleranceName,
+        policy: Policy,
+    ) -> None:
+        self.reference = reference
+        self.candidate = candidate
+        self.build = build
+        self.plan = PLANS[level]
+        self.tolerance = tolerance
+        self.policy = policy
+        self.must_be_clean = level == "strict" and candidate.backend == "cpp"
+        self.done: list[WorkloadResult] = []
+        self.flags = static_flags(candidate.source, candidate.backend)
+
+    def verdict(self, prepared: Sequence[Prepared]) -> Verdict:
+        """Compare values on all workloads, then time those that are for it."""
+        try:
+            # The second stands ready meanwhile. Only new workers are timed, because what one did
+            # before changes how fast it is.
+            self.reference.renew()
+            with self._session() as session, self._session() as new:
+                self._check(session, prepared)
+                timed = self._time(session, new, prepared)
+                evidence = self._sum_up(session, timed)
+        except WorkerFault as fault:
+            return self._verdict(fault.status, fault.reason)
+        except Wrong as wrong:
+            self.done += [wrong.result] if wrong.result else []
+            self.flags[:0] = wrong.flags
+            return self._verdict(wrong.status, wrong.reason)
+        return self._verdict(Status.PASSED, "values are right on every case", evidence)
+
+    def _verdict(self, status: Status, reason: str, evidence: Evidence | None = None) -> Verdict:
+        flags = tuple(dict.fromkeys(self.flags))
+        return Verdict(status, reason, tuple(self.done), flags, evidence)
+
+    def _session(self) -> Session:
+        return Session(self.reference, self.tolerance, self.candidate, self.build)
+
+    def _check(self, session: Session, prepared: Sequence[Prepared]) -> None:
+        with ThreadPoolExecutor(1) as pool:  # it has a process of its own
+            advice = (
+                pool.submit(advice_flags, self.candidate.source) if self.plan.is_thorough else None
+            )
+            session.load(prepared)
+            for trial in session.trials:
+                self.done.append(trial.check(self.plan))
+            self.flags += advice.result() if advice else []
+        if self.must_be_clean:
+            self._note(sanitizer_flags(self.candidate, self.reference))
+
+    def _note(self, flags: Sequence[Flag]) -> None:
+        """Add flags. Raises Wrong where one refuses."""
+        for flag in flags:
+            if flag.severity == "refuse":
+                raise refused(flag.rule, flag.evidence)
+        self.flags += flags
+
+    def _time(
+        self, checked: Session, new: Session, prepared: Sequence[Prepared]
+    ) -> dict[str, list[Timed]]:
+        """Time in the new worker, then in others: each has its luck with memory. By workload."""
+        bench = [item for item in prepared if item.workload.role == "bench"]
+        calls = checked.calls_per_block(self.plan)
+        found: dict[str, list[Timed]] = {item.workload.name: [] for item in bench}
+        for number in range(self.plan.workers if bench else 0):
+            with new if number == 0 else self._session() as session:
+                self.reference.renew()
+                session.load(bench)
+                for key, timed in session.time(self.plan, calls).items():
+                    found[key].append(timed)
+                if number == 0:
+                    self._note(session.inspect(self.policy, self.plan))
+                self._note(session.flags)
+        return found
+
+    def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
+        """Add the times to the results; returns evidence on the first workload that was timed."""
+        self._note(session.flags)
+        evidence: Evidence | None = None
+        for index, trial in enumerate(session.trials):
+            if trial.key not in timed:
+                continue
+            summary = summarize(timed[trial.key], self.reference.seed)
+            timing = summary.timing[CANDIDATE]
+            self._note([*summary.flags, *trial.physical_flags(timing.median_us / 1e6)])
+            self.done[index] = with_times(self.done[index], summary)
+            evidence = evidence or trial.evidence(timing)
+        return evidence
+
+
+def with_times(result: WorkloadResult, summary: Summary) -> WorkloadResult:
+    """The result with its times."""
+    assert result.correctness is not None
+    checked = {"timed_calls_checked": summary.checked}
+    correctness = result.correctness.model_copy(update=checked)
+    update = {
+        "correctness": correctness,
+        "timing": summary.timing,
+        "speedup": summary.speedup,
+    }
+    return result.model_copy(update=update)

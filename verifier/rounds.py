@@ -1,0 +1,84 @@
+"""Blocks of calls as they were timed, by round, and what they say about seconds per call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kernelwright.schema import Speedup
+from kernelwright.verifier.statistics import ratio_interval
+
+CANDIDATE, EAGER = "candidate", "eager"
+
+Seconds = npt.NDArray[np.float64]
+
+
+class PerCall(NamedTuple):
+    """Seconds per call of one side, by round."""
+
+    judge: Seconds
+    worker: Seconds
+
+
+class Rounds:
+    """Seconds of every side's block in each round, on the judge's and on the worker's clock.
+
+    Args:
+        calls: of each side in a full block.
+    """
+
+    def __init__(self, calls: Mapping[str, int]) -> None:
+        self.calls = dict(calls)
+        self.judge: dict[str, list[float]] = {name: [] for name in calls}
+        self.worker: dict[str, list[float]] = {name: [] for name in calls}
+        self.halved: list[bool] = []
+
+    def __len__(self) -> int:
+        return len(self.halved)
+
+    def extend(self, other: Rounds) -> None:
+        """Add the rounds of another with the same numbers of calls."""
+        self.halved += other.halved
+        for name in self.judge:
+            self.judge[name] += other.judge[name]
+            self.worker[name] += other.worker[name]
+
+    def calls_in(self, name: str, halved: bool) -> int:
+        """Calls of a side in a block."""
+        return math.ceil(self.calls[name] / 2) if halved else self.calls[name]
+
+    @property
+    def overhead_s(self) -> float:
+        """The constant part of a round trip: waking a worker up, its answer, bringing it to a halt.
+
+        What the judge's clock saw of eager's blocks and eager's own clock did not; of the
+        reference's worker, so that a candidate can't stretch it.
+        """
+        rest = np.asarray(self.judge[EAGER]) - np.asarray(self.worker[EAGER])
+        return max(0.0, float(np.median(rest)))
+
+    def per_call(self, name: str) -> PerCall:
+        """Seconds per call without the constant part of a round trip."""
+        calls = np.asarray([self.calls_in(name, halved) for halved in self.halved])
+        seconds = np.asarray(self.judge[name])
+        # Never most of a block: an overhead found too large must not make anyone fast.
+        net = np.maximum(seconds - self.overhead_s, seconds / 2)
+        return PerCall(net / calls, np.asarray(self.worker[name]) / calls)
+
+    def speedups(self, seed: int) -> dict[str, Speedup]:
+        """Of the candidate over each baseline, with what the rounds differ by."""
+        own = self.per_call(CANDIDATE).judge
+        return {
+            name: ratio_interval(self.per_call(name).judge, own, seed)
+            for name in self.calls
+            if name != CANDIDATE
+        }
+
+    def are_narrow(self, relative_width: float, seed: int) -> bool:
+        """Whether every speedup's interval is narrower than this share of it."""
+        found = self.speedups(seed).values()
+        return all((s.ci95[1] - s.ci95[0]) / s.median < relative_width for s in found)
