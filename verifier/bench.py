@@ -125,13 +125,13 @@ def measure(
     prepared: Prepared,
     plan: Plan,
     sides: Mapping[str, Side],
-    calls: Mapping[str, int],
+    calls: int,
 ) -> Measured:
     """Time `candidate` against the other sides on one workload.
 
     Args:
         sides: `candidate`, `eager`, and `compile` where the plan asks for it.
-        calls: of each in a block.
+        calls: in a block.
     """
     bench = Bench(reference, prepared, plan, sides)
     with quietly(reference.machine.cores[0]):
@@ -173,23 +173,23 @@ class Bench:
                 break
         return calls
 
-    def warm_up(self, calls: Mapping[str, int]) -> None:
+    def warm_up(self, calls: int) -> None:
         """Give all sides their inputs and the same short history."""
-        for name, side in self.chance.sample(list(self.sides.items()), len(self.sides)):
+        for side in self.chance.sample(list(self.sides.values()), len(self.sides)):
             side.module.stage(side.key, self.rotation.layout)
             side.module.touch(HEAP_PER_IMAGE * self.rotation.nbytes)
             for _ in range(WARM_UP_BLOCKS):
-                self._block(side, self.image(), calls[name])
+                self._block(side, self.image(), calls)
 
-    def window(self, calls: Mapping[str, int], rounds: int = WINDOW_ROUNDS) -> Rounds:
+    def window(self, calls: int, rounds: int = WINDOW_ROUNDS) -> Rounds:
         """A few rounds, each with every side once, in random order."""
-        found, order = Rounds(calls), list(self.sides)
+        found, order = Rounds(self.sides, calls), list(self.sides)
         for _ in range(rounds):
             self.number += 1
             image, halved = self.image(), self.chance.random() < HALVED
             self.chance.shuffle(order)
             for name in order:
-                slots, ran = self._block(self.sides[name], image, found.calls_in(name, halved))
+                slots, ran = self._block(self.sides[name], image, found.calls_in(halved))
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE:
@@ -220,10 +220,10 @@ class Bench:
         self.left = trace(image, after, slots)
 
 
-def _rounds(bench: Bench, calls: Mapping[str, int]) -> tuple[Rounds, tuple[Flag, ...]]:
+def _rounds(bench: Bench, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
     """Rounds on a quiet machine; those on a busy one only where there are too few others."""
     plan, seed = bench.plan, bench.reference.seed
-    quiet, busy = Rounds(calls), Rounds(calls)
+    quiet, busy = Rounds(bench.sides, calls), Rounds(bench.sides, calls)
     modules = [bench.reference.oracle, *(side.module for side in bench.sides.values())]
     cores = bench.reference.machine.cores
     start = time.monotonic()

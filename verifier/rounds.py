@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,28 +28,29 @@ class Rounds:
     """Seconds of every side's block in each round, on the judge's and on the worker's clock.
 
     Args:
-        calls: of each side in a full block.
+        sides: their names.
+        calls: in a full block, the same for all: so their data take the same room in caches.
     """
 
-    def __init__(self, calls: Mapping[str, int]) -> None:
-        self.calls = dict(calls)
-        self.judge: dict[str, list[float]] = {name: [] for name in calls}
-        self.worker: dict[str, list[float]] = {name: [] for name in calls}
+    def __init__(self, sides: Iterable[str], calls: int) -> None:
+        self.calls = calls
+        self.judge: dict[str, list[float]] = {name: [] for name in sides}
+        self.worker: dict[str, list[float]] = {name: [] for name in self.judge}
         self.halved: list[bool] = []
 
     def __len__(self) -> int:
         return len(self.halved)
 
     def extend(self, other: Rounds) -> None:
-        """Add the rounds of another with the same numbers of calls."""
+        """Add the rounds of another with the same number of calls."""
         self.halved += other.halved
         for name in self.judge:
             self.judge[name] += other.judge[name]
             self.worker[name] += other.worker[name]
 
-    def calls_in(self, name: str, halved: bool) -> int:
-        """Calls of a side in a block."""
-        return math.ceil(self.calls[name] / 2) if halved else self.calls[name]
+    def calls_in(self, halved: bool) -> int:
+        """Calls in a block."""
+        return math.ceil(self.calls / 2) if halved else self.calls
 
     @property
     def overhead_s(self) -> float:
@@ -63,7 +64,7 @@ class Rounds:
 
     def per_call(self, name: str) -> PerCall:
         """Seconds per call without the constant part of a round trip."""
-        calls = np.asarray([self.calls_in(name, halved) for halved in self.halved])
+        calls = np.asarray([self.calls_in(halved) for halved in self.halved])
         seconds = np.asarray(self.judge[name])
         # Never most of a block: an overhead found too large must not make anyone fast.
         net = np.maximum(seconds - self.overhead_s, seconds / 2)
@@ -74,7 +75,7 @@ class Rounds:
         own = self.per_call(CANDIDATE).judge
         return {
             name: ratio_interval(self.per_call(name).judge, own, seed)
-            for name in self.calls
+            for name in self.judge
             if name != CANDIDATE
         }
 

@@ -69,11 +69,11 @@ class Session:
             trial = Trial(self.reference, self.tolerance, self.candidate, self.module, item)
             self.trials.append(trial)
 
-    def calls_per_block(self, plan: Plan) -> dict[str, dict[str, int]]:
-        """By workload: how many calls fill a block, of the candidate and of each baseline."""
+    def calls_per_block(self, plan: Plan) -> dict[str, int]:
+        """How many calls fill a block, by workload."""
         return {trial.key: trial.calls_per_block(plan) for trial in self._timed}
 
-    def time(self, plan: Plan, calls: Mapping[str, Mapping[str, int]]) -> dict[str, Timed]:
+    def time(self, plan: Plan, calls: Mapping[str, int]) -> dict[str, Timed]:
         """Time the workloads that are for it."""
         return {trial.key: trial.time(plan, calls[trial.key]) for trial in self._timed}
 

@@ -51,7 +51,7 @@ class Summary(NamedTuple):
 def summarize(measured: Sequence[Timed], seed: int) -> Summary:
     """Times, speedups and flags of one workload, from one worker or from several."""
     rounds = [one.rounds for one in measured]
-    timing = {name: _timing(rounds, name, seed) for name in rounds[0].calls}
+    timing = {name: _timing(rounds, name, seed) for name in rounds[0].judge}
     about_machine = [flag for one in measured for flag in one.flags][:1]
     flags = [*about_machine, *_noise_flags(timing)]
     speedups = [one.speedups(seed) for one in rounds]
@@ -70,7 +70,7 @@ def _timing(rounds: Sequence[Rounds], name: str, seed: int) -> Timing:
         ci95_us=interval,
         samples_us=tuple(round(float(value), 4) for value in judge),
         worker_median_us=float(np.median(worker)),
-        calls_per_block=rounds[0].calls[name],
+        calls_per_block=rounds[0].calls,
         method=METHOD,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -43,7 +43,9 @@ from kernelwright.verifier.values import Values, same_bits, same_tree
 Weights = Literal["state_dict", "seed", "none"]
 # Cases that are run together, in bytes of inputs; at least two.
 TOGETHER_BYTES = 256 * 2**20
-# Inputs of the calls during which somebody looks at whose code runs.
+# Block of the slowest side, in times of what the plan wants.
+LONGEST_BLOCK = 8
+# Calls during which somebody looks at whose code runs.
 WATCHED_BYTES, WATCHED_RESULT_BYTES, WATCHED_S = 16 * 2**20, 256 * 2**20, 0.15
 
 
@@ -234,11 +236,12 @@ class Trial:
 
     # -- times ------------------------------------------------------------------------------------
 
-    def calls_per_block(self, plan: Plan) -> dict[str, int]:
-        """How many calls fill a block, of the candidate and of each baseline."""
-        found = {name: self._baseline_calls(name, plan) for name in plan.baselines}
+    def calls_per_block(self, plan: Plan) -> int:
+        """How many calls fill a block: of the fastest side, but not too many for the slowest."""
+        found = [self._baseline_calls(name, plan) for name in plan.baselines]
         own = calls_per_block(self.reference, self.prepared, self._side, plan)
-        return {CANDIDATE: own, **{name: calls for name, calls in found.items() if calls}}
+        calls = [own, *(count for count in found if count is not None)]
+        return min(max(calls), LONGEST_BLOCK * min(calls))
 
     def _baseline_calls(self, name: Baseline, plan: Plan) -> int | None:
         """Found once a run; None where torch.compile can't have the reference."""
@@ -256,11 +259,11 @@ class Trial:
         found = {name: self.reference.baseline(self.prepared, name) for name in names}
         return {name: Side(module, self.key, True) for name, module in found.items() if module}
 
-    def time(self, plan: Plan, calls: Mapping[str, int]) -> Timed:
+    def time(self, plan: Plan, calls: int) -> Timed:
         """Time against baselines, then look at results of timed calls.
 
         Args:
-            calls: in a block, of the candidate and of each baseline.
+            calls: in a block.
         """
         sides = {CANDIDATE: self._side, **self._baselines(plan.baselines)}
         if self.prepared.nature.stateful:
