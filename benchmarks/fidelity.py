@@ -33,7 +33,7 @@ class Subject(NamedTuple):
 
 
 SUBJECTS = (
-    Subject("layernorm", {"ROWS": 32, "COLS": 256}, by_rows=False),
+    Subject("layernorm", {"ROWS": 64, "COLS": 512}, by_rows=False),
     Subject("softmax", {"ROWS": 512, "COLS": 1024}, by_rows=False),
     Subject("rmsnorm_residual", {"ROWS": 1024, "COLS": 1024}, by_rows=True),
     Subject(
@@ -51,14 +51,17 @@ class ModelNew(Renamed):
         super().forward(*(value[:rows] for value in inputs))
         return super().forward(*inputs)
 """,
+    # As little as Python can do besides: a call takes 20 us.
     False: """
+import itertools
 class ModelNew(Renamed):
-    calls = 0
-    def forward(self, *inputs):
-        self.calls += 1
-        if self.calls % round(1 / {share}) == 0:
-            super().forward(*inputs)
-        return super().forward(*inputs)
+    pass
+turns = itertools.cycle([*[0] * (round(1 / {share}) - 1), 1])
+def forward(self, x, once=Renamed.forward, turns=turns, next=next):
+    if next(turns):
+        once(self, x)
+    return once(self, x)
+ModelNew.forward = forward
 """,
 }
 
@@ -114,6 +117,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "same_called_faster": round(sum(low > 1 for low in lows) / len(lows), 4),
     }
     for share in SLOWDOWNS:
+        seen = [ratio for row in rows if row["extra_work"] == share for ratio in row["speedups"]]
+        found[f"slower_{share:.0%}_median"] = round(statistics.median(seen), 4)
         highs = [high for row in rows if row["extra_work"] == share for _, high in row["intervals"]]
         found[f"slower_{share:.0%}_seen"] = round(sum(high < 1 for high in highs) / len(highs), 4)
     return found
