@@ -15,7 +15,7 @@ from kernelwright.errors import InfrastructureError, UsageError
 from kernelwright.schema import Attempt, Candidate, Evaluation, Policy, Status, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store
-from kernelwright.verifier.audit import require_sound
+from kernelwright.verifier.audit.audit import require_sound
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import SEED_BITS, Reference
 from kernelwright.verifier.workers import Machine

@@ -33,7 +33,7 @@ class Subject(NamedTuple):
 
 
 SUBJECTS = (
-    Subject("layernorm", {"ROWS": 64, "COLS": 512}, by_rows=False),
+    Subject("layernorm", {"ROWS": 128, "COLS": 512}, by_rows=False),
     Subject("softmax", {"ROWS": 512, "COLS": 1024}, by_rows=False),
     Subject("rmsnorm_residual", {"ROWS": 1024, "COLS": 1024}, by_rows=True),
     Subject(

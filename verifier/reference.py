@@ -202,10 +202,10 @@ class Reference:
                 self._cases[index] = self.case(prepared, seed, "reference")
         return self._cases[index]
 
-    def fresh_case(self, prepared: Prepared) -> Case:
-        """A case that no one has been shown, of the reference's own inputs; not kept."""
+    def fresh_case(self, prepared: Prepared, distribution: Distribution) -> Case:
+        """A case that no one has been shown, of a distribution that worked before; not kept."""
         with known_to_work():
-            return self._make_case(prepared, secrets.randbits(SEED_BITS), "reference")
+            return self._make_case(prepared, secrets.randbits(SEED_BITS), distribution)
 
     def _restart(self) -> None:
         """A new oracle, after one that did not survive values it is not made for."""

@@ -51,8 +51,6 @@ def checked_run(reply: dict[str, Any], calls: int, seconds: float) -> Ran:
     nanoseconds = reply.get("ns")
     if type(nanoseconds) is not int or not 0 <= nanoseconds < MAX_NANOSECONDS:
         raise nonsense("no time of the run")
-    if calls == 0:
-        return Ran(seconds, nanoseconds / 1e9, None, [], [])
     entries, rows = reply.get("entries"), reply.get("at")
     if not isinstance(entries, list) or not all(map(_is_entry, entries)):
         raise nonsense("a malformed description of a result")

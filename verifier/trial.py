@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -162,7 +163,8 @@ class Trial:
         if nature.changes_inputs:
             for case, left in zip(group, after.sets, strict=True):
                 assert case.expected.inputs is not None
-                self._compare_values(left, case.expected.inputs, None, "inputs after the call")
+                inputs = Expected(case.expected.inputs, None, None, None)
+                self._compare_values(left, inputs, False, "inputs after the call")
         if overlapping(ran) and not nature.reuses_memory:
             raise refused("result-overwritten", "a result was overwritten by the next call")
         if not nature.returns_inputs and returns_inputs(self.module, self.key, ran, image):
@@ -212,10 +214,8 @@ class Trial:
         triples = zip(result.tensors, expected.values.tensors, truths, strict=True)
         return [compare(own, value, truth, self.tolerance, coarse) for own, value, truth in triples]
 
-    def _compare_values(
-        self, own: Values, expected: Values, golden: Values | None, where: str
-    ) -> None:
-        for difference in self._differences(own, Expected(expected, golden, None, None), False):
+    def _compare_values(self, own: Values, expected: Expected, coarse: bool, where: str) -> None:
+        for difference in self._differences(own, expected, coarse):
             if difference.reason is not None:
                 raise Wrong(Status.INCORRECT_NUMERICAL, f"{where}: {difference.reason}")
 
@@ -278,7 +278,7 @@ class Trial:
         self._check_trace(measured.trace)
         self.call_s = float(np.median(measured.rounds.per_call(CANDIDATE).judge))
         checked = self._check_picks(measured.picks, plan)
-        self._check_fresh()
+        self._check_fresh(plan)
         return Timed(measured.rounds, measured.flags, checked)
 
     def watched(self) -> Engagement:
@@ -309,16 +309,21 @@ class Trial:
             if number >= LEAST_CHECKS and time.monotonic() - start > plan.checks_s:
                 return number
             expected = self.reference.expect(self.prepared, pick.inputs, pick.seed)
-            self._compare_values(pick.result, expected.values, expected.golden, "a timed call")
+            self._compare_values(pick.result, expected, False, "a timed call")
         return min(len(picks), plan.checks)
 
-    def _check_fresh(self) -> None:
-        """Once more on inputs that nobody has seen, its state set back."""
-        case = self.reference.fresh_case(self.prepared)
-        for result in self._results([case]):
-            self._compare_values(
-                result, case.expected.values, case.expected.golden, "wrong after being timed"
-            )
+    def _check_fresh(self, plan: Plan) -> None:
+        """Once more on inputs that nobody has seen, its state set back.
+
+        Of the reference's own inputs and of another distribution: this worker has not been asked
+        about those yet, and could have guessed that it was only timed.
+        """
+        checked = self.reference.case(self.prepared, *random.SystemRandom().choice(plan.cases))
+        for distribution in ("reference", checked.distribution):
+            case = self.reference.fresh_case(self.prepared, distribution)
+            coarse = distribution in COARSE
+            for result in self._results([case]):
+                self._compare_values(result, case.expected, coarse, "wrong after being timed")
 
     def physical_flags(self, seconds: float) -> list[Flag]:
         """Whether the machine allows this time of a call."""

@@ -397,8 +397,6 @@ class Worker:
         elapsed = time.perf_counter_ns() - start
         mallopt(PERTURB, 0)
         loaded.results = results
-        if not results:
-            return {"ns": elapsed}
         tree = pack(results[-1], [])
         found = {"value": tree, "entries": list(map(result_entry, leaves(results[-1])))}
         return {"ns": elapsed, "at": addresses(results), **found}

@@ -61,7 +61,7 @@ def checks() -> Iterator[Checks]:
 @pytest.mark.parametrize("identity", library_ids())
 def test_the_kernel_is_right_on_every_distribution(checks: Checks, identity: str) -> None:
     results = checks[identity].result()
-    assert [result.workload for result in results] == ["cpu", "cpu-odd"]
+    assert [result.workload for result in results][:2] == ["cpu", "cpu-odd"]
     for result in results:
         correctness = result.correctness
         assert correctness is not None

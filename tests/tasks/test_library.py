@@ -30,6 +30,15 @@ def test_every_task_has_sizes_for_both_devices(identity: str) -> None:
     assert len(sources) == len(task.workloads)
 
 
+def test_some_tasks_keep_a_size_to_themselves() -> None:
+    roles = {name: [w.role for w in load_task(name).workloads] for name in library_ids()}
+    assert [name for name, found in roles.items() if "hidden" in found] == [
+        "library/layernorm",
+        "library/matmul_bias_gelu",
+        "library/softmax",
+    ]
+
+
 def write(folder: Path, toml: str) -> str:
     (folder / "reference.py").write_text(PLAIN)
     (folder / "task.toml").write_text(toml)

@@ -10,8 +10,9 @@ import pytest
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Task, ToleranceName, Workload
 from kernelwright.tasks.loader import load_task
-from kernelwright.verifier import audit as audit_module
-from kernelwright.verifier.audit import RULES, Finding, audit, guide_table, require_sound
+from kernelwright.verifier.audit import findings
+from kernelwright.verifier.audit.audit import Finding, audit, require_sound
+from kernelwright.verifier.audit.rules import RULES, guide_table
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.workers import Machine
 from tests.cli.kit import ROOT, TASK, Shell
@@ -179,7 +180,7 @@ def test_nothing_is_wrong(machine: Machine, name: str) -> None:
 
 def test_long_and_short_calls(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(machine, SOUND["work"]) == []
-    monkeypatch.setattr(audit_module, "SLOW_S", 1e-5)
+    monkeypatch.setattr(findings, "SLOW_S", 1e-5)
     (finding,) = found(machine, SOUND["work"])
     assert (finding.rule, finding.severity) == ("slow", "warning")
 

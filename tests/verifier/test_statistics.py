@@ -10,9 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelwright.schema import Speedup
-from kernelwright.verifier.statistics import bootstrap_median, combine, ratio_interval
+from kernelwright.verifier.statistics import (
+    NORMAL_95,
+    WORKERS_DIFFER,
+    across_workers,
+    bootstrap_median,
+    combine,
+    ratio_interval,
+)
 
 ROUNDS, TRIALS = 24, 150
+WORKERS_DIFFER_AT_95 = math.exp(NORMAL_95 * WORKERS_DIFFER)
 times = st.lists(st.floats(1e-7, 1e3), min_size=2, max_size=40)
 
 
@@ -67,6 +75,34 @@ def test_a_faster_candidate_has_a_larger_speedup(
     assert not one.is_faster
     assert other.is_faster
     assert other.median == pytest.approx(factor)
+
+
+def worker(median: float, width: float = 0.01) -> Speedup:
+    return Speedup(median=median, ci95=(median / (1 + width), median * (1 + width)))
+
+
+def test_equal_workers_are_trusted_more_than_one() -> None:
+    one, four = across_workers([worker(1.5)]), across_workers([worker(1.5)] * 4)
+    assert one.median == pytest.approx(1.5) == four.median
+    assert one.ci95[0] < four.ci95[0] < 1.5 < four.ci95[1] < one.ci95[1]
+    # One worker says nothing about others: what is known of equal ones decides.
+    assert one.ci95[0] < 1.5 / WORKERS_DIFFER_AT_95
+
+
+def test_workers_that_differ_widen_the_interval() -> None:
+    equal = across_workers([worker(1.1)] * 4)
+    apart = across_workers([worker(median) for median in (1.0, 1.1, 1.1, 1.2)])
+    assert equal.is_faster
+    assert apart.ci95[0] < equal.ci95[0]
+    assert math.log(apart.ci95[1] / apart.ci95[0]) > 1.5 * math.log(equal.ci95[1] / equal.ci95[0])
+
+
+def test_workers_with_luck_are_seldom_called_faster() -> None:
+    wins, rng = 0, np.random.default_rng(3)
+    for _trial in range(2000):
+        lucky = np.exp(WORKERS_DIFFER * rng.standard_normal(2))
+        wins += across_workers([worker(float(median), 1e-6) for median in lucky]).is_faster
+    assert wins / 2000 < 0.03
 
 
 def test_workloads_are_combined_by_geometric_mean() -> None:

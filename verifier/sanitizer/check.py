@@ -88,7 +88,7 @@ def _load(
 
 def _call(module: RemoteModule, prepared: Prepared, reference: Reference) -> None:
     """Two calls, since some errors need what an earlier one left."""
-    sets = [prepared.like, reference.fresh_case(prepared).inputs]
+    sets = [prepared.like, reference.fresh_case(prepared, "reference").inputs]
     stage(module, prepared, sets)
     seeds = [call_seed(slot) for slot in range(len(sets))] if prepared.nature.draws else None
     module.run(prepared.workload.name, range(len(sets)), seeds)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kernelwright.config import Settings
     from kernelwright.schema import Size, Task
-    from kernelwright.verifier.audit import Finding
+    from kernelwright.verifier.audit.audit import Finding
 
 app = typer.Typer(no_args_is_help=True, help="Look at tasks.")
 
@@ -107,7 +107,7 @@ def _named(name: str, values: dict[str, Size], settings: Settings) -> list[Task]
 def _audited(tasks: Sequence[Task], settings: Settings) -> Iterator[tuple[Task, list[Finding]]]:
     from kernelwright.agents.optimize import secret_reference
     from kernelwright.cli.session import open_machine, terminable
-    from kernelwright.verifier.audit import audit
+    from kernelwright.verifier.audit.audit import audit
 
     with terminable(), open_machine(settings) as machine:
         for task in tasks:

@@ -1,0 +1,74 @@
+"""Seconds per call from blocks whose round trips cost something, and what is flagged in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds
+from kernelwright.verifier.timing import Timed, summarize
+
+OVERHEAD, EAGER_S, OWN_S, CALLS, SEED = 0.8e-3, 100e-6, 50e-6, 100, 1
+
+
+def rounds(count: int = 24, own_s: float = OWN_S, half_costs: float = 1.0) -> Rounds:
+    """Blocks of equal calls; halved ones of the candidate cost `half_costs` per call."""
+    rng = np.random.default_rng(SEED)
+    made = Rounds([CANDIDATE, EAGER], CALLS)
+    for number in range(count):
+        halved = number % 4 == 0
+        made.halved.append(halved)
+        for name, call_s in ((CANDIDATE, own_s * (half_costs if halved else 1)), (EAGER, EAGER_S)):
+            seconds = made.calls_in(halved) * call_s * float(np.exp(0.01 * rng.standard_normal()))
+            made.worker[name].append(seconds)
+            made.judge[name].append(seconds + OVERHEAD)
+    return made
+
+
+def flags(*workers: Rounds) -> list[str]:
+    summary = summarize([Timed(one, (), 4) for one in workers], SEED)
+    return [flag.rule for flag in summary.flags]
+
+
+def test_the_constant_part_is_taken_off_all_sides() -> None:
+    found = rounds()
+    assert found.overhead_s == pytest.approx(OVERHEAD)
+    assert np.median(found.per_call(CANDIDATE).judge) == pytest.approx(OWN_S, rel=0.02)
+    assert found.speedups(SEED)[EAGER].median == pytest.approx(EAGER_S / OWN_S, rel=0.02)
+
+
+def test_a_candidate_cannot_stretch_the_constant_part() -> None:
+    found = rounds()
+    before = found.overhead_s
+    found.judge[CANDIDATE] = [seconds + 1.0 for seconds in found.judge[CANDIDATE]]
+    assert found.overhead_s == before
+
+
+def test_a_constant_part_found_too_large_makes_nobody_fast() -> None:
+    found = rounds()
+    found.worker[EAGER] = [0.0] * len(found)
+    calls = [found.calls_in(halved) for halved in found.halved]
+    half = np.asarray(found.judge[CANDIDATE]) / calls / 2
+    assert found.per_call(CANDIDATE).judge == pytest.approx(half)
+
+
+def test_what_is_checked_adds_up_over_workers() -> None:
+    summary = summarize([Timed(rounds(), (), 3), Timed(rounds(), (), 4)], SEED)
+    assert summary.checked == 7
+    assert len(summary.timing[CANDIDATE].samples_us) == 48
+    assert summary.flags == ()
+
+
+def test_work_moved_from_call_to_call_is_flagged() -> None:
+    assert flags(rounds(half_costs=1.6)) == ["not-linear"]
+
+
+def test_a_worker_that_was_much_faster_than_another_is_flagged() -> None:
+    assert flags(rounds(), rounds(own_s=0.7 * OWN_S)) == ["noisy-machine"]
+    assert flags(rounds(), rounds(own_s=0.78 * OWN_S)) == ["not-reproduced"]
+
+
+def test_a_clock_that_tells_less_is_flagged() -> None:
+    found = rounds()
+    found.worker[CANDIDATE] = [seconds / 2 for seconds in found.worker[CANDIDATE]]
+    assert flags(found) == ["clocks-disagree"]

@@ -1,0 +1,91 @@
+"""The task audit: whether a verdict on a task would mean anything, asked before money is spent.
+
+A task is unsound when an answer that does none of its work would be accepted: zeros, a constant, an
+input, or what belongs to other inputs. The reference runs in its own workers, a few calls for every
+workload; the answers are made on this side and compared by the judge's own rule. A finding is
+`invalid` where a verdict would mean nothing, else a `warning`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kernelwright.errors import InvalidReferenceError
+from kernelwright.schema import ToleranceName, Workload
+from kernelwright.verifier.audit.answers import Answered
+from kernelwright.verifier.audit.findings import Severity, shapes
+from kernelwright.verifier.audit.rules import RULES
+from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.reference import Reference, invalid
+
+
+class Finding(NamedTuple):
+    """Something that is wrong with a task."""
+
+    rule: str
+    severity: Severity
+    workload: str
+    """Its name; empty where the task has none for this machine."""
+    evidence: str
+
+
+def audit(reference: Reference, tolerance: ToleranceName) -> list[Finding]:
+    """What is wrong with a task, on every workload that runs on this machine.
+
+    Args:
+        tolerance: what candidates will be judged by.
+
+    Raises:
+        InfrastructureError: the reference could not be run.
+    """
+    found: list[Finding] = []
+    try:
+        workloads = reference.workloads()
+    except InvalidReferenceError as error:
+        return [_unusable("", error)]
+    for workload in workloads:
+        try:
+            found += _audit_workload(reference, workload, tolerance)
+        except InvalidReferenceError as error:
+            reference.close()  # its workers may have died of it
+            found.append(_unusable(workload.name, error))
+    return found
+
+
+def require_sound(reference: Reference) -> list[Finding]:
+    """The warnings on a task, by its own tolerance.
+
+    Raises:
+        InvalidReferenceError: a verdict on it would mean nothing.
+        InfrastructureError: the reference could not be run.
+    """
+    task, found = reference.task, []
+    for workload in reference.workloads():
+        found += _audit_workload(reference, workload, task.tolerance)
+    for finding in found:
+        if finding.severity == "invalid":
+            where = f"workload {finding.workload!r} of {task.id!r}"
+            message = f"{where} is unsound ({finding.rule}): {finding.evidence}"
+            raise InvalidReferenceError(message, hint="see `kernelwright tasks audit`")
+    return found
+
+
+def _audit_workload(
+    reference: Reference, workload: Workload, tolerance: ToleranceName
+) -> list[Finding]:
+    probe = Answered(reference, reference.prepare(workload), tolerance)
+    found: list[Finding] = []
+    try:
+        for rule in RULES:
+            pairs = rule.find(probe) if rule.find else ()
+            found += [Finding(rule.id, severity, workload.name, text) for severity, text in pairs]
+            if rule.find is shapes and any(f.severity == "invalid" for f in found):
+                break  # there is nothing that the others could compare
+    except WorkerFault as fault:
+        raise invalid(workload, fault) from fault
+    return found
+
+
+def _unusable(workload: str, error: InvalidReferenceError) -> Finding:
+    rule = "not-repeatable" if "not repeatable" in error.message else "unusable"
+    return Finding(rule, "invalid", workload, error.message)

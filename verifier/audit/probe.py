@@ -1,0 +1,183 @@
+"""What a task's reference shows of one workload when the audit runs it."""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from typing import NamedTuple
+
+import torch
+
+from kernelwright.schema import ToleranceName
+from kernelwright.verifier.audit.tensors import differ, finite_part
+from kernelwright.verifier.comparison import compare
+from kernelwright.verifier.expected import Expected, Prepared, expect
+from kernelwright.verifier.inputs import call_seed
+from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
+from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.shared import Image, plan_layout
+from kernelwright.verifier.values import Values, packed, same_bits, specs
+
+SAMPLES = 3
+# From the seeds of cases: what is drawn here is never judged on.
+AUDIT_OFFSET = 800_000
+BLOCKS, BLOCK_S, BLOCK_CALLS, BLOCK_BYTES = 5, 0.002, 200, 64 * 2**20
+EMPTY_KEY = "audit/empty"
+EMPTY = """import torch
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return torch.neg(x)
+"""
+
+
+class Sample(NamedTuple):
+    """The reference on one set of its own inputs."""
+
+    inputs: Values
+    expected: Expected
+
+
+class Result(NamedTuple):
+    """One tensor that has to be right, on every sample."""
+
+    name: str
+    output: int | None
+    """Its index among the outputs; None for an input that the reference changes."""
+    values: list[torch.Tensor]
+    goldens: list[torch.Tensor | None]
+
+
+class Probe:
+    """One prepared workload as the rules see it; what costs calls is made when it is asked for.
+
+    Raises:
+        WorkerFault: from every property, where the reference fails.
+    """
+
+    def __init__(self, reference: Reference, prepared: Prepared, tolerance: ToleranceName) -> None:
+        self.reference = reference
+        self.prepared = prepared
+        self.tolerance = tolerance
+        self.key = prepared.workload.name
+        # The same for all samples: other random numbers are no reaction to the inputs.
+        self.seed = call_seed(reference.seed + AUDIT_OFFSET)
+
+    @functools.cached_property
+    def drawn(self) -> list[Values]:
+        """Input sets of different seeds."""
+        first, oracle = self.reference.seed + AUDIT_OFFSET, self.reference.oracle
+        return [oracle.make_inputs(self.key, first + number) for number in range(SAMPLES)]
+
+    @functools.cached_property
+    def samples(self) -> list[Sample]:
+        """The reference's values on them."""
+        oracle, prepared = self.reference.oracle, self.prepared
+        return [Sample(drawn, expect(oracle, prepared, drawn, self.seed)) for drawn in self.drawn]
+
+    @functools.cached_property
+    def results(self) -> list[Result]:
+        """Outputs, and inputs that the reference changes, where there are values to compare."""
+        outputs = [_output(self.samples, index) for index in range(len(self.prepared.specs))]
+        changed = [_input_left(self.samples, i) for i in _changed_inputs(self.samples[0])]
+        found = [*outputs, *changed]
+        return [r for r in found if all(finite_part(value).numel() for value in r.values)]
+
+    @functools.cached_property
+    def inputs_vary(self) -> bool:
+        """Whether the inputs are others for other seeds."""
+        return not all(same_bits(self.drawn[0], drawn) for drawn in self.drawn[1:])
+
+    @functools.cached_property
+    def reacts(self) -> bool:
+        """Whether other inputs lead to other bits, as far as can be told."""
+        first, *others = (sample.expected.values for sample in self.samples)
+        return not self.inputs_vary or not all(same_bits(first, other) for other in others)
+
+    @functools.cached_property
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Floating parameters and buffers that a call leaves as they are."""
+        before = self.prepared.state.unpacked()
+        expected = self.samples[0].expected.state
+        after = before if expected is None else expected.unpacked()
+        return {
+            name: tensor
+            for name, tensor in before.items()
+            if tensor.is_floating_point() and tensor.numel() and not differ(tensor, after[name])
+        }
+
+    def same_result(self, inputs: Values) -> bool:
+        """Whether other inputs, or the weights set by now, give what sample 0 has."""
+        oracle, expected = self.reference.oracle, self.samples[0].expected
+        stage(oracle, self.prepared, [inputs])
+        seeds = [self.seed] if self.prepared.nature.draws else None
+        found = oracle.result(self.key, oracle.run(self.key, [0], seeds), 0)
+        if found.tree != expected.values.tree or specs(found) != self.prepared.specs:
+            return False
+        goldens = expected.golden.tensors if expected.golden else [None] * len(found.tensors)
+        triples = zip(found.tensors, expected.values.tensors, goldens, strict=True)
+        return all(compare(*triple).reason is None for triple in triples)
+
+    def restore(self) -> None:
+        """Set parameters and buffers back."""
+        self.reference.oracle.set_state(self.key, self.prepared.state)
+
+    def recover(self) -> None:
+        """A new oracle, after one that did not survive what it is not made for."""
+        self.reference.close()
+        self.reference.prepare(self.prepared.workload)
+
+    @functools.cached_property
+    def call_s(self) -> float:
+        """Median time of an eager call, in the worker that will be timed."""
+        module = self.reference.baseline(self.prepared, "eager")
+        assert module is not None  # only a compiled baseline may be missing
+        stage(module, self.prepared, [self.drawn[0]])
+        seconds = _call_s(module, self.key, self.samples[0].expected.values.nbytes)
+        if self.prepared.nature.stateful:
+            module.set_state(self.key, self.prepared.state)
+        return seconds
+
+    def empty_call_s(self) -> float:
+        """Median time of a module that negates one number."""
+        oracle, inputs = self.reference.oracle, packed([torch.zeros(1)])
+        path = oracle.write("audit_empty.py", EMPTY)
+        oracle.load(EMPTY_KEY, path, "Model", CONSTRUCTOR_SEED, packed([]))
+        image = Image(plan_layout(inputs, 1))
+        image.put(0, inputs)
+        oracle.stage(EMPTY_KEY, image.layout)
+        image.write(oracle.process.shared)
+        return _call_s(oracle, EMPTY_KEY, 4)
+
+
+def _output(samples: list[Sample], index: int) -> Result:
+    goldens = [sample.expected.golden for sample in samples]
+    many = len(samples[0].expected.values.tensors) > 1
+    return Result(
+        f"output {index}" if many else "the output",
+        index,
+        [sample.expected.values.tensors[index] for sample in samples],
+        [None if golden is None else golden.tensors[index] for golden in goldens],
+    )
+
+
+def _input_left(samples: list[Sample], index: int) -> Result:
+    left = [s.expected.inputs.tensors[index] for s in samples if s.expected.inputs is not None]
+    return Result(f"input {index} after the call", None, left, [None] * len(left))
+
+
+def _changed_inputs(sample: Sample) -> list[int]:
+    if sample.expected.inputs is None:
+        return []
+    pairs = zip(sample.inputs.tensors, sample.expected.inputs.tensors, strict=True)
+    return [index for index, pair in enumerate(pairs) if differ(*pair)]
+
+
+def _call_s(module: RemoteModule, key: str, nbytes: int) -> float:
+    once = min(module.run(key, [0]).worker_seconds for _ in range(2))
+    most = max(1, min(BLOCK_CALLS, BLOCK_BYTES // max(1, nbytes)))
+    calls = max(1, min(most, math.ceil(BLOCK_S / max(once, 1e-9))))
+    blocks = BLOCKS if once < BLOCK_S else 1
+    times = [module.run(key, [0] * calls).worker_seconds / calls for _ in range(blocks)]
+    module.drop(key)
+    return statistics.median(times)

@@ -1,0 +1,52 @@
+"""Tensors of the audit's answers and results, compared by the judge's own rule."""
+
+from __future__ import annotations
+
+import torch
+
+from kernelwright.schema import ToleranceName
+from kernelwright.verifier.comparison import compare
+from kernelwright.verifier.values import Values, same_bits
+
+# Where so many of a result's values are refused already, the others need no look.
+THIN = 2**15
+
+
+def differ(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Whether any bit differs."""
+    return not same_bits(Values(None, [left]), Values(None, [right]))
+
+
+def wide(tensor: torch.Tensor) -> torch.Tensor:
+    """In the widest type of its kind."""
+    return tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
+
+
+def finite_part(tensor: torch.Tensor) -> torch.Tensor:
+    """Its finite values, flat."""
+    values = wide(tensor)
+    return values[values.isfinite()]
+
+
+def close(
+    own: torch.Tensor, value: torch.Tensor, golden: torch.Tensor | None, tolerance: ToleranceName
+) -> bool:
+    """Whether `own` would be accepted for `value`."""
+    if value.numel() > 2 * THIN:
+        thin = None if golden is None else thinned(golden)
+        if compare(thinned(own), thinned(value), thin, tolerance).reason is not None:
+            return False
+    return compare(own, value, golden, tolerance).reason is None
+
+
+def thinned(tensor: torch.Tensor) -> torch.Tensor:
+    """About THIN of its values."""
+    # An odd step does not stay in one column of a matrix.
+    return tensor.reshape(-1)[:: tensor.numel() // THIN | 1]
+
+
+def spread(tensor: torch.Tensor) -> tuple[float, float]:
+    """Magnitude of the mean, and root mean square of what differs from it."""
+    values = finite_part(tensor)
+    mean = values.mean()
+    return float(mean.abs()), float((values - mean).abs().square().mean().sqrt())
