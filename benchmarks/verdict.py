@@ -81,7 +81,7 @@ def honest(scratch: Path, _same: int) -> dict[str, Any]:
 def trust(scratch: Path, same: int) -> dict[str, Any]:
     """Ratios of equal sides and of known slowdowns, at level standard."""
     with machine(THREADS) as where:
-        rows = list(fidelity.measured(where, scratch / "cache", "standard", same, same * 3 // 10))
+        rows = list(fidelity.measured(where, scratch / "cache", "standard", same, same // 4))
     return {"level": "standard", **fidelity.summary(rows), "rows": rows}
 
 

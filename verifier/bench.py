@@ -53,7 +53,7 @@ LEAST_ROUNDS = 8
 # Cores' worth of others' CPU time from which a window is set aside. The counters tick in 10 ms.
 BUSY_CORES = 0.25
 # A busy machine is waited for this many times as long as the plan's budget.
-PATIENCE = 3
+PATIENCE = 6
 
 
 class Side(NamedTuple):

@@ -101,6 +101,7 @@ class Examination:
             for trial in session.trials:
                 self.done.append(trial.check(self.plan))
             self.flags += advice.result() if advice else []
+        self._note(session.inspect())
         if self.must_be_clean:
             self._note(sanitizer_flags(self.candidate, self.reference))
 
@@ -124,14 +125,13 @@ class Examination:
                 session.load(bench)
                 for key, timed in session.time(self.plan, calls).items():
                     found[key].append(timed)
+                self._note(session.inspect())
                 if number == 0:
-                    self._note(session.inspect(self.policy, self.plan))
-                self._note(session.flags)
+                    self._note(session.watch(self.policy, self.plan))
         return found
 
     def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
         """Add the times to the results; returns evidence on the first workload that was timed."""
-        self._note(session.flags)
         evidence: Evidence | None = None
         for index, trial in enumerate(session.trials):
             if trial.key not in timed:

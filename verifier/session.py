@@ -81,27 +81,26 @@ class Session:
     def _timed(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.prepared.workload.role == "bench"]
 
-    @property
-    def flags(self) -> list[Flag]:
-        """What the trials found."""
-        return [flag for trial in self.trials for flag in trial.flags]
-
-    def inspect(self, policy: Policy, plan: Plan) -> list[Flag]:
-        """What can be seen of the candidate after it was timed."""
+    def inspect(self) -> list[Flag]:
+        """What the trials found, and what can be seen of the worker from outside."""
         process, machine = self.module.process, self.reference.machine
-        flags = [
+        return [
+            *(flag for trial in self.trials for flag in trial.flags),
             *process_flags(process),
             *core_flags(process),
             *thread_flags(process, self.threads, machine.threads),
             *setting_flags(self.settings, self.module.settings()),
             *file_flags(process),
         ]
-        timed = self._timed
-        if timed and (plan.is_thorough or policy == "custom"):
-            found = self._engagement(timed[0], SAMPLING_S[policy])
-            flags += engagement_flags(found, policy)
-        if timed and plan.notes_operators:
-            flags += self._operator_flags(timed[0])
+
+    def watch(self, policy: Policy, plan: Plan) -> list[Flag]:
+        """Whose code does the work, of a candidate that was timed."""
+        flags: list[Flag] = []
+        timed = self._timed[0]
+        if plan.is_thorough or policy == "custom":
+            flags += engagement_flags(self._engagement(timed, SAMPLING_S[policy]), policy)
+        if plan.notes_operators:
+            flags += self._operator_flags(timed)
         return flags
 
     def _engagement(self, trial: Trial, limit_s: float) -> Engagement:
