@@ -65,7 +65,7 @@ PLANS: dict[Level, Plan] = {
         is_thorough=False,
         notes_operators=False,
         workers=1,
-        checks=8,
+        checks=4,
         checks_s=0.2,
     ),
     "standard": Plan(
