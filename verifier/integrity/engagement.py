@@ -25,7 +25,7 @@ Owner = Literal["candidate", "library", "compiler", "waiting", "neutral"]
 
 # Between two samples, seconds; drawn anew each time, so that nobody can be elsewhere by then.
 PAUSE_S = (0.0002, 0.001)
-LEAST_SAMPLES, ENOUGH_SAMPLES = 40, 80
+LEAST_SAMPLES, ENOUGH_SAMPLES = 40, 60
 # Policy `custom`: at least half of the computing samples must lie in code of the candidate.
 LEAST_CUSTOM = 0.5
 # Two standard deviations: what is refused is refused for less than half, not for bad luck.
