@@ -13,8 +13,8 @@ from tests.corpora import Job, batches, judged
 from tests.honest.corpus import Pair, load_corpus
 
 PAIRS = load_corpus()
-# Three of five, for time; benchmarks/verdict.py runs them all.
-TESTED = [pair for index, pair in enumerate(PAIRS) if index % 5 in (0, 2, 4)]
+# About half of them, for time; benchmarks/verdict.py runs them all.
+TESTED = [pair for index, pair in enumerate(PAIRS) if index % 2 == 0 or index % 98 == 1]
 
 
 def honest_jobs(folder: Path, pairs: Sequence[Pair]) -> tuple[dict[Path, Pair], list[Job]]:
