@@ -53,15 +53,8 @@ def gather(
 
 def memory_roof(reference: Reference, prepared: Prepared) -> Roof:
     """Fewest bytes and measured bandwidth."""
-    outputs = sum(spec.dtype.itemsize * _count(spec.shape) for spec in prepared.specs)
-    return Roof(prepared.like.nbytes + prepared.state.nbytes + outputs, reference.bandwidth)
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
+    moved = prepared.like.nbytes + prepared.state.nbytes + prepared.result_bytes
+    return Roof(moved, reference.bandwidth)
 
 
 def operator_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:

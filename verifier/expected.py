@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -59,6 +60,11 @@ class Prepared(NamedTuple):
     def has_integers(self) -> bool:
         """Whether a result is of no floating type."""
         return any(not spec.dtype.is_floating_point for spec in self.specs)
+
+    @property
+    def result_bytes(self) -> int:
+        """Of all results of one call."""
+        return sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in self.specs)
 
     def fits(self, inputs: Values) -> bool:
         """Whether other inputs are of the same form."""

@@ -7,7 +7,6 @@ kept for the next candidate's worker, which has not seen them, up to BANK_BYTES.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from kernelwright.verifier.expected import Prepared
@@ -32,8 +31,7 @@ class Rotation:
     def __init__(self, prepared: Prepared, seed: int, nbytes: int) -> None:
         self.prepared = prepared
         self._seed = seed
-        results = sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in prepared.specs)
-        largest = max(prepared.like.nbytes, results, 1)
+        largest = max(prepared.like.nbytes, prepared.result_bytes, 1)
         slots = max(1, min(MAX_SLOTS, nbytes // largest))
         self.layout = plan_layout(prepared.like, slots)
         self.nbytes = slots * largest

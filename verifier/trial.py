@@ -286,13 +286,10 @@ class Trial:
         rotation = self.reference.rotation(self.prepared, WATCHED_BYTES)
         self.module.stage(self.key, rotation.layout)
         self.reference.image(rotation, 0).write(self.module.process.shared)
-        fitting = WATCHED_RESULT_BYTES // max(1, self._result_bytes())
+        fitting = WATCHED_RESULT_BYTES // max(1, self.prepared.result_bytes)
         calls = max(1, min(fitting, round(WATCHED_S / self.call_s)))
         slots = [call % rotation.layout.slots for call in range(calls)]
         return self.module.watched_run(self.key, slots, rotation.call_seeds(0, slots))
-
-    def _result_bytes(self) -> int:
-        return sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in self.prepared.specs)
 
     def _check_picks(self, picks: list[Pick], plan: Plan) -> int:
         """Compare results of timed calls, as they lay in memory when the clock had stopped.
@@ -329,7 +326,7 @@ class Trial:
         """Whether the machine allows this time of a call."""
         peaks, flops = self.reference.peaks, self.reference.flops(self.prepared)
         return [
-            *memory_flags(peaks, self._result_bytes(), seconds),
+            *memory_flags(peaks, self.prepared.result_bytes, seconds),
             *arithmetic_flags(peaks, flops, seconds),
         ]
 
