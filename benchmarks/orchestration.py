@@ -65,7 +65,7 @@ def main() -> None:
     clocked(ProcessWorker, "kill", "workers")
     clocked(trial, "compare", "judge")
     clocked(reference, "distribute", "judge")
-    clocked(timing, "ratio_interval", "judge")
+    clocked(timing, "across_workers", "judge")
     clocked(timing, "bootstrap_median", "judge")
     imports = time.perf_counter() - STARTED
     attempts = run(arguments.task, arguments.attempts)

@@ -137,7 +137,7 @@ def measure(
     with quietly(reference.machine.cores[0]):
         bench.warm_up(calls)
         rounds, busy = _rounds(bench, calls)
-    return Measured(rounds, busy, bench.picks, bench.left)
+    return Measured(rounds, busy, bench.picks, bench.left())
 
 
 class Bench:
@@ -153,9 +153,9 @@ class Bench:
         self.sides = sides
         self.chance = random.SystemRandom()
         self.number = 0
-        """Of the image in use; each is used for one round."""
+        """Of the round and of its image; from 1, as the warm-up has image 0."""
         self.picks: list[Pick] = []
-        self.left = Trace(False, ())
+        self._written: tuple[Image, list[int]]
 
     def image(self) -> Image:
         """The inputs of this round."""
@@ -194,9 +194,8 @@ class Bench:
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE:
                     self._look(image, slots, ran)
-                    last = slots
+                    self._written = image, slots
             found.halved.append(halved)
-        self._check_left(image, last)
         return found
 
     def _block(self, side: Side, image: Image, calls: int) -> tuple[list[int], Ran]:
@@ -205,19 +204,29 @@ class Bench:
         return slots, side.run(image, slots, self.rotation.call_seeds(self.number, slots))
 
     def _look(self, image: Image, slots: list[int], ran: Ran) -> None:
-        """Take the result of one call out of the stopped worker, and see what it wrote to."""
+        """Take the result of one call out of the stopped worker, perhaps instead of an earlier one.
+
+        Every round is as likely as any other to be among those that are compared in the end
+        (reservoir sampling; Vitter 1985, algorithm R).
+        """
+        place = len(self.picks)
+        if place >= self.plan.checks:
+            place = self.chance.randrange(self.number)
+            if place >= self.plan.checks:
+                return
         call = self.chance.randrange(len(slots))
         side, slot = self.sides[CANDIDATE], slots[call]
         result = side.module.result(side.key, ran, call, self.prepared.specs)
         inputs = image.sets[slot].mapped(lambda tensor: tensor.clone())
         seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
-        self.picks.append(Pick(inputs, seeds[0], result))
+        self.picks[place : place + 1] = [Pick(inputs, seeds[0], result)]
 
-    def _check_left(self, image: Image, slots: list[int]) -> None:
-        """See what else than results the candidate's last block wrote."""
+    def left(self) -> Trace:
+        """What else than results the candidate's last block wrote."""
+        image, slots = self._written
         after = Image(image.layout)
         after.read(self.sides[CANDIDATE].module.process.shared, image.end(len(slots)))
-        self.left = trace(image, after, slots)
+        return trace(image, after, slots)
 
 
 def _rounds(bench: Bench, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:

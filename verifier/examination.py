@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,9 @@ from kernelwright.verifier.sanitizer.check import sanitizer_flags
 from kernelwright.verifier.session import Session
 from kernelwright.verifier.timing import Summary, Timed, summarize
 from kernelwright.verifier.trial import Wrong, refused
+
+# Of the logarithm of a speedup.
+CLOSE = 0.15
 
 
 class Verdict(NamedTuple):
@@ -119,7 +123,9 @@ class Examination:
         bench = [item for item in prepared if item.workload.role == "bench"]
         calls = checked.calls_per_block(self.plan)
         found: dict[str, list[Timed]] = {item.workload.name: [] for item in bench}
-        for number in range(self.plan.workers if bench else 0):
+        for number in range(self.plan.most_workers if bench else 0):
+            if number >= self.plan.workers and not any(map(self._is_close, found.values())):
+                break
             with new if number == 0 else self._session() as session:
                 self.reference.renew()
                 session.load(bench)
@@ -129,6 +135,15 @@ class Examination:
                 if number == 0:
                     self._note(session.watch(self.policy, self.plan))
         return found
+
+    def _is_close(self, timed: Sequence[Timed]) -> bool:
+        """Whether a speedup is so near 1 that more workers are worth their time.
+
+        Not whether its interval has 1 in it: to go on until it has not would find differences
+        between equal candidates.
+        """
+        speedups = summarize(timed, self.reference.seed).speedup.values()
+        return any(abs(math.log(speedup.median)) < CLOSE for speedup in speedups)
 
     def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
         """Add the times to the results; returns evidence on the first workload that was timed."""

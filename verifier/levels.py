@@ -43,6 +43,8 @@ class Plan(Record):
     """torch's, of one call: some compiled modules do not survive that, or are compiled again."""
     workers: int
     """How many workers the candidate is timed in, one after the other."""
+    most_workers: int
+    """The same where a speedup is close to 1, so that it takes more to tell which side of it."""
     checks: int
     """Timed calls whose results are compared afterwards, per workload and worker."""
     checks_s: float
@@ -65,6 +67,7 @@ PLANS: dict[Level, Plan] = {
         is_thorough=False,
         notes_operators=False,
         workers=1,
+        most_workers=1,
         checks=4,
         checks_s=0.2,
     ),
@@ -94,6 +97,7 @@ PLANS: dict[Level, Plan] = {
         is_thorough=True,
         notes_operators=False,
         workers=2,
+        most_workers=4,
         checks=4,
         checks_s=0.5,
     ),
@@ -122,6 +126,7 @@ PLANS: dict[Level, Plan] = {
         is_thorough=True,
         notes_operators=True,
         workers=4,
+        most_workers=4,
         checks=24,
         checks_s=4.0,
     ),

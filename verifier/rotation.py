@@ -43,10 +43,10 @@ class Rotation:
         if number in self._bank:
             return self._bank[number]
         key, first = self.prepared.workload.name, self._seed + number * STRIDE
-        oracle.stage(key, self.layout)
-        Image(self.layout).write(oracle.process.shared)
-        oracle.fill(key, range(first, first + self.layout.slots))
         image = Image(self.layout)
+        oracle.stage(key, self.layout)
+        image.write(oracle.process.shared)
+        oracle.fill(key, range(first, first + self.layout.slots))
         image.read(oracle.process.shared)
         if (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES:
             self._bank[number] = image

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kernelwright.schema import Speedup
-from kernelwright.verifier.statistics import ratio_interval
+from kernelwright.verifier.statistics import bootstrap_median
 
 CANDIDATE, EAGER = "candidate", "eager"
 
@@ -70,16 +69,12 @@ class Rounds:
         net = np.maximum(seconds - self.overhead_s, seconds / 2)
         return PerCall(net / calls, np.asarray(self.worker[name]) / calls)
 
-    def speedups(self, seed: int) -> dict[str, Speedup]:
-        """Of the candidate over each baseline, with what the rounds differ by."""
+    def ratios(self) -> dict[str, Seconds]:
+        """How many times as fast as each baseline the candidate was, by round."""
         own = self.per_call(CANDIDATE).judge
-        return {
-            name: ratio_interval(self.per_call(name).judge, own, seed)
-            for name in self.judge
-            if name != CANDIDATE
-        }
+        return {name: self.per_call(name).judge / own for name in self.judge if name != CANDIDATE}
 
     def are_narrow(self, relative_width: float, seed: int) -> bool:
-        """Whether every speedup's interval is narrower than this share of it."""
-        found = self.speedups(seed).values()
-        return all((s.ci95[1] - s.ci95[0]) / s.median < relative_width for s in found)
+        """Whether the interval of every ratio's median is narrower than this share of it."""
+        found = [bootstrap_median(ratios, seed) for ratios in self.ratios().values()]
+        return all((high - low) / median < relative_width for median, (low, high) in found)

@@ -25,14 +25,14 @@ Samples = npt.NDArray[np.float64]
 def bootstrap_median(samples: npt.ArrayLike, seed: int) -> tuple[float, Interval]:
     """Median and its percentile-bootstrap 95% interval (Efron 1979), in the samples' unit."""
     values = np.asarray(samples, dtype=np.float64)
-    medians = resampled_medians(values, seed)
+    medians = np.median(resampled(values, seed), axis=1)
     return float(np.median(values)), percentile_interval(medians)
 
 
-def resampled_medians(values: Samples, seed: int) -> Samples:
-    """The medians of `RESAMPLES` resamples, reproducible by seed."""
+def resampled(values: Samples, seed: int) -> Samples:
+    """`RESAMPLES` resamples of as many values, one in a row; reproducible by seed."""
     chosen = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
-    return np.asarray(np.median(values[chosen], axis=1), dtype=np.float64)
+    return values[chosen]
 
 
 def percentile_interval(values: Samples) -> Interval:
@@ -42,29 +42,30 @@ def percentile_interval(values: Samples) -> Interval:
     return float(low), float(high)
 
 
-def ratio_interval(baseline: npt.ArrayLike, candidate: npt.ArrayLike, seed: int) -> Speedup:
-    """Speedup from paired blocks: the median of per-round ratios, so that drift cancels."""
-    ratios = np.asarray(baseline, dtype=np.float64) / np.asarray(candidate, dtype=np.float64)
-    median, interval = bootstrap_median(ratios, seed)
-    return Speedup(median=median, ci95=interval)
+def across_workers(ratios: Sequence[npt.ArrayLike], seed: int) -> Speedup:
+    """One speedup from the paired blocks of several workers: the median of all their ratios.
 
+    Ratios are taken within a round, so that drift cancels. The interval adds two variances: what
+    rounds differ by, bootstrapped within each worker, and what workers differ by, which no number
+    of rounds brings down. The latter is a weighted mean of what is known of equal workers (a scaled
+    inverse chi-squared prior; Gelman et al. 2013, 2.6) and of what their medians differ by here
+    beyond what their rounds explain (method of moments; DerSimonian and Laird 1986).
 
-def across_workers(speedups: Sequence[Speedup]) -> Speedup:
-    """One speedup from several workers of a candidate: their median.
-
-    The interval adds two variances: what a worker's rounds differ by, and what workers differ by,
-    which no number of rounds brings down. The latter is a weighted mean of what was seen here and
-    what is known of equal workers (a scaled inverse chi-squared prior; Gelman et al. 2013, 2.6).
+    Args:
+        ratios: of every round, by worker.
     """
-    count = len(speedups)
-    logs = np.log([speedup.median for speedup in speedups])
-    center = float(np.median(logs))
-    squares = PRIOR_WORKERS * WORKERS_DIFFER**2 + float(np.sum((logs - logs.mean()) ** 2))
-    between = NORMAL_95**2 * squares / (PRIOR_WORKERS + count - 1)
-    lows, highs = np.log([speedup.ci95 for speedup in speedups]).T
+    count = len(ratios)
+    logs = [np.log(np.asarray(own, dtype=np.float64)) for own in ratios]
+    center = float(np.median(np.concatenate(logs)))
+    again = [resampled(own, seed + number) for number, own in enumerate(logs)]
+    low, high = percentile_interval(np.median(np.concatenate(again, axis=1), axis=1))
+    medians = np.asarray([np.median(own) for own in logs])
+    explained = (count - 1) * float(np.mean([np.median(one, axis=1).var() for one in again]))
+    seen = max(0.0, float(np.sum((medians - medians.mean()) ** 2)) - explained)
+    between = (PRIOR_WORKERS * WORKERS_DIFFER**2 + seen) / (PRIOR_WORKERS + count - 1) / count
     below, above = (
-        math.sqrt((float(np.mean(within**2)) + between) / count)
-        for within in (logs - lows, highs - logs)
+        math.hypot(within, NORMAL_95 * math.sqrt(between))
+        for within in (center - low, high - center)
     )
     return Speedup(
         median=math.exp(center), ci95=(math.exp(center - below), math.exp(center + above))

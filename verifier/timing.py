@@ -13,7 +13,7 @@ import numpy as np
 
 from kernelwright.schema import Flag, Speedup, Timing
 from kernelwright.verifier.integrity.rules import flag
-from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds
+from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds, Seconds
 from kernelwright.verifier.statistics import across_workers, bootstrap_median
 
 METHOD = "judge wall clock from wake-up to standstill, alternating blocks of unseen inputs"
@@ -54,10 +54,10 @@ def summarize(measured: Sequence[Timed], seed: int) -> Summary:
     timing = {name: _timing(rounds, name, seed) for name in rounds[0].judge}
     about_machine = [flag for one in measured for flag in one.flags][:1]
     flags = [*about_machine, *_noise_flags(timing)]
-    speedups = [one.speedups(seed) for one in rounds]
+    ratios = [one.ratios() for one in rounds]
     if not flags:  # times that mean nothing say nothing about the candidate
-        flags += [*_clock_flags(timing), *_linear_flags(rounds), *_speedup_flags(speedups)]
-    together = {name: across_workers([one[name] for one in speedups]) for name in speedups[0]}
+        flags += [*_clock_flags(timing), *_linear_flags(rounds), *_worker_flags(ratios)]
+    together = {name: across_workers([one[name] for one in ratios], seed) for name in ratios[0]}
     return Summary(timing, together, tuple(flags), sum(one.checked for one in measured))
 
 
@@ -108,9 +108,9 @@ def _half_over_full(rounds: Sequence[Rounds], name: str) -> float:
     return float(np.median(times[halved]) / np.median(times[~halved]))
 
 
-def _speedup_flags(speedups: Sequence[Mapping[str, Speedup]]) -> Iterator[Flag]:
+def _worker_flags(ratios: Sequence[Mapping[str, Seconds]]) -> Iterator[Flag]:
     """Workers of one candidate must agree, but for the luck of where their memory lies."""
-    medians = [speedup[EAGER].median for speedup in speedups]
+    medians = [float(np.median(one[EAGER])) for one in ratios]
     if max(medians) > NOT_REPRODUCED * min(medians):
         words = " and ".join(f"{median:.2f}x" for median in medians)
         yield flag("not-reproduced", f"in {len(medians)} workers of its own: {words}")

@@ -12,6 +12,7 @@ import pytest
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Evaluation, Limits, Status, Workload
 from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.levels import PLANS
 from tests.verifier import kit
 from tests.verifier.kit import forward
 
@@ -124,3 +125,14 @@ def test_the_reference_survives_its_judge_losing_it(judge: Judge) -> None:
     with pytest.raises(InfrastructureError, match="the reference worked once and then failed"):
         judge.evaluate(kit.candidate(forward(RIGHT + "  # once")), "fast")
     assert evaluate(judge, "return x * 2").status is Status.INCORRECT_NUMERICAL
+
+
+@pytest.mark.parametrize(("wait_s", "workers"), [(0.0, 4), (0.01, 2)])
+def test_a_speedup_close_to_1_is_measured_in_more_workers(
+    judge: Judge, wait_s: float, workers: int
+) -> None:
+    body = f"import time\ntime.sleep({wait_s})\n{RIGHT}" if wait_s else RIGHT
+    result = judge.evaluate(kit.candidate(forward(body)), "standard")
+    correctness = result.workloads[0].correctness
+    assert correctness is not None
+    assert correctness.timed_calls_checked == workers * PLANS["standard"].checks
