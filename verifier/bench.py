@@ -217,7 +217,7 @@ class Bench:
         call = self.chance.randrange(len(slots))
         side, slot = self.sides[CANDIDATE], slots[call]
         result = side.module.result(side.key, ran, call, self.prepared.specs)
-        inputs = image.sets[slot].mapped(lambda tensor: tensor.clone())
+        inputs = self.prepared.image([image.sets[slot]]).sets[0]
         seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
         self.picks[place : place + 1] = [Pick(inputs, seeds[0], result)]
 

@@ -156,7 +156,7 @@ def returns_inputs(module: RemoteModule, key: str, ran: Ran, image: Image) -> bo
     """Whether a result lies in an input's memory: then it changes when that is written to."""
     before = module.result(key, ran, 0)
     other = Image(image.layout)
-    other.bytes.copy_(~image.bytes)
+    torch.bitwise_not(image.bytes, out=other.bytes)
     other.write(module.process.shared)
     return not same_bits(before, module.result(key, ran, 0))
 

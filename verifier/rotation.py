@@ -14,7 +14,7 @@ from kernelwright.verifier.inputs import call_seed
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.shared import Image, plan_layout
 
-BANK_BYTES = 2**30
+BANK_BYTES = 2 * 2**30
 MAX_SLOTS = 1024
 # Seeds of one image lie this far from those of the next.
 STRIDE = 2 * MAX_SLOTS

@@ -6,6 +6,7 @@ who reads past the end of an input gets wrong values, and who writes there leave
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -59,12 +60,19 @@ def raw_view(flat: torch.Tensor) -> memoryview:
     return memoryview(flat.numpy())  # type: ignore[arg-type]
 
 
+def _huge(nbytes: int) -> torch.Tensor:
+    """New memory in huge pages where the system has them: small ones cost more than a copy."""
+    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(memory, dtype=torch.uint8)
+
+
 class Image:
     """The judge's copy of what a worker's shared memory holds: sets and guard zones."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.bytes = torch.full((layout.nbytes,), GUARD_BYTE, dtype=torch.uint8)
+        self.bytes = _huge(layout.nbytes).fill_(GUARD_BYTE)
         self.sets = [self._views(offsets) for offsets in layout.offsets]
 
     def _views(self, offsets: list[int]) -> Values:
