@@ -31,7 +31,7 @@ from kernelwright.agents.optimize import optimize_task  # noqa: E402
 from kernelwright.cli.progress import PlainProgress  # noqa: E402
 from kernelwright.cli.session import open_session  # noqa: E402
 from kernelwright.config import Settings  # noqa: E402
-from kernelwright.sandbox.process import ProcessWorker  # noqa: E402
+from kernelwright.sandbox.linux import LinuxWorker  # noqa: E402
 from kernelwright.tasks.loader import load_task  # noqa: E402
 from kernelwright.verifier import reference, timing, trial  # noqa: E402
 from kernelwright.verifier.channel import Channel  # noqa: E402
@@ -61,8 +61,8 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, default=6)
     arguments = parser.parse_args()
     clocked(Channel, "request", "workers")
-    clocked(ProcessWorker, "__init__", "workers")
-    clocked(ProcessWorker, "kill", "workers")
+    clocked(LinuxWorker, "__init__", "workers")
+    clocked(LinuxWorker, "kill", "workers")
     clocked(trial, "compare", "judge")
     clocked(reference, "distribute", "judge")
     clocked(timing, "across_workers", "judge")

@@ -26,6 +26,11 @@ class WorkerSpec(Record):
     """CPUs to pin the worker to; those of this process when empty."""
     shared_bytes: int = 0
     """Size of the memory that host and worker share; it takes room only where it is written."""
+    readable: tuple[str, ...] = ()
+    """More paths of the host that the worker may read, at the same place."""
+    tenant: str = ""
+    """Workers of one tenant may share a container, and see each other there; others never do.
+    Without one a worker is alone."""
     warm: bool = False
     """`argv[0]` is a file; an interpreter that has imported torch already may run it. Not for an
     environment that is read when a program starts, as LD_PRELOAD is."""
@@ -45,6 +50,10 @@ class WorkerProcess(Protocol):
     @property
     def folder(self) -> Path:
         """The worker's private folder as the host sees it; gone after `kill`."""
+
+    @property
+    def inside(self) -> str:
+        """The same folder as the worker sees it."""
 
     @property
     def pid(self) -> int:
@@ -78,7 +87,11 @@ class WorkerProcess(Protocol):
         """End the worker and everything it started, and remove its folder."""
 
     def exit_status(self, timeout_s: float) -> int | None:
-        """Exit code (negative: signal), or None while it still runs after `timeout_s`."""
+        """Exit code (negative: signal), or None while it still runs after `timeout_s`.
+
+        Raises:
+            InfrastructureError: it was not the worker that ended, but what it ran in.
+        """
 
     def cpu_seconds(self) -> float | None:
         """CPU time that the worker has used so far; None where it can't be told."""

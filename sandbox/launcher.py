@@ -15,14 +15,43 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kernelwright.errors import InfrastructureError
 
 ZYGOTE = Path(__file__).parent / "zygote.py"
+# Goes over to another process's mounts, then runs the program.
+ENTER = """
+import ctypes, os, sys
+if ctypes.CDLL(None, use_errno=True).setns(int(sys.argv[1]), 0x20000) != 0:
+    sys.exit(f"cannot see another process's files: {os.strerror(ctypes.get_errno())}")
+os.chdir("/")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 PR_SET_CHILD_SUBREAPER = 36
-MAX_ANSWER_BYTES = 32
+MAX_ANSWER_BYTES = 500
 WATCH_S = 1.0
+
+
+class Rights(NamedTuple):
+    """What is left to a worker; see `renounce` in sandbox/zygote.py."""
+
+    user: int | None
+    filter: str
+
+
+class Confinement(NamedTuple):
+    """A place that a worker is put into; descriptors are given by their index in the order's."""
+
+    init: int
+    """A pidfd of a process in the namespaces."""
+    namespaces: int
+    """Which of them to join, as flags of setns(2)."""
+    groups: Sequence[int]
+    """Open cgroup.procs files of control groups."""
+    remounts: Mapping[str, str]
+    """tmpfs in the place -> its options."""
+    rights: Rights
 
 
 class Order(NamedTuple):
@@ -36,6 +65,11 @@ class Order(NamedTuple):
     limits: Mapping[int, int]
     """rlimit -> soft and hard value."""
     warm: bool
+    passed: int
+    """How many of the descriptors the worker gets."""
+    python: str
+    """Path of the interpreter of one that is not warm, as it sees it."""
+    place: Confinement | None = None
 
 
 class Zygote:
@@ -44,17 +78,32 @@ class Zygote:
     Args:
         arguments: of its interpreter, before the file.
         env: its environment; a warm worker gets its own, but the C library has read this one.
+        python: its interpreter, and that of workers that are not warm.
+        mounts: a pidfd of a process whose files it sees, this one's by default.
     """
 
-    def __init__(self, arguments: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        python: str = sys.executable,
+        mounts: int | None = None,
+    ) -> None:
         become_subreaper()
+        self.python = python
         self._lock = threading.Lock()
         self._orders, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [python, *arguments, str(ZYGOTE), str(far.fileno())]
+        passed = [far.fileno()]
+        if mounts is not None:  # where there is no such file
+            command[-2:-1] = ["-c", ZYGOTE.read_text()]
+            command = [sys.executable, "-I", "-B", "-c", ENTER, str(mounts), *command]
+            passed.append(mounts)
         with far:
             self._process = subprocess.Popen(
-                [sys.executable, *arguments, str(ZYGOTE), str(far.fileno())],
+                command,
                 stdin=subprocess.DEVNULL,
-                pass_fds=[far.fileno()],
+                pass_fds=passed,
                 env=dict(env),
                 start_new_session=True,
             )
@@ -70,7 +119,7 @@ class Zygote:
         Raises:
             InfrastructureError: the zygote is gone.
         """
-        packet = json.dumps(order._asdict()).encode()
+        packet = json.dumps(_plain(order)).encode()
         with self._lock:
             try:
                 socket.send_fds(self._orders, [packet], list(descriptors))
@@ -80,12 +129,22 @@ class Zygote:
         if not answer:
             message = "the process that starts workers is gone"
             raise InfrastructureError(message, hint="`kernelwright doctor` checks torch")
+        if not answer.isdigit():
+            words = answer.decode(errors="replace").removeprefix("error: ")
+            raise InfrastructureError(f"cannot start a worker in its place: {words}")
         return int(answer)
 
     def close(self) -> None:
         """End it; the workers that it started go on."""
         self._orders.close()
         self._process.wait()
+
+
+def _plain(record: Any) -> Any:
+    """Named tuples as dicts, for JSON."""
+    if hasattr(record, "_asdict"):
+        return {name: _plain(value) for name, value in record._asdict().items()}
+    return dict(record) if isinstance(record, Mapping) else record
 
 
 def become_subreaper() -> None:

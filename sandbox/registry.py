@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
-from kernelwright.errors import UsageError, did_you_mean
-from kernelwright.sandbox.base import Sandbox
-from kernelwright.sandbox.process import ProcessSandbox
+from collections.abc import Callable
 
-SANDBOXES = {"process": ProcessSandbox}
+from kernelwright.errors import PrerequisiteError, UsageError, did_you_mean
+from kernelwright.sandbox.base import Sandbox
+
+
+def _docker() -> Sandbox:
+    from kernelwright.sandbox.docker.sandbox import DockerSandbox
+
+    return DockerSandbox()
+
+
+def _bwrap() -> Sandbox:
+    from kernelwright.sandbox.bwrap import BwrapSandbox
+
+    return BwrapSandbox()
+
+
+def _process() -> Sandbox:
+    from kernelwright.sandbox.process import ProcessSandbox
+
+    return ProcessSandbox()
+
+
+# The strongest first.
+SANDBOXES: dict[str, Callable[[], Sandbox]] = {
+    "docker": _docker,
+    "bwrap": _bwrap,
+    "process": _process,
+}
 
 
 def open_sandbox(name: str) -> Sandbox:
-    """The named sandbox; `auto` is the strongest there is. Raises UsageError for others."""
+    """The named sandbox; `auto` is the strongest there is.
+
+    Raises:
+        UsageError: there is none of that name.
+        PrerequisiteError: it can't be had on this machine.
+    """
     if name == "auto":
-        return ProcessSandbox()
+        return open_strongest()
     if name not in SANDBOXES:
         raise UsageError(f"unknown sandbox {name!r}", hint=did_you_mean(name, ["auto", *SANDBOXES]))
     return SANDBOXES[name]()
+
+
+def open_strongest() -> Sandbox:
+    """The first that this machine can have."""
+    for opened in SANDBOXES.values():
+        try:
+            return opened()
+        except PrerequisiteError:
+            continue
+    raise PrerequisiteError("no sandbox works on this machine")

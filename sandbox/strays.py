@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from kernelwright.sandbox.memory import thread_ids
@@ -34,9 +34,19 @@ def strays(worker: int, mark: str) -> list[int]:
     with LAUNCH:
         unknown = [pid for pid in _children(os.getpid()) if pid not in LIVE]
     orphans = [pid for pid in unknown if pid != worker and _comes_from(pid, mark, born)]
-    found = [*_descendants(worker), *orphans]
-    found += [below for pid in orphans for below in _descendants(pid)]
-    return [pid for pid in found if _is_outside(pid, worker)]
+    return [pid for pid in orphans if _is_outside(pid, worker)] + strays_below(
+        [worker, *orphans], worker
+    )
+
+
+def strays_below(tops: Iterable[int], worker: int, others: Container[int] = ()) -> list[int]:
+    """Running descendants of some processes that are not of a worker's session.
+
+    Args:
+        others: processes that are not the worker's doing.
+    """
+    found = [pid for top in tops for pid in descendants(top)]
+    return [pid for pid in found if pid not in others and _is_outside(pid, worker)]
 
 
 def _comes_from(pid: int, mark: str, born: list[str] | None) -> bool:
@@ -54,10 +64,11 @@ def _is_outside(pid: int, worker: int) -> bool:
     return fields is not None and fields[STATE] != "Z" and int(fields[SESSION]) != worker
 
 
-def _descendants(pid: int) -> Iterator[int]:
+def descendants(pid: int) -> Iterator[int]:
+    """Processes below this one."""
     for child in _children(pid):
         yield child
-        yield from _descendants(child)
+        yield from descendants(child)
 
 
 def _children(pid: int) -> list[int]:

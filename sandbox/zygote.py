@@ -1,12 +1,15 @@
 """The zygote: a stand-alone process that forks workers, those that want torch with it imported.
 
-Started as `python -I -B zygote.py FD`. An order is one packet: JSON with the descriptors that the
-worker gets as 0, 1, 2 (and more). The answer is the worker's process id. A worker is forked twice,
-so that it becomes a child of the host, which is a subreaper and waits for it like for any child.
+Started as `python -I -B zygote.py FD`. An order is one packet: JSON with descriptors, of which the
+worker gets the first ones as 0, 1, 2 (and more) and the rest open the place where it is confined.
+The answer is the worker's process id, or why there is none. A worker is forked twice, so that it
+becomes a child of the host, which is a subreaper and waits for it like for any child; in between
+the fork enters the namespaces of its place, whose processes are others' children.
 """
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import functools
 import gc
@@ -14,16 +17,23 @@ import json
 import os
 import random
 import resource
+import select
 import socket
+import struct
 import sys
-import time
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 MAX_ORDER_BYTES = 2**18
-MAX_DESCRIPTORS = 8
+MAX_DESCRIPTORS = 16
 # Received descriptors are moved up here before they get their final numbers.
 FIRST_SPARE = 100
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 22, 24, 38
+SECCOMP_MODE_FILTER = 2
+CAPABILITIES_VERSION_3 = 0x20080522
+MAX_CAPABILITIES = 64
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 2, 4, 8, 32
+C_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
@@ -35,10 +45,10 @@ def main() -> None:
             return
         order = json.loads(packet)
         code = prepare(order["argv"][0]) if order["warm"] else None
-        pid = spawn(order, descriptors, code)
+        answer = spawn(order, descriptors, code)
         for descriptor in descriptors:
             os.close(descriptor)
-        orders.send(str(pid).encode())
+        orders.send(answer)
 
 
 @functools.cache
@@ -60,47 +70,103 @@ def trim() -> None:
     A fork would get it in small pages that are copied when they are first written to, and whatever
     came to lie there would be slower, by up to a half, for as long as the fork lives.
     """
-    c_library = ctypes.CDLL(None)
-    if hasattr(c_library, "malloc_trim"):
-        c_library.malloc_trim(0)
+    if hasattr(C_LIBRARY, "malloc_trim"):
+        C_LIBRARY.malloc_trim(0)
 
 
-def spawn(order: dict[str, Any], descriptors: list[int], code: CodeType | None) -> int:
-    """Fork a worker that is no child of this process; returns its process id."""
+def spawn(order: dict[str, Any], descriptors: list[int], code: CodeType | None) -> bytes:
+    """Fork a worker that is no child of this process; returns its process id, or what failed."""
     reader, writer = os.pipe()
     middle = os.fork()
     if middle == 0:
-        parent = os.getpid()
-        worker = os.fork()
+        ended = os.pidfd_open(os.getpid())
+        try:
+            enter(order["place"], order["folder"], descriptors)
+            worker = os.fork()
+        except OSError as error:
+            os.write(writer, f"error: {error}".encode())
+            os._exit(0)
         if worker == 0:
-            become(order, descriptors, code, parent)
+            become(order, descriptors, code, ended)
         os.write(writer, str(worker).encode())
         os._exit(0)
     os.close(writer)
     os.waitpid(middle, 0)
-    with open(reader) as text:
-        return int(text.read())
+    with open(reader, "rb") as answer:
+        return answer.read()
+
+
+def enter(place: dict[str, Any] | None, folder: str, descriptors: list[int]) -> None:
+    """Join the control groups and namespaces of a place; children of this process will be there.
+
+    Args:
+        folder: of the worker; nowhere else may it execute what it wrote.
+    """
+    if place is None:
+        return
+    for index in place["groups"]:
+        os.write(descriptors[index], b"0")
+    done(C_LIBRARY.setns(descriptors[place["init"]], place["namespaces"]))
+    for target, options in place["remounts"].items():
+        flags = MS_REMOUNT | MS_NOSUID | MS_NODEV | (0 if target == folder else MS_NOEXEC)
+        done(C_LIBRARY.mount(b"tmpfs", target.encode(), None, flags, options.encode()))
+
+
+def done(result: int) -> None:
+    """Raise OSError where a call of the C library says that it failed."""
+    if result != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def become(
-    order: dict[str, Any], descriptors: list[int], code: CodeType | None, parent: int
+    order: dict[str, Any], descriptors: list[int], code: CodeType | None, ended: int
 ) -> NoReturn:
-    """Turn this fork into the worker."""
-    while os.getppid() == parent:  # a worker that asks to die with its parent means the host
-        time.sleep(0.0002)
+    """Turn this fork into the worker.
+
+    Args:
+        ended: becomes readable when this process has the host for its parent: one that asks to be
+            killed when its parent dies means that.
+    """
+    select.select([ended], [], [])
     os.setsid()
-    place(descriptors)
+    place(descriptors[: order["passed"]])
     os.chdir(order["folder"])
     os.sched_setaffinity(0, order["cores"])
     for kind, value in order["limits"].items():
         resource.setrlimit(int(kind), (value, value))
+    if order["place"] is not None:
+        renounce(**order["place"]["rights"])
     if code is None:
-        os.execve(sys.executable, [sys.executable, *order["argv"]], order["env"])
+        os.execve(order["python"], [order["python"], *order["argv"]], order["env"])
     os.environ.clear()
     os.environ.update(order["env"])
     random.seed()
     sys.argv = order["argv"]
     run(code)
+
+
+def renounce(user: int | None, filter: str) -> None:
+    """Give up every right for good.
+
+    Args:
+        user: id of the user and group to become; None stays who it is.
+        filter: of system calls, a seccomp program in base64.
+    """
+    for capability in range(MAX_CAPABILITIES):
+        C_LIBRARY.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    if user is not None:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    header, nothing = struct.pack("Ii", CAPABILITIES_VERSION_3, 0), bytes(24)
+    done(C_LIBRARY.capset(header, nothing))
+    done(C_LIBRARY.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    # A change of user hides a process's own folder in /proc from itself.
+    done(C_LIBRARY.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+    program = base64.b64decode(filter)
+    memory = ctypes.create_string_buffer(program, len(program))
+    both = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(memory))
+    done(C_LIBRARY.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, both, 0, 0))
 
 
 def place(descriptors: list[int]) -> None:

@@ -267,13 +267,13 @@ class RemoteModule:
         # A worker may have put a link to a file of the host there.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         try:
-            with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+            with open(os.open(path, flags, 0o644), "w", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise InfrastructureError(f"cannot write {name!r}: {error.strerror}") from error
             raise WorkerFault(Status.RUNTIME_ERROR, "the worker changed its folder") from error
-        return str(path)
+        return f"{self.process.inside}/{name}"
 
 
 def _count(value: object, least: int) -> int:

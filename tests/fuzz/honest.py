@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from kernelwright.sandbox.process import shared_memory
+from kernelwright.sandbox.linux import shared_memory
 from kernelwright.schema import Candidate, Origin, Workload
 from kernelwright.verifier.expected import Prepared, expect, prepare, trained
 from kernelwright.verifier.inputs import distribute
@@ -62,7 +62,7 @@ class Inside(NeverStops):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(shared_memory(SHARED_BYTES))
-        self.folder = folder
+        self.folder, self.inside = folder, str(folder)
         self.channel = Loopback(Worker("cpu", mmap.mmap(self.shared, SHARED_BYTES)))
 
 

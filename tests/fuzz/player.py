@@ -133,7 +133,7 @@ class NeverStops:
         self.shared = shared
         self.pid = os.getpid()
         self.foreign_cores: set[int] = set()
-        self.folder = FOLDER
+        self.folder, self.inside = FOLDER, str(FOLDER)
         self.channel: Any = None
 
     def release(self) -> None:

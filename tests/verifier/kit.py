@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kernelwright.sandbox.process import ProcessSandbox, ProcessWorker
+from kernelwright.sandbox.linux import LinuxWorker
+from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference
 from kernelwright.verifier.remote import RemoteModule
@@ -128,7 +129,7 @@ def children() -> set[int]:
 
 def worker_pid(module: RemoteModule) -> int:
     """The process of a worker of the `process` sandbox."""
-    assert isinstance(module.process, ProcessWorker)
+    assert isinstance(module.process, LinuxWorker)
     return module.process.pid
 
 

@@ -26,7 +26,7 @@ class Liar:
     """A worker process of which only the channel is real: the test writes what it answers."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.inside = folder, str(folder)
         self.channel, self.far = socket.socketpair()
         self.said = ""
         self.foreign_cores: set[int] = set()

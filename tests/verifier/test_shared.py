@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from kernelwright.sandbox.process import shared_memory
+from kernelwright.sandbox.linux import shared_memory
 from kernelwright.verifier.shared import GUARD, GUARD_BYTE, Image, plan_layout, trace
 from kernelwright.verifier.values import Values, packed, same_bits
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kernelwright.sandbox.process import ProcessWorker
+from kernelwright.sandbox.linux import LinuxWorker
 from kernelwright.schema import Limits, Status
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.remote import RemoteModule
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 def fault(where: Machine, text: str, timeout_s: float = 20.0) -> Outcome:
     """What importing and calling a candidate once comes to; its processes must be gone after."""
     with worker_with(where, LIMITS) as module:
-        assert isinstance(module.process, ProcessWorker)
+        assert isinstance(module.process, LinuxWorker)
         group = module.process.pid
         with pytest.raises(WorkerFault) as caught:
             load(module, text)

@@ -77,7 +77,7 @@ def sample(process: WorkerProcess, finished: Callable[[], bool]) -> Engagement:
     """
     found: Counter[Owner] = Counter()
     chance = random.SystemRandom()
-    folder = str(process.folder)
+    folder = process.inside
     while not finished() and Engagement(found).computing < ENOUGH_SAMPLES:
         process.thaw()
         time.sleep(chance.uniform(*PAUSE_S))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def setting_flags(before: Mapping[str, str], after: Mapping[str, str]) -> Iterat
 
 def file_flags(process: WorkerProcess) -> Iterator[Flag]:
     """Regular files outside its folder that it holds open for writing."""
-    outside = [path for path in _written(process.pid) if not path.is_relative_to(process.folder)]
+    outside = [path for path in _written(process.pid) if not path.is_relative_to(process.inside)]
     if outside:
         yield flag("files-outside", ", ".join(str(path) for path in outside[:SHOWN]))
 
@@ -72,12 +73,13 @@ def _written(pid: int) -> Iterator[Path]:
         return
     for entry in entries:
         try:
-            path = Path(os.readlink(entry))
+            path, found = Path(os.readlink(entry)), entry.stat()
             flags = (folder.parent / "fdinfo" / entry.name).read_text()
         except (FileNotFoundError, PermissionError):
             continue
         mode = next(line.split()[1] for line in flags.splitlines() if line.startswith("flags"))
-        if int(mode, 8) & os.O_ACCMODE != os.O_RDONLY and path.is_file():
+        is_file = stat.S_ISREG(found.st_mode) and found.st_nlink > 0
+        if is_file and int(mode, 8) & os.O_ACCMODE != os.O_RDONLY:
             yield path
 
 

@@ -99,7 +99,7 @@ def _found(module: RemoteModule, candidate: Candidate, prepared: Prepared) -> Fl
     if report is None:
         return None
     what, where = words(report, prepared.specs), f"workload {prepared.workload.name!r}"
-    at = place(report, candidate.source, module.process.folder)
+    at = place(report, candidate.source, Path(module.process.inside))
     if at is None:
         return flag(INCOMPLETE, f"{what}, {where}, outside the candidate's C++")
     return flag(report.rule, f"{what}, {at}, {where}")

@@ -1,0 +1,207 @@
+"""The `bwrap` sandbox: Debian's bubblewrap makes a place of namespaces, a worker is put into it.
+
+bubblewrap starts a program in new namespaces with a file system of read-only binds and tmpfs. Here
+that program only waits: it holds the place open, for a worker that is forked from a warm process
+of the host and joins it (setns), which takes milliseconds where importing torch takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import site
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kernelwright.errors import InfrastructureError, PrerequisiteError
+from kernelwright.sandbox.base import WorkerSpec, sandbox_python
+from kernelwright.sandbox.cgroups import PREFIX, make_group
+from kernelwright.sandbox.launcher import Confinement, Zygote
+from kernelwright.sandbox.linux import clean_environment
+from kernelwright.sandbox.namespaces import (
+    FOLDER_BYTES,
+    FOLDER_INODES,
+    MAX_PROCESSES,
+    SCRATCH_BYTES,
+    SCRATCH_INODES,
+    confinement,
+    furnish,
+    is_running,
+    new_user,
+    seen_from_here,
+)
+from kernelwright.sandbox.starter import LinuxSandbox
+from kernelwright.sandbox.strays import descendants, send, strays_below
+from kernelwright.schema import SandboxInfo
+
+HOLDS = (
+    "namespaces of its own for processes, mounts, network (none), IPC and host name",
+    "read-only system, sized temporary file systems, no home folders",
+    "no capabilities, no way to new ones, a filter of system calls",
+    "memory, file-size and core-dump limits",
+    "clean environment without keys",
+)
+LACKS = ("a kernel of its own",)
+READY_S = 10.0
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+PARTS_OF_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")
+
+
+class BwrapPlace:
+    """Namespaces that a waiting program holds open.
+
+    Args:
+        as_root: the worker becomes a user of its own; else there is a user namespace.
+    """
+
+    def __init__(self, spec: WorkerSpec, as_root: bool) -> None:
+        self.name = f"{PREFIX}{secrets.token_hex(6)}"
+        self.inside = f"/tmp/{self.name}"
+        self._holder = Holder(list(_arguments(spec, self.inside, as_root)))
+        self.folder = seen_from_here(self._holder.init, self.inside)
+        self._user = new_user() if as_root else None
+        limits = {"memory": spec.memory_bytes + spec.shared_bytes, "pids": MAX_PROCESSES}
+        self._group = make_group(self.name, limits)
+        try:
+            furnish(self.folder, spec.files, self._user)
+        except OSError:
+            self.end()
+            raise
+
+    def confinement(self, first: int) -> tuple[Confinement, Sequence[int]]:
+        """See `Place.confinement`."""
+        owner = f",uid={self._user},gid={self._user}" if self._user is not None else ""
+        scratch = f"size={SCRATCH_BYTES},nr_inodes={SCRATCH_INODES}"
+        remounts = {
+            self.inside: f"size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}{owner}",
+            "/tmp": scratch,
+            "/dev/shm": scratch,
+        }
+        groups = self._group.folders if self._group else ()
+        return confinement(self._holder.init, groups, self._user, remounts, first)
+
+    def strays(self, worker: int) -> list[int]:
+        """See `Place.strays`; orphans are children of the place's first process."""
+        return strays_below([worker, self._holder.init], worker, self._holder.own)
+
+    def is_intact(self) -> bool:
+        """See `Place.is_intact`."""
+        return is_running(self._holder.init)
+
+    def end(self) -> None:
+        """See `Place.end`."""
+        self._holder.end()
+        if self._group is not None:
+            self._group.end()
+
+
+class Holder:
+    """bubblewrap with a program that waits: `cat`, which ends when this process does.
+
+    Raises:
+        InfrastructureError: it did not come up; with what bubblewrap said.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        reader, writer = os.pipe()
+        with open(reader) as told:
+            self._process = subprocess.Popen(
+                ["bwrap", "--info-fd", str(writer), *arguments, "--", "cat"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=[writer],
+                env={"PATH": os.defpath},
+                start_new_session=True,
+                bufsize=0,
+            )
+            os.close(writer)
+            if not self._came_up():
+                self._process.kill()
+                _, said = self._process.communicate()
+                words = said.decode(errors="replace").strip() or "it did not come up in time"
+                raise InfrastructureError(f"bubblewrap failed: {words}")
+            self.init: int = json.load(told)["child-pid"]
+            """The first process of the namespaces."""
+            self.own = frozenset(descendants(self.init))
+            """Processes below that one that are not a worker's."""
+
+    def _came_up(self) -> bool:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(b"up")
+        except BrokenPipeError:
+            return False
+        answered = select.select([self._process.stdout], [], [], READY_S)[0]
+        return bool(answered) and self._process.stdout.read(2) == b"up"
+
+    def end(self) -> None:
+        """Kill it, and so all in the namespaces: the kernel does that when their first one dies."""
+        send(self.init, signal.SIGKILL)
+        self._process.kill()
+        self._process.communicate()
+
+
+def _arguments(spec: WorkerSpec, inside: str, as_root: bool) -> Iterator[str]:
+    yield from ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts")
+    yield from ("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv")
+    yield from (
+        ("--hostname", "kernelwright")
+        if as_root
+        else ("--unshare-user", "--hostname", "kernelwright")
+    )
+    for path in SYSTEM:
+        if os.path.islink(path):
+            yield from ("--symlink", os.readlink(path), path)
+        elif os.path.isdir(path):
+            yield from ("--ro-bind", path, path)
+    yield from ("--proc", "/proc", "--dev", "/dev")
+    yield from ("--perms", "1777", "--size", str(SCRATCH_BYTES), "--tmpfs", "/dev/shm")
+    yield from ("--remount-ro", "/dev")
+    yield from ("--ro-bind-try", "/sys/devices/system", "/sys/devices/system")
+    yield from ("--perms", "1777", "--size", str(SCRATCH_BYTES), "--tmpfs", "/tmp")
+    yield from ("--perms", "0700", "--size", str(FOLDER_BYTES), "--tmpfs", inside)
+    for path in visible(spec):
+        for above in reversed(Path(path).parents[:-1]):  # else only root may pass through
+            yield from ("--perms", "0755", "--dir", str(above))
+        yield from ("--ro-bind-try", path, path)
+    yield from ("--remount-ro", "/")
+
+
+def visible(spec: WorkerSpec) -> list[str]:
+    """Paths of the host that are shown read-only, beside the system: interpreter and packages."""
+    python = {sys.prefix, sys.base_prefix, *site.getsitepackages()}
+    files = {argument for argument in spec.argv if os.path.isabs(argument)}
+    etc = {f"/etc/{name}" for name in PARTS_OF_ETC}
+    found = sorted({*python, *files, *etc, *spec.readable})
+    return [path for path in found if not path.startswith("/usr/")]
+
+
+class BwrapSandbox(LinuxSandbox):
+    """Starts workers in namespaces made by bubblewrap.
+
+    Raises:
+        PrerequisiteError: there is no bubblewrap.
+    """
+
+    def __init__(self) -> None:
+        self._as_root = os.geteuid() == 0
+        if shutil.which("bwrap") is None:
+            raise PrerequisiteError(
+                "bubblewrap is not installed",
+                hint="on Debian and Ubuntu: apt-get install bubblewrap",
+            )
+        own = "a user of its own" if self._as_root else "a user namespace of its own"
+        super().__init__(SandboxInfo(kind="bwrap", holds=(own, *HOLDS), lacks=LACKS))
+
+    def _make_place(self, spec: WorkerSpec) -> BwrapPlace:
+        return BwrapPlace(spec, self._as_root)
+
+    def _make_zygote(self, spec: WorkerSpec) -> Zygote:
+        return Zygote(sandbox_python(()), clean_environment())

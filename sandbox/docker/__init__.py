@@ -1,0 +1,1 @@
+"""The `docker` sandbox: hardened containers, workers forked into them."""

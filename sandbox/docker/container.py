@@ -1,0 +1,182 @@
+"""One container: made with every limit, waiting, entered by the workers of one tenant."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import docker
+from docker.types import Mount, Ulimit
+
+from kernelwright.sandbox.base import WorkerSpec
+from kernelwright.sandbox.cgroups import PREFIX, groups_of
+from kernelwright.sandbox.docker.engine import faults
+from kernelwright.sandbox.launcher import Confinement
+from kernelwright.sandbox.namespaces import (
+    FOLDER_BYTES,
+    FOLDER_INODES,
+    MAX_PROCESSES,
+    SCRATCH_BYTES,
+    SCRATCH_INODES,
+    confinement,
+    furnish,
+    is_running,
+    new_user,
+    seen_from_here,
+)
+from kernelwright.sandbox.strays import descendants, strays_below
+
+# Where workers' folders are; nowhere else may a file be executed that was written in the container.
+ROOMS = "/kernelwright"
+OWNER = "kernelwright.owner"
+NOBODY = "65534:65534"
+
+
+def shown(spec: WorkerSpec) -> tuple[str, ...]:
+    """Files and folders of the host that a worker has to see."""
+    paths = (*spec.readable, *(argument for argument in spec.argv if os.path.isabs(argument)))
+    return tuple(sorted(set(paths)))
+
+
+def limits(spec: WorkerSpec) -> Mapping[str, Any]:
+    """Arguments of a container's creation: whatever no kernel needs is taken away."""
+    memory = 2 * spec.memory_bytes + FOLDER_BYTES  # a tenant has two workers at a time
+    scratch = f"rw,nosuid,nodev,noexec,size={SCRATCH_BYTES},nr_inodes={SCRATCH_INODES}"
+    rooms = f"rw,nosuid,nodev,exec,mode=0711,size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}"
+    return {
+        "network_mode": "none",
+        "read_only": True,
+        "tmpfs": {ROOMS: rooms, "/tmp": scratch},
+        "shm_size": SCRATCH_BYTES,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "user": NOBODY,
+        "pids_limit": MAX_PROCESSES,
+        "mem_limit": memory,
+        "memswap_limit": memory,
+        "ulimits": [Ulimit(name="core", soft=0, hard=0)],
+        "ipc_mode": "private",
+        "hostname": "kernelwright",
+        "mounts": [Mount(path, path, type="bind", read_only=True) for path in shown(spec)],
+    }
+
+
+class Container:
+    """A running container that nobody has used yet, or whose tenant is at work.
+
+    Args:
+        image: its name or id.
+        owner: for the label by which leftovers are told.
+    """
+
+    def __init__(
+        self, client: docker.DockerClient, image: str, spec: WorkerSpec, owner: str
+    ) -> None:
+        self.name = f"{PREFIX}{secrets.token_hex(6)}"
+        self.shown = shown(spec)
+        self.memory_bytes = spec.memory_bytes
+        with faults("start a container"):
+            # Its program ends with its input, and so when this process does.
+            self._container = client.containers.create(
+                image,
+                ["cat"],
+                name=self.name,
+                entrypoint=[],
+                stdin_open=True,
+                auto_remove=True,
+                init=True,
+                labels={OWNER: owner},
+                **limits(spec),
+            )
+            self._input = self._container.attach_socket(params={"stdin": 1, "stream": 1})
+            self._container.start()
+            self._container.reload()
+        self.init = int(self._container.attrs["State"]["Pid"])
+        self.own = frozenset(descendants(self.init))
+        """Processes below the first one that are not a worker's."""
+        self.groups = groups_of(self.init)
+        self._guests = 0
+        self._lock = threading.Lock()
+
+    def suits(self, spec: WorkerSpec) -> bool:
+        """Whether a worker finds what it needs here."""
+        return self.shown == shown(spec) and self.memory_bytes >= spec.memory_bytes
+
+    def takes(self, spec: WorkerSpec) -> bool:
+        """Whether it still runs, somebody being in it, and suits."""
+        with self._lock:
+            return self._guests > 0 and is_running(self.init) and self.suits(spec)
+
+    def enter(self, spec: WorkerSpec) -> Room:
+        """A room for one worker more."""
+        with self._lock:
+            self._guests += 1
+        return Room(self, spec)
+
+    def leave(self) -> bool:
+        """A room is empty; says whether the whole container is."""
+        with self._lock:
+            self._guests -= 1
+            return self._guests == 0
+
+    def remove(self) -> None:
+        """Kill all that is in it; the engine removes it then."""
+        self._input.close()
+        try:
+            os.kill(self.init, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+
+class Room:
+    """A worker's place in a container: a folder and a user of its own."""
+
+    def __init__(self, container: Container, spec: WorkerSpec) -> None:
+        self._container = container
+        self._user = new_user()
+        self._is_empty = False
+        self.name = f"{PREFIX}{secrets.token_hex(6)}"
+        self.inside = f"{ROOMS}/{self.name}"
+        self.folder = seen_from_here(container.init, self.inside)
+        try:
+            self.folder.mkdir(mode=0o700)
+            furnish(self.folder, spec.files, self._user)
+        except OSError:
+            self.end()
+            raise
+
+    def confinement(self, first: int) -> tuple[Confinement, Sequence[int]]:
+        """See `Place.confinement`."""
+        return confinement(self._container.init, self._container.groups, self._user, {}, first)
+
+    def strays(self, worker: int) -> list[int]:
+        """See `Place.strays`; those of other rooms are of the same tenant."""
+        container = self._container
+        found = strays_below([worker, container.init], worker, container.own)
+        return [pid for pid in found if _user_of(pid) == self._user]
+
+    def is_intact(self) -> bool:
+        """See `Place.is_intact`."""
+        return is_running(self._container.init)
+
+    def end(self) -> None:
+        """See `Place.end`; the last one removes the container."""
+        if self._is_empty:
+            return
+        self._is_empty = True
+        if self._container.leave():
+            self._container.remove()
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _user_of(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except FileNotFoundError:
+        return None

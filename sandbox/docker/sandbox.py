@@ -1,0 +1,105 @@
+"""The `docker` sandbox: a fresh hardened container for every tenant, made before it is needed.
+
+A container runs a program that waits. Workers are forked from a warm process, which has imported
+torch from the image's own files, and join the container's namespaces and control groups with less
+rights than a program of the container has. So a worker starts in milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from kernelwright.errors import PrerequisiteError
+from kernelwright.sandbox.base import WorkerSpec, sandbox_python
+from kernelwright.sandbox.docker.container import Container, Room
+from kernelwright.sandbox.docker.engine import connect, faults
+from kernelwright.sandbox.docker.image import PYTHON, tag
+from kernelwright.sandbox.docker.owners import label, sweep
+from kernelwright.sandbox.launcher import Zygote
+from kernelwright.sandbox.linux import clean_environment
+from kernelwright.sandbox.starter import LinuxSandbox
+from kernelwright.schema import SandboxInfo
+
+INFO = SandboxInfo(
+    kind="docker",
+    holds=(
+        "a container of its own for every candidate",
+        "a user of its own",
+        "no network",
+        "read-only root, sized temporary file systems, nothing of the host",
+        "no capabilities, no way to new ones, a filter of system calls",
+        "memory, process, file-size and core-dump limits",
+        "clean environment without keys",
+    ),
+    lacks=("a kernel of its own",),
+)
+
+
+class DockerSandbox(LinuxSandbox):
+    """Starts workers in containers.
+
+    Args:
+        image: another than the one of `kernelwright sandbox build`.
+
+    Raises:
+        PrerequisiteError: no engine answers here, the image is missing, or this is not root.
+    """
+
+    def __init__(self, image: str | None = None) -> None:
+        super().__init__(INFO)
+        if sys.platform != "linux" or os.geteuid() != 0:
+            message = "the docker sandbox puts workers into containers itself, which takes root"
+            raise PrerequisiteError(message, hint="run as root, or use --sandbox bwrap")
+        self._client = connect()
+        self._image = image or tag("cpu")
+        with faults("find the sandbox image"):
+            self._client.images.get(self._image)
+        sweep(self._client)
+        self._owner = label()
+        self._tenants: dict[str, Container] = {}
+        self._template: Container | None = None
+        self._ready: Future[Container] | None = None
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="container-maker")
+        self._lock = threading.Lock()
+
+    def _make_zygote(self, spec: WorkerSpec) -> Zygote:
+        """A process of this machine that sees the image's files."""
+        self._template = self._new(spec)
+        mounts = os.pidfd_open(self._template.init)
+        try:
+            return Zygote(sandbox_python(()), clean_environment(PYTHON), PYTHON, mounts)
+        finally:
+            os.close(mounts)
+
+    def _make_place(self, spec: WorkerSpec) -> Room:
+        container = self._tenants.get(spec.tenant) if spec.tenant else None
+        if container is None or not container.takes(spec):
+            container = self._fresh(spec)
+            if spec.tenant:
+                self._tenants[spec.tenant] = container
+        return container.enter(spec)
+
+    def _fresh(self, spec: WorkerSpec) -> Container:
+        ready, self._ready = self._ready, None
+        if ready is not None and not ready.result().suits(spec):
+            ready.result().remove()
+            ready = None
+        container = self._new(spec) if ready is None else ready.result()
+        self._ready = self._maker.submit(self._new, spec)
+        return container
+
+    def _new(self, spec: WorkerSpec) -> Container:
+        return Container(self._client, self._image, spec, self._owner)
+
+    def close(self) -> None:
+        """See `Sandbox.close`."""
+        super().close()
+        self._maker.shutdown()
+        if self._ready is not None and self._ready.exception() is None:
+            self._ready.result().remove()
+        if self._template is not None:
+            self._template.remove()
+        self._client.close()

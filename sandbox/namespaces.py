@@ -1,0 +1,83 @@
+"""What places made of namespaces have in common: who the worker is there, and its limits."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kernelwright.sandbox.launcher import Confinement, Rights
+from kernelwright.sandbox.seccomp import program
+
+# linux/sched.h: mounts, host name, IPC, processes, network.
+NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
+USER_NAMESPACE = 0x10000000
+FOLDER_BYTES, SCRATCH_BYTES = 4 * 2**30, 256 * 2**20
+FOLDER_INODES, SCRATCH_INODES = 100_000, 10_000
+MAX_PROCESSES = 512
+# A user and group for each worker, far from those that are in use.
+FIRST_USER, USERS = 1_879_048_192, 2**24
+_numbers = itertools.count(os.getpid() * 1000)
+
+
+def new_user() -> int:
+    """A user id that no other worker has while it lives."""
+    return FIRST_USER + next(_numbers) % USERS
+
+
+def seen_from_here(init: int, inside: str) -> Path:
+    """A folder in the mounts of another process."""
+    return Path(f"/proc/{init}/root{inside}")
+
+
+def furnish(folder: Path, files: Mapping[str, str], user: int | None) -> None:
+    """Put a worker's files into its new folder, and make it theirs."""
+    (folder / "tmp").mkdir()
+    for name, source in files.items():
+        shutil.copytree(source, folder / name, symlinks=True)
+    if user is None:
+        return
+    for place, folders, names in os.walk(folder):
+        for name in (".", *folders, *names):
+            os.chown(os.path.join(place, name), user, user, follow_symlinks=False)
+
+
+def confinement(
+    init: int,
+    groups: Sequence[Path],
+    user: int | None,
+    remounts: Mapping[str, str],
+    first: int,
+) -> tuple[Confinement, list[int]]:
+    """What puts a worker beside `init`, and the descriptors that it takes.
+
+    Args:
+        groups: folders of control groups to join.
+        user: to become; None stays the same in a user namespace.
+        first: index of the first of these descriptors among all of an order.
+    """
+    keys = [os.pidfd_open(init)]
+    keys += [os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in groups]
+    made = Confinement(
+        init=first,
+        namespaces=NAMESPACES | (USER_NAMESPACE if user is None else 0),
+        groups=list(range(first + 1, first + len(keys))),
+        remounts=remounts,
+        rights=Rights(user, program()),
+    )
+    return made, keys
+
+
+def is_running(init: int) -> bool:
+    """Whether the first process of a place lives.
+
+    Its program is gone before those in its namespaces are killed, so whoever sees one of them die
+    for that reason is told so here.
+    """
+    try:
+        os.readlink(f"/proc/{init}/exe")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return True
