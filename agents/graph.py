@@ -36,6 +36,10 @@ class State(TypedDict, total=False):
     """Why the workflow ends; None while it goes on."""
 
 
+def go_on() -> None:
+    """The checkpoint where nobody can ask for an end."""
+
+
 class Workflow:
     """One task's workflow.
 
@@ -46,6 +50,7 @@ class Workflow:
         attempts: how many attempts the task may have in all.
         deadline: `time.monotonic()` value after which nothing new is started.
         on_phase: told which phase starts.
+        checkpoint: called before a plan is asked for; raises where nothing new is wanted.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Workflow:
         attempts: int,
         deadline: float,
         on_phase: Callable[[Phase, str], None],
+        checkpoint: Callable[[], None] = go_on,
     ) -> None:
         self.run_id = run_id
         self.task = task
@@ -74,6 +80,7 @@ class Workflow:
         self.attempts = attempts
         self.deadline = deadline
         self.on_phase = on_phase
+        self.checkpoint = checkpoint
 
     def run(self) -> str:
         """Run until a limit, or until the proposer has nothing left; returns why it ended."""
@@ -107,6 +114,7 @@ class Workflow:
         finished = self._limit(state)
         if finished:
             return {"finished": finished}
+        self.checkpoint()
         self.on_phase("plan", "")
         idea = self.proposer.plan(self.view(state["diagnosis"]))
         if idea is None:

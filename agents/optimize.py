@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from kernelwright.agents.graph import Phase, Workflow
+from kernelwright.agents.graph import Phase, Workflow, go_on
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search import SearchStrategy, ranked
 from kernelwright.errors import InfrastructureError, UsageError
@@ -58,6 +58,8 @@ class Engine(NamedTuple):
     """For the search of one task; the final measurement comes on top."""
     make_proposer: Callable[[Task, Reference], Proposer]
     progress: Progress
+    checkpoint: Callable[[], None] = go_on
+    """Called before anything new is started; raises KeyboardInterrupt where that is not wanted."""
 
 
 def optimize_task(engine: Engine, task: Task) -> TaskResult:
@@ -70,6 +72,7 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
         InfrastructureError: the reference could not be run.
     """
     history = engine.store.attempts_of(engine.run_id, task.id)
+    engine.checkpoint()
     engine.progress.phase(task, "reference", "")
     with secret_reference(task, engine.machine) as reference:
         check_reference(reference)
@@ -122,6 +125,7 @@ def _workflow(
         attempts=engine.attempts,
         deadline=time.monotonic() + engine.time_limit_s,
         on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
+        checkpoint=engine.checkpoint,
     )
 
 
@@ -146,6 +150,7 @@ def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> 
         won = any(evaluation.is_win for evaluation in measured)
         if won and not _may_be_faster(attempt, order[0]):
             break
+        engine.checkpoint()
         engine.progress.phase(task, "prove", attempt.plan)
         try:
             evaluation = judge.evaluate(attempt.candidate, "strict")

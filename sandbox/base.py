@@ -29,7 +29,7 @@ class WorkerSpec(Record):
     readable: tuple[str, ...] = ()
     """More paths of the host that the worker may read, at the same place."""
     tenant: str = ""
-    """Workers of one tenant may share a container, and see each other there; others never do.
+    """Workers of one tenant may be in one container, each with files of its own; others never are.
     Without one a worker is alone."""
     warm: bool = False
     """`argv[0]` is a file; an interpreter that has imported torch already may run it. Not for an

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import select
 import shutil
 import signal
@@ -21,21 +20,22 @@ from pathlib import Path
 
 from kernelwright.errors import InfrastructureError, PrerequisiteError
 from kernelwright.sandbox.base import WorkerSpec, sandbox_python
-from kernelwright.sandbox.cgroups import PREFIX, make_group
+from kernelwright.sandbox.cgroups import make_group, sweep_groups
 from kernelwright.sandbox.launcher import Confinement, Zygote
 from kernelwright.sandbox.linux import clean_environment
 from kernelwright.sandbox.namespaces import (
     FOLDER_BYTES,
     FOLDER_INODES,
     MAX_PROCESSES,
+    SCRATCH,
     SCRATCH_BYTES,
-    SCRATCH_INODES,
     confinement,
     furnish,
     is_running,
     new_user,
     seen_from_here,
 )
+from kernelwright.sandbox.owners import new_name
 from kernelwright.sandbox.starter import LinuxSandbox
 from kernelwright.sandbox.strays import descendants, send, strays_below
 from kernelwright.schema import SandboxInfo
@@ -48,6 +48,7 @@ HOLDS = (
     "clean environment without keys",
 )
 LACKS = ("a kernel of its own",)
+NO_GROUPS = "limits on all processes of a worker together"
 READY_S = 10.0
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 PARTS_OF_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")
@@ -61,7 +62,7 @@ class BwrapPlace:
     """
 
     def __init__(self, spec: WorkerSpec, as_root: bool) -> None:
-        self.name = f"{PREFIX}{secrets.token_hex(6)}"
+        self.name = new_name()
         self.inside = f"/tmp/{self.name}"
         self._holder = Holder(list(_arguments(spec, self.inside, as_root)))
         self.folder = seen_from_here(self._holder.init, self.inside)
@@ -77,14 +78,13 @@ class BwrapPlace:
     def confinement(self, first: int) -> tuple[Confinement, Sequence[int]]:
         """See `Place.confinement`."""
         owner = f",uid={self._user},gid={self._user}" if self._user is not None else ""
-        scratch = f"size={SCRATCH_BYTES},nr_inodes={SCRATCH_INODES}"
-        remounts = {
+        mounts = {
             self.inside: f"size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}{owner}",
-            "/tmp": scratch,
-            "/dev/shm": scratch,
+            "/tmp": SCRATCH,
+            "/dev/shm": SCRATCH,
         }
         groups = self._group.folders if self._group else ()
-        return confinement(self._holder.init, groups, self._user, remounts, first)
+        return confinement(self._holder.init, groups, self._user, mounts, first)
 
     def strays(self, worker: int) -> list[int]:
         """See `Place.strays`; orphans are children of the place's first process."""
@@ -197,8 +197,18 @@ class BwrapSandbox(LinuxSandbox):
                 "bubblewrap is not installed",
                 hint="on Debian and Ubuntu: apt-get install bubblewrap",
             )
+        nothing = WorkerSpec(argv=(), env={}, memory_bytes=0, files={})
+        try:
+            Holder(list(_arguments(nothing, "/tmp/none", self._as_root))).end()
+        except InfrastructureError as error:  # user namespaces may be forbidden
+            raise PrerequisiteError(error.message, hint="`kernelwright sandbox check`") from error
+        sweep_groups()
+        group = make_group(new_name(), {"memory": 2**30, "pids": 1})
+        if group is not None:
+            group.end()
+        lacks = LACKS if group is not None else (*LACKS, NO_GROUPS)
         own = "a user of its own" if self._as_root else "a user namespace of its own"
-        super().__init__(SandboxInfo(kind="bwrap", holds=(own, *HOLDS), lacks=LACKS))
+        super().__init__(SandboxInfo(kind="bwrap", holds=(own, *HOLDS), lacks=lacks))
 
     def _make_place(self, spec: WorkerSpec) -> BwrapPlace:
         return BwrapPlace(spec, self._as_root)

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from kernelwright.sandbox.owners import is_left
+
 # What a limit is written to: controller -> file in version 1, in version 2.
 FILES = {
     "memory": ("memory.limit_in_bytes", "memory.max"),
     "pids": ("pids.max", "pids.max"),
 }
 CONTROLLERS = tuple(FILES)
-PREFIX = "kernelwright-"
 EMPTIED_S = 5.0
 
 
@@ -56,7 +57,6 @@ def make_group(name: str, limits: Mapping[str, int]) -> Group | None:
     """A new group with these limits; None where this process can't make one.
 
     Args:
-        name: begins with PREFIX.
         limits: `memory` in bytes and `pids` in processes and threads.
     """
     parents = {controller: _parent(controller) for controller in limits}
@@ -82,10 +82,11 @@ def groups_of(pid: int) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(folder for folder in found if folder is not None))
 
 
-def leftovers() -> Group:
-    """Groups that an earlier run left here."""
+def sweep_groups() -> None:
+    """End the groups of processes that are gone."""
     parents = {parent for controller in CONTROLLERS if (parent := _parent(controller))}
-    return Group(tuple(folder for parent in parents for folder in parent.glob(f"{PREFIX}*")))
+    folders = [folder for parent in parents for folder in parent.iterdir()]
+    Group(tuple(folder for folder in folders if is_left(folder.name))).end()
 
 
 def _parent(controller: str) -> Path | None:

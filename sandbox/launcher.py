@@ -49,8 +49,10 @@ class Confinement(NamedTuple):
     """Which of them to join, as flags of setns(2)."""
     groups: Sequence[int]
     """Open cgroup.procs files of control groups."""
-    remounts: Mapping[str, str]
-    """tmpfs in the place -> its options."""
+    apart: int
+    """Which of them to have apart from others in the place, as flags of unshare(2)."""
+    mounts: Mapping[str, str]
+    """tmpfs in the place -> its options; a new one where mounts are apart."""
     rights: Rights
 
 

@@ -21,7 +21,7 @@ from kernelwright.sandbox.launcher import Child, Confinement, Order, Zygote
 from kernelwright.sandbox.memory import cores_of, set_cores, spread, thread_ids
 from kernelwright.sandbox.strays import LAUNCH, LIVE, MARK, cpu_seconds, end, send
 
-MAX_FILE_BYTES = 4 * 2**30
+MAX_FILE_BYTES = 2**30
 STDERR_BYTES = 200_000
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "CUDA_HOME", "LD_LIBRARY_PATH", "CXX", "CC")
 KILL_WAIT_S = 10.0

@@ -11,11 +11,19 @@ from pathlib import Path
 from kernelwright.sandbox.launcher import Confinement, Rights
 from kernelwright.sandbox.seccomp import program
 
-# linux/sched.h: mounts, host name, IPC, processes, network.
-NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
-USER_NAMESPACE = 0x10000000
-FOLDER_BYTES, SCRATCH_BYTES = 4 * 2**30, 256 * 2**20
+# linux/sched.h
+MOUNTS, HOST_NAME, IPC, USERS_OF, PROCESSES, NETWORK = (
+    0x00020000,
+    0x04000000,
+    0x08000000,
+    0x10000000,
+    0x20000000,
+    0x40000000,
+)
+ALL = MOUNTS | HOST_NAME | IPC | PROCESSES | NETWORK
+FOLDER_BYTES, SCRATCH_BYTES = 2**30, 256 * 2**20
 FOLDER_INODES, SCRATCH_INODES = 100_000, 10_000
+SCRATCH = f"size={SCRATCH_BYTES},nr_inodes={SCRATCH_INODES},mode=1777"
 MAX_PROCESSES = 512
 # A user and group for each worker, far from those that are in use.
 FIRST_USER, USERS = 1_879_048_192, 2**24
@@ -48,23 +56,27 @@ def confinement(
     init: int,
     groups: Sequence[Path],
     user: int | None,
-    remounts: Mapping[str, str],
+    mounts: Mapping[str, str],
     first: int,
+    apart: int = 0,
 ) -> tuple[Confinement, list[int]]:
     """What puts a worker beside `init`, and the descriptors that it takes.
 
     Args:
         groups: folders of control groups to join.
         user: to become; None stays the same in a user namespace.
+        mounts: tmpfs and their options; see `Confinement.mounts`.
         first: index of the first of these descriptors among all of an order.
+        apart: namespaces that it does not share with the others in the place.
     """
     keys = [os.pidfd_open(init)]
     keys += [os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in groups]
     made = Confinement(
         init=first,
-        namespaces=NAMESPACES | (USER_NAMESPACE if user is None else 0),
+        namespaces=ALL | (USERS_OF if user is None else 0),
         groups=list(range(first + 1, first + len(keys))),
-        remounts=remounts,
+        apart=apart,
+        mounts=mounts,
         rights=Rights(user, program()),
     )
     return made, keys

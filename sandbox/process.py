@@ -14,6 +14,7 @@ from pathlib import Path
 from kernelwright.sandbox.base import WorkerSpec, sandbox_python
 from kernelwright.sandbox.launcher import Confinement, Zygote
 from kernelwright.sandbox.linux import clean_environment
+from kernelwright.sandbox.owners import is_left, new_name
 from kernelwright.sandbox.starter import LinuxSandbox
 from kernelwright.sandbox.strays import strays
 from kernelwright.schema import SandboxInfo
@@ -40,9 +41,10 @@ class Folder:
     """A temporary folder of the host: no place that keeps anybody."""
 
     def __init__(self, spec: WorkerSpec) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="kernelwright-"))
+        self.name = new_name()
+        self.folder = Path(tempfile.gettempdir()) / self.name
+        self.folder.mkdir(mode=0o700)
         self.inside = str(self.folder)
-        self.name = self.folder.name
         (self.folder / "tmp").mkdir()
         try:
             for name, source in spec.files.items():
@@ -73,9 +75,17 @@ class ProcessSandbox(LinuxSandbox):
 
     def __init__(self) -> None:
         super().__init__(INFO)
+        sweep_folders()
 
     def _make_place(self, spec: WorkerSpec) -> Folder:
         return Folder(spec)
 
     def _make_zygote(self, spec: WorkerSpec) -> Zygote:
         return Zygote(sandbox_python(()), clean_environment())
+
+
+def sweep_folders() -> None:
+    """Remove the folders of processes that are gone."""
+    for folder in Path(tempfile.gettempdir()).iterdir():
+        if is_left(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)

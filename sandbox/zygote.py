@@ -107,9 +107,11 @@ def enter(place: dict[str, Any] | None, folder: str, descriptors: list[int]) -> 
     for index in place["groups"]:
         os.write(descriptors[index], b"0")
     done(C_LIBRARY.setns(descriptors[place["init"]], place["namespaces"]))
-    for target, options in place["remounts"].items():
-        flags = MS_REMOUNT | MS_NOSUID | MS_NODEV | (0 if target == folder else MS_NOEXEC)
-        done(C_LIBRARY.mount(b"tmpfs", target.encode(), None, flags, options.encode()))
+    done(C_LIBRARY.unshare(place["apart"]))
+    for target, options in place["mounts"].items():
+        flags = MS_NOSUID | MS_NODEV | (0 if target == folder else MS_NOEXEC)
+        flags |= 0 if place["apart"] else MS_REMOUNT
+        done(C_LIBRARY.mount(b"tmpfs", target.encode(), b"tmpfs", flags, options.encode()))
 
 
 def done(result: int) -> None:

@@ -119,12 +119,20 @@ def _keep(built: Path, folder: Path) -> None:
 
 
 def _copy(built: Path, scratch: Path) -> None:
-    if built.exists():
+    """Copy what a candidate left, who may have put links or programs for others there."""
+    if built.is_dir() and not built.is_symlink():
         shutil.copytree(built, scratch, dirs_exist_ok=True, symlinks=True, ignore=_special)
-    ninja = scratch / TOOLS_FOLDER / "ninja"
-    ninja.parent.mkdir(exist_ok=True)
-    ninja.write_text(NINJA)
-    ninja.chmod(0o755)
+    for folder, _, names in os.walk(scratch):
+        for path in (Path(folder, name) for name in names):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode & 0o755)  # not as somebody else's program
+    tools = scratch / TOOLS_FOLDER
+    if tools.is_dir() and not tools.is_symlink():
+        shutil.rmtree(tools)
+    tools.unlink(missing_ok=True)
+    tools.mkdir()
+    (tools / "ninja").write_text(NINJA)
+    (tools / "ninja").chmod(0o755)
 
 
 def _special(folder: str, names: Iterable[str]) -> set[str]:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from kernelwright.sandbox.leases import lease
 from kernelwright.schema import (
     Candidate,
     Evidence,
@@ -79,8 +80,9 @@ class Examination:
             self.reference.renew()
             with self._session() as session, self._session() as new:
                 self._check(session, prepared)
-                timed = self._time(session, new, prepared)
-                evidence = self._sum_up(session, timed)
+                with lease(self.reference.machine.devices):
+                    timed = self._time(session, new, prepared)
+                    evidence = self._sum_up(session, timed)
         except WorkerFault as fault:
             return self._verdict(fault.status, fault.reason)
         except Wrong as wrong:

@@ -51,7 +51,9 @@ class Session:
         self.reference = reference
         self.tolerance = tolerance
         self.candidate = candidate
-        self.module = start_worker(reference.machine, reference.task.limits, build=build)
+        self.module = start_worker(
+            reference.machine, reference.task.limits, build=build, tenant=candidate.hash
+        )
         self.trials: list[Trial] = []
 
     def __enter__(self) -> Self:

@@ -36,6 +36,12 @@ class Machine(NamedTuple):
         """The CPUs that every worker is pinned to: as many as it has threads, where there are."""
         return tuple(sorted(os.sched_getaffinity(0))[: self.threads])
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What a timed job must have for itself, as names for `lease`."""
+        cores = tuple(f"cpu{core}" for core in self.cores)
+        return cores if self.device == "cpu" else (self.device.replace(":", ""), *cores)
+
 
 def start_worker(
     machine: Machine,
@@ -43,6 +49,7 @@ def start_worker(
     env: Mapping[str, str] | None = None,
     build: Path | None = None,
     timeout_s: float | None = None,
+    tenant: str = "",
 ) -> RemoteModule:
     """Start a worker; it may still be importing torch when this returns.
 
@@ -50,6 +57,7 @@ def start_worker(
         env: extra environment; `{folder}` stands for the worker's private folder.
         build: a finished build to copy into the worker's build folder.
         timeout_s: for every operation; the task's call time-out by default.
+        tenant: see `WorkerSpec.tenant`.
     """
     tools = {"PATH": f"{{folder}}/{BUILD_FOLDER}/{TOOLS_FOLDER}:{{path}}"} if build else {}
     spec = WorkerSpec(
@@ -66,6 +74,8 @@ def start_worker(
         files={BUILD_FOLDER: str(build)} if build else {},
         cores=machine.cores,
         shared_bytes=limits.memory_bytes,
+        readable=tuple(filter(None, (env or {}).get("CPATH", "").split(os.pathsep))),
+        tenant=tenant,
         warm="LD_PRELOAD" not in (env or {}),
     )
     process = machine.sandbox.start(spec)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import threading
@@ -14,26 +13,30 @@ import docker
 from docker.types import Mount, Ulimit
 
 from kernelwright.sandbox.base import WorkerSpec
-from kernelwright.sandbox.cgroups import PREFIX, groups_of
+from kernelwright.sandbox.cgroups import groups_of
 from kernelwright.sandbox.docker.engine import faults
 from kernelwright.sandbox.launcher import Confinement
 from kernelwright.sandbox.namespaces import (
     FOLDER_BYTES,
     FOLDER_INODES,
+    IPC,
     MAX_PROCESSES,
+    MOUNTS,
+    NETWORK,
+    SCRATCH,
     SCRATCH_BYTES,
-    SCRATCH_INODES,
     confinement,
     furnish,
     is_running,
     new_user,
     seen_from_here,
 )
+from kernelwright.sandbox.owners import is_left, new_name
 from kernelwright.sandbox.strays import descendants, strays_below
 
 # Where workers' folders are; nowhere else may a file be executed that was written in the container.
 ROOMS = "/kernelwright"
-OWNER = "kernelwright.owner"
+LABEL = "kernelwright"
 NOBODY = "65534:65534"
 
 
@@ -46,12 +49,11 @@ def shown(spec: WorkerSpec) -> tuple[str, ...]:
 def limits(spec: WorkerSpec) -> Mapping[str, Any]:
     """Arguments of a container's creation: whatever no kernel needs is taken away."""
     memory = 2 * spec.memory_bytes + FOLDER_BYTES  # a tenant has two workers at a time
-    scratch = f"rw,nosuid,nodev,noexec,size={SCRATCH_BYTES},nr_inodes={SCRATCH_INODES}"
     rooms = f"rw,nosuid,nodev,exec,mode=0711,size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}"
     return {
         "network_mode": "none",
         "read_only": True,
-        "tmpfs": {ROOMS: rooms, "/tmp": scratch},
+        "tmpfs": {ROOMS: rooms, "/tmp": f"rw,nosuid,nodev,noexec,{SCRATCH}"},
         "shm_size": SCRATCH_BYTES,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
@@ -71,13 +73,10 @@ class Container:
 
     Args:
         image: its name or id.
-        owner: for the label by which leftovers are told.
     """
 
-    def __init__(
-        self, client: docker.DockerClient, image: str, spec: WorkerSpec, owner: str
-    ) -> None:
-        self.name = f"{PREFIX}{secrets.token_hex(6)}"
+    def __init__(self, client: docker.DockerClient, image: str, spec: WorkerSpec) -> None:
+        self.name = new_name()
         self.shown = shown(spec)
         self.memory_bytes = spec.memory_bytes
         with faults("start a container"):
@@ -90,7 +89,7 @@ class Container:
                 stdin_open=True,
                 auto_remove=True,
                 init=True,
-                labels={OWNER: owner},
+                labels={LABEL: self.name},
                 **limits(spec),
             )
             self._input = self._container.attach_socket(params={"stdin": 1, "stream": 1})
@@ -140,7 +139,7 @@ class Room:
         self._container = container
         self._user = new_user()
         self._is_empty = False
-        self.name = f"{PREFIX}{secrets.token_hex(6)}"
+        self.name = new_name()
         self.inside = f"{ROOMS}/{self.name}"
         self.folder = seen_from_here(container.init, self.inside)
         try:
@@ -152,7 +151,10 @@ class Room:
 
     def confinement(self, first: int) -> tuple[Confinement, Sequence[int]]:
         """See `Place.confinement`."""
-        return confinement(self._container.init, self._container.groups, self._user, {}, first)
+        container, mounts = self._container, {"/tmp": SCRATCH, "/dev/shm": SCRATCH}
+        # Workers of one candidate see the same inputs, so one must find nothing that another left.
+        apart = MOUNTS | IPC | NETWORK
+        return confinement(container.init, container.groups, self._user, mounts, first, apart)
 
     def strays(self, worker: int) -> list[int]:
         """See `Place.strays`; those of other rooms are of the same tenant."""
@@ -173,6 +175,17 @@ class Room:
             self._container.remove()
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def sweep(client: docker.DockerClient) -> int:
+    """Remove containers whose processes are gone; returns how many."""
+    swept = 0
+    with faults("remove containers of earlier runs"):
+        for container in client.containers.list(all=True, filters={"label": LABEL}):
+            if is_left(container.name or ""):
+                container.remove(force=True)
+                swept += 1
+    return swept
 
 
 def _user_of(pid: int) -> int | None:

@@ -14,10 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.base import WorkerSpec, sandbox_python
-from kernelwright.sandbox.docker.container import Container, Room
+from kernelwright.sandbox.docker.container import Container, Room, sweep
 from kernelwright.sandbox.docker.engine import connect, faults
 from kernelwright.sandbox.docker.image import PYTHON, tag
-from kernelwright.sandbox.docker.owners import label, sweep
 from kernelwright.sandbox.launcher import Zygote
 from kernelwright.sandbox.linux import clean_environment
 from kernelwright.sandbox.starter import LinuxSandbox
@@ -58,7 +57,6 @@ class DockerSandbox(LinuxSandbox):
         with faults("find the sandbox image"):
             self._client.images.get(self._image)
         sweep(self._client)
-        self._owner = label()
         self._tenants: dict[str, Container] = {}
         self._template: Container | None = None
         self._ready: Future[Container] | None = None
@@ -92,7 +90,7 @@ class DockerSandbox(LinuxSandbox):
         return container
 
     def _new(self, spec: WorkerSpec) -> Container:
-        return Container(self._client, self._image, spec, self._owner)
+        return Container(self._client, self._image, spec)
 
     def close(self) -> None:
         """See `Sandbox.close`."""

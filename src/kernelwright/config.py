@@ -34,7 +34,7 @@ LIMITS_AND_PLACES = frozenset(
 """Settings that may differ between the parts of one run; the others say what the run is."""
 PROJECT_FILE = "kernelwright.toml"
 
-SandboxName = Literal["auto", "process"]
+SandboxName = Literal["auto", "docker", "bwrap", "process"]
 ToleranceName = Literal["default", "kernelbench"]
 PolicyName = Literal["any", "custom"]
 """The same names as `schema.ToleranceName` and `Policy`; a test holds them together."""

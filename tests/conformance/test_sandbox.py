@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kernelwright.sandbox.base import Sandbox, WorkerProcess, WorkerSpec
-from kernelwright.sandbox.registry import open_sandbox
+from tests.sandbox.kit import opened
 from tests.verifier.kit import is_alive, until
 
 GIGABYTE = 2**30
@@ -31,11 +31,10 @@ time.sleep(600)
 """
 
 
-@pytest.fixture(params=["process"])
+@pytest.fixture(params=["docker", "bwrap", "process"])
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    opened = open_sandbox(request.param)
-    yield opened
-    opened.close()
+    with opened(request.param) as found:
+        yield found
 
 
 def start(sandbox: Sandbox, script: str, **more: object) -> WorkerProcess:
@@ -50,6 +49,17 @@ def line(worker: WorkerProcess, timeout_s: float = 20.0) -> str:
     while not text.endswith(b"\n") and (byte := worker.channel.recv(1)):
         text += byte
     return text.decode().rstrip("\n")
+
+
+def on_host(worker: WorkerProcess, pid: int) -> int:
+    """The host's number of a process that the worker knows by another."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        place = status.parent / "ns" / "pid"
+        fields = dict(row.split(":", 1) for row in status.read_text().splitlines())
+        is_there = place.readlink() == Path(f"/proc/{worker.pid}/ns/pid").readlink()
+        if is_there and int(fields["NSpid"].split()[-1]) == pid:
+            return int(status.parent.name)
+    raise AssertionError(f"no process {pid}")
 
 
 def test_it_says_what_it_holds(sandbox: Sandbox) -> None:
@@ -84,7 +94,7 @@ def test_a_running_worker_has_no_exit_status(sandbox: Sandbox) -> None:
 
 def test_kill_ends_everything_and_may_be_repeated(sandbox: Sandbox) -> None:
     worker = start(sandbox, FAMILY)
-    grandchild = int(line(worker).split()[1])
+    grandchild = on_host(worker, int(line(worker).split()[1]))
     folder = worker.folder
     assert folder.is_dir()
     worker.kill()

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import IO
 
+import pytest
+
 from tests.cli.kit import TASK, Shell
 
 FAST = ("-b", "cpp", "-n", "2", "--target", "cpu")
@@ -100,12 +102,16 @@ def test_verify_prints_one_document(shell: Shell) -> None:
     assert shell.left_processes() == [] and shell.left_files() == []
 
 
-def test_ctrl_c_leaves_nothing_and_resume_finishes(shell: Shell) -> None:
+@pytest.mark.parametrize("twice", [False, True])
+def test_ctrl_c_leaves_nothing_and_resume_finishes(shell: Shell, twice: bool) -> None:
     task = shell.write("task.py", TASK)
     process = shell.start("optimize", task, *FAST)
     assert process.stderr is not None
     seen = read_until(process.stderr, "attempt 1")
     process.send_signal(signal.SIGINT)
+    seen += read_until(process.stderr, "once more to stop now")
+    if twice:
+        process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 130, seen + rest
     assert "runs resume" in rest and "Traceback" not in rest

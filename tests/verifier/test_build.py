@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,48 @@ def test_builds_are_kept_once_and_private(reference: Reference, tmp_path: Path) 
     assert not (second.folder / "first").exists()
     builds = tmp_path / "builds"
     assert sorted(builds.iterdir()) == sorted([first.folder, second.folder])
+
+
+TRICKS = {
+    "the folder is a link": """
+        os.symlink(VICTIM, build)
+    """,
+    "the folder of tools is a link": """
+        os.mkdir(build)
+        os.symlink(VICTIM, build + "/bin")
+    """,
+    "a tool is a link": """
+        os.makedirs(build + "/bin")
+        os.symlink(VICTIM + "/ninja", build + "/bin/ninja")
+    """,
+    "a tool is a hard link": """
+        os.makedirs(build + "/bin")
+        os.link(VICTIM + "/ninja", build + "/bin/ninja")
+    """,
+    "a program of its owner": """
+        os.mkdir(build)
+        open(build + "/program", "w").close()
+        os.chmod(build + "/program", 0o6777)
+    """,
+}
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_what_is_left_in_a_build_folder_reaches_nobody_else(
+    reference: Reference, tmp_path: Path, trick: str
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "secret").write_text("secret")
+    (victim / "ninja").write_text("mine")
+    head = "import os\nbuild = os.environ['TORCH_EXTENSIONS_DIR']\n"
+    before = f"{head}VICTIM = {str(victim)!r}\n{textwrap.dedent(TRICKS[trick])}"
+    kept = build(reference, tmp_path, before).folder
+    assert sorted(path.name for path in victim.iterdir()) == ["ninja", "secret"]
+    assert (victim / "ninja").read_text() == "mine"
+    assert not (kept / "secret").exists()
+    for path in kept.rglob("*"):
+        assert path.is_symlink() or path.stat().st_mode & 0o6022 == 0
 
 
 def test_a_failed_build_is_not_kept(reference: Reference, tmp_path: Path) -> None:

@@ -10,7 +10,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from kernelwright import __version__
-from kernelwright.cli import bench, config, demo, doctor, export, optimize, runs, tasks, verify
+from kernelwright.cli import (
+    bench,
+    config,
+    demo,
+    doctor,
+    export,
+    optimize,
+    runs,
+    sandbox,
+    tasks,
+    verify,
+)
 from kernelwright.errors import KernelwrightError
 
 app = typer.Typer(
@@ -27,6 +38,7 @@ app.command()(bench.bench)
 app.command()(export.export)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(runs.app, name="runs")
+app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(config.app, name="config")
 app.command()(doctor.doctor)
 app.command()(demo.demo)

@@ -50,6 +50,7 @@ def _checks() -> Iterator[Check]:
     yield Check("python", sys.version_info >= (3, 11), True, version)
     yield from _torch()
     yield from _backends()
+    yield from _sandboxes()
     yield _worker()
     yield from _space()
     for name in KEYS:
@@ -74,6 +75,19 @@ def _backends() -> Iterator[Check]:
         text = backend().toolchain() if availability.ok else availability.reason
         hint = f" ({availability.hint})" if availability.hint else ""
         yield Check(f"backend {name}", availability.ok, name == "cpp", text + hint)
+
+
+def _sandboxes() -> Iterator[Check]:
+    from kernelwright.errors import PrerequisiteError
+    from kernelwright.sandbox.registry import SANDBOXES
+
+    for name, opened in SANDBOXES.items():
+        try:
+            opened().close()
+        except PrerequisiteError as error:
+            yield Check(f"sandbox {name}", False, False, f"{error.message} ({error.hint})")
+        else:
+            yield Check(f"sandbox {name}", True, False, "`kernelwright sandbox check` tries it")
 
 
 def _worker() -> Check:

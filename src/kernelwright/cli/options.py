@@ -26,7 +26,7 @@ Budget = Annotated[
 TimeLimit = Annotated[
     str | None, typer.Option("--time-limit", help="Search time per task, like 90s or 10m [10m].")
 ]
-Sandbox = Annotated[str | None, typer.Option(help="auto or process [auto].")]
+Sandbox = Annotated[str | None, typer.Option(help="auto, docker, bwrap or process [auto].")]
 Tolerance = Annotated[str | None, typer.Option(help="default or kernelbench [default].")]
 Policy = Annotated[
     str | None,

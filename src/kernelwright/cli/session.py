@@ -8,10 +8,11 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from signal import SIGINT, SIGTERM
 from typing import Any, Literal, NamedTuple
 
 import typer
@@ -91,7 +92,7 @@ def open_session(
     """
     store = open_store(settings.store)
     strategy = open_strategy(settings.search)
-    with open_machine(settings) as machine, store, terminable():
+    with open_machine(settings) as machine, store, draining() as checkpoint:
         backends = require_backends(settings.backends, machine.device.partition(":")[0])
         run = _start(store, command, settings, config, run_id)
         with _recorded_end(store, run, resume_hint):
@@ -114,6 +115,7 @@ def open_session(
                 time_limit_s=settings.time_limit_s,
                 make_proposer=make,
                 progress=progress,
+                checkpoint=checkpoint,
             )
             yield Session(run, store, engine)
 
@@ -178,6 +180,34 @@ def finish(store: Store, run: Run, status: RunStatus) -> Run:
     """Store the end and what all model calls have used."""
     usage = sum((call.usage for call in store.model_calls_of(run.id)), Usage.zero())
     return store.update_run(run.id, status=status, ended=time.time(), usage=usage)
+
+
+@contextmanager
+def draining() -> Iterator[Callable[[], None]]:
+    """Take the first Ctrl-C or SIGTERM as a wish to end soon, the second as one to end now.
+
+    Yields:
+        What to call before anything new is started: raises KeyboardInterrupt after the first.
+    """
+    asked = False
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        typer.echo("finishing what is running; once more to stop now", err=True)
+
+    def checkpoint() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (SIGINT, SIGTERM)}
+    try:
+        yield checkpoint
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

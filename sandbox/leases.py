@@ -1,0 +1,67 @@
+"""Leases: one timed job at a time on a GPU or a CPU, across all processes of this machine.
+
+A lease is a lock on a file of that device's name (flock), which the system gives back when its
+holder dies. All kernelwright processes of the machine look in one folder, whoever runs them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from kernelwright.errors import InfrastructureError
+
+# The same for all, whatever their TMPDIR.
+FOLDER = Path("/tmp/kernelwright-leases")
+WAIT_S = 1800.0
+POLL_S = 0.01
+
+
+@contextmanager
+def lease(devices: Iterable[str], wait_s: float = WAIT_S) -> Iterator[None]:
+    """Hold some devices while the body runs.
+
+    Args:
+        devices: names that are file names, such as `cpu3` or a GPU's UUID.
+        wait_s: for all of them.
+
+    Raises:
+        InfrastructureError: another process kept one too long, or the folder can't be used.
+    """
+    deadline = time.monotonic() + wait_s
+    with ExitStack() as held:
+        for device in sorted(set(devices)):  # in one order, so that nobody waits in a circle
+            descriptor = _opened(device)
+            held.callback(os.close, descriptor)
+            _lock(descriptor, device, deadline)
+        yield
+
+
+def _opened(device: str) -> int:
+    try:
+        if not FOLDER.exists():
+            FOLDER.mkdir(exist_ok=True)
+            FOLDER.chmod(0o1777)
+        path = FOLDER / device
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_NOFOLLOW | os.O_RDWR, 0o666))
+        # Not to be created in this call: systems refuse that for others' files in such folders.
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise InfrastructureError(f"cannot lease {device}: {error}") from error
+
+
+def _lock(descriptor: int, device: str, deadline: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                message = f"another process times something on {device} and does not end"
+                hint = "`fuser` on the folder of leases names it"
+                raise InfrastructureError(message, hint=f"{hint}: {FOLDER}") from error
+        time.sleep(POLL_S)

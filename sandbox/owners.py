@@ -1,0 +1,31 @@
+"""Whose a thing is that outlives processes: names that tell, so that the dead's can be removed."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+
+from kernelwright.sandbox.strays import START, stat_fields
+
+PREFIX = "kernelwright-"
+NAME = re.compile(rf"{PREFIX}(?P<owner>[0-9a-f]{{8}}-(?P<pid>\d+)-\d+)-[0-9a-f]{{8}}")
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def new_name() -> str:
+    """A name of a new thing of this process, unlike any other."""
+    return f"{PREFIX}{_owner(os.getpid())}-{secrets.token_hex(4)}"
+
+
+def is_left(name: str) -> bool:
+    """Whether this names a thing whose process is gone."""
+    match = NAME.fullmatch(name)
+    return match is not None and _owner(int(match["pid"])) != match["owner"]
+
+
+def _owner(pid: int) -> str | None:
+    """A process, unlike any other of this machine at any time."""
+    fields = stat_fields(pid)
+    return None if fields is None else f"{BOOT.read_text()[:8]}-{pid}-{fields[START]}"

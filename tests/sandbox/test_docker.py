@@ -1,0 +1,244 @@
+"""The `docker` sandbox beyond what every sandbox must do: a failing engine, leftovers, sharing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from kernelwright.errors import InfrastructureError, PrerequisiteError, UsageError
+from kernelwright.sandbox.base import WorkerSpec
+from kernelwright.sandbox.docker.container import LABEL, Container, sweep
+from kernelwright.sandbox.docker.engine import connect
+from kernelwright.sandbox.docker.image import build, tag
+from kernelwright.sandbox.docker.sandbox import DockerSandbox
+from kernelwright.sandbox.linux import LinuxWorker
+from tests.sandbox.kit import opened
+from tests.verifier.kit import until
+
+WAITS = "import time; time.sleep(600)"
+
+
+def spec(script: str, tenant: str = "") -> WorkerSpec:
+    return WorkerSpec(
+        argv=("-c", script, "{fd}"), env={}, memory_bytes=2**30, files={}, tenant=tenant
+    )
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[DockerSandbox]:
+    with opened("docker") as found:
+        assert isinstance(found, DockerSandbox)
+        yield found
+
+
+@pytest.fixture
+def client(sandbox: DockerSandbox) -> Iterator[docker.DockerClient]:
+    found = connect()
+    yield found
+    found.close()
+
+
+def containers(client: docker.DockerClient) -> set[str]:
+    found = client.containers.list(all=True, filters={"label": LABEL})
+    return {str(one.id) for one in found}
+
+
+def container_of(worker: LinuxWorker) -> str:
+    """Name of the container that a worker is in."""
+    groups = Path(f"/proc/{worker.pid}/cgroup").read_text()
+    return next(row.rpartition("/")[2] for row in groups.splitlines() if "docker" in row)
+
+
+def test_a_tenant_has_one_container_and_nobody_else_is_in_it(sandbox: DockerSandbox) -> None:
+    first, second = sandbox.start(spec(WAITS, "a")), sandbox.start(spec(WAITS, "a"))
+    other, alone = sandbox.start(spec(WAITS, "b")), sandbox.start(spec(WAITS))
+    ours = container_of(first)
+    assert container_of(second) == ours
+    assert len({ours, container_of(other), container_of(alone)}) == 3
+    first.kill()
+    assert second.exit_status(0.1) is None
+    for worker in (second, other, alone):
+        worker.kill()
+    later = sandbox.start(spec(WAITS, "a"))
+    assert container_of(later) != ours
+    later.kill()
+
+
+LEAVES = """
+import ctypes, os
+for place in ("/tmp", "/dev/shm"): open(f"{place}/left", "w").write("x")
+os.chmod(os.getcwd(), 0o777)
+libc = ctypes.CDLL(None)
+print("segment", libc.shmget(4711, 4096, 0o1666) >= 0, flush=True)
+"""
+LOOKS = """
+import ctypes, os
+print("files", [place for place in ("/tmp", "/dev/shm") if os.listdir(place)])
+print("segment", ctypes.CDLL(None).shmget(4711, 4096, 0o666) >= 0, flush=True)
+"""
+
+
+def test_workers_of_a_tenant_leave_each_other_nothing(sandbox: DockerSandbox) -> None:
+    """They see the same inputs: what one wrote down would be answers to the next."""
+    keeper = sandbox.start(spec(WAITS, "c"))
+    first = sandbox.start(spec(LEAVES, "c"))
+    assert first.exit_status(20) == 0
+    assert first.stderr() == "segment True\n"
+    second = sandbox.start(spec(LOOKS, "c"))
+    assert second.exit_status(20) == 0
+    assert second.stderr() == "files []\nsegment False\n"
+    for worker in (keeper, first, second):
+        worker.kill()
+
+
+def test_a_container_removed_from_outside_is_nobodys_fault(
+    sandbox: DockerSandbox, client: docker.DockerClient
+) -> None:
+    worker = sandbox.start(spec(WAITS))
+    client.containers.get(container_of(worker)).remove(force=True)
+    with pytest.raises(InfrastructureError, match="removed from outside"):
+        worker.exit_status(20)
+    worker.kill()
+
+
+def test_a_worker_that_ends_itself_is_not_mistaken_for_that(sandbox: DockerSandbox) -> None:
+    worker = sandbox.start(spec("import os; os.kill(os.getpid(), 9)"))
+    assert worker.exit_status(20) == -signal.SIGKILL
+    worker.kill()
+
+
+def test_close_removes_every_container(client: docker.DockerClient) -> None:
+    before = containers(client)
+    with opened("docker") as other:
+        for tenant in "xy":
+            other.start(spec(WAITS, tenant))
+        assert len(containers(client)) > len(before)
+    assert until(lambda: containers(client) <= before)
+
+
+HOST = """
+import sys, time
+from kernelwright.sandbox.base import WorkerSpec
+from kernelwright.sandbox.docker.sandbox import DockerSandbox
+worker = DockerSandbox().start(WorkerSpec(argv=("-c", "import time; time.sleep(600)"), env={},
+                                          memory_bytes=2**30, files={}))
+print("started", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_host_leaves_no_container(
+    sandbox: DockerSandbox, client: docker.DockerClient
+) -> None:
+    before = containers(client)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    host = subprocess.Popen(
+        [sys.executable, "-c", HOST], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert host.stdout is not None
+    assert host.stdout.readline() == "started\n"
+    assert len(containers(client)) > len(before)
+    host.kill()
+    host.wait()
+    assert until(lambda: containers(client) <= before)
+
+
+DEAD = "kernelwright-00000000-1-2-00000000"  # of another start of this machine
+
+
+def test_leftovers_of_the_dead_are_swept_and_nobody_elses(
+    sandbox: DockerSandbox, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = Container(client, tag("cpu"), spec(WAITS))
+    with monkeypatch.context() as patch:
+        patch.setattr("kernelwright.sandbox.docker.container.new_name", lambda: DEAD)
+        left = Container(client, tag("cpu"), spec(WAITS))
+    assert sweep(client) == 1
+    names = {one.name for one in client.containers.list(all=True)}
+    assert mine.name in names
+    assert left.name not in names
+    mine.remove()
+
+
+def test_a_missing_image_says_how_to_build_it(sandbox: DockerSandbox) -> None:
+    with pytest.raises(PrerequisiteError, match="image is missing") as caught:
+        DockerSandbox("kernelwright-none:none")
+    assert "kernelwright sandbox build" in (caught.value.hint or "")
+
+
+def test_no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'none.sock'}")
+    with pytest.raises(PrerequisiteError, match="no Docker engine answers") as caught:
+        connect()
+    assert "--sandbox bwrap" in (caught.value.hint or "")
+
+
+class Relay:
+    """A socket that passes on to the engine's until it is cut."""
+
+    def __init__(self, path: Path, engine: str) -> None:
+        self._engine = engine
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen()
+        self._open: list[socket.socket] = [self._server]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self._server.accept()
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(self._engine)
+            self._open += [near, far]
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=_pump, args=(source, target), daemon=True).start()
+
+    def cut(self) -> None:
+        for one in self._open:
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            one.close()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(2**16):
+            target.sendall(data)
+    except OSError:
+        return
+
+
+def test_an_engine_that_stops_answering_is_nobodys_fault(
+    sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    relay = Relay(tmp_path / "engine.sock", "/var/run/docker.sock")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'engine.sock'}")
+    own = DockerSandbox()
+    worker = own.start(spec(WAITS))
+    relay.cut()
+    with pytest.raises(InfrastructureError, match="cannot start a container"):
+        for _ in range(3):  # one stood ready
+            own.start(spec(WAITS))
+    worker.kill()
+    own.close()
+
+
+@pytest.mark.parametrize("wheels", ["none", "empty"])
+def test_a_folder_without_wheels(sandbox: DockerSandbox, tmp_path: Path, wheels: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no wheels in"):
+        build(connect(), "cpu", None, tmp_path / wheels, print)

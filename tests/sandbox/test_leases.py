@@ -1,0 +1,94 @@
+"""One timed job at a time on a device, across processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kernelwright.errors import InfrastructureError
+from kernelwright.sandbox import leases
+from kernelwright.sandbox.leases import lease
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(leases, "FOLDER", tmp_path / "leases")
+    yield tmp_path / "leases"
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from kernelwright.sandbox import leases
+leases.FOLDER = Path(sys.argv[1])
+with leases.lease(sys.argv[2:]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(folder: Path, *devices: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder), *devices],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_another_process_waits_for_the_same_device_only(folder: Path) -> None:
+    other = holder(folder, "cpu0", "cpu1")
+    with lease(["cpu2"], wait_s=0):
+        pass
+    with pytest.raises(InfrastructureError, match="on cpu1"), lease(["cpu1", "cpu2"], wait_s=0):
+        raise AssertionError("two have it")
+    with lease(["cpu2"], wait_s=0):  # given back when the other one could not be had
+        pass
+    other.communicate("")
+    with lease(["cpu0", "cpu1"], wait_s=0):
+        pass
+
+
+def test_the_dead_hold_nothing(folder: Path) -> None:
+    other = holder(folder, "cpu0")
+    other.kill()
+    other.wait()
+    with lease(["cpu0"], wait_s=5):
+        pass
+
+
+def test_threads_take_turns_whatever_their_order(folder: Path) -> None:
+    inside, most = 0, 0
+
+    def work(names: list[str]) -> None:
+        nonlocal inside, most
+        for _ in range(20):
+            with lease(names):
+                inside += 1
+                most = max(most, inside)
+                inside -= 1
+
+    threads = [threading.Thread(target=work, args=(names,)) for names in (["a", "b"], ["b", "a"])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert most == 1
+
+
+def test_a_folder_that_cannot_be_made_is_nobodys_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(leases, "FOLDER", tmp_path / "file" / "leases")
+    with pytest.raises(InfrastructureError, match="cannot lease cpu0"), lease(["cpu0"]):
+        raise AssertionError("leased")
