@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,10 +61,15 @@ def candidate(task: Task, wait_us: float) -> Candidate:
 
 
 def measured(
-    machine: Machine, cache: Path, level: Level, same: int, slower: int
+    machine: Machine,
+    cache: Path,
+    level: Level,
+    same: int,
+    slower: int,
+    subjects: Collection[str],
 ) -> Iterator[dict[str, Any]]:
-    """Speedups of every subject: `same` against itself, `slower` for each slowdown."""
-    for subject in SUBJECTS:
+    """Speedups of the named subjects: `same` against itself, `slower` for each slowdown."""
+    for subject in (subject for subject in SUBJECTS if subject.name in subjects):
         task = load_task(subject.name, subject.sizes)
         bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
         task = task.model_copy(update={"workloads": bench})

@@ -1,6 +1,7 @@
 """How far the verdict can be trusted, and how long it takes.
 
     python -m benchmarks.verdict [--part cheats|honest|fidelity|latency|fuzz]... [--same 40]
+                                [--subject NAME]...
 
 Runs the corpora of cheats and honest candidates through the command line, measures references
 against themselves and against known slowdowns, times whole verifications of a 1 ms kernel, and
@@ -32,6 +33,7 @@ from tests.fuzz.driver import fuzz as play
 from tests.honest.test_honest import PAIRS, honest_jobs
 from tests.verifier.kit import machine
 
+Figures = dict[str, Any]
 STREAMS = 100_000
 SEED = 20_261_121
 REPEATS = 10
@@ -44,19 +46,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", action="append", choices=list(PARTS))
     parser.add_argument("--same", type=int, default=40, help="runs of each task against itself")
+    names = [subject.name for subject in fidelity.SUBJECTS]
+    parser.add_argument("--subject", action="append", choices=names, help="of `fidelity` [all]")
     arguments = parser.parse_args()
     stored = results_file.RESULTS / "verdict.json"
     figures = json.loads(stored.read_text())["parts"] if stored.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         for name in arguments.part or PARTS:
             start = time.monotonic()
-            figures[name] = PARTS[name](Path(scratch), arguments.same)
+            figures[name] = PARTS[name](Path(scratch), arguments, figures.get(name, {}))
             figures[name]["seconds"] = round(time.monotonic() - start)
             print(name, {k: v for k, v in figures[name].items() if k != "rows"}, flush=True)
             print(results_file.write("verdict", {"parts": figures}, THREADS))
 
 
-def cheats(scratch: Path, _same: int) -> dict[str, Any]:
+def cheats(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> Figures:
     """Share of cheats refused, and for the reason meant for them."""
     verdicts = judged(cheat_jobs(), scratch / "cheats")
     refused = [cheat for cheat in CHEATS if verdicts[cheat.path].get("accepted") is False]
@@ -70,7 +74,7 @@ def cheats(scratch: Path, _same: int) -> dict[str, Any]:
     }
 
 
-def honest(scratch: Path, _same: int) -> dict[str, Any]:
+def honest(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> Figures:
     """Honest candidates that were refused."""
     files, jobs = honest_jobs(scratch / "honest-files", PAIRS)
     verdicts = judged(jobs, scratch / "honest")
@@ -78,14 +82,19 @@ def honest(scratch: Path, _same: int) -> dict[str, Any]:
     return {"pairs": len(PAIRS), "accepted": len(PAIRS) - len(refused), "refused": refused}
 
 
-def trust(scratch: Path, same: int) -> dict[str, Any]:
+def trust(scratch: Path, arguments: argparse.Namespace, stored: Figures) -> Figures:
     """Ratios of equal sides and of known slowdowns, at level standard."""
+    subjects = arguments.subject or [subject.name for subject in fidelity.SUBJECTS]
+    kept = [row for row in stored.get("rows", []) if row["task"] not in subjects]
+    same, slower = arguments.same, arguments.same // 4
+    cache = scratch / "cache"
     with machine(THREADS) as where:
-        rows = list(fidelity.measured(where, scratch / "cache", "standard", same, same // 4))
+        new = list(fidelity.measured(where, cache, "standard", same, slower, subjects))
+    rows = kept + new
     return {"level": "standard", **fidelity.summary(rows), "rows": rows}
 
 
-def latency(scratch: Path, _same: int) -> dict[str, Any]:
+def latency(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> Figures:
     """Seconds of a whole verification of a kernel that takes 1 ms, warm and already built."""
     task = load_task("matmul_bias_gelu")
     bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
@@ -109,7 +118,7 @@ def latency(scratch: Path, _same: int) -> dict[str, Any]:
     return found
 
 
-def fuzz(_scratch: Path, _same: int) -> dict[str, Any]:
+def fuzz(_scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> Figures:
     """Mutated worker streams, and what the judge made of them."""
     outcome = play(STREAMS, SEED)
     return {
@@ -124,7 +133,7 @@ def fuzz(_scratch: Path, _same: int) -> dict[str, Any]:
 
 
 LEVELS: tuple[Level, ...] = ("fast", "standard")
-PARTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+PARTS: dict[str, Callable[[Path, argparse.Namespace, Figures], Figures]] = {
     "cheats": cheats,
     "honest": honest,
     "fuzz": fuzz,

@@ -30,7 +30,7 @@ from kernelwright.verifier.workers import Machine, await_start, start_worker
 
 CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depends on it
 COMPILE_TIMEOUT_S = 600.0
-TENANT = "reference"
+EAGER_TENANT = "eager"
 # Too many to be found by trying, from what a worker is seeded with.
 SEED_BITS = 60
 # From the seeds of cases, which are small: what a building worker sees is never judged on.
@@ -129,12 +129,15 @@ class Reference:
         return self._oracle is not None and self._oracle.was_read
 
     def _start(self, timeout_s: float | None = None) -> RemoteModule:
-        module = start_worker(self.machine, self.task.limits, timeout_s=timeout_s, tenant=TENANT)
+        module = start_worker(self.machine, self.task.limits, timeout_s=timeout_s)
         await_start(module)
         return module
 
+    def _new_eager(self) -> RemoteModule:
+        return start_worker(self.machine, self.task.limits, tenant=EAGER_TENANT)
+
     def _start_eager(self) -> RemoteModule:
-        module, self._spare = self._spare or self._start(), None
+        module, self._spare = self._spare or self._new_eager(), None
         await_start(module)
         return module
 
@@ -261,10 +264,10 @@ class Reference:
 
         An older one has other memory, which is worth several percent in either direction.
         """
+        if self._spare is None:
+            self._spare = self._new_eager()
         if "eager" in self._baselines:
             self._end("eager")
-        if self._spare is None:
-            self._spare = start_worker(self.machine, self.task.limits, tenant=TENANT)
 
     def _load(self, prepared: Prepared, baseline: Baseline) -> None:
         if baseline not in self._baselines:

@@ -32,7 +32,7 @@ from kernelwright.sandbox.namespaces import (
     seen_from_here,
 )
 from kernelwright.sandbox.owners import is_left, new_name
-from kernelwright.sandbox.strays import descendants, strays_below
+from kernelwright.sandbox.strays import strays_below
 
 # Where workers' folders are; nowhere else may a file be executed that was written in the container.
 ROOMS = "/kernelwright"
@@ -96,8 +96,6 @@ class Container:
             self._container.start()
             self._container.reload()
         self.init = int(self._container.attrs["State"]["Pid"])
-        self.own = frozenset(descendants(self.init))
-        """Processes below the first one that are not a worker's."""
         self.groups = groups_of(self.init)
         self._guests = 0
         self._lock = threading.Lock()
@@ -158,8 +156,7 @@ class Room:
 
     def strays(self, worker: int) -> list[int]:
         """See `Place.strays`; those of other rooms are of the same tenant."""
-        container = self._container
-        found = strays_below([worker, container.init], worker, container.own)
+        found = strays_below([worker, self._container.init], worker)
         return [pid for pid in found if _user_of(pid) == self._user]
 
     def is_intact(self) -> bool:
