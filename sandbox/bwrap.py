@@ -144,8 +144,11 @@ class Holder:
     def end(self) -> None:
         """Kill it, and so all in the namespaces: the kernel does that when their first one dies."""
         send(self.init, signal.SIGKILL)
-        self._process.kill()
-        self._process.communicate()
+        try:  # it waits for that one, which else would be ours to wait for
+            self._process.communicate(timeout=READY_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
 
 
 def _arguments(spec: WorkerSpec, inside: str, as_root: bool) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Small programs that try what a sandbox should not let them do, and say whether they could.
 
-Each is Python for the worker. It calls `held(why)` where it was stopped; when it comes to its end,
+Each is Python for the worker and undoes what it could do. It calls `held(why)` where it was stopped; when it comes to its end,
 or calls `open(how)`, the limit is not there.
 """
 
@@ -158,7 +158,14 @@ if child == 0: time.sleep(20)
 syscall_fails(libc.ptrace(16, child, 0, 0))
 """,
     ),
-    Probe("mounts", 'syscall_fails(libc.mount(b"none", b"/tmp", b"tmpfs", 0, None))'),
+    Probe(
+        "mounts",
+        """
+os.mkdir("target")
+syscall_fails(libc.mount(b"none", b"target", b"tmpfs", 0, None))
+libc.umount2(b"target", 2)
+""",
+    ),
     Probe("new namespaces", "syscall_fails(libc.unshare(0x10000000))"),
     Probe(
         "device files",
