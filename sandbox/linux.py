@@ -87,7 +87,7 @@ class LinuxWorker:
         self._threads: list[int] = []
         self._ended = False
         self.foreign_cores: set[int] = set()
-        weakref.finalize(self, place.end)
+        weakref.finalize(self, _abandoned, self._child, place)
 
     @property
     def folder(self) -> Path:
@@ -205,6 +205,14 @@ class LinuxWorker:
         descriptor = self._stderr.fileno()
         start = max(0, os.fstat(descriptor).st_size - STDERR_BYTES)
         return os.pread(descriptor, STDERR_BYTES, start).decode(errors="replace")
+
+
+def _abandoned(child: Child, place: Place) -> None:
+    """End a worker that nobody killed; a place does not end before its workers were waited for."""
+    if child.wait(0) is None:
+        child.signal(signal.SIGKILL)
+        child.wait(KILL_WAIT_S)
+    place.end()
 
 
 def clean_environment(python: str = sys.executable) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Small programs that try what a sandbox should not let them do, and say whether they could.
 
-Each is Python for the worker and undoes what it could do. It calls `held(why)` where it was stopped; when it comes to its end,
-or calls `open(how)`, the limit is not there.
+Each is Python for the worker, and undoes what it could do. It calls `held(why)` where it was
+stopped; when it comes to its end, or calls `is_open(how)`, the limit is not there.
 """
 
 from __future__ import annotations

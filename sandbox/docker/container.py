@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import docker
+from docker.errors import APIError
 from docker.types import Mount, Ulimit
 
 from kernelwright.sandbox.base import WorkerSpec
@@ -178,11 +179,19 @@ def sweep(client: docker.DockerClient) -> int:
     """Remove containers whose processes are gone; returns how many."""
     swept = 0
     with faults("remove containers of earlier runs"):
-        for container in client.containers.list(all=True, filters={"label": LABEL}):
-            if is_left(container.name or ""):
-                container.remove(force=True)
+        found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+        for container in found:
+            if is_left(container.name or "") and _removed(container):
                 swept += 1
     return swept
+
+
+def _removed(container: Any) -> bool:
+    try:
+        container.remove(force=True)
+    except APIError:  # somebody else is at it, or it can't be killed yet
+        return False
+    return True
 
 
 def _user_of(pid: int) -> int | None:

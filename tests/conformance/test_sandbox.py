@@ -54,9 +54,12 @@ def line(worker: WorkerProcess, timeout_s: float = 20.0) -> str:
 def on_host(worker: WorkerProcess, pid: int) -> int:
     """The host's number of a process that the worker knows by another."""
     for status in Path("/proc").glob("[0-9]*/status"):
-        place = status.parent / "ns" / "pid"
-        fields = dict(row.split(":", 1) for row in status.read_text().splitlines())
-        is_there = place.readlink() == Path(f"/proc/{worker.pid}/ns/pid").readlink()
+        try:
+            place = (status.parent / "ns" / "pid").readlink()
+            fields = dict(row.split(":", 1) for row in status.read_text().splitlines())
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+        is_there = place == Path(f"/proc/{worker.pid}/ns/pid").readlink()
         if is_there and int(fields["NSpid"].split()[-1]) == pid:
             return int(status.parent.name)
     raise AssertionError(f"no process {pid}")
