@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test optimizations check install clean
+.PHONY: help demo test optimizations attacks check install clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -11,11 +11,14 @@ help:  ## List these targets
 demo: install  ## Find and prove a speedup on this machine: no key, no GPU
 	$(BIN)/kernelwright demo
 
-test: install  ## Run every test but whole optimizations
-	$(BIN)/python -m pytest --ignore tests/end_to_end
+test: install  ## Run every test but whole optimizations and attacks
+	$(BIN)/python -m pytest --ignore tests/end_to_end --ignore tests/attacks
 
 optimizations: install  ## Run the tests that optimize whole tasks
 	$(BIN)/python -m pytest tests/end_to_end
+
+attacks: install  ## Run what attacks the sandboxes, and every backend in them
+	$(BIN)/python -m pytest tests/attacks
 
 check: install  ## Lint, formatting, types, import direction
 	$(BIN)/ruff check

@@ -66,7 +66,7 @@ ATTACKS = (
     confined(
         "many threads",
         "while True: threading.Thread(target=time.sleep, args=(600,)).start()",
-        (Status.RUNTIME_ERROR, Status.OUT_OF_MEMORY),
+        (Status.RUNTIME_ERROR, Status.OUT_OF_MEMORY, Status.TIMEOUT),
     ),
     confined(
         "disk",
@@ -74,7 +74,7 @@ ATTACKS = (
         says="No space left",
     ),
     confined("files", "for n in range(10**6): open(f'f{{n}}', 'w').close()", says="No space left"),
-    Attack("memory", "hog = [torch.ones(2**26) for _ in range(10**4)]", (Status.OUT_OF_MEMORY,)),
+    Attack("memory", "hog = [torch.ones(2**28) for _ in range(10**4)]", (Status.OUT_OF_MEMORY,)),
     Attack(
         "a daemon",
         "if os.fork() == 0:\n    os.setsid()\n    time.sleep(600)",
@@ -92,7 +92,7 @@ ATTACKS = (
         (Status.TIMEOUT,),
     ),
     Attack("a stop of its own", "os.kill(os.getpid(), signal.SIGSTOP)", (Status.TIMEOUT,)),
-    Attack("a crash", "ctypes.string_at(0)", FAILED, "SIGSEGV"),
+    Attack("a crash", "ctypes.string_at(0)", FAILED, "signal 11"),
     Attack(
         "output without end",
         "while True: os.write(1, b'x' * 2**20)",
@@ -116,7 +116,7 @@ def where() -> Iterator[Host]:
 def judge(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Judge]:
-    limits = Limits(build_timeout_s=5, call_timeout_s=5, memory_bytes=2**28)
+    limits = Limits(build_timeout_s=10, call_timeout_s=60, memory_bytes=2**28)
     with opened(request.param) as sandbox:
         machine = Machine(sandbox, 1, "cpu")
         with Reference(kit.task(REFERENCE, limits), machine, kit.SEED) as reference:
@@ -146,7 +146,8 @@ def test_an_attack_is_a_status(judge: Judge, attack: Attack, where: Host) -> Non
     result = evaluated(judge, attack, where)
     assert result.status in attack.statuses, result.reason
     assert attack.says in result.reason
-    assert len(kit.children()) <= len(before) + 2  # a new eager worker and its spare
+    # The reference's own workers may have come: two of eager's, and what starts them.
+    assert len(kit.children()) <= len(before) + 3
 
 
 def test_the_next_candidate_is_not_touched(judge: Judge, where: Host) -> None:

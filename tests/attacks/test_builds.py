@@ -63,6 +63,7 @@ def candidates() -> dict[str, Candidate]:
     }
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["library", "inductor", "extension"])
 def test_it_is_built_once_and_passes(judge: Judge, name: str) -> None:
     candidate = candidates()[name]
@@ -74,6 +75,7 @@ def test_it_is_built_once_and_passes(judge: Judge, name: str) -> None:
     assert again.build_s is None
 
 
+@pytest.mark.timeout(600)
 def test_the_sanitizers_run(judge: Judge) -> None:
     """Their workers are new programs in their places, with a compiler of their own."""
     result = judge.evaluate(candidates()["library"], "strict")
