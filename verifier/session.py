@@ -34,7 +34,7 @@ from kernelwright.verifier.values import specs
 from kernelwright.verifier.workers import await_start, start_worker
 
 # What has to be shown is looked for longer than what is only told.
-SAMPLING_S: dict[Policy, float] = {"any": 0.4, "custom": 10.0}
+SAMPLING_S: dict[Policy, float] = {"any": 0.25, "custom": 10.0}
 
 
 class Session:
