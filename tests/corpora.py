@@ -63,7 +63,9 @@ def _lane(
             job = waiting.get_nowait()
         except queue.Empty:
             return
-        options = ["--level", job.level, "--policy", job.policy, "--threads", "1", "--json"]
+        # In the weakest sandbox: the judge must not need a stronger one to refuse.
+        options = ["--level", job.level, "--policy", job.policy, "--sandbox", "process"]
+        options += ["--threads", "1", "--json"]
         files = [str(path) for path in job.files]
         out, err = shell.start("verify", job.task, *files, *options).communicate()
         lines = [out] if len(files) == 1 else out.splitlines()
