@@ -49,11 +49,23 @@ def new_run_id() -> str:
 def open_machine(settings: Settings) -> Iterator[Machine]:
     """The sandbox and device of the settings; every worker is gone at the end."""
     device = resolve_device(settings.target)
-    sandbox = open_sandbox(settings.sandbox)
+    sandbox = open_sandbox(_sandbox_for(device, settings.sandbox))
     try:
         yield Machine(sandbox, settings.threads or len(os.sched_getaffinity(0)), device)
     finally:
         sandbox.close()
+
+
+def _sandbox_for(device: str, name: str) -> str:
+    """The sandbox to open: only `process` shows its workers a GPU."""
+    if device == "cpu" or name == "process":
+        return name
+    if name == "auto":
+        return "process"
+    raise PrerequisiteError(
+        f"sandbox {name!r} has no GPU for its workers",
+        hint="use --sandbox process, or --target cpu",
+    )
 
 
 def resolve_device(target: str) -> str:

@@ -1,0 +1,16 @@
+"""Which sandbox a device gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernelwright.cli.session import _sandbox_for
+from kernelwright.errors import PrerequisiteError
+
+
+def test_only_process_shows_a_gpu() -> None:
+    assert _sandbox_for("cpu", "auto") == "auto"
+    assert _sandbox_for("cpu", "docker") == "docker"
+    assert _sandbox_for("cuda:0", "auto") == "process" == _sandbox_for("cuda:0", "process")
+    with pytest.raises(PrerequisiteError, match="'bwrap' has no GPU"):
+        _sandbox_for("cuda:0", "bwrap")
