@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kernelwright.sandbox.launcher import Confinement, Rights
 from kernelwright.sandbox.seccomp import program
+from kernelwright.sandbox.strays import STATE, stat_fields
 
 # linux/sched.h
 MOUNTS, HOST_NAME, IPC, USERS_OF, PROCESSES, NETWORK = (
@@ -25,6 +27,7 @@ FOLDER_BYTES, SCRATCH_BYTES = 2**30, 256 * 2**20
 FOLDER_INODES, SCRATCH_INODES = 100_000, 10_000
 SCRATCH = f"size={SCRATCH_BYTES},nr_inodes={SCRATCH_INODES},mode=1777"
 MAX_PROCESSES = 512
+END_WAIT_S = 5.0
 # A user and group for each worker, far from those that are in use.
 FIRST_USER, USERS = 1_879_048_192, 2**24
 _numbers = itertools.count(os.getpid() * 1000)
@@ -80,6 +83,16 @@ def confinement(
         rights=Rights(user, program()),
     )
     return made, keys
+
+
+def await_end(init: int) -> None:
+    """Wait until a process that was killed, and all in its namespaces, have ended; not for ever."""
+    deadline = time.monotonic() + END_WAIT_S
+    while time.monotonic() < deadline:
+        fields = stat_fields(init)
+        if fields is None or fields[STATE] == "Z":
+            return
+        time.sleep(0.001)
 
 
 def is_running(init: int) -> bool:

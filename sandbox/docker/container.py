@@ -26,6 +26,7 @@ from kernelwright.sandbox.namespaces import (
     NETWORK,
     SCRATCH,
     SCRATCH_BYTES,
+    await_end,
     confinement,
     furnish,
     is_running,
@@ -129,6 +130,7 @@ class Container:
             os.kill(self.init, signal.SIGKILL)
         except ProcessLookupError:
             return
+        await_end(self.init)
 
 
 class Room:
