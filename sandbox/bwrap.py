@@ -154,11 +154,9 @@ class Holder:
 def _arguments(spec: WorkerSpec, inside: str, as_root: bool) -> Iterator[str]:
     yield from ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts")
     yield from ("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv")
-    yield from (
-        ("--hostname", "kernelwright")
-        if as_root
-        else ("--unshare-user", "--hostname", "kernelwright")
-    )
+    yield from ("--hostname", "kernelwright")
+    # As the same user a worker could end the program that waits, were it not the first process.
+    yield from () if as_root else ("--unshare-user", "--as-pid-1")
     for path in SYSTEM:
         if os.path.islink(path):
             yield from ("--symlink", os.readlink(path), path)

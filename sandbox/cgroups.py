@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kernelwright.sandbox.owners import is_left
+from kernelwright.sandbox.strays import send
 
 # What a limit is written to: controller -> file in version 1, in version 2.
 FILES = {
@@ -39,7 +40,7 @@ class Group(NamedTuple):
         deadline = time.monotonic() + EMPTIED_S
         while not all(map(_removed, self.folders)) and time.monotonic() < deadline:
             for pid in self.members():
-                _kill(pid)
+                send(pid, signal.SIGKILL)
             time.sleep(0.001)
 
 
@@ -130,10 +131,3 @@ def _read(path: Path) -> str:
         return path.read_text()
     except (FileNotFoundError, ProcessLookupError, PermissionError, OSError):
         return ""
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

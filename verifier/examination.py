@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from kernelwright.sandbox.leases import lease
 from kernelwright.schema import (
@@ -144,8 +145,9 @@ class Examination:
         Not whether its interval has 1 in it: to go on until it has not would find differences
         between equal candidates.
         """
-        speedups = summarize(timed, self.reference.seed).speedup.values()
-        return any(abs(math.log(speedup.median)) < CLOSE for speedup in speedups)
+        ratios = [one.rounds.ratios() for one in timed]
+        logs = [np.log(np.concatenate([one[name] for one in ratios])) for name in ratios[0]]
+        return any(abs(float(np.median(own))) < CLOSE for own in logs)
 
     def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
         """Add the times to the results; returns evidence on the first workload that was timed."""
