@@ -67,9 +67,9 @@ def _lane(
         options = ["--level", job.level, "--policy", job.policy, "--sandbox", "process"]
         options += ["--threads", "1", "--json"]
         files = [str(path) for path in job.files]
-        out, err = shell.start("verify", job.task, *files, *options).communicate()
-        lines = [out] if len(files) == 1 else out.splitlines()
+        done = shell.run("verify", job.task, *files, *options)
+        lines = [done.out] if len(files) == 1 else done.out.splitlines()
         for document in map(json.loads, filter(str.strip, lines)):
             verdicts[Path(document["candidate"]["file"])] = document
         for path in job.files:
-            verdicts.setdefault(path, {"status": "no verdict", "flags": [], "reason": err[-500:]})
+            verdicts.setdefault(path, {"status": "no verdict", "flags": [], "reason": done.err[-500:]})

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from kernelwright.sandbox.leases import lease
 from kernelwright.schema import (
     Candidate,
@@ -29,11 +27,8 @@ from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.rounds import CANDIDATE
 from kernelwright.verifier.sanitizer.check import sanitizer_flags
 from kernelwright.verifier.session import Session
-from kernelwright.verifier.timing import Summary, Timed, summarize
+from kernelwright.verifier.timing import Summary, Timed, is_close, summarize
 from kernelwright.verifier.trial import Wrong, refused
-
-# Of the logarithm of a speedup.
-CLOSE = 0.15
 
 
 class Verdict(NamedTuple):
@@ -127,7 +122,7 @@ class Examination:
         calls = checked.calls_per_block(self.plan)
         found: dict[str, list[Timed]] = {item.workload.name: [] for item in bench}
         for number in range(self.plan.most_workers if bench else 0):
-            if number >= self.plan.workers and not any(map(self._is_close, found.values())):
+            if number >= self.plan.workers and not any(map(is_close, found.values())):
                 break
             with new if number == 0 else self._session() as session:
                 self.reference.renew()
@@ -138,16 +133,6 @@ class Examination:
                 if number == 0:
                     self._note(session.watch(self.policy, self.plan))
         return found
-
-    def _is_close(self, timed: Sequence[Timed]) -> bool:
-        """Whether a speedup is so near 1 that more workers are worth their time.
-
-        Not whether its interval has 1 in it: to go on until it has not would find differences
-        between equal candidates.
-        """
-        ratios = [one.rounds.ratios() for one in timed]
-        logs = [np.log(np.concatenate([one[name] for one in ratios])) for name in ratios[0]]
-        return any(abs(float(np.median(own))) < CLOSE for own in logs)
 
     def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
         """Add the times to the results; returns evidence on the first workload that was timed."""

@@ -26,6 +26,8 @@ NOISY_QUARTILES = 1.3
 NOT_LINEAR = 1.25
 # Speedup in one worker over that in another.
 NOT_REPRODUCED = 1.25
+# Logarithm of a speedup.
+CLOSE = 0.15
 
 
 class Timed(NamedTuple):
@@ -46,6 +48,17 @@ class Summary(NamedTuple):
     flags: tuple[Flag, ...]
     checked: int
     """Timed calls whose results were compared."""
+
+
+def is_close(measured: Sequence[Timed]) -> bool:
+    """Whether a speedup is so near 1 that more workers are worth their time.
+
+    Not whether its interval has 1 in it: to go on until it has not would find differences between
+    equal candidates.
+    """
+    ratios = [one.rounds.ratios() for one in measured]
+    logs = [np.log(np.concatenate([one[name] for one in ratios])) for name in ratios[0]]
+    return any(abs(float(np.median(own))) < CLOSE for own in logs)
 
 
 def summarize(measured: Sequence[Timed], seed: int) -> Summary:

@@ -1,13 +1,21 @@
-"""Running the real command line in a process of its own, with its own home."""
+"""Running the real command line in a process of its own, with its own home.
+
+Most commands are forked from a process that has imported everything: to import torch takes longer
+than most of them.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.cli import command
 
 ROOT = Path(__file__).parents[2]
 TASK = """
@@ -30,6 +38,10 @@ def get_inputs():
 def get_init_inputs():
     return []
 """
+# A fresh interpreter that preloads modules and then forks one process per command.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.cli.command"])
+LONGEST_S = 1200.0
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
 
 
@@ -67,7 +79,7 @@ class Shell(NamedTuple):
         return {**kept, **own, **more}
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
-        """Start a command."""
+        """Start a command in an interpreter of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "kernelwright", *arguments],
             cwd=self.folder,
@@ -79,9 +91,15 @@ class Shell(NamedTuple):
 
     def run(self, *arguments: str, **env: str) -> Done:
         """Run a command to its end."""
-        process = self.start(*arguments, **env)
-        out, err = process.communicate(timeout=240)
-        return Done(process.returncode, out, err)
+        with tempfile.TemporaryDirectory() as folder:
+            written = Path(folder, "out"), Path(folder, "err")
+            cores = os.sched_getaffinity(0)  # of this thread; a child would inherit them
+            order = arguments, self.environment(env), self.folder, cores, written
+            process = FORKS.Process(target=command.run, args=order)
+            process.start()
+            process.join(LONGEST_S)
+            assert process.exitcode is not None, "a command did not end"
+            return Done(process.exitcode, *(path.read_text() for path in written))
 
     def write(self, name: str, text: str) -> str:
         """Put a file into the working folder; returns its name."""

@@ -31,7 +31,7 @@ time.sleep(600)
 """
 
 
-@pytest.fixture(params=["docker", "bwrap", "process"])
+@pytest.fixture(scope="module", params=["docker", "bwrap", "process"])
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     with opened(request.param) as found:
         yield found
@@ -210,8 +210,9 @@ def test_a_worker_outlives_the_thread_that_asked_for_it(sandbox: Sandbox) -> Non
     assert line(workers[0]) == "here"
 
 
-def test_close_ends_every_worker(sandbox: Sandbox) -> None:
-    workers = [start(sandbox, "time.sleep(600)") for _ in range(3)]
-    sandbox.close()
+@pytest.mark.parametrize("name", ["docker", "bwrap", "process"])
+def test_close_ends_every_worker(name: str) -> None:
+    with opened(name) as sandbox:
+        workers = [start(sandbox, "time.sleep(600)") for _ in range(3)]
     assert [worker.exit_status(20.0) for worker in workers] == [-9, -9, -9]
     assert not any(worker.folder.exists() for worker in workers)

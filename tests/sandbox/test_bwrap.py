@@ -29,7 +29,7 @@ def spec(script: str, **more: object) -> WorkerSpec:
     return WorkerSpec(argv=("-c", script, "{fd}"), **fields)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sandbox() -> Iterator[BwrapSandbox]:
     with opened("bwrap") as found:
         assert isinstance(found, BwrapSandbox)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds
-from kernelwright.verifier.timing import Timed, summarize
+from kernelwright.verifier.timing import Timed, is_close, summarize
 
 OVERHEAD, EAGER_S, OWN_S, CALLS, SEED = 0.8e-3, 100e-6, 50e-6, 100, 1
 
@@ -50,6 +50,11 @@ def test_a_constant_part_found_too_large_makes_nobody_fast() -> None:
     calls = [found.calls_in(halved) for halved in found.halved]
     half = np.asarray(found.judge[CANDIDATE]) / calls / 2
     assert found.per_call(CANDIDATE).judge == pytest.approx(half)
+
+
+@pytest.mark.parametrize(("own_s", "expected"), [(90e-6, True), (112e-6, True), (OWN_S, False)])
+def test_speedups_close_to_1(own_s: float, expected: bool) -> None:
+    assert is_close([Timed(rounds(own_s=own_s), (), 4)]) is expected
 
 
 def test_what_is_checked_adds_up_over_workers() -> None:

@@ -1,0 +1,30 @@
+"""One command, in a process that was forked from one that has imported everything."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+
+import kernelwright.agents.optimize
+import kernelwright.verifier.audit
+from kernelwright.cli.app import main
+
+
+def run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    cores: Set[int],
+    written: tuple[Path, Path],
+) -> None:
+    """Be this command until it ends, with what it prints in two files."""
+    for descriptor, path in zip((1, 2), written, strict=True):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.sched_setaffinity(0, cores)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["kernelwright", *arguments]
+    main()
