@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 from collections.abc import Container, Iterable, Iterator
-from pathlib import Path
 
 from kernelwright.sandbox.memory import thread_ids
 
@@ -78,7 +77,8 @@ def _children(pid: int) -> list[int]:
 
 def _read(pid: int, name: str) -> bytes:
     try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
+        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+            return file.read()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return b""
 

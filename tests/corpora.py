@@ -72,4 +72,6 @@ def _lane(
         for document in map(json.loads, filter(str.strip, lines)):
             verdicts[Path(document["candidate"]["file"])] = document
         for path in job.files:
-            verdicts.setdefault(path, {"status": "no verdict", "flags": [], "reason": done.err[-500:]})
+            verdicts.setdefault(
+                path, {"status": "no verdict", "flags": [], "reason": done.err[-500:]}
+            )

@@ -21,8 +21,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import torch
-
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.channel import WorkerFault
@@ -30,6 +28,7 @@ from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.load import LoadMeter
+from kernelwright.verifier.one_thread import one_thread
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran
@@ -42,8 +41,8 @@ CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
 ENOUGH = 1.25
 # A new worker's first blocks touch new memory and start its threads.
 WARM_UP_BLOCKS = 2
-# Results and what a call needs for itself, in times of an image's inputs or results.
-HEAP_PER_IMAGE = 3
+# Results and what a call needs for itself, in times of a block's inputs or results.
+HEAP_PER_BLOCK = 3
 # Share of rounds in blocks of half as many calls.
 HALVED = 0.25
 # Rounds between two looks at who else used the cores, and at the intervals.
@@ -102,13 +101,12 @@ def quietly(core: int) -> Iterator[None]:
     This thread shares a CPU with the main thread of the worker, of which one always waits for the
     other; elsewhere it would wait behind OpenMP threads that spin. Its own must not spin either.
     """
-    cores, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, [core])
-    torch.set_num_threads(1)
     try:
-        yield
+        with one_thread():
+            yield
     finally:
-        torch.set_num_threads(threads)
         os.sched_setaffinity(0, cores)
 
 
@@ -175,9 +173,10 @@ class Bench:
 
     def warm_up(self, calls: int) -> None:
         """Give all sides their inputs and the same short history."""
+        used = math.ceil(self.rotation.nbytes * calls / self.rotation.layout.slots)
         for side in self.chance.sample(list(self.sides.values()), len(self.sides)):
             side.module.stage(side.key, self.rotation.layout)
-            side.module.touch(HEAP_PER_IMAGE * self.rotation.nbytes)
+            side.module.touch(HEAP_PER_BLOCK * used)
             for _ in range(WARM_UP_BLOCKS):
                 self._block(side, self.image(), calls)
 
@@ -224,9 +223,7 @@ class Bench:
     def left(self) -> Trace:
         """What else than results the candidate's last block wrote."""
         image, slots = self._written
-        after = Image(image.layout)
-        after.read(self.sides[CANDIDATE].module.process.shared, image.end(len(slots)))
-        return trace(image, after, slots)
+        return trace(image, self.sides[CANDIDATE].module.process.shared, slots)
 
 
 def _rounds(bench: Bench, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
@@ -242,9 +239,9 @@ def _rounds(bench: Bench, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
         external = meter.external_cores() or 0.0
         (quiet if external < BUSY_CORES else busy).extend(window)
         spent = time.monotonic() - start
-        if len(quiet) >= LEAST_ROUNDS and spent > plan.budget_s:
-            break
-        if len(quiet) >= plan.min_rounds and quiet.are_narrow(plan.relative_width, seed):
+        if len(quiet) >= plan.min_rounds and (
+            spent > plan.budget_s or quiet.are_narrow(plan.relative_width, seed)
+        ):
             break
         if spent > plan.budget_s * PATIENCE and len(quiet) + len(busy) >= LEAST_ROUNDS:
             break

@@ -65,14 +65,27 @@ def compare(
     precision = torch.finfo(reference.dtype)
     if precision.bits == 8:  # torch compares no float8
         candidate, reference = candidate.float(), reference.float()
-    nonfinite = _nonfinite_difference(candidate, reference, tolerance, coarse)
-    if nonfinite:
-        return Difference(nonfinite, float("inf"), 0.0, float("inf"))
+    if not (_is_finite(candidate) and _is_finite(reference)):
+        nonfinite = _nonfinite_difference(candidate, reference, tolerance, coarse)
+        if nonfinite:
+            return Difference(nonfinite, float("inf"), 0.0, float("inf"))
+        finite = reference.isfinite()
+        candidate, reference = candidate[finite], reference[finite]
+        golden = golden if golden is None else golden[finite]
+    if reference.numel() == 0:
+        return Difference(None, 0.0, 0.0, 0.0)
     if tolerance == "kernelbench":
         return _kernelbench(candidate, reference)
-    if golden is not None and not bool(golden[reference.isfinite()].isfinite().all()):
+    if golden is not None and not _is_finite(golden):
         golden = None
     return _against_golden(candidate, reference, golden, precision, coarse)
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    """Whether all of it is; NaN is neither above nor below."""
+    if tensor.is_complex():
+        return _is_finite(torch.view_as_real(tensor.resolve_conj()))
+    return all(map(math.isfinite, torch.aminmax(tensor))) if tensor.numel() else True
 
 
 def _nonfinite_difference(
@@ -98,16 +111,13 @@ def _against_golden(
     precision: torch.finfo,
     coarse: bool,
 ) -> Difference:
-    finite = reference.isfinite()
-    tensors = (reference if golden is None else golden, reference, candidate)
-    truth, own, other = (_wide(tensor)[finite] for tensor in tensors)
-    if truth.numel() == 0:
-        return Difference(None, 0.0, 0.0, 0.0)
-    own_error, error, rms = (own - truth).abs(), (other - truth).abs(), float(_rms(truth))
+    truth = _wide(reference if golden is None else golden)
+    own_error, error = ((value - truth).abs() for value in (reference, candidate))
+    rms = _rms(truth)
     floor, scale = _floor(precision, golden is None, coarse), max(rms, 1.0) if coarse else rms
     largest = float(own_error.max())
-    allowed = (floor * truth.abs().clamp(min=scale)).clamp(min=ERROR_RATIO * largest)
-    mean, own_mean = float(_rms(error)), float(_rms(own_error))
+    allowed = truth.abs().clamp_(min=scale).mul_(floor).clamp_(min=ERROR_RATIO * largest)
+    mean, own_mean = _rms(error), _rms(own_error)
     found = _with_mean(
         _judge(error, allowed, largest), mean, max(ERROR_RATIO * own_mean, floor * scale)
     )
@@ -138,27 +148,24 @@ def _wide(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 
-def _rms(values: torch.Tensor) -> torch.Tensor:
-    return values.abs().square().mean().sqrt()
+def _rms(values: torch.Tensor) -> float:
+    return float(torch.linalg.vector_norm(values)) / math.sqrt(values.numel())
 
 
 def _kernelbench(candidate: torch.Tensor, reference: torch.Tensor) -> Difference:
-    finite = reference.isfinite()
-    truth, other = _wide(reference)[finite], _wide(candidate)[finite]
-    if truth.numel() == 0:
-        return Difference(None, 0.0, 0.0, 0.0)
+    truth, other = _wide(reference), _wide(candidate)
     # torch.allclose(reference, candidate) is relative to the candidate.
     allowed = KERNELBENCH.get(reference.dtype, KERNELBENCH_OTHERS) * (1 + other.abs())
     error = (other - truth).abs()
     # The reference's own error is unknown here; as many bits as its type has is the best it can do.
     own = 1.0 - math.log2(torch.finfo(reference.dtype).eps)
-    bits = _bits(float(_rms(error)), float(_rms(truth)))
+    bits = _bits(_rms(error), _rms(truth))
     return _judge(error, allowed, 0.0)._replace(bits=bits, reference_bits=own)
 
 
 def _judge(error: torch.Tensor, allowed: torch.Tensor, reference_error: float) -> Difference:
     # A tensor of exact zeros allows nothing: 0 / 0 is right, more / 0 is wrong.
-    margins = torch.where(error == 0, torch.zeros_like(error), error / allowed)
+    margins = (error / allowed).masked_fill_(error == 0, 0.0)
     margin, largest = float(margins.max()), float(error.max())
     reason = None
     if margin > 1.0:

@@ -66,16 +66,23 @@ class Examination:
         self.policy = policy
         self.must_be_clean = level == "strict" and candidate.backend == "cpp"
         self.done: list[WorkloadResult] = []
-        self.flags = static_flags(candidate.source, candidate.backend)
+        self.flags: list[Flag] = []
 
     def verdict(self, prepared: Sequence[Prepared]) -> Verdict:
         """Compare values on all workloads, then time those that are for it."""
         try:
-            # The second stands ready meanwhile. Only new workers are timed, because what one did
-            # before changes how fast it is.
-            self.reference.renew()
-            with self._session() as session, self._session() as new:
+            # Only new workers are timed, because what one did before changes how fast it is. The
+            # first of them starts while values are compared.
+            with (
+                self._session() as session,
+                self._session() as new,
+                ThreadPoolExecutor(1) as meanwhile,
+            ):
+                starts = meanwhile.submit(session.start), meanwhile.submit(self._start, new)
+                self.flags += static_flags(self.candidate.source, self.candidate.backend)
+                starts[0].result()
                 self._check(session, prepared)
+                starts[1].result()
                 with lease(self.reference.machine.devices):
                     timed = self._time(session, new, prepared)
                     evidence = self._sum_up(session, timed)
@@ -93,6 +100,11 @@ class Examination:
 
     def _session(self) -> Session:
         return Session(self.reference, self.tolerance, self.candidate, self.build)
+
+    def _start(self, session: Session) -> None:
+        """Start a worker to be timed, and one of eager's to be timed beside."""
+        session.start()
+        self.reference.renew()
 
     def _check(self, session: Session, prepared: Sequence[Prepared]) -> None:
         with ThreadPoolExecutor(1) as pool:  # it has a process of its own
@@ -125,7 +137,10 @@ class Examination:
             if number >= self.plan.workers and not any(map(is_close, found.values())):
                 break
             with new if number == 0 else self._session() as session:
-                self.reference.renew()
+                if number == 0:
+                    self.reference.renew()
+                else:
+                    self._start(session)
                 session.load(bench)
                 for key, timed in session.time(self.plan, calls).items():
                     found[key].append(timed)

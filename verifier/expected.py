@@ -113,13 +113,12 @@ def prepare(
         raise InvalidReferenceError(
             "forward() returns no tensor", hint="it must return a tensor, or some in a tuple"
         )
-    after = Image(image.layout)
-    after.read(oracle.process.shared)
+    left = trace(image, oracle.process.shared, [0])
     draws, stateful = oracle.draws(key, 0), not same_bits(state, oracle.state(key))
     nature = Nature(
         draws=draws,
         stateful=stateful,
-        changes_inputs=bool(trace(image, after, [0]).inputs),
+        changes_inputs=bool(left.inputs),
         reuses_memory=overlapping(ran),
         overlaps_itself=any(map(overlaps_itself, ran.entries)),
         returns_inputs=returns_inputs(oracle, key, ran, image),
@@ -155,9 +154,7 @@ def _observed(
 def returns_inputs(module: RemoteModule, key: str, ran: Ran, image: Image) -> bool:
     """Whether a result lies in an input's memory: then it changes when that is written to."""
     before = module.result(key, ran, 0)
-    other = Image(image.layout)
-    torch.bitwise_not(image.bytes, out=other.bytes)
-    other.write(module.process.shared)
+    image.write_inverted(module.process.shared)
     return not same_bits(before, module.result(key, ran, 0))
 
 

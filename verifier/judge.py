@@ -22,9 +22,13 @@ from kernelwright.verifier.build import build_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.environment import environment
 from kernelwright.verifier.examination import Examination, Verdict
+from kernelwright.verifier.one_thread import one_thread
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.statistics import combine
 from kernelwright.verifier.workers import WORKER_VERSION
+
+# Results of which it takes more than one thread to compare them in a moment.
+LARGE_BYTES = 2**26
 
 
 class Judge:
@@ -74,7 +78,9 @@ class Judge:
         except WorkerFault as fault:
             verdict = Verdict(_build_status(fault), fault.reason, (), ())
         else:
-            verdict = self._examination(candidate, level, build.folder).verdict(prepared)
+            examination = self._examination(candidate, level, build.folder)
+            with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
+                verdict = examination.verdict(prepared)
         return self._evaluation(candidate, level, verdict, build_s, time.monotonic() - started)
 
     def _examination(self, candidate: Candidate, level: Level, build: Path) -> Examination:

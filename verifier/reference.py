@@ -260,13 +260,14 @@ class Reference:
         return self._baselines[baseline] if self._loaded[key] else None
 
     def renew(self) -> None:
-        """Time the next worker of a candidate beside a new one of eager's, which starts meanwhile.
+        """Time the next worker of a candidate beside one of eager's that has not run yet.
 
         An older one has other memory, which is worth several percent in either direction.
         """
-        if self._spare is None:
-            self._spare = self._new_eager()
-        if "eager" in self._baselines:
+        eager = self._baselines.get("eager")
+        if eager is None or eager.has_run:
+            self._spare = self._spare or self._new_eager()
+        if eager is not None and eager.has_run:
             self._end("eager")
 
     def _load(self, prepared: Prepared, baseline: Baseline) -> None:

@@ -39,6 +39,8 @@ class RemoteModule:
         """The same for all requests."""
         self.must_be_read = False
         """Results that can't be read from memory are a fault."""
+        self.has_run = False
+        """An instance was called."""
         self._ways: dict[str, tuple[bool, list[str]]] = {}
         """Whether an instance's results were read from memory, and the devices they lay on."""
 
@@ -159,6 +161,7 @@ class RemoteModule:
             seeds: for torch, before each call.
             poison: fill memory that is allocated meanwhile with garbage.
         """
+        self.has_run = True
         given = None if seeds is None else list(seeds)
         reply, _ = self._ask("run", key, slots=list(slots), seeds=given, poison=poison)
         return checked_run(reply, len(slots), self.window_s)

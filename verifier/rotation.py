@@ -45,9 +45,9 @@ class Rotation:
         key, first = self.prepared.workload.name, self._seed + number * STRIDE
         image = Image(self.layout)
         oracle.stage(key, self.layout)
-        image.write(oracle.process.shared)
         oracle.fill(key, range(first, first + self.layout.slots))
         image.read(oracle.process.shared)
+        image.guard()
         if (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES:
             self._bank[number] = image
         return image

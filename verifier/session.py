@@ -28,6 +28,7 @@ from kernelwright.verifier.integrity.runtime import (
 )
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.timing import Timed
 from kernelwright.verifier.trial import Trial
 from kernelwright.verifier.values import specs
@@ -51,16 +52,27 @@ class Session:
         self.reference = reference
         self.tolerance = tolerance
         self.candidate = candidate
-        self.module = start_worker(
-            reference.machine, reference.task.limits, build=build, tenant=candidate.hash
-        )
+        self.build = build
         self.trials: list[Trial] = []
+        self._module: RemoteModule | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self.module.process.kill()
+        if self._module is not None:
+            self._module.process.kill()
+
+    @property
+    def module(self) -> RemoteModule:
+        """The worker, once it was started."""
+        assert self._module is not None
+        return self._module
+
+    def start(self) -> None:
+        """Start the worker."""
+        machine, limits = self.reference.machine, self.reference.task.limits
+        self._module = start_worker(machine, limits, build=self.build, tenant=self.candidate.hash)
 
     def load(self, prepared: Sequence[Prepared]) -> None:
         """Wait for the worker and load every workload."""

@@ -6,14 +6,14 @@ who reads past the end of an input gets wrong values, and who writes there leave
 
 from __future__ import annotations
 
-import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 
 from kernelwright.errors import InfrastructureError
+from kernelwright.verifier.blocks import block
 from kernelwright.verifier.values import Values, same_bits
 from kernelwright.verifier.worker import Tree, describe
 
@@ -21,6 +21,8 @@ GUARD = 1024
 # As torch's own allocator; GUARD alone would put all tensors at one offset within a page.
 ALIGNMENT = 64
 GUARD_BYTE = 0xFF
+# Compared at a time, so that both sides stay in the cache.
+PIECE_BYTES = 2**20
 
 
 class Layout(NamedTuple):
@@ -60,20 +62,23 @@ def raw_view(flat: torch.Tensor) -> memoryview:
     return memoryview(flat.numpy())  # type: ignore[arg-type]
 
 
-def _huge(nbytes: int) -> torch.Tensor:
-    """New memory in huge pages where the system has them: small ones cost more than a copy."""
-    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(memory, dtype=torch.uint8)
-
-
 class Image:
-    """The judge's copy of what a worker's shared memory holds: sets and guard zones."""
+    """The judge's copy of what a worker's shared memory holds: guard zones, and sets to be put."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.bytes = _huge(layout.nbytes).fill_(GUARD_BYTE)
+        self.bytes = block(layout.nbytes)
         self.sets = [self._views(offsets) for offsets in layout.offsets]
+        self.guard()
+
+    def guard(self) -> None:
+        """Fill all that is not in a tensor."""
+        memory, end = self.bytes.numpy(), 0
+        for offsets, values in zip(self.layout.offsets, self.sets, strict=True):
+            for offset, tensor in zip(offsets, values.tensors, strict=True):
+                memory[end:offset] = GUARD_BYTE
+                end = offset + tensor.numel() * tensor.element_size()
+        memory[end:] = GUARD_BYTE
 
     def _views(self, offsets: list[int]) -> Values:
         tensors = [self._view(e, o) for e, o in zip(self.layout.entries, offsets, strict=True)]
@@ -125,6 +130,28 @@ class Image:
                 raise InfrastructureError("the shared memory is shorter than it was made")
             done += count
 
+    def write_inverted(self, descriptor: int) -> None:
+        """Write the complement of everything."""
+        for start, piece in self._pieces(self.layout.nbytes):
+            inverted = raw_view(torch.bitwise_not(piece))
+            if os.pwrite(descriptor, inverted, start) < len(inverted):
+                raise InfrastructureError("the shared memory is shorter than it was made")
+
+    def is_in(self, descriptor: int, end: int) -> bool:
+        """Whether the memory holds the same up to byte `end`."""
+        found = torch.empty(PIECE_BYTES, dtype=torch.uint8)
+        for start, piece in self._pieces(end):
+            count = os.preadv(descriptor, [raw_view(found)[: len(piece)]], start)
+            if count < len(piece):
+                raise InfrastructureError("the shared memory is shorter than it was made")
+            if not torch.equal(piece, found[:count]):
+                return False
+        return True
+
+    def _pieces(self, end: int) -> Iterator[tuple[int, torch.Tensor]]:
+        for start in range(0, end, PIECE_BYTES):
+            yield start, self.bytes[start : min(end, start + PIECE_BYTES)]
+
 
 class Trace(NamedTuple):
     """What a worker left in the memory that was not there before."""
@@ -135,12 +162,14 @@ class Trace(NamedTuple):
     """Slots whose inputs it changed."""
 
 
-def trace(image: Image, after: Image, slots: Sequence[int]) -> Trace:
-    """Compare what was written for the first of the slots with what is there now."""
+def trace(image: Image, descriptor: int, slots: Sequence[int]) -> Trace:
+    """Compare what was written to the memory for the first of the slots with what is there now."""
     end = image.end(len(slots))
-    written, left = image.bytes[:end], after.bytes[:end]
-    if torch.equal(written, left):
+    if image.is_in(descriptor, end):
         return Trace(False, ())
+    after = Image(image.layout)
+    after.read(descriptor, end)
+    written, left = image.bytes[:end], after.bytes[:end]
     changed = tuple(slot for slot in slots if not same_bits(image.sets[slot], after.sets[slot]))
     inside = torch.zeros_like(written, dtype=torch.bool)
     for offsets, values in zip(image.layout.offsets, image.sets, strict=True):

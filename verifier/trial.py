@@ -91,12 +91,15 @@ class Trial:
         self.flags: list[Flag] = []
         self.call_s = 0.0
         """Seconds of a call, once it was timed."""
-        copied, own = load_candidate(module, candidate, prepared)
+        trained = reference.trained(prepared)
+        # Before its first call, as one loads a trained model.
+        copied, own = load_candidate(module, candidate, trained)
         module.must_be_read = reference.was_read
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
-        if self.weights == "state_dict":  # before its first call, as one loads a trained model
-            self.prepared = reference.trained(prepared)
-            module.set_state(self.key, self.prepared.state)
+        if self.weights == "state_dict":
+            self.prepared = trained
+        elif copied:
+            module.set_state(self.key, prepared.state)
 
     # -- values -----------------------------------------------------------------------------------
 
@@ -157,10 +160,10 @@ class Trial:
 
     def _check_memory(self, group: list[Case], ran: Ran, image: Image) -> None:
         nature = self.prepared.nature
-        after = Image(image.layout)
-        after.read(self.module.process.shared)
-        self._check_trace(trace(image, after, range(len(group))))
+        self._check_trace(trace(image, self.module.process.shared, range(len(group))))
         if nature.changes_inputs:
+            after = Image(image.layout)
+            after.read(self.module.process.shared)
             for case, left in zip(group, after.sets, strict=True):
                 assert case.expected.inputs is not None
                 inputs = Expected(case.expected.inputs, None, None, None)

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
-import kernelwright.agents.optimize
-import kernelwright.verifier.audit
 from kernelwright.cli.app import main
 
 

@@ -84,6 +84,8 @@ def test_a_speedup_close_to_1_is_measured_in_more_workers(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, close: float, workers: int
 ) -> None:
     monkeypatch.setattr(timing, "CLOSE", close)
+    without_compile = PLANS["standard"].model_copy(update={"baselines": ("eager",)})
+    monkeypatch.setitem(PLANS, "standard", without_compile)
     result = judge.evaluate(kit.candidate(forward(RIGHT)), "standard")
     correctness = result.workloads[0].correctness
     assert correctness is not None

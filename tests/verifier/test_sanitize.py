@@ -189,7 +189,7 @@ def test_nothing_is_found_where_nothing_is(reference: Reference) -> None:
         (
             forward("import os\nos.kill(os.getpid(), 11)\nreturn x"),
             INCOMPLETE,
-            "SEGV, workload 'default', outside the candidate's C++",
+            "workload 'default', outside the candidate's C++",
         ),
     ],
 )

@@ -40,10 +40,10 @@ def test_a_tensor_of_any_form_is_the_same_in_memory(tensor: torch.Tensor) -> Non
     image.write(descriptor)
     after = Image(image.layout)
     after.read(descriptor)
-    os.close(descriptor)
     assert all(same_bits(kept, values) for kept in after.sets)
     assert after.sets[1].tensors[0].stride() == tensor.stride()
-    assert trace(image, after, [0, 1]) == (False, ())
+    assert trace(image, descriptor, [0, 1]) == (False, ())
+    os.close(descriptor)
 
 
 def test_every_tensor_lies_between_guard_zones() -> None:
@@ -65,11 +65,13 @@ def test_a_write_is_seen_and_told_from_one_outside() -> None:
         (second + 40, (True, ())),
         (first - 1, (True, ())),
     ):
-        after = Image(image.layout)
-        after.bytes.copy_(image.bytes)
-        after.bytes[place] += 1
-        assert trace(image, after, [0, 1, 2]) == found
-        assert trace(image, after, [0]) == ((False, ()) if place != first - 1 else (True, ()))
+        descriptor = shared_memory(image.layout.nbytes)
+        image.write(descriptor)
+        os.pwrite(descriptor, bytes([image.bytes[place] + 1 & 0xFF]), place)
+        assert trace(image, descriptor, [0, 1, 2]) == found
+        whole = (False, ()) if place != first - 1 else (True, ())
+        assert trace(image, descriptor, [0]) == whole
+        os.close(descriptor)
 
 
 def test_only_what_was_asked_for_is_written() -> None:

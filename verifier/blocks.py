@@ -1,0 +1,33 @@
+"""Large pieces of memory that are used again: pages that are new cost more than a copy."""
+
+from __future__ import annotations
+
+import mmap
+import weakref
+
+import numpy as np
+import torch
+
+PAGE_BYTES = 2**21
+KEPT_BYTES = 2**29
+_free: dict[int, list[mmap.mmap]] = {}
+
+
+def block(nbytes: int) -> torch.Tensor:
+    """Memory of so many bytes, with anything in it, in huge pages where the system has them."""
+    size = -(-nbytes // PAGE_BYTES) * PAGE_BYTES
+    try:
+        memory = _free.setdefault(size, []).pop()
+    except IndexError:
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    # The tensor and its views hold the array, and nothing else does.
+    array = np.frombuffer(memory, np.uint8)
+    weakref.finalize(array, _give_back, memory).atexit = False
+    return torch.from_numpy(array)[:nbytes]
+
+
+def _give_back(memory: mmap.mmap) -> None:
+    kept = sum(size * len(blocks) for size, blocks in _free.items())
+    if kept + len(memory) <= KEPT_BYTES:
+        _free[len(memory)].append(memory)
