@@ -88,8 +88,7 @@ def trust(scratch: Path, arguments: argparse.Namespace, stored: Figures) -> Figu
     kept = [row for row in stored.get("rows", []) if row["task"] not in subjects]
     same, slower = arguments.same, arguments.same // 4
     cache = scratch / "cache"
-    with machine(THREADS) as where:
-        new = list(fidelity.measured(where, cache, "standard", same, slower, subjects))
+    new = list(fidelity.measured(machine(THREADS), cache, "standard", same, slower, subjects))
     rows = kept + new
     return {"level": "standard", **fidelity.summary(rows), "rows": rows}
 
@@ -100,7 +99,7 @@ def latency(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> 
     bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
     task = task.model_copy(update={"workloads": bench})
     found: dict[str, Any] = {}
-    with machine(THREADS) as where, secret_reference(task, where) as reference:
+    with secret_reference(task, machine(THREADS)) as reference:
         judge = Judge(reference, scratch / "cache")
         kernel = next(pair.candidate for pair in PAIRS if pair.name == KERNEL)
         for level in LEVELS:

@@ -19,6 +19,8 @@ from kernelwright.verifier.values import Values, packed, same_bits, same_tree, s
 
 # A parameter moves by this share of its root mean square; one of zeros as if that were 0.5.
 MOVES_BY, ZERO_MOVES_BY = 0.1, 0.5
+# Times that inputs are moved within their rounding; once may happen to change nothing.
+SHAKES = 5
 
 
 class Nature(NamedTuple):
@@ -158,16 +160,46 @@ def returns_inputs(module: RemoteModule, key: str, ran: Ran, image: Image) -> bo
     return not same_bits(before, module.result(key, ran, 0))
 
 
-def expect(oracle: RemoteModule, prepared: Prepared, inputs: Values, seed: int) -> Expected:
-    """The reference's values on some inputs. Raises WorkerFault where it fails on them."""
-    key, nature = prepared.workload.name, prepared.nature
+def _give(oracle: RemoteModule, prepared: Prepared, inputs: Values) -> Image:
+    """Parameters and inputs for one call."""
+    key = prepared.workload.name
     if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
         oracle.set_state(key, prepared.state)
-    if not nature.stateful:
+    if not prepared.nature.stateful:
         oracle.states[key] = prepared.state
     image = prepared.image([inputs])
     oracle.stage(key, image.layout)
     image.write(oracle.process.shared)
+    return image
+
+
+def rounding(oracle: RemoteModule, prepared: Prepared, inputs: Values, seed: int) -> Values | None:
+    """How far each golden value moves when the inputs do, by less than one rounding of their type.
+
+    Large where a result is badly conditioned, as where two logits nearly tie: there the reference's
+    own error is a matter of luck. None where there is no golden value.
+    """
+    key = prepared.workload.name
+    _give(oracle, prepared, inputs)
+    exact, *others = [oracle.golden(key, 0, seed, shake) for shake in (None, *range(SHAKES))]
+    if not isinstance(exact, Values):
+        return None
+    fitting = [o for o in others if isinstance(o, Values) and _fits(o, exact)]
+    moved = zip(*(map(_distance, exact.tensors, other.tensors) for other in fitting), strict=True)
+    return Values(exact.tree, [torch.stack(by).amax(0) for by in moved])
+
+
+def _distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Of each element from the other; 0 where that is no number."""
+    if not (first.is_floating_point() or first.is_complex()):
+        return torch.zeros(first.shape, dtype=torch.float64)
+    return (first - second).abs().nan_to_num(nan=0.0, posinf=0.0)
+
+
+def expect(oracle: RemoteModule, prepared: Prepared, inputs: Values, seed: int) -> Expected:
+    """The reference's values on some inputs. Raises WorkerFault where it fails on them."""
+    key, nature = prepared.workload.name, prepared.nature
+    image = _give(oracle, prepared, inputs)
     golden = None if nature.draws else oracle.golden(key, 0, seed)
     ran = oracle.run(key, [0], [seed] if nature.draws else None)
     values = oracle.result(key, ran, 0)

@@ -18,7 +18,7 @@ from kernelwright.errors import InfrastructureError, InvalidReferenceError
 from kernelwright.schema import Target, Task, Workload
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.expected import Expected, Prepared, expect, prepare, trained
+from kernelwright.verifier.expected import Expected, Prepared, expect, prepare, rounding, trained
 from kernelwright.verifier.inputs import call_seed, distribute, suits
 from kernelwright.verifier.integrity.physical import Peaks
 from kernelwright.verifier.levels import Baseline, Distribution
@@ -232,6 +232,11 @@ class Reference:
         """Expected values of any inputs; `seed` is what torch was seeded with."""
         with known_to_work():
             return expect(self.oracle, prepared, inputs, seed)
+
+    def rounding(self, prepared: Prepared, inputs: Values, seed: int) -> Values | None:
+        """How far golden values move within the rounding of these inputs; None without any."""
+        with known_to_work():
+            return rounding(self.oracle, prepared, inputs, seed)
 
     def image(self, rotation: Rotation, number: int) -> Image:
         """The inputs of one round of timed blocks."""

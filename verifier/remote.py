@@ -226,9 +226,13 @@ class RemoteModule:
         reply, tensors = self._ask("fetch", key, call=call, expect=specs)
         return Values(reply.get("value"), tensors)
 
-    def golden(self, key: str, slot: int, seed: int) -> Values | str:
-        """The float64 result, or why there is none."""
-        reply, tensors = self._ask("golden", key, slot=slot, seed=seed, expect=None)
+    def golden(self, key: str, slot: int, seed: int, shake: int | None = None) -> Values | str:
+        """The float64 result, or why there is none.
+
+        Args:
+            shake: seed of noise that moves the inputs by less than one rounding of their type.
+        """
+        reply, tensors = self._ask("golden", key, slot=slot, seed=seed, shake=shake, expect=None)
         if "unavailable" in reply:
             return str(reply["unavailable"])
         return Values(reply.get("value"), tensors)

@@ -167,7 +167,8 @@ class Trial:
             for case, left in zip(group, after.sets, strict=True):
                 assert case.expected.inputs is not None
                 inputs = Expected(case.expected.inputs, None, None, None)
-                self._compare_values(left, inputs, False, "inputs after the call")
+                found = self._differences(left, inputs, False)
+                self._must_be_right(found, "inputs after the call")
         if overlapping(ran) and not nature.reuses_memory:
             raise refused("result-overwritten", "a result was overwritten by the next call")
         if not nature.returns_inputs and returns_inputs(self.module, self.key, ran, image):
@@ -197,7 +198,7 @@ class Trial:
     def _compared(
         self, case: Case, result: Values, before: list[Difference], cases: int
     ) -> list[Difference]:
-        found = self._differences(result, case.expected, case.distribution in COARSE)
+        found = self._found(case, result)
         wrong = [difference for difference in found if difference.reason is not None]
         if wrong:
             golden = case.expected.golden is not None
@@ -210,15 +211,32 @@ class Trial:
             self.flags += precision_flags(found, self.prepared.specs)
         return found
 
-    def _differences(self, result: Values, expected: Expected, coarse: bool) -> list[Difference]:
+    def _found(self, case: Case, result: Values) -> list[Difference]:
+        """What is wrong with the result of a call, and could not be by the rounding of inputs."""
+        coarse = case.distribution in COARSE
+        found = self._differences(result, case.expected, coarse)
+        is_wrong = any(difference.reason is not None for difference in found)
+        if not is_wrong or case.expected.golden is None or self.tolerance != "default":
+            return found
+        rounding = self.reference.rounding(self.prepared, case.inputs, case.seed)
+        return self._differences(result, case.expected, coarse, rounding)
+
+    def _differences(
+        self, result: Values, expected: Expected, coarse: bool, rounding: Values | None = None
+    ) -> list[Difference]:
         if not same_tree(result, expected.values):
             raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
-        truths = expected.golden.tensors if expected.golden else [None] * len(result.tensors)
-        triples = zip(result.tensors, expected.values.tensors, truths, strict=True)
-        return [compare(own, value, truth, self.tolerance, coarse) for own, value, truth in triples]
+        nothing = [None] * len(result.tensors)
+        truths = expected.golden.tensors if expected.golden else nothing
+        moves = rounding.tensors if rounding else nothing
+        together = zip(result.tensors, expected.values.tensors, truths, moves, strict=True)
+        return [
+            compare(own, value, truth, self.tolerance, coarse, move)
+            for own, value, truth, move in together
+        ]
 
-    def _compare_values(self, own: Values, expected: Expected, coarse: bool, where: str) -> None:
-        for difference in self._differences(own, expected, coarse):
+    def _must_be_right(self, found: Sequence[Difference], where: str) -> None:
+        for difference in found:
             if difference.reason is not None:
                 raise Wrong(Status.INCORRECT_NUMERICAL, f"{where}: {difference.reason}")
 
@@ -309,7 +327,8 @@ class Trial:
             if number >= LEAST_CHECKS and time.monotonic() - start > plan.checks_s:
                 return number
             expected = self.reference.expect(self.prepared, pick.inputs, pick.seed)
-            self._compare_values(pick.result, expected, False, "a timed call")
+            case = Case(pick.seed, "reference", pick.inputs, expected)
+            self._must_be_right(self._found(case, pick.result), "a timed call")
         return len(picks)
 
     def _check_fresh(self, plan: Plan) -> None:
@@ -321,9 +340,8 @@ class Trial:
         checked = self.reference.case(self.prepared, *random.SystemRandom().choice(plan.cases))
         for distribution in ("reference", checked.distribution):
             case = self.reference.fresh_case(self.prepared, distribution)
-            coarse = distribution in COARSE
             for result in self._results([case]):
-                self._compare_values(result, case.expected, coarse, "wrong after being timed")
+                self._must_be_right(self._found(case, result), "wrong after being timed")
 
     def physical_flags(self, seconds: float) -> list[Flag]:
         """Whether the machine allows this time of a call."""

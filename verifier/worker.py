@@ -186,6 +186,19 @@ def to_device(value: Any, device: str, dtype: torch.dtype | None = None) -> Any:
     return value
 
 
+def shake(exact: Any, given: Any, seed: int) -> None:
+    """Move what floats by less than one rounding of the type in which it was given."""
+    generator = torch.Generator().manual_seed(seed)
+    moved: Tensors = []
+    types: Tensors = []
+    pack(exact, moved)
+    pack(given, types)
+    for value, tensor in zip(moved, types, strict=True):
+        if tensor.is_floating_point():
+            noise = torch.rand(value.shape, generator=generator, dtype=torch.float64) * 2 - 1
+            value.mul_(1 + torch.finfo(tensor.dtype).eps * noise.to(value.device))
+
+
 def copy_into(old: Any, new: Any) -> None:
     """Copy `new` into the tensors of `old`. Raises ValueError where they differ in form."""
     targets: Tensors = []
@@ -420,7 +433,10 @@ class Worker:
     def op_golden(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Run a float64 copy of the instance on a slot; says `unavailable` where that cannot be."""
         loaded = self.loaded[header["key"]]
-        inputs = to_device(loaded.slots[header["slot"]], self.device, torch.float64)
+        given = loaded.slots[header["slot"]]
+        inputs = to_device(given, self.device, torch.float64)
+        if header["shake"] is not None:
+            shake(inputs, given, header["shake"])
         packed: Tensors = []
         try:
             model = copy.deepcopy(loaded.model).double()

@@ -40,8 +40,7 @@ def checked(identity: str, source: str) -> list[WorkloadResult]:
     task = load_task(identity)
     with (
         kit.live_reference(task) as reference,
-        kit.machine() as where,
-        kit.worker_with(where, task.limits) as module,
+        kit.worker_with(reference.machine, task.limits) as module,
     ):
         prepared = [reference.prepare(workload) for workload in reference.workloads()]
         trials = [Trial(reference, task.tolerance, candidate, module, one) for one in prepared]

@@ -44,6 +44,9 @@ class Known(Reference):
     def trained(self, prepared: Prepared) -> Prepared:
         return self.known.trained
 
+    def rounding(self, prepared: Prepared, inputs: Values, seed: int) -> Values | None:
+        return None
+
 
 class Taken(NamedTuple):
     """A result that the judge took from a worker."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import textwrap
 import time
@@ -57,20 +59,23 @@ def candidate(text: str, backend: str = "torch") -> Candidate:
     return Candidate(source=text, backend=backend, origin=Origin(kind="user"))
 
 
-@contextmanager
-def machine(threads: int = 1) -> Iterator[Machine]:
-    """The `process` sandbox; nothing of it is left at the end."""
+@functools.cache
+def _sandbox() -> ProcessSandbox:
+    """One for all: the process that its workers are forked from takes a second to import torch."""
     sandbox = ProcessSandbox()
-    try:
-        yield Machine(sandbox, threads, "cpu")
-    finally:
-        sandbox.close()
+    atexit.register(sandbox.close)
+    return sandbox
+
+
+def machine(threads: int = 1) -> Machine:
+    """The `process` sandbox."""
+    return Machine(_sandbox(), threads, "cpu")
 
 
 @contextmanager
 def live_reference(subject: Task, threads: int = 1) -> Iterator[Reference]:
     """A reference with its workers."""
-    with machine(threads) as where, Reference(subject, where, SEED) as reference:
+    with Reference(subject, machine(threads), SEED) as reference:
         yield reference
 
 

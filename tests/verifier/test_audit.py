@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,11 +48,9 @@ PLAIN = """
 """
 
 
-@pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    """One warm process that all workers come from."""
-    with kit.machine() as where:
-        yield where
+@pytest.fixture
+def machine() -> Machine:
+    return kit.machine()
 
 
 def linear(result: str, more: str = "pass") -> Task:

@@ -144,3 +144,17 @@ def test_complex_values_are_compared_whole() -> None:
     assert compare(reference, reference, golden).reason is None
     for tolerance in TOLERANCES:
         assert compare(reference.conj().resolve_conj(), reference, golden, tolerance).reason
+
+
+def test_what_the_rounding_of_inputs_moves_may_be_off_by_it_and_nothing_else() -> None:
+    golden = torch.linspace(1, 2, 100, dtype=torch.float64)
+    rounding = torch.zeros_like(golden)
+    rounding[7] = 0.01
+    other = golden.float()
+    other[7] += 0.05
+    assert compare(other, golden.float(), golden).reason is not None
+    assert compare(other, golden.float(), golden, rounding=rounding).reason is None
+    other[8] += 0.05
+    assert "1 of 100" in (compare(other, golden.float(), golden, rounding=rounding).reason or "")
+    other[[7, 8]] = golden[[7, 8]].float() + torch.tensor([0.1, 0.0])
+    assert compare(other, golden.float(), golden, rounding=rounding).reason is not None

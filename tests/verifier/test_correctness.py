@@ -22,10 +22,10 @@ Check = Callable[[str], WorkloadResult]
 @contextmanager
 def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Check]:
     """Correctness checks of candidates for a task, in one worker."""
-    with kit.live_reference(task) as reference, kit.machine() as where:
+    with kit.live_reference(task) as reference:
         prepared = reference.prepare(reference.workloads()[0])
         judge = Judge(reference, cache)
-        with kit.worker_with(where, task.limits) as module:
+        with kit.worker_with(reference.machine, task.limits) as module:
 
             def check(text: str) -> WorkloadResult:
                 trial = Trial(
@@ -170,3 +170,28 @@ def test_nests_integers_and_booleans(tmp_path: Path) -> None:
             assert changed != right
             found, reason = verdict(check, source("") + method + changed)
             assert (found, bool(reason)) == (status, True), new
+
+
+CANCELS = """
+    class Model(nn.Module):
+        def forward(self, x):
+            return (x[:, ::2] - x[:, 1::2]) * 1e6
+
+    def get_inputs():
+        return [1 + 1e-3 * torch.rand(8, 32)]
+
+    def get_init_inputs():
+        return []
+"""
+
+
+def test_another_order_of_badly_conditioned_operations_is_right(tmp_path: Path) -> None:
+    """The reference subtracts without an error, so that its own excuses nobody's."""
+    with checking(kit.task(CANCELS), tmp_path) as check:
+        assert verdict(check, forward("x = x * 1e6\nreturn x[:, ::2] - x[:, 1::2]"))[0] is (
+            Status.PASSED
+        )
+        low = "x = x.bfloat16().float()\nreturn (x[:, ::2] - x[:, 1::2]) * 1e6"
+        assert verdict(check, forward(low))[0] is Status.INCORRECT_NUMERICAL
+        off = "return (x[:, ::2] - x[:, 1::2]) * 1e6 + 5"
+        assert verdict(check, forward(off))[0] is Status.INCORRECT_NUMERICAL

@@ -17,7 +17,6 @@ from kernelwright.verifier.sanitizer import rebuild
 from kernelwright.verifier.sanitizer.check import INCOMPLETE, UNAVAILABLE, sanitizer_flags
 from kernelwright.verifier.sanitizer.rebuild import sanitizer_libraries
 from kernelwright.verifier.sanitizer.report import ADDRESS, UNDEFINED, find_report
-from kernelwright.verifier.workers import Machine
 from tests.agents.test_offline_library import library_file
 from tests.verifier import kit
 from tests.verifier.kit import forward
@@ -279,18 +278,12 @@ def test_a_strict_verdict_has_the_findings(reference: Reference, tmp_path: Path)
     assert UNAVAILABLE in [flag.rule for flag in unseen.flags]
 
 
-@pytest.fixture(scope="module")
-def two_threads() -> Iterator[Machine]:
-    with kit.machine(threads=2) as machine:
-        yield machine
-
-
 # Those that differ most; `benchmarks/sanitizers.py` takes all of them.
 @pytest.mark.parametrize("name", ["attention", "depthwise_conv", "topk"])
-def test_kernels_of_the_library_are_clean(two_threads: Machine, name: str) -> None:
+def test_kernels_of_the_library_are_clean(name: str) -> None:
     task = load_task(f"library/{name}")
     odd = tuple(w for w in task.workloads if w.target == "cpu" and w.role == "test")
     assert odd
     subject = task.model_copy(update={"workloads": odd})
-    with Reference(subject, two_threads, kit.SEED) as live:
+    with kit.live_reference(subject, threads=2) as live:
         assert found(live, library_file(task.id)) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
@@ -17,10 +16,9 @@ from tests.verifier.kit import called, forward, gone, load, machine, worker_with
 LIMITS = Limits(call_timeout_s=20, memory_bytes=2**30)
 
 
-@pytest.fixture(scope="module")
-def where() -> Iterator[Machine]:
-    with machine() as found:
-        yield found
+@pytest.fixture
+def where() -> Machine:
+    return machine()
 
 
 class Outcome(NamedTuple):
