@@ -1,6 +1,7 @@
 """How fast evaluations are in each sandbox, how fast workers start, and what a thousand leave.
 
     python -m benchmarks.sandbox [--part throughput|start|soak]... [--repeats 20] [--soak 1000]
+                                 [--sandbox NAME]...
 
 The kernel takes about 1 ms and is built already. The usual way of this field is a fresh interpreter
 for every candidate, which imports torch, loads both modules, compares five results and times a
@@ -29,6 +30,7 @@ from benchmarks import results_file
 from kernelwright.agents.optimize import secret_reference
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.base import Sandbox
+from kernelwright.sandbox.docker.engine import connect
 from kernelwright.sandbox.registry import SANDBOXES
 from kernelwright.schema import Limits, Task
 from kernelwright.tasks.loader import effective_source, load_task
@@ -76,12 +78,15 @@ def main() -> None:
     parser.add_argument("--part", action="append", choices=list(PARTS))
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--soak", type=int, default=1000, help="evaluations in a row")
+    names = list(SANDBOXES)
+    parser.add_argument("--sandbox", action="append", choices=names, help="to soak [all]")
     arguments = parser.parse_args()
     stored = results_file.RESULTS / "sandbox.json"
     figures = json.loads(stored.read_text())["parts"] if stored.exists() else {}
     for name in arguments.part or PARTS:
         with tempfile.TemporaryDirectory() as scratch:
-            figures[name] = PARTS[name](Path(scratch), arguments)
+            kept = figures.get(name, {}) if name == "soak" else {}
+            figures[name] = {**kept, **PARTS[name](Path(scratch), arguments)}
         print(name, json.dumps(figures[name], indent=1), flush=True)
         print(results_file.write("sandbox", {"parts": figures}, THREADS))
 
@@ -191,34 +196,46 @@ def soak(scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     found = {}
     with opened() as sandboxes:
         for name, sandbox in sandboxes.items():
+            if name not in (arguments.sandbox or SANDBOXES):
+                continue
             where = Machine(sandbox, THREADS, "cpu")
             with secret_reference(bench_task(), where) as reference:
                 judge = Judge(reference, scratch / name)
                 for _ in range(5):
                     accepted(judge, kernel)
-                before, memory = left(), []
+                before, memory = left(name), []
                 for _ in range(arguments.soak):
                     accepted(judge, kernel)
                     memory.append(resident_mib())
                 found[name] = {
                     "evaluations": arguments.soak,
-                    "left": {what: left()[what] - count for what, count in before.items()},
+                    "left": {what: left(name)[what] - count for what, count in before.items()},
                     "mib_per_thousand": round(slope(memory) * 1000, 2),
                 }
     return found
 
 
-def left() -> dict[str, int]:
-    """What could pile up."""
+def left(name: str) -> dict[str, int]:
+    """What could pile up, of this process's."""
+    mine = f"kernelwright-*-{os.getpid()}-*"
     return {
         "descriptors": len(os.listdir("/proc/self/fd")),
         "children": len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()),
         "threads": len(os.listdir("/proc/self/task")),
-        "files": len(list(Path(tempfile.gettempdir()).glob("kernelwright-*"))),
+        "files": len(list(Path(tempfile.gettempdir()).glob(mine))),
         "shared_memory": len(os.listdir("/dev/shm")),
         "mounts": len(Path("/proc/self/mountinfo").read_text().splitlines()),
-        "groups": sum(1 for _ in Path("/sys/fs/cgroup").glob("**/kernelwright-*")),
+        "groups": sum(1 for _ in Path("/sys/fs/cgroup").glob(f"**/{mine}")),
+        "containers": containers() if name == "docker" else 0,
     }
+
+
+def containers() -> int:
+    """Those of this process's, running or not."""
+    client = connect()
+    names = [str(one.name) for one in client.containers.list(all=True, ignore_removed=True)]
+    client.close()
+    return sum(f"-{os.getpid()}-" in name for name in names)
 
 
 def resident_mib() -> float:

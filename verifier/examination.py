@@ -78,11 +78,10 @@ class Examination:
                 self._session() as new,
                 ThreadPoolExecutor(1) as meanwhile,
             ):
-                starts = meanwhile.submit(session.start), meanwhile.submit(self._start, new)
-                self.flags += static_flags(self.candidate.source, self.candidate.backend)
-                starts[0].result()
+                session.start()
+                has_started = meanwhile.submit(self._start, new)
                 self._check(session, prepared)
-                starts[1].result()
+                has_started.result()
                 with lease(self.reference.machine.devices):
                     timed = self._time(session, new, prepared)
                     evidence = self._sum_up(session, timed)
@@ -107,17 +106,22 @@ class Examination:
         self.reference.renew()
 
     def _check(self, session: Session, prepared: Sequence[Prepared]) -> None:
-        with ThreadPoolExecutor(1) as pool:  # it has a process of its own
-            advice = (
-                pool.submit(advice_flags, self.candidate.source) if self.plan.is_thorough else None
-            )
-            session.load(prepared)
-            for trial in session.trials:
-                self.done.append(trial.check(self.plan))
-            self.flags += advice.result() if advice else []
+        with ThreadPoolExecutor(1) as meanwhile:
+            text = meanwhile.submit(self._read)
+            try:
+                session.load(prepared)
+                for trial in session.trials:
+                    self.done.append(trial.check(self.plan))
+            finally:
+                self.flags += text.result()
         self._note(session.inspect())
         if self.must_be_clean:
             self._note(sanitizer_flags(self.candidate, self.reference))
+
+    def _read(self) -> list[Flag]:
+        """What the text of the candidate shows."""
+        flags = static_flags(self.candidate.source, self.candidate.backend)
+        return [*flags, *(advice_flags(self.candidate.source) if self.plan.is_thorough else ())]
 
     def _note(self, flags: Sequence[Flag]) -> None:
         """Add flags. Raises Wrong where one refuses."""

@@ -17,13 +17,14 @@ from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds, Seconds
 from kernelwright.verifier.statistics import across_workers, bootstrap_median
 
 METHOD = "judge wall clock from wake-up to standstill, alternating blocks of unseen inputs"
-CLOCKS_MAY_DIFFER = 0.10
+CLOCKS_MAY_DIFFER, NOISY_CLOCKS_MAY_DIFFER = 0.10, 0.5
 # Per block: what is left of its constant part, which depends on how cold the caches are.
-CLOCKS_MAY_DIFFER_S = 500e-6
+BLOCKS_MAY_DIFFER_S = 500e-6
 # Quartiles of one side's blocks further apart than this: something else ran on these cores.
 NOISY_QUARTILES = 1.3
 # Time per call in half-size blocks over that in full ones, against the same of eager.
 NOT_LINEAR = 1.25
+LEAST_HALVED = 3
 # Speedup in one worker over that in another.
 NOT_REPRODUCED = 1.25
 # Logarithm of a speedup.
@@ -66,10 +67,11 @@ def summarize(measured: Sequence[Timed], seed: int) -> Summary:
     rounds = [one.rounds for one in measured]
     timing = {name: _timing(rounds, name, seed) for name in rounds[0].judge}
     about_machine = [flag for one in measured for flag in one.flags][:1]
-    flags = [*about_machine, *_noise_flags(timing)]
+    noise = [*about_machine, *_noise_flags(timing)]
     ratios = [one.ratios() for one in rounds]
-    if not flags:  # times that mean nothing say nothing about the candidate
-        flags += [*_clock_flags(timing), *_linear_flags(rounds), *_worker_flags(ratios)]
+    flags = [*noise, *_clock_flags(timing, bool(noise))]
+    if not noise:  # times that mean nothing say nothing about the candidate
+        flags += [*_linear_flags(rounds), *_worker_flags(ratios)]
     together = {name: across_workers([one[name] for one in ratios], seed) for name in ratios[0]}
     return Summary(timing, together, tuple(flags), sum(one.checked for one in measured))
 
@@ -96,21 +98,25 @@ def _noise_flags(timing: Mapping[str, Timing]) -> Iterator[Flag]:
             yield flag("noisy-machine", evidence)
 
 
-def _clock_flags(timing: Mapping[str, Timing]) -> Iterator[Flag]:
+def _clock_flags(timing: Mapping[str, Timing], is_noisy: bool) -> Iterator[Flag]:
+    """Both clocks see the same blocks, and the same noise but for that of waking up."""
     candidate = timing[CANDIDATE]
     own, judge = candidate.worker_median_us or 0.0, candidate.median_us
-    constant = CLOCKS_MAY_DIFFER_S * 1e6 / candidate.calls_per_block
-    if abs(own - judge) > CLOCKS_MAY_DIFFER * judge + constant:
+    constant = BLOCKS_MAY_DIFFER_S * 1e6 / candidate.calls_per_block
+    share = NOISY_CLOCKS_MAY_DIFFER if is_noisy else CLOCKS_MAY_DIFFER
+    if abs(own - judge) > share * judge + constant:
         yield flag("clocks-disagree", f"judge {judge:.1f} us, worker {own:.1f} us per call")
 
 
 def _linear_flags(rounds: Sequence[Rounds]) -> Iterator[Flag]:
     """Time must be proportional to calls: work moved from call to call shows here."""
     halved = [half for one in rounds for half in one.halved]
-    if all(halved) or not any(halved):
+    if min(halved.count(True), halved.count(False)) < LEAST_HALVED:
         return
     own, eager = (_half_over_full(rounds, name) for name in (CANDIDATE, EAGER))
-    if not 1 / NOT_LINEAR < own / eager < NOT_LINEAR:
+    short_s = rounds[0].calls_in(True) * float(np.median(rounds[0].per_call(CANDIDATE).judge))
+    limit = NOT_LINEAR + BLOCKS_MAY_DIFFER_S / short_s
+    if not 1 / limit < own / eager < limit:
         evidence = f"a call takes {own:.2f} times as long in blocks of half as many calls"
         yield flag("not-linear", f"{evidence} (eager: {eager:.2f})")
 

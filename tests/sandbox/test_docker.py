@@ -26,6 +26,7 @@ from tests.sandbox.kit import opened
 from tests.verifier.kit import is_alive, until
 
 WAITS = "import time; time.sleep(600)"
+NOBODY = 65534
 
 
 def spec(script: str, tenant: str = "") -> WorkerSpec:
@@ -200,6 +201,27 @@ def test_no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(PrerequisiteError, match="no Docker engine answers") as caught:
         connect()
     assert "--sandbox bwrap" in (caught.value.hint or "")
+
+
+def test_no_permission_on_the_socket(sandbox: DockerSandbox) -> None:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setuid(NOBODY)
+        try:
+            connect()
+        except PrerequisiteError as error:
+            os.write(writer, f"{error.message}: {error.hint}".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with open(reader) as told:
+        assert told.read() == (
+            "no permission to use the Docker engine's socket: "
+            "join the group `docker`, or run as root"
+        )
 
 
 class Relay:

@@ -77,3 +77,17 @@ def test_a_clock_that_tells_less_is_flagged() -> None:
     found = rounds()
     found.worker[CANDIDATE] = [seconds / 2 for seconds in found.worker[CANDIDATE]]
     assert flags(found) == ["clocks-disagree"]
+
+
+def test_noise_does_not_hide_a_clock_that_tells_much_less() -> None:
+    found = rounds()
+    for index in range(0, len(found), 2):
+        found.judge[CANDIDATE][index] *= 1.5
+        found.worker[CANDIDATE][index] *= 1.5
+    assert flags(found) == ["noisy-machine"]
+    found.worker[CANDIDATE] = [seconds / 4 for seconds in found.worker[CANDIDATE]]
+    assert flags(found) == ["noisy-machine", "clocks-disagree"]
+
+
+def test_too_few_half_blocks_say_nothing() -> None:
+    assert flags(rounds(count=8, half_costs=1.6)) == []
