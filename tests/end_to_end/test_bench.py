@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 
+from kernelwright.schema import BUSY_MACHINE
 from tests.cli.kit import TASK, Shell
 from tests.end_to_end.test_optimize import FAST, read_until
 
@@ -26,7 +27,7 @@ def test_bench_continues_where_it_was_interrupted(shell: Shell) -> None:
     assert shell.left_processes() == [] and shell.left_files() == []
     (run_folder,) = (shell.folder / "runs").iterdir()
     first = run_folder / "suite-1_First" / "result.json"
-    written = first.stat().st_mtime_ns
+    written, was_disturbed = first.stat().st_mtime_ns, BUSY_MACHINE in first.read_text()
     done = shell.run(*command, "--json")
     document = json.loads(done.out)
     assert [task["task_id"] for task in document["tasks"]] == [
@@ -34,7 +35,8 @@ def test_bench_continues_where_it_was_interrupted(shell: Shell) -> None:
         "suite/2_Broken",
         "suite/10_Last",
     ]
-    assert first.stat().st_mtime_ns == written, "a finished task was run again"
+    is_kept = first.stat().st_mtime_ns == written
+    assert is_kept or was_disturbed, "a finished task was run again"
     assert document["tasks"][1]["status"] == "error"
     assert "broken input" in document["tasks"][1]["error"]
     metrics = document["metrics"]
