@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
+import torch
+
 from kernelwright.cli.app import main
 
 
@@ -21,6 +23,7 @@ def run(
     for descriptor, path in zip((1, 2), written, strict=True):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
     os.sched_setaffinity(0, cores)
+    torch.set_num_threads(len(cores))  # as many as torch takes where it is imported now
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

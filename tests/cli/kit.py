@@ -40,7 +40,9 @@ def get_init_inputs():
 """
 # A fresh interpreter that preloads modules and then forks one process per command.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.cli.command"])
+FORKS.set_forkserver_preload(
+    ["tests.cli.command", "kernelwright.agents.optimize", "kernelwright.verifier.audit"]
+)
 LONGEST_S = 1200.0
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
 
