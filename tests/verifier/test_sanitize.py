@@ -188,7 +188,7 @@ def test_nothing_is_found_where_nothing_is(reference: Reference) -> None:
         (
             forward("import os\nos.kill(os.getpid(), 11)\nreturn x"),
             INCOMPLETE,
-            "workload 'default', outside the candidate's C++",
+            "SEGV ... workload 'default', outside the candidate's C++",
         ),
     ],
 )
@@ -197,7 +197,7 @@ def test_what_could_not_be_looked_at_is_said(
 ) -> None:
     (flag,) = found(reference, source)
     assert (flag.rule, flag.severity) == (rule, "info")
-    assert words in flag.evidence
+    assert all(part in flag.evidence for part in words.split(" ... "))
 
 
 def test_a_read_past_a_parameter_names_it() -> None:
