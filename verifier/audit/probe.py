@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import statistics
 from typing import NamedTuple
 
 import torch
@@ -129,7 +128,7 @@ class Probe:
 
     @functools.cached_property
     def call_s(self) -> float:
-        """Median time of an eager call, in the worker that will be timed."""
+        """Least time of an eager call, in the worker that will be timed."""
         module = self.reference.baseline(self.prepared, "eager")
         assert module is not None  # only a compiled baseline may be missing
         stage(module, self.prepared, [self.drawn[0]])
@@ -139,7 +138,7 @@ class Probe:
         return seconds
 
     def empty_call_s(self) -> float:
-        """Median time of a module that negates one number."""
+        """Least time of a module that negates one number."""
         oracle, inputs = self.reference.oracle, packed([torch.zeros(1)])
         path = oracle.write("audit_empty.py", EMPTY)
         oracle.load(EMPTY_KEY, path, "Model", CONSTRUCTOR_SEED, packed([]))
@@ -174,10 +173,15 @@ def _changed_inputs(sample: Sample) -> list[int]:
 
 
 def _call_s(module: RemoteModule, key: str, nbytes: int) -> float:
-    once = min(module.run(key, [0]).worker_seconds for _ in range(2))
+    """The least of some blocks: what disturbs a call, and a cold one, only adds to it."""
     most = max(1, min(BLOCK_CALLS, BLOCK_BYTES // max(1, nbytes)))
-    calls = max(1, min(most, math.ceil(BLOCK_S / max(once, 1e-9))))
-    blocks = BLOCKS if once < BLOCK_S else 1
-    times = [module.run(key, [0] * calls).worker_seconds / calls for _ in range(blocks)]
+    calls, least, blocks = 1, math.inf, 0
+    while blocks < BLOCKS:
+        seconds = module.run(key, [0] * calls).worker_seconds
+        least = min(least, seconds / calls)
+        if seconds < BLOCK_S and calls < most:
+            calls = min(2 * calls, most)
+        else:
+            blocks += 1 if least < BLOCK_S else BLOCKS
     module.drop(key)
-    return statistics.median(times)
+    return least
