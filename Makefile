@@ -12,7 +12,8 @@ demo: install  ## Find and prove a speedup on this machine: no key, no GPU
 	$(BIN)/kernelwright demo
 
 test: install  ## Run every test but whole optimizations and attacks
-	$(BIN)/python -m pytest --ignore tests/end_to_end --ignore tests/attacks
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
+		--ignore tests/end_to_end --ignore tests/attacks
 
 optimizations: install  ## Run the tests that optimize whole tasks
 	$(BIN)/python -m pytest tests/end_to_end
