@@ -5,14 +5,16 @@
 
 The kernel takes about 1 ms and is built already. The usual way of this field is a fresh interpreter
 for every candidate, which imports torch, loads both modules, compares five results and times a
-hundred calls of each; the ways take turns, so that all see the same machine. Sandboxes that this
-machine can't have are left out. Writes results/sandbox.json; parts that are not run stay as stored.
+hundred calls of each; the ways take turns of some evaluations in a row, so that all see the same
+machine. Sandboxes that this machine can't have are left out. Writes results/sandbox.json; parts
+that are not run stay as stored.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -40,6 +42,7 @@ from tests.honest.test_honest import PAIRS
 
 TASK, KERNEL = "matmul_bias_gelu", "matmul_bias_gelu/library-default"
 THREADS = os.cpu_count() or 1
+IN_A_ROW = 5
 USUAL = """
 import importlib.util, statistics, sys, time
 import torch
@@ -124,12 +127,13 @@ def throughput(scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
             judge = Judge(reference, scratch / name)
             ways[name] = lambda judge=judge: accepted(judge, kernel)  # type: ignore[misc]
         taken: dict[str, list[float]] = {name: [] for name in ways}
-        for repeat in range(arguments.repeats + 2):  # the first two build and warm up
+        for turn in range(1 + math.ceil(arguments.repeats / IN_A_ROW)):
             for name, run in ways.items():
-                start = time.monotonic()
-                run()
-                if repeat >= 2:
-                    taken[name].append(time.monotonic() - start)
+                for _ in range(IN_A_ROW):
+                    start = time.monotonic()
+                    run()
+                    if turn > 0:  # the first one builds and warms up
+                        taken[name].append(time.monotonic() - start)
     medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
     return {
         name: {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,13 +22,21 @@ WAIT_S = 1800.0
 POLL_S = 0.01
 
 
+def core_name(core: int) -> str:
+    """What a CPU is called as a device."""
+    return f"cpu{core}"
+
+
 @contextmanager
-def lease(devices: Iterable[str], wait_s: float = WAIT_S) -> Iterator[None]:
+def lease(
+    devices: Iterable[str], wait_s: float = WAIT_S, hurry: threading.Event | None = None
+) -> Iterator[None]:
     """Hold some devices while the body runs.
 
     Args:
         devices: names that are file names, such as `cpu3` or a GPU's UUID.
         wait_s: for all of them.
+        hurry: go on without those that others have, once it is set.
 
     Raises:
         InfrastructureError: another process kept one too long, or the folder can't be used.
@@ -37,7 +46,7 @@ def lease(devices: Iterable[str], wait_s: float = WAIT_S) -> Iterator[None]:
         for device in sorted(set(devices)):  # in one order, so that nobody waits in a circle
             descriptor = _opened(device)
             held.callback(os.close, descriptor)
-            _lock(descriptor, device, deadline)
+            _lock(descriptor, device, deadline, hurry)
         yield
 
 
@@ -55,8 +64,8 @@ def _opened(device: str) -> int:
         raise InfrastructureError(f"cannot lease {device}: {error}") from error
 
 
-def _lock(descriptor: int, device: str, deadline: float) -> None:
-    while True:
+def _lock(descriptor: int, device: str, deadline: float, hurry: threading.Event | None) -> None:
+    while hurry is None or not hurry.is_set():
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -110,12 +110,18 @@ def quietly(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def calls_per_block(reference: Reference, prepared: Prepared, side: Side, plan: Plan) -> int:
-    """How many calls fill a block; a power of two, so that equal candidates get the same."""
+def calls_per_block(
+    reference: Reference, prepared: Prepared, side: Side, plan: Plan, call_s: float
+) -> int:
+    """How many calls fill a block; a power of two, so that equal candidates get the same.
+
+    Args:
+        call_s: about what a call takes, to begin with.
+    """
     bench = Bench(reference, prepared, plan, {})
     side.module.stage(side.key, bench.rotation.layout)
     with quietly(reference.machine.cores[0]):
-        return bench.calls_per_block(side)
+        return bench.calls_per_block(side, call_s)
 
 
 def measure(
@@ -159,17 +165,20 @@ class Bench:
         """The inputs of this round."""
         return self.reference.image(self.rotation, self.number)
 
-    def calls_per_block(self, side: Side) -> int:
+    def calls_per_block(self, side: Side, call_s: float) -> int:
         """Calls that fill a block, found with growing ones."""
-        slots, calls = self.rotation.layout.slots, 1
+        calls = self._filling(call_s)
         for _ in range(MAX_CALIBRATIONS):
             runs = [self._block(side, self.image(), calls)[1] for _ in range(CALIBRATION_RUNS)]
             seconds = min(ran.seconds for ran in runs)
-            wanted = calls * self.plan.block_s / seconds
-            before, calls = calls, max(1, min(slots, 2 ** round(math.log2(wanted))))
+            before, calls = calls, self._filling(seconds / calls)
             if calls <= before * ENOUGH:
                 break
         return calls
+
+    def _filling(self, call_s: float) -> int:
+        power = round(math.log2(self.plan.block_s / call_s))
+        return max(1, min(self.rotation.layout.slots, int(2.0**power)))
 
     def warm_up(self, calls: int) -> None:
         """Give all sides their inputs and the same short history."""

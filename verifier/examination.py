@@ -72,16 +72,9 @@ class Examination:
         """Compare values on all workloads, then time those that are for it."""
         try:
             # Only new workers are timed, because what one did before changes how fast it is. The
-            # first of them starts while values are compared.
-            with (
-                self._session() as session,
-                self._session() as new,
-                ThreadPoolExecutor(1) as meanwhile,
-            ):
-                session.start()
-                has_started = meanwhile.submit(self._start, new)
-                self._check(session, prepared)
-                has_started.result()
+            # first of them is made ready while values are compared.
+            with self._session() as session, self._session() as new:
+                self._check(session, new, prepared)
                 with lease(self.reference.machine.devices):
                     timed = self._time(session, new, prepared)
                     evidence = self._sum_up(session, timed)
@@ -103,15 +96,32 @@ class Examination:
     def _start(self, session: Session) -> None:
         """Start a worker to be timed, and one of eager's to be timed beside."""
         session.start()
-        self.reference.renew()
+        self._renew()
 
-    def _check(self, session: Session, prepared: Sequence[Prepared]) -> None:
-        with ThreadPoolExecutor(1) as meanwhile:
-            text = meanwhile.submit(self._read)
+    def _renew(self) -> None:
+        if self.plan.renews_eager:
+            self.reference.renew()
+
+    def _load(self, session: Session, prepared: Sequence[Prepared]) -> None:
+        """Load what is timed into both."""
+        timed = bench(prepared)
+        session.load(timed)
+        for item in timed:
+            self.reference.baseline(item, "eager")
+
+    def _check(self, session: Session, new: Session, prepared: Sequence[Prepared]) -> None:
+        """Compare values; meanwhile read the text, and make the first worker to be timed ready."""
+        with ThreadPoolExecutor(2) as meanwhile:
+            session.start()
+            text, started = meanwhile.submit(self._read), meanwhile.submit(self._start, new)
             try:
                 session.load(prepared)
+                started.result()
+                # Not before: until then the oracle is asked for parameters.
+                is_loaded = meanwhile.submit(self._load, new, prepared)
                 for trial in session.trials:
                     self.done.append(trial.check(self.plan))
+                is_loaded.result()
             finally:
                 self.flags += text.result()
         self._note(session.inspect())
@@ -134,18 +144,18 @@ class Examination:
         self, checked: Session, new: Session, prepared: Sequence[Prepared]
     ) -> dict[str, list[Timed]]:
         """Time in the new worker, then in others: each has its luck with memory. By workload."""
-        bench = [item for item in prepared if item.workload.role == "bench"]
+        timed_ones = bench(prepared)
         calls = checked.calls_per_block(self.plan)
-        found: dict[str, list[Timed]] = {item.workload.name: [] for item in bench}
-        for number in range(self.plan.most_workers if bench else 0):
+        found: dict[str, list[Timed]] = {item.workload.name: [] for item in timed_ones}
+        for number in range(self.plan.most_workers if timed_ones else 0):
             if number >= self.plan.workers and not any(map(is_close, found.values())):
                 break
             with new if number == 0 else self._session() as session:
                 if number == 0:
-                    self.reference.renew()
+                    self._renew()  # eager's block may have been measured since
                 else:
                     self._start(session)
-                session.load(bench)
+                    self._load(session, prepared)
                 for key, timed in session.time(self.plan, calls).items():
                     found[key].append(timed)
                 self._note(session.inspect())
@@ -165,6 +175,11 @@ class Examination:
             self.done[index] = with_times(self.done[index], summary)
             evidence = evidence or trial.evidence(timing)
         return evidence
+
+
+def bench(prepared: Sequence[Prepared]) -> list[Prepared]:
+    """Those that are timed."""
+    return [item for item in prepared if item.workload.role == "bench"]
 
 
 def with_times(result: WorkloadResult, summary: Summary) -> WorkloadResult:

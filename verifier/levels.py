@@ -43,6 +43,9 @@ class Plan(Record):
     """torch's, of one call: some compiled modules do not survive that, or are compiled again."""
     workers: int
     """How many workers the candidate is timed in, one after the other."""
+    renews_eager: bool
+    """Each is timed beside a new worker of eager's: an old one has other memory, which is worth
+    some percent. Else one worker of eager's stays for the whole run."""
     most_workers: int
     """The same where a speedup is close to 1, so that it takes more to tell which side of it."""
     checks: int
@@ -62,11 +65,12 @@ PLANS: dict[Level, Plan] = {
         block_s=0.004,
         min_rounds=8,
         max_rounds=12,
-        relative_width=0.10,
+        relative_width=0.25,
         budget_s=1.5,
         is_thorough=False,
         notes_operators=False,
         workers=1,
+        renews_eager=False,
         most_workers=1,
         checks=4,
         checks_s=0.2,
@@ -97,6 +101,7 @@ PLANS: dict[Level, Plan] = {
         is_thorough=True,
         notes_operators=False,
         workers=2,
+        renews_eager=True,
         most_workers=4,
         checks=4,
         checks_s=0.5,
@@ -126,6 +131,7 @@ PLANS: dict[Level, Plan] = {
         is_thorough=True,
         notes_operators=True,
         workers=4,
+        renews_eager=True,
         most_workers=4,
         checks=24,
         checks_s=4.0,

@@ -89,8 +89,8 @@ class Trial:
         self.prepared = prepared
         self.key = prepared.workload.name
         self.flags: list[Flag] = []
-        self.call_s = 0.0
-        """Seconds of a call, once it was timed."""
+        self.call_s = math.inf
+        """Seconds of a call as far as is known: at first the least of those that were checked."""
         trained = reference.trained(prepared)
         # Before its first call, as one loads a trained model.
         copied, own = load_candidate(module, candidate, trained)
@@ -138,6 +138,7 @@ class Trial:
         image.write(self.module.process.shared)
         seeds = [case.seed for case in group] if self.prepared.nature.draws else None
         ran = self.module.run(self.key, range(len(group)), seeds, poison=True)
+        self.call_s = min(self.call_s, ran.seconds / len(group))
         self._check_form(ran)
         results = [
             self.module.result(self.key, ran, call, self.prepared.specs)
@@ -260,8 +261,10 @@ class Trial:
     def calls_per_block(self, plan: Plan) -> int:
         """How many calls fill a block: of the fastest side, but not too many for the slowest."""
         found = [self._baseline_calls(name, plan) for name in plan.baselines]
-        own = calls_per_block(self.reference, self.prepared, self._side, plan)
-        calls = [own, *(count for count in found if count is not None)]
+        calls = [count for count in found if count is not None]
+        # Begins with what eager would need, where that can't take long.
+        guess = max(plan.block_s / max(calls, default=1), self.call_s / LONGEST_BLOCK)
+        calls.append(calls_per_block(self.reference, self.prepared, self._side, plan, guess))
         return min(max(calls), LONGEST_BLOCK * min(calls))
 
     def _baseline_calls(self, name: Baseline, plan: Plan) -> int | None:
@@ -269,7 +272,9 @@ class Trial:
         known, index = self.reference.calls_per_block, (self.key, name, plan.block_s)
         if index not in known:
             side = self._baselines([name]).get(name)
-            known[index] = side and calls_per_block(self.reference, self.prepared, side, plan)
+            known[index] = side and calls_per_block(
+                self.reference, self.prepared, side, plan, plan.block_s
+            )
         return known[index]
 
     @property

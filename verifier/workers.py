@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import Sandbox, WorkerSpec
+from kernelwright.sandbox.leases import core_name
 from kernelwright.schema import Limits
 from kernelwright.verifier import worker as worker_file
 from kernelwright.verifier.channel import WorkerFault
@@ -39,7 +40,7 @@ class Machine(NamedTuple):
     @property
     def devices(self) -> tuple[str, ...]:
         """What a timed job must have for itself, as names for `lease`."""
-        cores = tuple(f"cpu{core}" for core in self.cores)
+        cores = tuple(map(core_name, self.cores))
         return cores if self.device == "cpu" else (self.device.replace(":", ""), *cores)
 
 

@@ -18,6 +18,7 @@ from kernelwright.sandbox.docker.container import Container, Room, sweep
 from kernelwright.sandbox.docker.engine import connect, faults
 from kernelwright.sandbox.docker.image import PYTHON, tag
 from kernelwright.sandbox.launcher import Zygote
+from kernelwright.sandbox.leases import core_name, lease
 from kernelwright.sandbox.linux import clean_environment
 from kernelwright.sandbox.starter import LinuxSandbox
 from kernelwright.schema import SandboxInfo
@@ -60,6 +61,7 @@ class DockerSandbox(LinuxSandbox):
         self._tenants: dict[str, Container] = {}
         self._template: Container | None = None
         self._ready: Future[Container] | None = None
+        self._hurry = threading.Event()
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="container-maker")
         self._lock = threading.Lock()
 
@@ -82,12 +84,19 @@ class DockerSandbox(LinuxSandbox):
 
     def _fresh(self, spec: WorkerSpec) -> Container:
         ready, self._ready = self._ready, None
+        self._hurry.set()
         if ready is not None and not ready.result().suits(spec):
             ready.result().remove()
             ready = None
         container = self._new(spec) if ready is None else ready.result()
-        self._ready = self._maker.submit(self._new, spec)
+        self._hurry = threading.Event()
+        self._ready = self._maker.submit(self._new_for_later, spec, self._hurry)
         return container
+
+    def _new_for_later(self, spec: WorkerSpec, hurry: threading.Event) -> Container:
+        """Made while nobody times anything on its cores, or at once when it is waited for."""
+        with lease(map(core_name, spec.cores), hurry=hurry):
+            return self._new(spec)
 
     def _new(self, spec: WorkerSpec) -> Container:
         return Container(self._client, self._image, spec)
@@ -95,6 +104,7 @@ class DockerSandbox(LinuxSandbox):
     def close(self) -> None:
         """See `Sandbox.close`."""
         super().close()
+        self._hurry.set()
         self._maker.shutdown()
         if self._ready is not None and self._ready.exception() is None:
             self._ready.result().remove()

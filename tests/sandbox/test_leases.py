@@ -92,3 +92,20 @@ def test_a_folder_that_cannot_be_made_is_nobodys_fault(
     monkeypatch.setattr(leases, "FOLDER", tmp_path / "file" / "leases")
     with pytest.raises(InfrastructureError, match="cannot lease cpu0"), lease(["cpu0"]):
         raise AssertionError("leased")
+
+
+def test_who_is_in_a_hurry_goes_on_without(folder: Path) -> None:
+    other, hurry = holder(folder, "cpu0"), threading.Event()
+    entered = threading.Event()
+
+    def enter() -> None:
+        with lease(["cpu0", "cpu1"], hurry=hurry):
+            entered.set()
+
+    waiting = threading.Thread(target=enter)
+    waiting.start()
+    assert not entered.wait(0.2)
+    hurry.set()
+    assert entered.wait(10)
+    waiting.join()
+    other.communicate("")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kernelwright.errors import InfrastructureError
-from kernelwright.schema import Evaluation, Limits, Status, Workload
+from kernelwright.schema import Evaluation, Level, Limits, Status, Workload
 from kernelwright.verifier import timing
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import PLANS
@@ -90,6 +90,20 @@ def test_a_speedup_close_to_1_is_measured_in_more_workers(
     correctness = result.workloads[0].correctness
     assert correctness is not None
     assert correctness.timed_calls_checked == workers * PLANS["standard"].checks
+
+
+@pytest.mark.parametrize(("level", "is_kept"), [("fast", True), ("standard", False)])
+def test_eager_has_a_worker_for_the_run_or_one_for_every_candidates_worker(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, level: Level, is_kept: bool
+) -> None:
+    without_compile = PLANS["standard"].model_copy(update={"baselines": ("eager",)})
+    monkeypatch.setitem(PLANS, "standard", without_compile)
+    prepared = judge.reference.prepare(judge.reference.task.workloads[0])
+    workers = []
+    for _ in range(2):
+        judge.evaluate(kit.candidate(forward(RIGHT)), level)
+        workers.append(judge.reference.baseline(prepared, "eager"))
+    assert (workers[0] is workers[1]) == is_kept
 
 
 def test_a_slow_candidate_is_right_and_never_faster(judge: Judge) -> None:
