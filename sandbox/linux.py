@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -115,7 +116,7 @@ class LinuxWorker:
             resource.RLIMIT_DATA: spec.memory_bytes,
         }
         return Order(
-            argv=argv if spec.warm else sandbox_python(argv),
+            argv=argv if spec.warm else sandbox_python(self._program(argv)),
             env=self._environment(spec, python),
             folder=self.inside,
             cores=self._cores,
@@ -125,6 +126,15 @@ class LinuxWorker:
             python=python,
             place=confinement,
         )
+
+    def _program(self, argv: Sequence[str]) -> Sequence[str]:
+        """The same with a copy of the file to run: a place may hide the host's, below /tmp say."""
+        if not os.path.isabs(argv[0]):
+            return argv
+        name = Path(argv[0]).name
+        shutil.copyfile(argv[0], self.folder / name)
+        (self.folder / name).chmod(0o644)
+        return [f"{self.inside}/{name}", *argv[1:]]
 
     def _environment(self, spec: WorkerSpec, python: str) -> dict[str, str]:
         kept = clean_environment(python)

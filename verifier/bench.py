@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kernelwright.errors import InfrastructureError
+from kernelwright.sandbox.leases import lease
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
@@ -35,6 +36,7 @@ from kernelwright.verifier.results import Ran
 from kernelwright.verifier.rounds import CANDIDATE, Rounds
 from kernelwright.verifier.shared import Image, Trace, trace
 from kernelwright.verifier.values import Values
+from kernelwright.verifier.workers import Machine
 
 # The first runs of a size touch new memory and may find threads on one CPU; the fastest counts.
 CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
@@ -95,19 +97,19 @@ class Measured(NamedTuple):
 
 
 @contextmanager
-def quietly(core: int) -> Iterator[None]:
-    """Keep this process out of the workers' way.
+def quietly(machine: Machine) -> Iterator[None]:
+    """Have the machine's devices for oneself, and keep this process out of the workers' way.
 
     This thread shares a CPU with the main thread of the worker, of which one always waits for the
     other; elsewhere it would wait behind OpenMP threads that spin. Its own must not spin either.
     """
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, [core])
-    try:
-        with one_thread():
+    with lease(machine.devices), one_thread():
+        os.sched_setaffinity(0, machine.cores[:1])
+        try:
             yield
-    finally:
-        os.sched_setaffinity(0, cores)
+        finally:
+            os.sched_setaffinity(0, cores)
 
 
 def calls_per_block(
@@ -120,7 +122,7 @@ def calls_per_block(
     """
     bench = Bench(reference, prepared, plan, {})
     side.module.stage(side.key, bench.rotation.layout)
-    with quietly(reference.machine.cores[0]):
+    with quietly(reference.machine):
         return bench.calls_per_block(side, call_s)
 
 
@@ -138,7 +140,7 @@ def measure(
         calls: in a block.
     """
     bench = Bench(reference, prepared, plan, sides)
-    with quietly(reference.machine.cores[0]):
+    with quietly(reference.machine):
         bench.warm_up(calls)
         rounds, busy = _rounds(bench, calls)
     return Measured(rounds, busy, bench.picks, bench.left())

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from kernelwright.sandbox.leases import lease
 from kernelwright.schema import (
     Candidate,
     Evidence,
@@ -19,6 +18,7 @@ from kernelwright.schema import (
     WorkloadResult,
 )
 from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.correctness import Wrong, refused
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.integrity.advice import advice_flags
 from kernelwright.verifier.integrity.static import static_flags
@@ -28,7 +28,6 @@ from kernelwright.verifier.rounds import CANDIDATE
 from kernelwright.verifier.sanitizer.check import sanitizer_flags
 from kernelwright.verifier.session import Session
 from kernelwright.verifier.timing import Summary, Timed, is_close, summarize
-from kernelwright.verifier.trial import Wrong, refused
 
 
 class Verdict(NamedTuple):
@@ -75,9 +74,8 @@ class Examination:
             # first of them is made ready while values are compared.
             with self._session() as session, self._session() as new:
                 self._check(session, new, prepared)
-                with lease(self.reference.machine.devices):
-                    timed = self._time(session, new, prepared)
-                    evidence = self._sum_up(session, timed)
+                timed = self._time(session, new, prepared)
+                evidence = self._sum_up(session, timed)
         except WorkerFault as fault:
             return self._verdict(fault.status, fault.reason)
         except Wrong as wrong:
@@ -93,35 +91,32 @@ class Examination:
     def _session(self) -> Session:
         return Session(self.reference, self.tolerance, self.candidate, self.build)
 
-    def _start(self, session: Session) -> None:
-        """Start a worker to be timed, and one of eager's to be timed beside."""
+    def _make_ready(self, session: Session, prepared: Sequence[Prepared]) -> None:
+        """Start a worker to be timed, and eager's to be timed beside; load both."""
         session.start()
         self._renew()
-
-    def _renew(self) -> None:
-        if self.plan.renews_eager:
-            self.reference.renew()
-
-    def _load(self, session: Session, prepared: Sequence[Prepared]) -> None:
-        """Load what is timed into both."""
         timed = bench(prepared)
         session.load(timed)
         for item in timed:
             self.reference.baseline(item, "eager")
 
+    def _renew(self) -> None:
+        if self.plan.renews_eager:
+            self.reference.renew()
+
     def _check(self, session: Session, new: Session, prepared: Sequence[Prepared]) -> None:
         """Compare values; meanwhile read the text, and make the first worker to be timed ready."""
+        for item in prepared:
+            self.reference.trained(item)  # once asked for, both threads can have it
         with ThreadPoolExecutor(2) as meanwhile:
             session.start()
-            text, started = meanwhile.submit(self._read), meanwhile.submit(self._start, new)
+            text = meanwhile.submit(self._read)
+            is_ready = meanwhile.submit(self._make_ready, new, prepared)
             try:
                 session.load(prepared)
-                started.result()
-                # Not before: until then the oracle is asked for parameters.
-                is_loaded = meanwhile.submit(self._load, new, prepared)
                 for trial in session.trials:
                     self.done.append(trial.check(self.plan))
-                is_loaded.result()
+                is_ready.result()
             finally:
                 self.flags += text.result()
         self._note(session.inspect())
@@ -154,8 +149,7 @@ class Examination:
                 if number == 0:
                     self._renew()  # eager's block may have been measured since
                 else:
-                    self._start(session)
-                    self._load(session, prepared)
+                    self._make_ready(session, prepared)
                 for key, timed in session.time(self.plan, calls).items():
                     found[key].append(timed)
                 self._note(session.inspect())

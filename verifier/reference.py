@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, Self
 
 from kernelwright.errors import InfrastructureError, InvalidReferenceError
+from kernelwright.sandbox.leases import lease
 from kernelwright.schema import Target, Task, Workload
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.channel import WorkerFault
@@ -144,13 +145,13 @@ class Reference:
     @functools.cached_property
     def bandwidth(self) -> float:
         """Copy bandwidth of the device's memory, bytes per second."""
-        with known_to_work():
+        with lease(self.machine.devices), known_to_work():
             return self.oracle.copy_bandwidth(MEMORY_BYTES)
 
     @functools.cached_property
     def peaks(self) -> Peaks:
         """What the workers' cores can do at most."""
-        with known_to_work():
+        with lease(self.machine.devices), known_to_work():
             return Peaks(self.oracle.copy_bandwidth(CACHE_BYTES), self.oracle.peak_flops())
 
     def flops(self, prepared: Prepared) -> int:

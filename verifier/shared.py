@@ -111,46 +111,49 @@ class Image:
 
     def write(self, descriptor: int, slots: int | None = None) -> None:
         """Write the first `slots` sets (all by default) to the memory."""
-        view = raw_view(self.bytes)[: self.end(self.layout.slots if slots is None else slots)]
-        written = 0
-        while written < len(view):
-            try:
-                written += os.pwrite(descriptor, view[written:], written)
-            except OSError as error:
-                message = f"cannot write inputs to shared memory: {error.strerror}"
-                raise InfrastructureError(message) from error
+        end = self.end(self.layout.slots if slots is None else slots)
+        _write(descriptor, raw_view(self.bytes)[:end], 0)
 
     def read(self, descriptor: int, end: int | None = None) -> None:
         """Take over what the memory holds, up to byte `end`."""
-        view = raw_view(self.bytes)[:end]
-        done = 0
-        while done < len(view):
-            count = os.preadv(descriptor, [view[done:]], done)
-            if count == 0:
-                raise InfrastructureError("the shared memory is shorter than it was made")
-            done += count
+        _read(descriptor, raw_view(self.bytes)[:end], 0)
 
     def write_inverted(self, descriptor: int) -> None:
         """Write the complement of everything."""
         for start, piece in self._pieces(self.layout.nbytes):
-            inverted = raw_view(torch.bitwise_not(piece))
-            if os.pwrite(descriptor, inverted, start) < len(inverted):
-                raise InfrastructureError("the shared memory is shorter than it was made")
+            _write(descriptor, raw_view(torch.bitwise_not(piece)), start)
 
     def is_in(self, descriptor: int, end: int) -> bool:
         """Whether the memory holds the same up to byte `end`."""
         found = torch.empty(PIECE_BYTES, dtype=torch.uint8)
         for start, piece in self._pieces(end):
-            count = os.preadv(descriptor, [raw_view(found)[: len(piece)]], start)
-            if count < len(piece):
-                raise InfrastructureError("the shared memory is shorter than it was made")
-            if not torch.equal(piece, found[:count]):
+            _read(descriptor, raw_view(found)[: len(piece)], start)
+            if not torch.equal(piece, found[: len(piece)]):
                 return False
         return True
 
     def _pieces(self, end: int) -> Iterator[tuple[int, torch.Tensor]]:
         for start in range(0, end, PIECE_BYTES):
             yield start, self.bytes[start : min(end, start + PIECE_BYTES)]
+
+
+def _write(descriptor: int, view: memoryview, start: int) -> None:
+    done = 0
+    while done < len(view):
+        try:
+            done += os.pwrite(descriptor, view[done:], start + done)
+        except OSError as error:
+            message = f"cannot write inputs to shared memory: {error.strerror}"
+            raise InfrastructureError(message) from error
+
+
+def _read(descriptor: int, view: memoryview, start: int) -> None:
+    done = 0
+    while done < len(view):
+        count = os.preadv(descriptor, [view[done:]], start + done)
+        if count == 0:
+            raise InfrastructureError("the shared memory is shorter than it was made")
+        done += count
 
 
 class Trace(NamedTuple):

@@ -24,9 +24,9 @@ from kernelwright.verifier.bench import Pick, Side, calls_per_block, measure
 from kernelwright.verifier.build import load_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.comparison import Difference, compare
+from kernelwright.verifier.correctness import Checker, Wrong, must_be_right, refused
 from kernelwright.verifier.evidence import gather
 from kernelwright.verifier.expected import Expected, Prepared, returns_inputs
-from kernelwright.verifier.inputs import COARSE
 from kernelwright.verifier.integrity.engagement import Engagement
 from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.precision import precision_flags
@@ -39,7 +39,7 @@ from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
 from kernelwright.verifier.rounds import CANDIDATE
 from kernelwright.verifier.shared import Image, Trace, trace
 from kernelwright.verifier.timing import Timed
-from kernelwright.verifier.values import Values, same_bits, same_tree
+from kernelwright.verifier.values import Values, same_bits
 
 Weights = Literal["state_dict", "seed", "none"]
 # Cases that are run together, in bytes of inputs; at least two.
@@ -48,28 +48,6 @@ TOGETHER_BYTES = 256 * 2**20
 LONGEST_BLOCK = 8
 # Calls during which somebody looks at whose code runs.
 WATCHED_BYTES, WATCHED_RESULT_BYTES, WATCHED_S = 16 * 2**20, 256 * 2**20, 0.15
-
-
-class Wrong(Exception):
-    """The candidate is not right; ends its trial."""
-
-    def __init__(
-        self,
-        status: Status,
-        reason: str,
-        result: WorkloadResult | None = None,
-        flags: Sequence[Flag] = (),
-    ) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.result = result
-        self.flags = tuple(flags)
-
-
-def refused(rule: str, evidence: str) -> Wrong:
-    """A trial that an integrity rule ends."""
-    return Wrong(Status.REWARD_HACK, evidence, flags=[flag(rule, evidence)])
 
 
 class Trial:
@@ -100,6 +78,7 @@ class Trial:
             self.prepared = trained
         elif copied:
             module.set_state(self.key, prepared.state)
+        self.checker = Checker(reference, self.prepared, tolerance)
 
     # -- values -----------------------------------------------------------------------------------
 
@@ -168,8 +147,8 @@ class Trial:
             for case, left in zip(group, after.sets, strict=True):
                 assert case.expected.inputs is not None
                 inputs = Expected(case.expected.inputs, None, None, None)
-                found = self._differences(left, inputs, False)
-                self._must_be_right(found, "inputs after the call")
+                found = self.checker.differences(left, inputs, False)
+                must_be_right(found, "inputs after the call")
         if overlapping(ran) and not nature.reuses_memory:
             raise refused("result-overwritten", "a result was overwritten by the next call")
         if not nature.returns_inputs and returns_inputs(self.module, self.key, ran, image):
@@ -199,7 +178,7 @@ class Trial:
     def _compared(
         self, case: Case, result: Values, before: list[Difference], cases: int
     ) -> list[Difference]:
-        found = self._found(case, result)
+        found = self.checker.check(case, result)
         wrong = [difference for difference in found if difference.reason is not None]
         if wrong:
             golden = case.expected.golden is not None
@@ -211,35 +190,6 @@ class Trial:
         if self.tolerance != "default":
             self.flags += precision_flags(found, self.prepared.specs)
         return found
-
-    def _found(self, case: Case, result: Values) -> list[Difference]:
-        """What is wrong with the result of a call, and could not be by the rounding of inputs."""
-        coarse = case.distribution in COARSE
-        found = self._differences(result, case.expected, coarse)
-        is_wrong = any(difference.reason is not None for difference in found)
-        if not is_wrong or case.expected.golden is None or self.tolerance != "default":
-            return found
-        rounding = self.reference.rounding(self.prepared, case.inputs, case.seed)
-        return self._differences(result, case.expected, coarse, rounding)
-
-    def _differences(
-        self, result: Values, expected: Expected, coarse: bool, rounding: Values | None = None
-    ) -> list[Difference]:
-        if not same_tree(result, expected.values):
-            raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
-        nothing = [None] * len(result.tensors)
-        truths = expected.golden.tensors if expected.golden else nothing
-        moves = rounding.tensors if rounding else nothing
-        together = zip(result.tensors, expected.values.tensors, truths, moves, strict=True)
-        return [
-            compare(own, value, truth, self.tolerance, coarse, move)
-            for own, value, truth, move in together
-        ]
-
-    def _must_be_right(self, found: Sequence[Difference], where: str) -> None:
-        for difference in found:
-            if difference.reason is not None:
-                raise Wrong(Status.INCORRECT_NUMERICAL, f"{where}: {difference.reason}")
 
     def _result(
         self, differences: list[Difference], cases: int, golden: bool, repeatable: bool | None
@@ -333,7 +283,7 @@ class Trial:
                 return number
             expected = self.reference.expect(self.prepared, pick.inputs, pick.seed)
             case = Case(pick.seed, "reference", pick.inputs, expected)
-            self._must_be_right(self._found(case, pick.result), "a timed call")
+            must_be_right(self.checker.check(case, pick.result), "a timed call")
         return len(picks)
 
     def _check_fresh(self, plan: Plan) -> None:
@@ -346,7 +296,7 @@ class Trial:
         for distribution in ("reference", checked.distribution):
             case = self.reference.fresh_case(self.prepared, distribution)
             for result in self._results([case]):
-                self._must_be_right(self._found(case, result), "wrong after being timed")
+                must_be_right(self.checker.check(case, result), "wrong after being timed")
 
     def physical_flags(self, seconds: float) -> list[Flag]:
         """Whether the machine allows this time of a call."""

@@ -6,6 +6,7 @@ Workers here are small scripts, not the verifier's: a sandbox knows nothing of w
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,16 @@ def on_host(worker: WorkerProcess, pid: int) -> int:
 def test_it_says_what_it_holds(sandbox: Sandbox) -> None:
     assert sandbox.info.kind
     assert sandbox.info.holds
+
+
+def test_a_file_below_tmp_is_run_though_workers_have_a_tmp_of_their_own(sandbox: Sandbox) -> None:
+    with tempfile.NamedTemporaryFile("w", dir="/tmp", suffix=".py") as program:
+        program.write(f"{PRELUDE}\nsay('ran')\nchannel.recv(1)\n")
+        program.flush()
+        argv = (program.name, "{fd}")
+        worker = sandbox.start(WorkerSpec(argv=argv, env={}, memory_bytes=GIGABYTE, files={}))
+        assert line(worker) == "ran"
+        worker.kill()
 
 
 def test_bytes_go_both_ways(sandbox: Sandbox) -> None:

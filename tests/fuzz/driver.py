@@ -16,7 +16,7 @@ from unittest.mock import patch
 from kernelwright.schema import Status
 from kernelwright.verifier import channel
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.trial import Wrong
+from kernelwright.verifier.correctness import Wrong
 from tests.fuzz.player import Clock, Hung, Player, Stream
 from tests.fuzz.recordings import Session, recordings
 from tests.fuzz.sessions import Watched, readable

@@ -10,18 +10,18 @@ from unittest.mock import patch
 
 from kernelwright.sandbox import memory
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.schema import Evidence, Status, Task
+from kernelwright.schema import Evidence, Task
 from kernelwright.verifier import results
 from kernelwright.verifier.bench import Side
 from kernelwright.verifier.channel import Spec
-from kernelwright.verifier.comparison import compare
+from kernelwright.verifier.correctness import must_be_right
 from kernelwright.verifier.evidence import operator_facts
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.levels import PLANS, Distribution
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case, Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran
-from kernelwright.verifier.trial import Trial, Wrong
+from kernelwright.verifier.trial import Trial
 from kernelwright.verifier.values import Values
 from kernelwright.verifier.workers import Machine
 from tests.fuzz.honest import KEY, MEMORY_BYTES, TIMEOUT_S, Subject
@@ -93,7 +93,8 @@ def verdict(module: Watched, subject: Subject) -> None:
     """A candidate's checks, then a timed block of which one call is looked at."""
     prepared = subject.trained
     json.dumps(module.settings())
-    Trial(Known(subject), "default", subject.candidate, module, subject.prepared).check(PLAN)
+    trial = Trial(Known(subject), "default", subject.candidate, module, subject.prepared)
+    trial.check(PLAN)
     if prepared.nature.stateful:
         module.set_state(KEY, prepared.state)
     slots = [0] if prepared.nature.stateful else [1, 0]
@@ -101,17 +102,8 @@ def verdict(module: Watched, subject: Subject) -> None:
     module.stage(KEY, image.layout)
     ran = Side(module, KEY, is_baseline=False).run(image, slots, None)
     result = module.result(KEY, ran, len(slots) - 1, prepared.specs)
-    _compare(result, subject.cases[0].expected.values)
+    must_be_right(trial.checker.check(subject.cases[0], result), "a timed call")
     json.dumps(module.observe(KEY, 0))
-
-
-def _compare(result: Values, expected: Values) -> None:
-    if result.tree != expected.tree:
-        raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
-    for own, value in zip(result.tensors, expected.tensors, strict=True):
-        difference = compare(own, value, None)
-        if difference.reason is not None:
-            raise Wrong(Status.INCORRECT_NUMERICAL, difference.reason)
 
 
 def introduction(module: Watched, subject: Subject) -> None:

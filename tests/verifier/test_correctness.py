@@ -10,9 +10,10 @@ import pytest
 
 from kernelwright.schema import Level, Status, Task, WorkloadResult
 from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.correctness import Wrong
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import PLANS
-from kernelwright.verifier.trial import Trial, Wrong
+from kernelwright.verifier.trial import Trial
 from tests.verifier import kit
 from tests.verifier.kit import forward, source
 
