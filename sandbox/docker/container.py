@@ -43,8 +43,9 @@ NOBODY = "65534:65534"
 
 
 def shown(spec: WorkerSpec) -> tuple[str, ...]:
-    """Files and folders of the host that a worker has to see."""
-    paths = (*spec.readable, *(argument for argument in spec.argv if os.path.isabs(argument)))
+    """Files and folders of the host that a worker has to see; a new program has its copy."""
+    program = [argument for argument in spec.argv if os.path.isabs(argument)] if spec.warm else []
+    paths = (*spec.readable, *program)
     return tuple(sorted(set(paths)))
 
 
@@ -104,7 +105,7 @@ class Container:
 
     def suits(self, spec: WorkerSpec) -> bool:
         """Whether a worker finds what it needs here."""
-        return self.shown == shown(spec) and self.memory_bytes >= spec.memory_bytes
+        return set(self.shown) >= set(shown(spec)) and self.memory_bytes >= spec.memory_bytes
 
     def takes(self, spec: WorkerSpec) -> bool:
         """Whether it still runs, somebody being in it, and suits."""

@@ -85,13 +85,19 @@ class DockerSandbox(LinuxSandbox):
     def _fresh(self, spec: WorkerSpec) -> Container:
         ready, self._ready = self._ready, None
         self._hurry.set()
-        if ready is not None and not ready.result().suits(spec):
-            ready.result().remove()
-            ready = None
-        container = self._new(spec) if ready is None else ready.result()
+        container = self._usable(ready, spec) or self._new(spec)
         self._hurry = threading.Event()
         self._ready = self._maker.submit(self._new_for_later, spec, self._hurry)
         return container
+
+    def _usable(self, ready: Future[Container] | None, spec: WorkerSpec) -> Container | None:
+        """The container that was made for later, where it could be made and suits."""
+        if ready is None or ready.exception() is not None:
+            return None
+        if ready.result().suits(spec):
+            return ready.result()
+        ready.result().remove()
+        return None
 
     def _new_for_later(self, spec: WorkerSpec, hurry: threading.Event) -> Container:
         """Made while nobody times anything on its cores, or at once when it is waited for."""

@@ -8,11 +8,10 @@ from unittest.mock import patch
 import pytest
 
 from kernelwright.schema import Status
-from kernelwright.verifier import results, trial
+from kernelwright.verifier import correctness, results, trial
 from kernelwright.verifier.channel import Channel
 from kernelwright.verifier.comparison import Difference
 from kernelwright.verifier.remote import RemoteModule
-from tests.fuzz import sessions
 from tests.fuzz.driver import fuzz, play, virtual_clock
 from tests.fuzz.player import Stream
 from tests.fuzz.recordings import Session, recordings
@@ -59,7 +58,7 @@ def test_it_finds_a_judge_that_takes_any_values() -> None:
     def anything(*_: Any, **__: Any) -> Difference:
         return RIGHT
 
-    with patch.object(trial, "compare", anything), patch.object(sessions, "compare", anything):
+    with patch.object(trial, "compare", anything), patch.object(correctness, "compare", anything):
         assert found("acceptance") > 0
 
 
