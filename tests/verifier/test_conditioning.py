@@ -16,7 +16,7 @@ from kernelwright.verifier.worker import shake
 from tests.cli.kit import ROOT
 
 HONEST = ROOT / "tests" / "honest"
-DRAWS = 200
+DRAWS = 400
 Tensors = list[torch.Tensor]
 Attention = Callable[..., torch.Tensor]
 
