@@ -63,7 +63,6 @@ class DockerSandbox(LinuxSandbox):
         self._ready: Future[Container] | None = None
         self._hurry = threading.Event()
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="container-maker")
-        self._lock = threading.Lock()
 
     def _make_zygote(self, spec: WorkerSpec) -> Zygote:
         """A process of this machine that sees the image's files."""

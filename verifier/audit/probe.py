@@ -22,6 +22,8 @@ SAMPLES = 3
 # From the seeds of cases: what is drawn here is never judged on.
 AUDIT_OFFSET = 800_000
 BLOCKS, BLOCK_S, BLOCK_CALLS, BLOCK_BYTES = 5, 0.002, 200, 64 * 2**20
+# Of a single call that takes longer than a block should; the first one of all is a cold one.
+LONG_BLOCKS = 3
 EMPTY_KEY = "audit/empty"
 EMPTY = """import torch
 class Model(torch.nn.Module):
@@ -175,13 +177,11 @@ def _changed_inputs(sample: Sample) -> list[int]:
 def _call_s(module: RemoteModule, key: str, nbytes: int) -> float:
     """The least of some blocks: what disturbs a call, and a cold one, only adds to it."""
     most = max(1, min(BLOCK_CALLS, BLOCK_BYTES // max(1, nbytes)))
-    calls, least, blocks = 1, math.inf, 0
-    while blocks < BLOCKS:
-        seconds = module.run(key, [0] * calls).worker_seconds
-        least = min(least, seconds / calls)
-        if seconds < BLOCK_S and calls < most:
-            calls = min(2 * calls, most)
-        else:
-            blocks += 1 if least < BLOCK_S else BLOCKS
+    calls, least = 1, math.inf
+    for block in range(BLOCKS):
+        least = min(least, module.run(key, [0] * calls).worker_seconds / calls)
+        calls = max(1, min(most, math.ceil(BLOCK_S / max(least, 1e-9))))
+        if block + 1 >= LONG_BLOCKS and least >= BLOCK_S:
+            break
     module.drop(key)
     return least
