@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Task, ToleranceName, Workload
 from kernelwright.tasks.loader import load_task
-from kernelwright.verifier.audit import findings
+from kernelwright.verifier.audit import findings, probe
 from kernelwright.verifier.audit.audit import Finding, audit, require_sound
 from kernelwright.verifier.audit.rules import RULES, guide_table
 from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.workers import Machine
 from tests.cli.kit import ROOT, TASK, Shell
 from tests.verifier import kit
@@ -281,3 +284,20 @@ def test_bad_arguments(shell: Shell, arguments: tuple[str, ...], words: str) -> 
 def shell(tmp_path: Path) -> Shell:
     """A private place to run commands in."""
     return Shell(tmp_path)
+
+
+def test_a_cold_first_call_is_not_taken_for_a_long_one() -> None:
+    class Cold:
+        """A call takes a microsecond, the first one a hundredth of a second."""
+
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def run(self, key: str, slots: list[int]) -> SimpleNamespace:
+            cold, self.calls = self.calls == 0, self.calls + len(slots)
+            return SimpleNamespace(worker_seconds=len(slots) * 1e-6 + 0.01 * cold)
+
+        def drop(self, key: str) -> None:
+            pass
+
+    assert probe._call_s(cast(RemoteModule, Cold()), "key", 4) == pytest.approx(1e-6)
