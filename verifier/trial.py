@@ -47,7 +47,7 @@ TOGETHER_BYTES = 256 * 2**20
 # Block of the slowest side, in times of what the plan wants.
 LONGEST_BLOCK = 8
 # Calls during which somebody looks at whose code runs.
-WATCHED_BYTES, WATCHED_RESULT_BYTES, WATCHED_S = 16 * 2**20, 256 * 2**20, 0.15
+WATCHED_BYTES, WATCHED_RESULT_BYTES, WATCHED_S = 16 * 2**20, 256 * 2**20, 0.05
 
 
 class Trial:
