@@ -7,8 +7,8 @@ memory, for calls that the judge picks by then. So whatever the results needed w
 two ends of the clock, by whatever code.
 
 The sides take turns in random order, and some blocks have half as many calls. Where results lie is
-worth several percent and depends on what a process did before: so all workers are new, and all do
-the same.
+worth several percent and depends on what a process did before: so all do the same, and where a few
+percent matter all workers are new.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ class Side(NamedTuple):
 class Pick(NamedTuple):
     """A timed call of the candidate that the judge looks at: its inputs and its result."""
 
+    place: tuple[int, int]
+    """Image and slot of the inputs."""
     inputs: Values
     seed: int
     result: Values
@@ -224,12 +226,12 @@ class Bench:
             place = self.chance.randrange(self.number)
             if place >= self.plan.checks:
                 return
-        call = self.chance.randrange(len(slots))
-        side, slot = self.sides[CANDIDATE], slots[call]
-        result = side.module.result(side.key, ran, call, self.prepared.specs)
+        slot = self.rotation.looked_at(self.number, len(slots), self.plan.looked_at)
+        side = self.sides[CANDIDATE]
+        result = side.module.result(side.key, ran, slots.index(slot), self.prepared.specs)
         inputs = self.prepared.image([image.sets[slot]]).sets[0]
         seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
-        self.picks[place : place + 1] = [Pick(inputs, seeds[0], result)]
+        self.picks[place : place + 1] = [Pick((self.number, slot), inputs, seeds[0], result)]
 
     def left(self) -> Trace:
         """What else than results the candidate's last block wrote."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,9 +71,10 @@ class Examination:
     def verdict(self, prepared: Sequence[Prepared]) -> Verdict:
         """Compare values on all workloads, then time those that are for it."""
         try:
-            # Only new workers are timed, because what one did before changes how fast it is. The
-            # first of them is made ready while values are compared.
-            with self._session() as session, self._session() as new:
+            # New workers are timed where a few percent matter, because what one did before changes
+            # how fast it is. The first of them is made ready while values are compared.
+            with self._session() as session, self._session() as another:
+                new = another if self.plan.times_new_workers else session
                 self._check(session, new, prepared)
                 timed = self._time(session, new, prepared)
                 evidence = self._sum_up(session, timed)
@@ -93,15 +95,16 @@ class Examination:
 
     def _make_ready(self, session: Session, prepared: Sequence[Prepared]) -> None:
         """Start a worker to be timed, and eager's to be timed beside; load both."""
-        session.start()
-        self._renew()
         timed = bench(prepared)
-        session.load(timed)
+        if self.plan.times_new_workers:
+            session.start()
+            self._renew()
+            session.load(timed)
         for item in timed:
             self.reference.baseline(item, "eager")
 
     def _renew(self) -> None:
-        if self.plan.renews_eager:
+        if self.plan.times_new_workers:
             self.reference.renew()
 
     def _check(self, session: Session, new: Session, prepared: Sequence[Prepared]) -> None:
@@ -145,7 +148,7 @@ class Examination:
         for number in range(self.plan.most_workers if timed_ones else 0):
             if number >= self.plan.workers and not any(map(is_close, found.values())):
                 break
-            with new if number == 0 else self._session() as session:
+            with self._timed(new, number) as session:
                 if number == 0:
                     self._renew()  # eager's block may have been measured since
                 else:
@@ -156,6 +159,12 @@ class Examination:
                 if number == 0:
                     self._note(session.watch(self.policy, self.plan))
         return found
+
+    def _timed(self, new: Session, number: int) -> AbstractContextManager[Session]:
+        """The next worker to be timed; one that only was for that ends with it."""
+        if not self.plan.times_new_workers:
+            return nullcontext(new)
+        return new if number == 0 else self._session()
 
     def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
         """Add the times to the results; returns evidence on the first workload that was timed."""

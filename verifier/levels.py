@@ -43,7 +43,7 @@ class Plan(Record):
     """torch's, of one call: some compiled modules do not survive that, or are compiled again."""
     workers: int
     """How many workers the candidate is timed in, one after the other."""
-    renews_eager: bool
+    times_new_workers: bool
     """Each is timed beside a new worker of eager's: an old one has other memory, which is worth
     some percent. Else one worker of eager's stays for the whole run."""
     most_workers: int
@@ -52,6 +52,9 @@ class Plan(Record):
     """Timed calls whose results are compared afterwards, per workload and worker."""
     checks_s: float
     """No more of them after this, but LEAST_CHECKS."""
+    looked_at: int | None
+    """How many sets of an image these come from, so few that what is expected of them is kept for
+    the next candidate. None: any of them, and what is expected is computed after the fact."""
 
 
 LEAST_CHECKS = 4
@@ -70,10 +73,11 @@ PLANS: dict[Level, Plan] = {
         is_thorough=False,
         notes_operators=False,
         workers=1,
-        renews_eager=False,
+        times_new_workers=False,
         most_workers=1,
         checks=4,
         checks_s=0.2,
+        looked_at=2,
     ),
     "standard": Plan(
         cases=(
@@ -101,10 +105,11 @@ PLANS: dict[Level, Plan] = {
         is_thorough=True,
         notes_operators=False,
         workers=2,
-        renews_eager=True,
+        times_new_workers=True,
         most_workers=4,
         checks=4,
         checks_s=0.5,
+        looked_at=None,
     ),
     "strict": Plan(
         cases=(
@@ -131,9 +136,10 @@ PLANS: dict[Level, Plan] = {
         is_thorough=True,
         notes_operators=True,
         workers=4,
-        renews_eager=True,
+        times_new_workers=True,
         most_workers=4,
         checks=24,
         checks_s=4.0,
+        looked_at=None,
     ),
 }

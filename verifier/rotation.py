@@ -7,6 +7,7 @@ kept for the next candidate's worker, which has not seen them, up to BANK_BYTES.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from kernelwright.verifier.expected import Prepared
@@ -37,6 +38,8 @@ class Rotation:
         self.nbytes = slots * largest
         """Of the inputs or of the results of one image, whichever are more."""
         self._bank: dict[int, Image] = {}
+        self._chance = random.SystemRandom()
+        self._orders: dict[int, list[int]] = {}
 
     def image(self, number: int, oracle: RemoteModule) -> Image:
         """One image, made by the reference's worker where it is not in the bank."""
@@ -51,6 +54,16 @@ class Rotation:
         if (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES:
             self._bank[number] = image
         return image
+
+    def looked_at(self, number: int, calls: int, few: int | None) -> int:
+        """The set of a block of so many calls whose result is looked at.
+
+        Args:
+            few: how many of the image come into question, a secret of the run; None: all of them.
+        """
+        slots = range(self.layout.slots)
+        order = self._orders.setdefault(number, self._chance.sample(slots, len(slots)))
+        return self._chance.choice([slot for slot in order if slot < calls][:few])
 
     def call_seeds(self, number: int, slots: Sequence[int]) -> list[int] | None:
         """What torch is seeded with before each call; None where nothing random is drawn."""

@@ -28,7 +28,7 @@ LEAST_HALVED = 3
 # Speedup in one worker over that in another.
 NOT_REPRODUCED = 1.25
 # Logarithm of a speedup.
-CLOSE = 0.15
+CLOSE = 0.10
 
 
 class Timed(NamedTuple):

@@ -32,7 +32,7 @@ from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_fl
 from kernelwright.verifier.integrity.precision import precision_flags
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.integrity.runtime import cpu_flags
-from kernelwright.verifier.levels import LEAST_CHECKS, Baseline, Plan
+from kernelwright.verifier.levels import LEAST_CHECKS, Baseline, Distribution, Plan
 from kernelwright.verifier.reference import Case, Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
@@ -281,7 +281,8 @@ class Trial:
         for number, pick in enumerate(picks):
             if number >= LEAST_CHECKS and time.monotonic() - start > plan.checks_s:
                 return number
-            expected = self.reference.expect(self.prepared, pick.inputs, pick.seed)
+            place = None if plan.looked_at is None else pick.place
+            expected = self.reference.expect(self.prepared, pick.inputs, pick.seed, place)
             case = Case(pick.seed, "reference", pick.inputs, expected)
             must_be_right(self.checker.check(case, pick.result), "a timed call")
         return len(picks)
@@ -289,11 +290,14 @@ class Trial:
     def _check_fresh(self, plan: Plan) -> None:
         """Once more on inputs that nobody has seen, its state set back.
 
-        Of the reference's own inputs and of another distribution: this worker has not been asked
-        about those yet, and could have guessed that it was only timed.
+        A new worker also on inputs of another distribution: it has not been asked about those yet,
+        and could have guessed that it was only timed.
         """
-        checked = self.reference.case(self.prepared, *random.SystemRandom().choice(plan.cases))
-        for distribution in ("reference", checked.distribution):
+        distributions: list[Distribution] = ["reference"]
+        if plan.times_new_workers:
+            case = self.reference.case(self.prepared, *random.SystemRandom().choice(plan.cases))
+            distributions.append(case.distribution)
+        for distribution in distributions:
             case = self.reference.fresh_case(self.prepared, distribution)
             for result in self._results([case]):
                 must_be_right(self.checker.check(case, result), "wrong after being timed")

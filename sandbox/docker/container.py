@@ -54,7 +54,6 @@ def limits(spec: WorkerSpec) -> Mapping[str, Any]:
     memory = 2 * spec.memory_bytes + FOLDER_BYTES  # a tenant has two workers at a time
     rooms = f"rw,nosuid,nodev,exec,mode=0711,size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}"
     return {
-        "network_mode": "none",
         "read_only": True,
         "tmpfs": {ROOMS: rooms, "/tmp": f"rw,nosuid,nodev,noexec,{SCRATCH}"},
         "shm_size": SCRATCH_BYTES,
@@ -66,7 +65,6 @@ def limits(spec: WorkerSpec) -> Mapping[str, Any]:
         "memswap_limit": memory,
         "ulimits": [Ulimit(name="core", soft=0, hard=0)],
         "ipc_mode": "private",
-        "hostname": "kernelwright",
         "mounts": [Mount(path, path, type="bind", read_only=True) for path in shown(spec)],
     }
 
@@ -76,9 +74,17 @@ class Container:
 
     Args:
         image: its name or id.
+        beside: a container whose network it joins, which is as empty as one of its own. That would
+            take the engine longer than all the rest.
     """
 
-    def __init__(self, client: docker.DockerClient, image: str, spec: WorkerSpec) -> None:
+    def __init__(
+        self,
+        client: docker.DockerClient,
+        image: str,
+        spec: WorkerSpec,
+        beside: Container | None = None,
+    ) -> None:
         self.name = new_name()
         self.shown = shown(spec)
         self.memory_bytes = spec.memory_bytes
@@ -93,6 +99,8 @@ class Container:
                 auto_remove=True,
                 init=True,
                 labels={LABEL: self.name},
+                network_mode=f"container:{beside.name}" if beside else "none",
+                hostname=None if beside else "kernelwright",  # it is the other one's
                 **limits(spec),
             )
             self._input = self._container.attach_socket(params={"stdin": 1, "stream": 1})

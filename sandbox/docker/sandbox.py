@@ -20,6 +20,7 @@ from kernelwright.sandbox.docker.image import PYTHON, tag
 from kernelwright.sandbox.launcher import Zygote
 from kernelwright.sandbox.leases import core_name, lease
 from kernelwright.sandbox.linux import clean_environment
+from kernelwright.sandbox.namespaces import is_running
 from kernelwright.sandbox.starter import LinuxSandbox
 from kernelwright.schema import SandboxInfo
 
@@ -59,15 +60,15 @@ class DockerSandbox(LinuxSandbox):
             self._client.images.get(self._image)
         sweep(self._client)
         self._tenants: dict[str, Container] = {}
-        self._template: Container | None = None
+        self._first: Container | None = None
+        self._lock = threading.Lock()
         self._ready: Future[Container] | None = None
         self._hurry = threading.Event()
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="container-maker")
 
     def _make_zygote(self, spec: WorkerSpec) -> Zygote:
         """A process of this machine that sees the image's files."""
-        self._template = self._new(spec)
-        mounts = os.pidfd_open(self._template.init)
+        mounts = os.pidfd_open(self._template(spec).init)
         try:
             return Zygote(sandbox_python(()), clean_environment(PYTHON), PYTHON, mounts)
         finally:
@@ -104,7 +105,14 @@ class DockerSandbox(LinuxSandbox):
             return self._new(spec)
 
     def _new(self, spec: WorkerSpec) -> Container:
-        return Container(self._client, self._image, spec)
+        return Container(self._client, self._image, spec, beside=self._template(spec))
+
+    def _template(self, spec: WorkerSpec) -> Container:
+        """A container for nobody: all others have its network, and the zygote has its files."""
+        with self._lock:
+            if self._first is None or not is_running(self._first.init):
+                self._first = Container(self._client, self._image, spec)
+            return self._first
 
     def close(self) -> None:
         """See `Sandbox.close`."""
@@ -113,6 +121,6 @@ class DockerSandbox(LinuxSandbox):
         self._maker.shutdown()
         if self._ready is not None and self._ready.exception() is None:
             self._ready.result().remove()
-        if self._template is not None:
-            self._template.remove()
+        if self._first is not None:
+            self._first.remove()
         self._client.close()

@@ -125,6 +125,27 @@ def test_a_container_removed_from_outside_is_nobodys_fault(
     worker.kill()
 
 
+def test_the_container_whose_network_all_join_is_made_again(client: docker.DockerClient) -> None:
+    with opened("docker") as own:
+        assert isinstance(own, DockerSandbox)
+        own.start(spec(WAITS)).kill()
+        assert own._first is not None
+        client.containers.get(own._first.name).remove(force=True)
+        assert until(lambda: own._first is not None and not is_alive(own._first.init))
+        for _ in range(3):  # the first may have been made before
+            worker = own.start(spec(WAITS))
+            assert worker.exit_status(0.1) is None
+            worker.kill()
+
+
+def test_containers_have_no_network_but_loopback(sandbox: DockerSandbox) -> None:
+    looks = "import os; print(os.listdir('/sys/class/net') or 'none')"
+    worker = sandbox.start(spec(looks))
+    assert worker.exit_status(20) == 0
+    assert worker.stderr() in ("['lo']\n", "none\n")
+    worker.kill()
+
+
 def test_a_worker_that_ends_itself_is_not_mistaken_for_that(sandbox: DockerSandbox) -> None:
     worker = sandbox.start(spec("import os; os.kill(os.getpid(), 9)"))
     assert worker.exit_status(20) == -signal.SIGKILL

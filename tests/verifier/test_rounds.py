@@ -52,7 +52,7 @@ def test_a_constant_part_found_too_large_makes_nobody_fast() -> None:
     assert found.per_call(CANDIDATE).judge == pytest.approx(half)
 
 
-@pytest.mark.parametrize(("own_s", "expected"), [(90e-6, True), (112e-6, True), (OWN_S, False)])
+@pytest.mark.parametrize(("own_s", "expected"), [(94e-6, True), (107e-6, True), (OWN_S, False)])
 def test_speedups_close_to_1(own_s: float, expected: bool) -> None:
     assert is_close([Timed(rounds(own_s=own_s), (), 4)]) is expected
 
