@@ -43,6 +43,8 @@ from tests.honest.test_honest import PAIRS
 TASK, KERNEL = "matmul_bias_gelu", "matmul_bias_gelu/library-default"
 THREADS = os.cpu_count() or 1
 IN_A_ROW = 5
+# Evaluations that fill what is kept for a run: inputs, expected values.
+WARM_UP = 50
 USUAL = """
 import importlib.util, statistics, sys, time
 import torch
@@ -205,7 +207,7 @@ def soak(scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
             where = Machine(sandbox, THREADS, "cpu")
             with secret_reference(bench_task(), where) as reference:
                 judge = Judge(reference, scratch / name)
-                for _ in range(5):
+                for _ in range(WARM_UP):
                     accepted(judge, kernel)
                 before, memory = left(name), []
                 for _ in range(arguments.soak):

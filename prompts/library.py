@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -59,15 +58,16 @@ class Part(NamedTuple):
 
 
 @functools.cache
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """A file of the library."""
     return (EXEMPLARS / name).read_text()
 
 
 def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
     """A library kernel with chosen tunables."""
     defines = "".join(f"#define {name} {value}\n" for name, value in sorted(tunables.items()))
-    source = defines + _text("cpp/common.h") + "\n" + _text(f"cpp/{kernel.name}.cpp")
-    return Part(kernel.name, source, _text(f"cpp/{kernel.name}.py"))
+    source = defines + text_of("cpp/common.h") + "\n" + text_of(f"cpp/{kernel.name}.cpp")
+    return Part(kernel.name, source, text_of(f"cpp/{kernel.name}.py"))
 
 
 KINDS = (("*", "p"), ("int64_t", "l"), ("double", "d"), ("float", "f"), ("int", "i"))
@@ -87,27 +87,12 @@ def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
     Args:
         model: source of everything else, with `class ModelNew`.
     """
-    sections = [f'"""{title}"""\n', _text("loader.py")]
+    sections = [f'"""{title}"""\n', text_of("loader.py")]
     for part in parts:
         constant = f"{part.name.upper()}_SOURCE"
         bound = f'{part.name}_cpp = compile_cpp({constant}, "{part.name}", "{signature(part)}")\n'
         sections += [f"{constant} = r'''\n{part.source}'''\n{bound}", part.wrapper]
     return "\n\n".join(section.strip("\n") + "\n" for section in [*sections, model])
-
-
-def exemplar(category: str | None) -> str:
-    """A complete example file for an operator class; the softmax one where there is none."""
-    kernels = [k for k in CPP_KERNELS.values() if k.category == category]
-    kernel = kernels[0] if kernels else CPP_KERNELS["softmax"]
-    model = f"""
-        class ModelNew(nn.Module):
-            # __init__ as in the reference
-
-            def forward(self, *inputs):
-                return {kernel.name}(*inputs)  # with the parameters it needs
-        """
-    part = kernel_part(kernel, {})
-    return candidate_file(f"Example: {kernel.name}.", [part], textwrap.dedent(model))
 
 
 POINTWISE = """INLINE v8f apply({values}) {{
@@ -160,4 +145,4 @@ def pointwise_source(name: str, values: str, body: str, operands: Sequence[tuple
         loads=", ".join(loads),
         tails=", ".join(tails),
     )
-    return "\n".join([_text("cpp/common.h"), _text("cpp/pointwise.h"), text])
+    return "\n".join([text_of("cpp/common.h"), text_of("cpp/pointwise.h"), text])

@@ -53,8 +53,11 @@ def main() -> None:
 
 @functools.cache
 def prepare(path: str) -> CodeType:
-    """Import what every worker needs, once; returns the code of the worker's file."""
-    import torch.utils.flop_counter  # noqa: F401
+    """Import what every worker needs, once; returns the code of the worker's file.
+
+    Not triton: whether kernels are interpreted is settled when it is imported.
+    """
+    import torch.utils._python_dispatch  # noqa: F401
 
     with open(path, "rb") as file:
         code = compile(file.read(), path, "exec")

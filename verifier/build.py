@@ -64,9 +64,9 @@ def build_candidate(
     if folder.exists():
         return Build(folder, None)
     start = time.monotonic()
-    env = backend.environment(candidate, cache)
-    limits = reference.task.limits
-    module = start_worker(reference.machine, limits, env, timeout_s=limits.build_timeout_s)
+    machine, limits = reference.machine, reference.task.limits
+    env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
+    module = start_worker(machine, limits, env, timeout_s=limits.build_timeout_s)
     try:
         await_start(module)
         _run_once(module, candidate, reference)

@@ -19,9 +19,12 @@ from kernelwright.schema import (
     WorkloadResult,
 )
 from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.compiled.kernel import static_evidence
+from kernelwright.verifier.compiled.triton import compile_candidate
 from kernelwright.verifier.correctness import Wrong, refused
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.integrity.advice import advice_flags
+from kernelwright.verifier.integrity.engagement import idle_flags
 from kernelwright.verifier.integrity.static import static_flags
 from kernelwright.verifier.levels import PLANS
 from kernelwright.verifier.reference import Reference
@@ -29,6 +32,9 @@ from kernelwright.verifier.rounds import CANDIDATE
 from kernelwright.verifier.sanitizer.check import sanitizer_flags
 from kernelwright.verifier.session import Session
 from kernelwright.verifier.timing import Summary, Timed, is_close, summarize
+
+RIGHT = "values are right on every case"
+RIGHT_UNTIMED = f"{RIGHT}, in Triton's interpreter; not timed: its times need a GPU"
 
 
 class Verdict(NamedTuple):
@@ -47,6 +53,7 @@ class Examination:
     Args:
         build: folder of the finished build.
         policy: who may do the work.
+        timed: whether times mean something for this backend on this device.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class Examination:
         level: Level,
         tolerance: ToleranceName,
         policy: Policy,
+        timed: bool,
     ) -> None:
         self.reference = reference
         self.candidate = candidate
@@ -64,6 +72,7 @@ class Examination:
         self.plan = PLANS[level]
         self.tolerance = tolerance
         self.policy = policy
+        self.timed = timed
         self.must_be_clean = level == "strict" and candidate.backend == "cpp"
         self.done: list[WorkloadResult] = []
         self.flags: list[Flag] = []
@@ -77,14 +86,14 @@ class Examination:
                 new = another if self.plan.times_new_workers else session
                 self._check(session, new, prepared)
                 timed = self._time(session, new, prepared)
-                evidence = self._sum_up(session, timed)
+                found = self._sum_up(session, timed) if self.timed else self._compile()
         except WorkerFault as fault:
             return self._verdict(fault.status, fault.reason)
         except Wrong as wrong:
             self.done += [wrong.result] if wrong.result else []
             self.flags[:0] = wrong.flags
             return self._verdict(wrong.status, wrong.reason)
-        return self._verdict(Status.PASSED, "values are right on every case", evidence)
+        return self._verdict(Status.PASSED, RIGHT if self.timed else RIGHT_UNTIMED, found)
 
     def _verdict(self, status: Status, reason: str, evidence: Evidence | None = None) -> Verdict:
         flags = tuple(dict.fromkeys(self.flags))
@@ -93,9 +102,15 @@ class Examination:
     def _session(self) -> Session:
         return Session(self.reference, self.tolerance, self.candidate, self.build)
 
+    def _bench(self, prepared: Sequence[Prepared]) -> list[Prepared]:
+        """Those that are timed."""
+        return [item for item in prepared if self.timed and item.workload.role == "bench"]
+
     def _make_ready(self, session: Session, prepared: Sequence[Prepared]) -> None:
         """Start a worker to be timed, and eager's to be timed beside; load both."""
-        timed = bench(prepared)
+        timed = self._bench(prepared)
+        if not timed:
+            return
         if self.plan.times_new_workers:
             session.start()
             self._renew()
@@ -142,10 +157,12 @@ class Examination:
         self, checked: Session, new: Session, prepared: Sequence[Prepared]
     ) -> dict[str, list[Timed]]:
         """Time in the new worker, then in others: each has its luck with memory. By workload."""
-        timed_ones = bench(prepared)
+        timed_ones = self._bench(prepared)
+        if not timed_ones:
+            return {}
         calls = checked.calls_per_block(self.plan)
         found: dict[str, list[Timed]] = {item.workload.name: [] for item in timed_ones}
-        for number in range(self.plan.most_workers if timed_ones else 0):
+        for number in range(self.plan.most_workers):
             if number >= self.plan.workers and not any(map(is_close, found.values())):
                 break
             with self._timed(new, number) as session:
@@ -166,6 +183,21 @@ class Examination:
             return nullcontext(new)
         return new if number == 0 else self._session()
 
+    def _compile(self) -> Evidence | None:
+        """What the compiler makes of a candidate that can't be timed here.
+
+        Raises:
+            Wrong: it compiles for no GPU.
+        """
+        if not self.plan.is_thorough:
+            return None
+        found = compile_candidate(self.reference.task, self.candidate, self.reference.machine)
+        if not found.kernels and found.failures:
+            raise Wrong(Status.COMPILE_ERROR, next(iter(found.failures.values())))
+        if not found.kernels:
+            self._note(list(idle_flags(self.policy)))
+        return static_evidence(found)
+
     def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
         """Add the times to the results; returns evidence on the first workload that was timed."""
         evidence: Evidence | None = None
@@ -178,11 +210,6 @@ class Examination:
             self.done[index] = with_times(self.done[index], summary)
             evidence = evidence or trial.evidence(timing)
         return evidence
-
-
-def bench(prepared: Sequence[Prepared]) -> list[Prepared]:
-    """Those that are timed."""
-    return [item for item in prepared if item.workload.role == "bench"]
 
 
 def with_times(result: WorkloadResult, summary: Summary) -> WorkloadResult:

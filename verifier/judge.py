@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from kernelwright.backends.base import Backend
 from kernelwright.backends.registry import open_backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import (
@@ -78,13 +79,18 @@ class Judge:
         except WorkerFault as fault:
             verdict = Verdict(_build_status(fault), fault.reason, (), ())
         else:
-            examination = self._examination(candidate, level, build.folder)
+            examination = self._examination(candidate, level, build.folder, backend)
             with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
                 verdict = examination.verdict(prepared)
         return self._evaluation(candidate, level, verdict, build_s, time.monotonic() - started)
 
-    def _examination(self, candidate: Candidate, level: Level, build: Path) -> Examination:
-        return Examination(self.reference, candidate, build, level, self.tolerance, self.policy)
+    def _examination(
+        self, candidate: Candidate, level: Level, build: Path, backend: Backend
+    ) -> Examination:
+        timed = self.reference.machine.kind in backend.timed_on
+        return Examination(
+            self.reference, candidate, build, level, self.tolerance, self.policy, timed
+        )
 
     def _evaluation(
         self,

@@ -253,6 +253,18 @@ class RemoteModule:
             raise nonsense("no list of operators")
         return rows
 
+    def tool(self, path: str, function: str, **arguments: Any) -> object:
+        """What a function of a file in the worker's folder finds out; anything that is JSON.
+
+        Args:
+            function: called with the loaded instances by key, and `arguments`.
+        """
+        name = f"tool_{digest(path)[:12]}"
+        reply, _ = self._ask(
+            "tool", "", path=path, module=name, function=function, arguments=arguments
+        )
+        return reply.get("found")
+
     def copy_bandwidth(self, nbytes: int) -> float:
         """Bytes per second, read and written, of copying `nbytes` on the worker's device."""
         reply, _ = self._ask("copy_bandwidth", "", nbytes=nbytes)

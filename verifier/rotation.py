@@ -2,7 +2,8 @@
 
 A set lies in an image with as many others as fit into the bytes that the level's plan gives it. The
 larger, the longer are blocks, and the less it matters that each starts with cold caches. Images are
-kept for the next candidate's worker, which has not seen them, up to BANK_BYTES.
+kept for the next candidate's worker, which has not seen them: as many as a quiet evaluation needs,
+up to BANK_BYTES.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from kernelwright.verifier.inputs import call_seed
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.shared import Image, plan_layout
 
-BANK_BYTES = 2 * 2**30
+BANK_BYTES, BANK_IMAGES = 2 * 2**30, 32
 MAX_SLOTS = 1024
 # Seeds of one image lie this far from those of the next.
 STRIDE = 2 * MAX_SLOTS
@@ -51,7 +52,8 @@ class Rotation:
         oracle.fill(key, range(first, first + self.layout.slots))
         image.read(oracle.process.shared)
         image.guard()
-        if (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES:
+        fits = (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES
+        if fits and number < BANK_IMAGES:
             self._bank[number] = image
         return image
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from kernelwright.backends.registry import open_backend
 from kernelwright.sandbox.memory import thread_ids
 from kernelwright.schema import Candidate, Flag, Policy, ToleranceName
 from kernelwright.verifier.channel import WorkerFault
@@ -34,6 +35,8 @@ from kernelwright.verifier.trial import Trial
 from kernelwright.verifier.values import specs
 from kernelwright.verifier.workers import await_start, start_worker
 
+# An interpreter may take so many times as long as a call may.
+INTERPRETED = 10
 # What has to be shown is looked for longer than what is only told.
 SAMPLING_S: dict[Policy, float] = {"any": 0.25, "custom": 10.0}
 
@@ -72,7 +75,16 @@ class Session:
     def start(self) -> None:
         """Start the worker."""
         machine, limits = self.reference.machine, self.reference.task.limits
-        self._module = start_worker(machine, limits, build=self.build, tenant=self.candidate.hash)
+        backend = open_backend(self.candidate.backend)
+        slower = 1 if machine.kind in backend.timed_on else INTERPRETED
+        self._module = start_worker(
+            machine,
+            limits,
+            backend.variables(machine.kind),
+            build=self.build,
+            timeout_s=limits.call_timeout_s * slower,
+            tenant=self.candidate.hash,
+        )
 
     def load(self, prepared: Sequence[Prepared]) -> None:
         """Wait for the worker and load every workload."""

@@ -129,7 +129,7 @@ class Trial:
         return results
 
     def _check_form(self, ran: Ran) -> None:
-        device = self.reference.machine.device.partition(":")[0]
+        device = self.reference.machine.kind
         for index, entry in enumerate(ran.entries):
             if entry["device"] != device:
                 reason = f"output {index} is on device {entry['device']!r}, expected {device!r}"

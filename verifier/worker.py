@@ -32,9 +32,8 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
-VERSION = "2"
+VERSION = "3"
 PREFIX = struct.Struct("!IQ")
 COPY_BYTES, COPIES = 2**28, 5
 PRODUCT_SIZE = 1024
@@ -470,6 +469,9 @@ class Worker:
     def op_flops(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Operations of one call's matrix products, convolutions and attention."""
         loaded = self.loaded[header["key"]]
+        # Imports triton, whose interpreter has to be chosen before that.
+        from torch.utils.flop_counter import FlopCounterMode
+
         with FlopCounterMode(display=False) as counter:
             loaded.call(*loaded.slots[header["slot"]])
         return {"flops": counter.get_total_flops()}
@@ -511,6 +513,11 @@ class Worker:
         inputs = tuple(loaded.slots[header["slot"]])
         program = torch.export.export(loaded.model, inputs, strict=False)
         return {"graph": {**describe_graph(program), "scalars": scalars(loaded.model)}}
+
+    def op_tool(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """What a function from a file of the judge's finds out about the loaded instances."""
+        tool = load_file(header["path"], header["module"])[header["function"]]
+        return {"found": tool(self.loaded, **header["arguments"])}
 
     def op_profile(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Self time per operator over `calls` calls on a slot."""

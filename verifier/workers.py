@@ -33,6 +33,11 @@ class Machine(NamedTuple):
     """`cpu` or `cuda:N`."""
 
     @property
+    def kind(self) -> str:
+        """`cpu` or `cuda`."""
+        return self.device.partition(":")[0]
+
+    @property
     def cores(self) -> tuple[int, ...]:
         """The CPUs that every worker is pinned to: as many as it has threads, where there are."""
         return tuple(sorted(os.sched_getaffinity(0))[: self.threads])
@@ -89,6 +94,7 @@ def base_environment(threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         "TORCH_EXTENSIONS_DIR": f"{{folder}}/{BUILD_FOLDER}",
         "TORCHINDUCTOR_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/inductor",
+        "TRITON_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/triton",
     }
 
 

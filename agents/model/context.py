@@ -10,7 +10,7 @@ from kernelwright.agents.search import best_attempt, eager_speedup
 from kernelwright.prompts.context import Context, ShownCode
 from kernelwright.prompts.describe import accuracy, shown_workloads, sizes
 from kernelwright.prompts.device import device_card
-from kernelwright.prompts.library import exemplar
+from kernelwright.prompts.exemplar import exemplar
 from kernelwright.prompts.moves import moves
 from kernelwright.schema import Attempt, Evaluation, Speedup, Task, Timing
 from kernelwright.verifier.workers import Machine
@@ -48,7 +48,7 @@ def coder_context(
             "code": _shown(view, base, machine.device),
             **_findings(view, base, unusable, machine.device),
             "idea": idea.text,
-            "exemplar": exemplar(view.task.category) if idea.backend == "cpp" else "",
+            "exemplar": exemplar(view.task.category, idea.backend),
         }
     )
 

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 from kernelwright.agents.offline.graph import Attribute, Graph, Node, Ref
 from kernelwright.agents.offline.pointwise import find_region
 from kernelwright.agents.offline.rules import Found, find
-from kernelwright.prompts.library import CPP_KERNELS, Part, candidate_file, kernel_part
+from kernelwright.prompts.library import (
+    CPP_KERNELS,
+    Kernel,
+    Part,
+    candidate_file,
+    kernel_part,
+)
+from kernelwright.prompts.triton_library import TRITON_KERNELS, triton_file, triton_part
 from kernelwright.schema import Scalar
 
 # Operators that may stand between kernels as they are: none takes a size from the traced shapes.
@@ -38,21 +45,24 @@ class Design(NamedTuple):
     body: tuple[str, ...]
     """Statements of `forward`."""
 
-    @property
-    def tunables(self) -> dict[str, tuple[int, ...]]:
-        """`kernel.MACRO` -> values, for the tuner."""
+    def tunables(self, library: Mapping[str, Kernel]) -> dict[str, tuple[int, ...]]:
+        """`kernel.NAME` -> values, for the tuner."""
         return {
-            f"{name}.{macro}": values
+            f"{name}.{own}": values
             for name in self.kernels
-            for macro, values in CPP_KERNELS[name].tunables.items()
+            for own, values in library[name].tunables.items()
         }
 
 
-def design(graph: Graph, argument_names: list[str]) -> Design | None:
-    """Cover the graph with kernels; None where none fits or something can't stand between them."""
+def design(graph: Graph, argument_names: list[str], generated: bool = True) -> Design | None:
+    """Cover the graph with kernels; None where none fits or something can't stand between them.
+
+    Args:
+        generated: also with kernels that are generated, in C++.
+    """
     if graph.mutates or len(argument_names) != len(graph.inputs):
         return None
-    found, parts = _cover(graph)
+    found, parts = _cover(graph, generated)
     if not found:
         return None
     body = _Body(graph, argument_names, found).statements()
@@ -62,7 +72,7 @@ def design(graph: Graph, argument_names: list[str]) -> Design | None:
     return Design(tuple(parts), tuple(kernels), tuple(body))
 
 
-def _cover(graph: Graph) -> tuple[dict[str, Found], list[Part]]:
+def _cover(graph: Graph, generated: bool) -> tuple[dict[str, Found], list[Part]]:
     """Kernels by the name of the node they end at, outputs first."""
     found: dict[str, Found] = {}
     covered: set[str] = set()
@@ -72,7 +82,7 @@ def _cover(graph: Graph) -> tuple[dict[str, Found], list[Part]]:
             continue
         place = find(graph, node)
         if place is None or place.covered & covered:
-            region = find_region(graph, node)
+            region = find_region(graph, node) if generated else None
             if region is None or region[0].covered & covered:
                 continue
             place = region[0]
@@ -151,13 +161,24 @@ def forward_arguments(source: str) -> list[str] | None:
 def library_candidate(source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]) -> str:
     """The reference with its `forward` computed by kernels."""
     imports, source = _without_future_imports(source)
-    chosen = {
-        name: {k.split(".")[1]: v for k, v in tunables.items() if k.split(".")[0] == name}
-        for name in plan.kernels
-    }
-    parts = [kernel_part(CPP_KERNELS[name], chosen[name]) for name in plan.kernels]
+    parts = [kernel_part(CPP_KERNELS[name], _of(name, tunables)) for name in plan.kernels]
     model = renamed_reference(source, list(plan.body))
     return _with_future_imports(imports, candidate_file(title, [*parts, *plan.parts], model))
+
+
+def triton_candidate(source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]) -> str:
+    """The same with Triton kernels, of a design that needs no generated ones."""
+    assert not plan.parts
+    imports, source = _without_future_imports(source)
+    parts = [triton_part(TRITON_KERNELS[name], _of(name, tunables)) for name in plan.kernels]
+    model = renamed_reference(source, list(plan.body))
+    return _with_future_imports(imports, triton_file(title, parts, model))
+
+
+def _of(kernel: str, tunables: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The tunables of one kernel, by their own names."""
+    split = ((name.partition("."), value) for name, value in tunables.items())
+    return {own: value for (owner, _, own), value in split if owner == kernel}
 
 
 def compiled_candidate(source: str, title: str, options: Mapping[str, Any]) -> str:

@@ -16,10 +16,13 @@ from kernelwright.agents.offline.emit import (
     design,
     forward_arguments,
     library_candidate,
+    triton_candidate,
 )
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search import eager_speedup
+from kernelwright.prompts.library import CPP_KERNELS
+from kernelwright.prompts.triton_library import TRITON_KERNELS
 from kernelwright.schema import Attempt, Candidate, Origin, Scalar, Task, Usage
 from kernelwright.tasks.constants import replace_constants
 
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
     import optuna
 
 APPROACH = "approach"
-LIBRARY, INDUCTOR = "library", "inductor"
+LIBRARY, TRITON, INDUCTOR = "library", "triton", "inductor"
+# Approaches that take a design of library kernels, and the backend of each.
+DESIGNED = {LIBRARY: "cpp", TRITON: "triton"}
+KERNELS = {LIBRARY: CPP_KERNELS, TRITON: TRITON_KERNELS}
 # torch.compile settings that change CPU code and keep its meaning.
 INDUCTOR_SPACE: dict[str, tuple[Scalar, ...]] = {
     "inductor.mode": ("default", "max-autotune-no-cudagraphs"),
@@ -51,7 +57,7 @@ class OfflineProposer:
         self._source = replace_constants(task.source, task.overrides)
         self._trace = trace
         self._seed = seed
-        self._design: Design | None = None
+        self._designs: dict[str, Design] = {}
         self._study: optuna.Study | None = None
         self._asked: dict[str, optuna.trial.Trial] = {}
         self._told = 0
@@ -95,17 +101,23 @@ class OfflineProposer:
 
     def _open(self, view: View) -> optuna.Study | None:
         if self._study is None:
-            graph = self._trace() if "cpp" in view.backends else None
-            if graph is not None:
-                arguments = forward_arguments(self._source)
-                self._design = design(graph, arguments) if arguments is not None else None
+            self._design(view.backends)
             if self._approaches(view.backends):
                 self._study = self._new_study(view.backends)
         return self._study
 
+    def _design(self, backends: tuple[str, ...]) -> None:
+        wanted = [approach for approach, backend in DESIGNED.items() if backend in backends]
+        graph = self._trace() if wanted else None
+        arguments = forward_arguments(self._source)
+        if graph is None or arguments is None:
+            return
+        found = {name: design(graph, arguments, generated=name == LIBRARY) for name in wanted}
+        self._designs = {name: plan for name, plan in found.items() if plan is not None}
+
     def _approaches(self, backends: tuple[str, ...]) -> list[str]:
-        library = [LIBRARY] if self._design and "cpp" in backends else []
-        return library + ([INDUCTOR] if "inductor" in backends else [])
+        designed = [name for name in self._designs if DESIGNED[name] in backends]
+        return designed + ([INDUCTOR] if "inductor" in backends else [])
 
     def _new_study(self, backends: tuple[str, ...]) -> optuna.Study:
         import optuna
@@ -121,8 +133,7 @@ class OfflineProposer:
     def _space(self, approach: str) -> dict[str, tuple[Scalar, ...]]:
         if approach == INDUCTOR:
             return INDUCTOR_SPACE
-        assert self._design is not None
-        return dict(self._design.tunables)
+        return dict(self._designs[approach].tunables(KERNELS[approach]))
 
     def _sample(self, trial: optuna.trial.Trial, backends: tuple[str, ...]) -> dict[str, Scalar]:
         approach = trial.suggest_categorical(APPROACH, self._approaches(backends))
@@ -180,23 +191,25 @@ class OfflineProposer:
     def _candidate(self, parameters: dict[str, Scalar], view: View) -> Candidate:
         approach = str(parameters[APPROACH])
         settings = {name: value for name, value in parameters.items() if name != APPROACH}
-        library = approach == LIBRARY
-        title, source = self._library(settings) if library else self._compiled(settings)
+        designed = approach in DESIGNED
+        title, source = self._designed(approach, settings) if designed else self._compiled(settings)
         return Candidate(
             source=source,
-            backend="cpp" if library else "inductor",
+            backend=DESIGNED.get(approach, INDUCTOR),
             parents=(),
             origin=Origin(
                 kind="offline", strategy=approach, description=title, parameters=parameters
             ),
         )
 
-    def _library(self, settings: dict[str, Scalar]) -> tuple[str, str]:
-        assert self._design is not None
-        names = [*self._design.kernels, *(part.name for part in self._design.parts)]
+    def _designed(self, approach: str, settings: dict[str, Scalar]) -> tuple[str, str]:
+        plan = self._designs[approach]
+        names = [*plan.kernels, *(part.name for part in plan.parts)]
         tuned = ", ".join(f"{name}={value}" for name, value in settings.items())
-        title = f"Library kernels: {', '.join(names)}" + (f" ({tuned})" if tuned else "")
-        return title, library_candidate(self._source, title, self._design, settings)
+        kind = "Triton kernels" if approach == TRITON else "Library kernels"
+        title = f"{kind}: {', '.join(names)}" + (f" ({tuned})" if tuned else "")
+        emit = triton_candidate if approach == TRITON else library_candidate
+        return title, emit(self._source, title, plan, settings)
 
     def _compiled(self, settings: dict[str, Scalar]) -> tuple[str, str]:
         plain = {name.removeprefix("inductor."): value for name, value in settings.items()}

@@ -25,8 +25,12 @@ VARIANTS = {
 
 
 def tag(variant: str) -> str:
-    """The image's name for this version of torch."""
-    return f"{IMAGE}:{variant}-torch{version('torch').partition('+')[0]}"
+    """The image's name for these versions of torch and Triton."""
+    return f"{IMAGE}:{variant}-torch{_torch()}-triton{version('triton')}"
+
+
+def _torch() -> str:
+    return version("torch").partition("+")[0]
 
 
 def build(
@@ -52,12 +56,13 @@ def build(
         raise UsageError(f"unknown variant {variant!r}", hint="cpu or cuda")
     if wheels is not None and not list(wheels.glob("*.whl")):
         raise UsageError(
-            f"no wheels in {wheels}", hint="`pip download torch numpy ninja -d FOLDER`"
+            f"no wheels in {wheels}", hint="`pip download torch triton numpy ninja -d FOLDER`"
         )
     own_base, index = VARIANTS[variant]
     arguments = {
         "BASE": base or own_base,
-        "TORCH": version("torch").partition("+")[0],
+        "TORCH": _torch(),
+        "TRITON": version("triton"),
         "NUMPY": version("numpy"),
         "NINJA": version("ninja"),
         "INDEX": index,

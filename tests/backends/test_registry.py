@@ -13,11 +13,18 @@ from tests.verifier.kit import candidate
 def test_every_backend_keeps_the_contract(name: str) -> None:
     backend = open_backend(name)
     assert backend.name == name
-    assert set(backend.devices) <= {"cpu", "cuda"}
+    assert set(backend.timed_on) <= set(backend.devices) <= {"cpu", "cuda"}
     assert backend.toolchain()
     assert backend.toolchain() == open_backend(name).toolchain()
     available = backend.availability()
     assert available.ok or (available.reason and available.hint)
+
+
+def test_triton_is_timed_on_gpus_only() -> None:
+    with pytest.raises(PrerequisiteError, match="is timed on 'cpu'"):
+        require_backends(("triton",))
+    assert [b.name for b in require_backends(("triton",), timed=False)] == ["triton"]
+    assert [b.name for b in require_backends(("triton", "cpp"), "cuda")] == ["triton"]
 
 
 def test_unknown_names_and_missing_tools(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,6 +43,7 @@ def test_unknown_names_and_missing_tools(monkeypatch: pytest.MonkeyPatch) -> Non
         ("from torch.utils.cpp_extension import load_inline", "cpp"),
         ("import ctypes", "cpp"),
         ("ModelNew = torch.compile(Model)", "inductor"),
+        ("import triton\n@triton.jit\ndef f(): pass", "triton"),
         ("import torch", "torch"),
     ],
 )

@@ -18,6 +18,7 @@ COMMANDS = (
     (),
     ("optimize",),
     ("verify",),
+    ("compile",),
     ("bench",),
     ("export",),
     ("tasks",),

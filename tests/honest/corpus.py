@@ -17,6 +17,7 @@ from kernelwright.agents.offline.emit import (
     compiled_candidate,
     library_candidate,
     renamed_reference,
+    triton_candidate,
 )
 from kernelwright.backends.registry import guess_backend
 from kernelwright.prompts.library import EXEMPLARS
@@ -115,7 +116,7 @@ COMPILED = (
 
 def load_corpus() -> list[Pair]:
     """Every pair, always in the same order."""
-    return [*_library(), *_references(), *_compiled(), *_written()]
+    return [*_library(), *_triton(), *_references(), *_compiled(), *_written()]
 
 
 def task_reference(name: str) -> str:
@@ -133,6 +134,20 @@ def _library() -> Iterator[Pair]:
             title = f"The library's {use.kernel}."
             source = library_candidate(load_task(task).source, title, plan, chosen)
             yield Pair(f"{task}/library-{words or 'default'}", f"library/{task}", source, "cpp")
+
+
+def triton_source(task: str, use: Use, tunables: dict[str, int]) -> str:
+    """A library task answered by its kernel in Triton."""
+    plan = Design((), (use.kernel,), (use.body,))
+    chosen = {f"{use.kernel}.{name}": value for name, value in tunables.items()}
+    title = f"The library's {use.kernel} in Triton."
+    return triton_candidate(load_task(task).source, title, plan, chosen)
+
+
+def _triton() -> Iterator[Pair]:
+    for task, use in LIBRARY.items():
+        name = f"{task}/triton"
+        yield Pair(name, f"library/{task}", triton_source(task, use, {}), "triton")
 
 
 def _references() -> Iterator[Pair]:

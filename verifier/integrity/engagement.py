@@ -88,6 +88,12 @@ def sample(process: WorkerProcess, finished: Callable[[], bool]) -> Engagement:
     return Engagement(found)
 
 
+def idle_flags(policy: Policy) -> Iterator[Flag]:
+    """What it means that a call launches no kernel of the candidate's."""
+    rule = "no-custom-code" if policy == "custom" else "torch-does-the-work"
+    yield flag(rule, "a call launches no kernel of the candidate")
+
+
 def engagement_flags(engagement: Engagement, policy: Policy) -> Iterator[Flag]:
     """What the samples mean under a policy."""
     share, count = engagement.custom_share, engagement.computing

@@ -28,6 +28,10 @@ class Backend(Protocol):
     def devices(self) -> tuple[str, ...]:
         """Kinds of device its candidates run on: `cpu`, `cuda`."""
 
+    @property
+    def timed_on(self) -> tuple[str, ...]:
+        """Those where their times mean something; on the others values are compared only."""
+
     def availability(self) -> Availability:
         """Whether candidates can be built on this machine."""
 
@@ -36,3 +40,25 @@ class Backend(Protocol):
 
     def environment(self, candidate: Candidate, cache: Path) -> Mapping[str, str]:
         """Environment for the building worker. May prepare shared files under `cache`."""
+
+    def variables(self, device: str) -> Mapping[str, str]:
+        """Environment for every worker with a candidate, by kind of device."""
+
+
+class Language:
+    """What most backends have in common: nothing special."""
+
+    devices: tuple[str, ...] = ("cpu", "cuda")
+
+    @property
+    def timed_on(self) -> tuple[str, ...]:
+        """See `Backend.timed_on`."""
+        return self.devices
+
+    def environment(self, candidate: Candidate, cache: Path) -> Mapping[str, str]:
+        """Nothing beyond what every worker gets."""
+        return {}
+
+    def variables(self, device: str) -> Mapping[str, str]:
+        """Nothing beyond what every worker gets."""
+        return {}

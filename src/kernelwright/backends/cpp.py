@@ -22,7 +22,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from kernelwright.backends.base import Availability
+from kernelwright.backends.base import Availability, Language
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Candidate
 
@@ -42,7 +42,7 @@ FORWARDING_HEADER = f"#pragma once\n#include_next <{HEADER}>\n"
 MAX_HEADERS = 4
 
 
-class Cpp:
+class Cpp(Language):
     """C++ with g++ (or $CXX)."""
 
     name = "cpp"

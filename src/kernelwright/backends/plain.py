@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 
-from kernelwright.backends.base import Availability
-from kernelwright.schema import Candidate
+from kernelwright.backends.base import Availability, Language
 
 
-class PlainTorch:
+class PlainTorch(Language):
     """PyTorch's own operators only."""
 
     name = "torch"
-    devices = ("cpu", "cuda")
 
     def availability(self) -> Availability:
         """Always there."""
@@ -23,7 +19,3 @@ class PlainTorch:
     def toolchain(self) -> str:
         """See `Backend.toolchain`."""
         return f"torch {version('torch')}"
-
-    def environment(self, candidate: Candidate, cache: Path) -> Mapping[str, str]:
-        """Nothing beyond what every worker gets."""
-        return {}

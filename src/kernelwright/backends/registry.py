@@ -6,12 +6,14 @@ from kernelwright.backends.base import Backend
 from kernelwright.backends.cpp import Cpp
 from kernelwright.backends.inductor import Inductor
 from kernelwright.backends.plain import PlainTorch
+from kernelwright.backends.triton import Triton
 from kernelwright.errors import PrerequisiteError, UsageError, did_you_mean
 
 BACKENDS: dict[str, type[Backend]] = {
     "cpp": Cpp,
     "inductor": Inductor,
     "torch": PlainTorch,
+    "triton": Triton,
 }
 
 
@@ -22,16 +24,23 @@ def open_backend(name: str) -> Backend:
     return BACKENDS[name]()
 
 
-def require_backends(names: tuple[str, ...], device: str = "cpu") -> list[Backend]:
+def require_backends(
+    names: tuple[str, ...], device: str = "cpu", timed: bool = True
+) -> list[Backend]:
     """The named backends that work here, for a kind of device.
+
+    Args:
+        timed: only those whose times mean something there.
 
     Raises:
         PrerequisiteError: none does.
     """
-    backends = [backend for backend in map(open_backend, names) if device in backend.devices]
+    opened = map(open_backend, names)
+    backends = [b for b in opened if device in (b.timed_on if timed else b.devices)]
     if not backends:
+        can = "is timed" if timed else "runs"
         raise PrerequisiteError(
-            f"none of the backends {', '.join(names)} runs on {device!r}",
+            f"none of the backends {', '.join(names)} {can} on {device!r}",
             hint="choose others with --backend, or another --target",
         )
     usable = [backend for backend in backends if backend.availability().ok]
@@ -43,6 +52,8 @@ def require_backends(names: tuple[str, ...], device: str = "cpu") -> list[Backen
 
 def guess_backend(source: str) -> str:
     """The backend of a candidate file that names none: what it compiles with."""
+    if "triton.jit" in source:
+        return "triton"
     if any(sign in source for sign in ("load_inline", "cpp_extension", "ctypes")):
         return "cpp"
     return "inductor" if "torch.compile" in source else "torch"

@@ -12,6 +12,7 @@ import typer
 from kernelwright import __version__
 from kernelwright.cli import (
     bench,
+    compile,
     config,
     demo,
     doctor,
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command()(optimize.optimize)
 app.command()(verify.verify)
+app.command("compile")(compile.compile_)
 app.command()(bench.bench)
 app.command()(export.export)
 app.add_typer(tasks.app, name="tasks")

@@ -68,11 +68,16 @@ def _torch() -> Iterator[Check]:
 
 
 def _backends() -> Iterator[Check]:
+    import torch
+
     from kernelwright.backends.registry import BACKENDS
 
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     for name, backend in BACKENDS.items():
         availability = backend().availability()
         text = backend().toolchain() if availability.ok else availability.reason
+        if availability.ok and device not in backend().timed_on:
+            text += "; values and compile-time facts only: its times need a GPU"
         hint = f" ({availability.hint})" if availability.hint else ""
         yield Check(f"backend {name}", availability.ok, name == "cpp", text + hint)
 

@@ -14,7 +14,9 @@ Model = Annotated[
 Backends = Annotated[
     list[str] | None,
     typer.Option(
-        "--backend", "-b", help="A language to propose in; may be repeated [cpp, inductor]."
+        "--backend",
+        "-b",
+        help="A language to propose in; may be repeated [cpp, inductor, triton on GPUs].",
     ),
 ]
 Target = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [auto].")]

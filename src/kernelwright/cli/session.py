@@ -28,7 +28,16 @@ from kernelwright.schema import Run, RunStatus, Usage
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.workers import Machine
 
-PACKAGES = ("kernelwright", "torch", "langgraph", "openai", "anthropic", "optuna", "pydantic")
+PACKAGES = (
+    "kernelwright",
+    "torch",
+    "langgraph",
+    "openai",
+    "anthropic",
+    "optuna",
+    "pydantic",
+    "triton",
+)
 INTERRUPTED = 130
 
 
@@ -105,7 +114,7 @@ def open_session(
     store = open_store(settings.store)
     strategy = open_strategy(settings.search)
     with open_machine(settings) as machine, store, draining() as checkpoint:
-        backends = require_backends(settings.backends, machine.device.partition(":")[0])
+        backends = require_backends(settings.backends, machine.kind)
         run = _start(store, command, settings, config, run_id)
         with _recorded_end(store, run, resume_hint):
             make = proposer_factory(

@@ -98,7 +98,7 @@ def _evaluations(
 
     with terminable(), open_machine(settings) as machine:
         for candidate in candidates.values():
-            require_backends((candidate.backend,), machine.device.partition(":")[0])
+            require_backends((candidate.backend,), machine.kind, timed=False)
         with secret_reference(task, machine) as reference:
             check_reference(reference)
             judge = Judge(reference, settings.cache_dir, settings.policy)
@@ -126,6 +126,9 @@ def _print(evaluation: Evaluation, name: str) -> None:
     typer.echo(f"{name}: {answer}: {evaluation.reason}")
     if evaluation.accepted:
         typer.echo(evaluation_words(evaluation))
+        untimed = evaluation.evidence if not evaluation.speedup else None
+        for fact in untimed.facts if untimed else ():
+            typer.echo(fact)
     for sentence in explanation(evaluation):
         typer.echo(f"hint: {sentence}")
     for flag in evaluation.flags:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.prompts.library import CPP_KERNELS, Kernel, exemplar
+from kernelwright.prompts.exemplar import exemplar
+from kernelwright.prompts.library import CPP_KERNELS, Kernel
 from kernelwright.verifier.integrity import advice
 from kernelwright.verifier.integrity.advice import advice_flags
 from tests.verifier.integrity.cases import module, top

@@ -13,7 +13,8 @@ from kernelwright.agents.offline.emit import (
     forward_arguments,
     library_candidate,
 )
-from kernelwright.prompts.library import CPP_KERNELS, Kernel, exemplar
+from kernelwright.prompts.exemplar import exemplar
+from kernelwright.prompts.library import CPP_KERNELS, Kernel
 from kernelwright.tasks.loader import library_ids, load_task
 from kernelwright.verifier.integrity.rules import RULES
 from kernelwright.verifier.integrity.static import static_flags

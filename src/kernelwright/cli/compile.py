@@ -1,0 +1,83 @@
+"""`kernelwright compile`: what a compiler makes of a candidate's GPU kernels, without a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kernelwright.cli import options
+
+if TYPE_CHECKING:
+    from kernelwright.verifier.compiled.kernel import Compilation
+
+
+def compile_(
+    task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
+    candidate: Annotated[Path, typer.Argument(help="A file with class ModelNew.")],
+    arch: Annotated[
+        list[str] | None, typer.Option(help="sm_80, sm_86, sm_89, sm_90, sm_100; repeatable.")
+    ] = None,
+    sandbox: options.Sandbox = None,
+    set_: options.Sets = None,
+    json: options.Json = False,
+) -> None:
+    """Compile a candidate's Triton kernels for GPUs that need not be here.
+
+    Shows registers, spills, shared memory, theoretical occupancy and kinds of instructions, for the
+    sizes that the task has for GPUs. Nothing is run, so nothing is timed.
+    Exit code 1: it does not compile for one of them; the compiler's words are printed.
+    """
+    from kernelwright.cli.session import open_machine, terminable
+    from kernelwright.cli.verify import read_candidate
+    from kernelwright.config import load_settings
+    from kernelwright.errors import UsageError
+    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.loader import load_task
+    from kernelwright.verifier.compiled.triton import CAPABILITIES, compile_candidate
+
+    capabilities = [known_capability(name) for name in arch or []] or CAPABILITIES
+    settings = load_settings({"target": "cpu", "sandbox": sandbox}).settings
+    loaded = load_task(task, dict(map(parse_setting, set_ or [])))
+    given = read_candidate(candidate)
+    if given.backend != "triton":
+        raise UsageError(
+            f"{str(candidate)!r} has no Triton kernels", hint="`kernelwright verify` builds others"
+        )
+    with terminable(), open_machine(settings) as machine:
+        found = compile_candidate(loaded, given, machine, capabilities)
+    _print(found, json)
+    raise typer.Exit(1 if found.failures else 0)
+
+
+def known_capability(name: str) -> int:
+    """`sm_90` as 90. Raises UsageError for a GPU that nothing is known of."""
+    from kernelwright.errors import UsageError
+    from kernelwright.verifier.compiled.occupancy import MULTIPROCESSORS
+
+    known = {f"sm_{capability}": capability for capability in MULTIPROCESSORS}
+    if name not in known:
+        raise UsageError(f"unknown architecture {name!r}", hint=f"one of {', '.join(known)}")
+    return known[name]
+
+
+def _print(found: Compilation, json: bool) -> None:
+    from json import dumps
+
+    from kernelwright.verifier.compiled.kernel import words
+
+    if json:
+        kernels = [
+            {**k.model_dump(mode="json"), "occupancy": k.occupancy and k.occupancy._asdict()}
+            for k in found.kernels
+        ]
+        failures = {f"sm_{capability}": text for capability, text in found.failures.items()}
+        typer.echo(dumps({"kernels": kernels, "failures": failures}, indent=2))
+        return
+    for kernel in found.kernels:
+        typer.echo(words(kernel))
+    for capability, reason in found.failures.items():
+        typer.echo(f"sm_{capability}: does not compile: {reason}")
+    if not found.kernels and not found.failures:
+        typer.echo("a call launches no Triton kernel")

@@ -1,0 +1,129 @@
+"""Compile the Triton kernels that one call launches, for a GPU that need not be here.
+
+The judge writes this file into a worker's folder; it needs torch and triton only. Nothing is
+launched: results stay what they were, so a module whose launches depend on results shows the
+launches for zeros.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import io
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+# /*0010*/  @!P0 LDG.E.128 R4, desc[UR4][R2.64] ;
+INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)", re.MULTILINE)
+MAX_INSTRUCTIONS = 200
+MAX_LOG = 4000
+
+
+class Elsewhere:
+    """A driver, to Triton, whose GPU is not here.
+
+    Args:
+        capability: 90 for compute capability 9.0.
+    """
+
+    def __init__(self, capability: int) -> None:
+        from triton.backends.compiler import GPUTarget
+
+        self.capability = capability
+        self.target = GPUTarget("cuda", capability, 32)
+
+    def get_current_target(self) -> Any:
+        return self.target
+
+    def get_current_device(self) -> int:
+        return self.capability  # kernels are kept by device
+
+    def get_current_stream(self, _device: int) -> int:
+        return 0
+
+    def get_active_torch_device(self) -> torch.device:
+        return torch.device("cpu")
+
+
+def compile_launches(
+    loaded: Mapping[str, Any], reference: str, candidate: str, capability: int
+) -> list[dict[str, Any]]:
+    """What Triton makes of every kernel that the candidate launches on the reference's inputs.
+
+    Args:
+        loaded: instances by key.
+        capability: of the GPU: 90 for compute capability 9.0.
+
+    Raises:
+        Exception: whatever Triton's compiler raises.
+    """
+    from triton.runtime import driver
+    from triton.runtime.autotuner import Autotuner
+    from triton.runtime.jit import JITFunction
+
+    driver.set_active(Elsewhere(capability))
+    found: dict[int, dict[str, Any]] = {}
+    compile_only = JITFunction.run
+
+    def run(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> Any:
+        log, start = io.StringIO(), time.perf_counter()
+        with contextlib.redirect_stdout(log):
+            kernel = compile_only(self, *args, grid=grid, warmup=True, **options)
+        seconds = time.perf_counter() - start
+        if id(kernel) not in found:
+            found[id(kernel)] = describe(kernel, log.getvalue(), seconds)
+        return kernel
+
+    def run_first(self: Any, *args: Any, **options: Any) -> Any:
+        return self.fn.run(*args, **options, **self.configs[0].all_kwargs())
+
+    tune = Autotuner.run
+    JITFunction.run, Autotuner.run = run, run_first
+    try:
+        loaded[candidate].call(*like(loaded[reference].names["get_inputs"]))
+    finally:
+        JITFunction.run, Autotuner.run = compile_only, tune
+    return list(found.values())
+
+
+def like(get_inputs: Callable[[], Any]) -> list[Any]:
+    """Inputs as the reference's, all zero: memory that nobody writes takes no room."""
+    try:
+        with torch.device("meta"):
+            shapes = get_inputs()
+    except (NotImplementedError, RuntimeError):  # it needs values, say as sizes
+        shapes = get_inputs()
+    return [
+        torch.zeros(x.shape, dtype=x.dtype) if isinstance(x, torch.Tensor) else x for x in shapes
+    ]
+
+
+def describe(kernel: Any, log: str, seconds: float) -> dict[str, Any]:
+    """The facts about one compiled kernel, as JSON."""
+    return {
+        "name": kernel.metadata.name,
+        "warps": kernel.metadata.num_warps,
+        "stages": kernel.metadata.num_stages,
+        "shared_bytes": kernel.metadata.shared,
+        "log": log[:MAX_LOG],
+        "instructions": instructions(kernel.asm["cubin"]),
+        "seconds": seconds,
+    }
+
+
+def instructions(cubin: bytes) -> dict[str, int]:
+    """How often each machine instruction stands in a kernel, by Triton's own disassembler."""
+    from triton import knobs
+
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        command = [knobs.nvidia.cuobjdump.path, "--dump-sass", file.name]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(collections.Counter(INSTRUCTION.findall(text)).most_common(MAX_INSTRUCTIONS))
