@@ -20,6 +20,7 @@ from typing import NamedTuple
 from kernelwright.backends.base import Backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Candidate, Task, digest
+from kernelwright.verifier.compiled.vectors import object_code_facts
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, run_once
 from kernelwright.verifier.remote import RemoteModule
@@ -43,6 +44,10 @@ exec ninja "$@"
 """
 
 
+# Beside what the judge puts there, as a candidate can't have written that.
+FACTS = "facts"
+
+
 class Build(NamedTuple):
     """A finished build."""
 
@@ -50,6 +55,8 @@ class Build(NamedTuple):
     """Read-only, in the cache."""
     seconds: float | None
     """None when it was in the cache already."""
+    facts: tuple[str, ...]
+    """What its object code shows."""
 
 
 def build_candidate(
@@ -62,7 +69,8 @@ def build_candidate(
     """
     folder = cache / "builds" / build_key(candidate, backend, reference.task, reference.machine)
     if folder.exists():
-        return Build(folder, None)
+        known = (folder / TOOLS_FOLDER / FACTS).read_text()
+        return Build(folder, None, tuple(known.splitlines()))
     start = time.monotonic()
     machine, limits = reference.machine, reference.task.limits
     env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
@@ -70,10 +78,11 @@ def build_candidate(
     try:
         await_start(module)
         _run_once(module, candidate, reference)
-        _keep(module.process.folder / BUILD_FOLDER, folder)
+        facts = object_code_facts(module)
+        _keep(module.process.folder / BUILD_FOLDER, folder, facts)
     finally:
         module.process.kill()
-    return Build(folder, time.monotonic() - start)
+    return Build(folder, time.monotonic() - start, facts)
 
 
 def build_key(candidate: Candidate, backend: Backend, task: Task, machine: Machine) -> str:
@@ -103,12 +112,13 @@ def _run_once(module: RemoteModule, candidate: Candidate, reference: Reference) 
         run_once(module, prepared, [prepared.like])
 
 
-def _keep(built: Path, folder: Path) -> None:
+def _keep(built: Path, folder: Path, facts: Iterable[str]) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".incoming-"))
         try:
             _copy(built, scratch)
+            (scratch / TOOLS_FOLDER / FACTS).write_text("\n".join(facts))
             os.rename(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

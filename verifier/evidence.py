@@ -1,60 +1,56 @@
 """Evidence for the profiler agent: where the time goes, and how far the roof is.
 
-Level `trace`: times, a memory roof, and operators by self time, by torch's profiler. The roof is an
-estimate: the fewest bytes that can be moved (every input, parameter and output once) over the copy
-bandwidth measured in the reference's worker.
+Level `trace`: times, the roofline, and operators by self time, by torch's profiler.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
 
 from kernelwright.schema import Evidence, Timing
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.roof import Roof, bottleneck, sol_score
+from kernelwright.verifier.rounds import CANDIDATE, EAGER
 
 PROFILED_CALLS = 3
 SHOWN_OPERATORS = 5
 LEAST_SHARE = 0.05
-OVERHEAD_US = 20.0
-NEAR_ROOF = 0.5
-
-
-class Roof(NamedTuple):
-    """The memory roof of one workload."""
-
-    bytes_moved: int
-    bandwidth: float
-    """Bytes per second."""
-
-    @property
-    def time_us(self) -> float:
-        """No call can be faster when its data comes from memory."""
-        return self.bytes_moved / self.bandwidth * 1e6
 
 
 def gather(
-    reference: Reference, prepared: Prepared, module: RemoteModule, timing: Timing
+    reference: Reference, prepared: Prepared, module: RemoteModule, timing: Mapping[str, Timing]
 ) -> Evidence:
-    """The evidence on a timed candidate, whose worker is run once more."""
-    roof = memory_roof(reference, prepared)
-    fraction = roof.time_us / timing.median_us
-    facts = [
-        f"{timing.median_us:.1f} us per call on workload {prepared.workload.name!r}",
-        f"at least {roof.bytes_moved / 1e6:.2f} MB must be moved per call; at the measured copy "
-        f"bandwidth of {roof.bandwidth / 1e9:.1f} GB/s that takes {roof.time_us:.1f} us",
-    ]
+    """The evidence on a timed candidate, whose worker is run once more.
+
+    Args:
+        timing: by side.
+    """
+    median_us = timing[CANDIDATE].median_us
+    roof = roof_of(reference, prepared)
     rows = module.profile(prepared.workload.name, 0, PROFILED_CALLS)
-    facts += operator_facts(rows, PROFILED_CALLS * timing.median_us)
-    bound = bottleneck(timing.median_us, fraction)
-    return Evidence(level="trace", facts=tuple(facts), bound=bound, roof_fraction=fraction)
+    return Evidence(
+        level="trace",
+        facts=(
+            f"{median_us:.1f} us per call on workload {prepared.workload.name!r}",
+            *roof.words(),
+            *operator_facts(rows, PROFILED_CALLS * median_us),
+        ),
+        bound=bottleneck(roof, median_us),
+        roof_fraction=roof.time_us / median_us,
+        sol_score=sol_score(roof, median_us, timing[EAGER].median_us),
+    )
 
 
-def memory_roof(reference: Reference, prepared: Prepared) -> Roof:
-    """Fewest bytes and measured bandwidth."""
-    moved = prepared.like.nbytes + prepared.state.nbytes + prepared.result_bytes
-    return Roof(moved, reference.bandwidth)
+def roof_of(reference: Reference, prepared: Prepared) -> Roof:
+    """What the workload needs at least, and what was measured of this machine."""
+    return Roof(
+        bytes_moved=prepared.like.nbytes + prepared.state.nbytes + prepared.result_bytes,
+        bandwidth=reference.bandwidth,
+        flops=reference.flops(prepared),
+        flops_per_s=reference.peaks.flops_per_s,
+    )
 
 
 def operator_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
@@ -70,10 +66,3 @@ def operator_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
         if share >= LEAST_SHARE
     ]
     return [f"PyTorch operators take about {known:.0%} of the time", *shown]
-
-
-def bottleneck(median_us: float, roof_fraction: float) -> Literal["memory", "overhead"] | None:
-    """Which resource limits, where that can be told from outside; None where not."""
-    if roof_fraction >= NEAR_ROOF:
-        return "memory"
-    return "overhead" if median_us < OVERHEAD_US else None

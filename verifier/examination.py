@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import NamedTuple
 
 from kernelwright.schema import (
@@ -18,6 +17,7 @@ from kernelwright.schema import (
     ToleranceName,
     WorkloadResult,
 )
+from kernelwright.verifier.build import Build
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.compiled.kernel import static_evidence
 from kernelwright.verifier.compiled.triton import compile_candidate
@@ -51,7 +51,7 @@ class Examination:
     """What happens to a candidate that was built; for one use.
 
     Args:
-        build: folder of the finished build.
+        build: the finished build.
         policy: who may do the work.
         timed: whether times mean something for this backend on this device.
     """
@@ -60,7 +60,7 @@ class Examination:
         self,
         reference: Reference,
         candidate: Candidate,
-        build: Path,
+        build: Build,
         level: Level,
         tolerance: ToleranceName,
         policy: Policy,
@@ -93,6 +93,8 @@ class Examination:
             self.done += [wrong.result] if wrong.result else []
             self.flags[:0] = wrong.flags
             return self._verdict(wrong.status, wrong.reason)
+        if found is not None:
+            found = found.model_copy(update={"facts": (*found.facts, *self.build.facts)})
         return self._verdict(Status.PASSED, RIGHT if self.timed else RIGHT_UNTIMED, found)
 
     def _verdict(self, status: Status, reason: str, evidence: Evidence | None = None) -> Verdict:
@@ -100,7 +102,7 @@ class Examination:
         return Verdict(status, reason, tuple(self.done), flags, evidence)
 
     def _session(self) -> Session:
-        return Session(self.reference, self.tolerance, self.candidate, self.build)
+        return Session(self.reference, self.tolerance, self.candidate, self.build.folder)
 
     def _bench(self, prepared: Sequence[Prepared]) -> list[Prepared]:
         """Those that are timed."""
@@ -205,10 +207,10 @@ class Examination:
             if trial.key not in timed:
                 continue
             summary = summarize(timed[trial.key], self.reference.seed)
-            timing = summary.timing[CANDIDATE]
-            self._note([*summary.flags, *trial.physical_flags(timing.median_us / 1e6)])
+            seconds = summary.timing[CANDIDATE].median_us / 1e6
+            self._note([*summary.flags, *trial.physical_flags(seconds)])
             self.done[index] = with_times(self.done[index], summary)
-            evidence = evidence or trial.evidence(timing)
+            evidence = evidence or trial.evidence(summary.timing)
         return evidence
 
 

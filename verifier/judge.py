@@ -19,7 +19,7 @@ from kernelwright.schema import (
     WorkloadResult,
     digest,
 )
-from kernelwright.verifier.build import build_candidate
+from kernelwright.verifier.build import Build, build_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.environment import environment
 from kernelwright.verifier.examination import Examination, Verdict
@@ -79,13 +79,13 @@ class Judge:
         except WorkerFault as fault:
             verdict = Verdict(_build_status(fault), fault.reason, (), ())
         else:
-            examination = self._examination(candidate, level, build.folder, backend)
+            examination = self._examination(candidate, level, build, backend)
             with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
                 verdict = examination.verdict(prepared)
         return self._evaluation(candidate, level, verdict, build_s, time.monotonic() - started)
 
     def _examination(
-        self, candidate: Candidate, level: Level, build: Path, backend: Backend
+        self, candidate: Candidate, level: Level, build: Build, backend: Backend
     ) -> Examination:
         timed = self.reference.machine.kind in backend.timed_on
         return Examination(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -310,7 +310,7 @@ class Trial:
             *arithmetic_flags(peaks, flops, seconds),
         ]
 
-    def evidence(self, timing: Timing) -> Evidence | None:
+    def evidence(self, timing: Mapping[str, Timing]) -> Evidence | None:
         """Where the time of the timed candidate goes; None where it can't be profiled."""
         try:
             return gather(self.reference, self.prepared, self.module, timing)

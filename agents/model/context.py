@@ -124,6 +124,8 @@ def _measured(evaluation: Evaluation) -> Iterator[str]:
         yield f"evidence: {found.level}" + (f", bound by {found.bound}" if found.bound else "")
         if found.roof_fraction is not None:
             yield f"reaches {found.roof_fraction:.0%} of the measured roof (estimate)"
+        if found.sol_score is not None:
+            yield f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time, 1: at the roof)"
         yield from found.facts[:MOST_FACTS]
 
 

@@ -208,6 +208,8 @@ class Evidence(Record):
     bound: Literal["memory", "compute", "overhead"] | None = None
     roof_fraction: float | None = None
     """Share of the measured roof that the candidate reaches (an estimate)."""
+    sol_score: float | None = None
+    """Speed-of-light score: 0.5 is eager's time, 1 the roof's; None where that roof can't be."""
 
 
 class SandboxInfo(Record):

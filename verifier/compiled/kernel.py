@@ -24,7 +24,7 @@ MAX_FACTS = 30
 class Listing(Record):
     """A kernel as a worker describes it."""
 
-    name: str = Field(max_length=300)
+    name: str = Field(max_length=200, pattern=r"^\w+$")
     warps: Annotated[int, Field(ge=1, le=64)]
     stages: Count
     shared_bytes: Count

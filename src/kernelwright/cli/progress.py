@@ -132,6 +132,20 @@ def evaluation_words(evaluation: Evaluation) -> str:
     return ", ".join(words) or "values are right, no time taken"
 
 
+def evidence_words(evaluation: Evaluation) -> list[str]:
+    """What limits a candidate that was timed; all compile-time facts on one that was not."""
+    found = evaluation.evidence
+    if found is None or not evaluation.speedup:
+        return list(found.facts) if found else []
+    words = []
+    if found.roof_fraction is not None:
+        bound = f", {found.bound} bound" if found.bound else ""
+        words.append(f"reaches {found.roof_fraction:.0%} of the measured roof{bound}")
+    if found.sol_score is not None:
+        words.append(f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time)")
+    return [f"{'; '.join(words)} (estimates)"] if words else []
+
+
 def cost_words(usage: Usage) -> str:
     """Dollars; unknown is said to be unknown."""
     return "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"

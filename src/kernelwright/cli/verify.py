@@ -119,16 +119,15 @@ def _print_json(
 
 
 def _print(evaluation: Evaluation, name: str) -> None:
-    from kernelwright.cli.progress import evaluation_words
+    from kernelwright.cli.progress import evaluation_words, evidence_words
     from kernelwright.report.verdict import explanation
 
     answer = "accepted" if evaluation.accepted else "refused"
     typer.echo(f"{name}: {answer}: {evaluation.reason}")
     if evaluation.accepted:
         typer.echo(evaluation_words(evaluation))
-        untimed = evaluation.evidence if not evaluation.speedup else None
-        for fact in untimed.facts if untimed else ():
-            typer.echo(fact)
+        for line in evidence_words(evaluation):
+            typer.echo(line)
     for sentence in explanation(evaluation):
         typer.echo(f"hint: {sentence}")
     for flag in evaluation.flags:

@@ -1,0 +1,81 @@
+"""The library's Triton kernels: right in Triton's interpreter, and proposed where they fit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kernelwright.agents.offline.emit import design, forward_arguments
+from kernelwright.agents.offline.proposer import OfflineProposer
+from kernelwright.agents.proposer import View
+from kernelwright.prompts.exemplar import exemplar
+from kernelwright.prompts.library import CPP_KERNELS, EXEMPLARS, Kernel
+from kernelwright.prompts.triton_library import TRITON_KERNELS, triton_part
+from kernelwright.tasks.loader import load_task
+from kernelwright.verifier.judge import Judge
+from tests.agents.offline_kit import library_graph
+from tests.honest.corpus import LIBRARY, triton_source
+from tests.verifier import kit
+
+
+def test_every_kernel_there_is_in_cpp_is_there_in_triton() -> None:
+    assert TRITON_KERNELS.keys() == CPP_KERNELS.keys()
+    for name, kernel in TRITON_KERNELS.items():
+        assert kernel.category == CPP_KERNELS[name].category
+
+
+@pytest.mark.parametrize("kernel", TRITON_KERNELS.values(), ids=list(TRITON_KERNELS))
+def test_tunables_are_constants_of_the_file(kernel: Kernel) -> None:
+    text = (EXEMPLARS / "triton" / f"{kernel.name}.py").read_text()
+    for name, values in kernel.tunables.items():
+        constant = f"{kernel.name.upper()}_{name}"
+        assert re.search(rf"(?m)^{constant} = {values[0]}$", text), constant
+        assert len(set(values)) == len(values) > 1
+
+
+def test_chosen_tunables_are_in_the_file() -> None:
+    text = triton_part(TRITON_KERNELS["softmax"], {"WARPS": 16})
+    assert "\nSOFTMAX_WARPS = 16\n" in text and "SOFTMAX_BLOCK = 16384" in text
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_values_are_right_in_the_interpreter(name: str, tmp_path: Path) -> None:
+    """On the odd and hidden sizes: one program after the other, so large ones take minutes."""
+    task = load_task(name)
+    small = tuple(w for w in task.workloads if w.target == "cpu" and w.role != "bench")
+    task = task.model_copy(update={"workloads": small})
+    candidate = kit.candidate(triton_source(name, LIBRARY[name], {}), "triton")
+    with kit.live_reference(task) as reference:
+        found = Judge(reference, tmp_path).evaluate(candidate, "fast")
+    assert found.accepted, found.reason
+    assert all(w.correctness is not None and w.correctness.cases == 4 for w in found.workloads)
+
+
+@pytest.mark.parametrize("name", ["softmax", "matmul_bias_gelu", "rmsnorm_residual"])
+def test_they_are_proposed_for_a_traced_graph(name: str) -> None:
+    task, graph = load_task(name), library_graph(name)
+    proposer = OfflineProposer(task, lambda: graph, 0)
+    view = View(task, (), None, "", ("triton",))
+    idea = proposer.plan(view)
+    assert idea is not None and idea.backend == "triton"
+    found = proposer.code(view, idea)
+    assert found is not None
+    assert "import triton" in found.source and "class ModelNew" in found.source
+    assert found.origin.description.startswith("Triton kernels: ")
+
+
+def test_generated_kernels_are_cpp_only() -> None:
+    task = load_task("elementwise_chain")
+    arguments = forward_arguments(task.source)
+    assert arguments is not None
+    plan = design(library_graph("elementwise_chain"), arguments, generated=False)
+    assert plan is None or not plan.parts
+
+
+@pytest.mark.parametrize("category", ["softmax", "matmul", "unheard of", None])
+def test_a_coder_is_shown_an_example_in_its_language(category: str | None) -> None:
+    assert "@triton.jit" in exemplar(category, "triton")
+    assert 'extern "C"' in exemplar(category, "cpp")
+    assert exemplar(category, "inductor") == ""

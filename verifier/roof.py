@@ -1,0 +1,72 @@
+"""The roofline of one workload: no call can be faster than its data or its arithmetic (estimates).
+
+Bytes are the fewest that can be moved, every input, parameter and result once, over the bandwidth
+of copying memory. Operations are those of the reference's matrix products, convolutions and
+attention, over the speed of a large matrix product. Both were measured on the workers' own cores or
+GPU. Data that stays in caches moves faster, and algebra can save operations. (Williams, Waterman
+and Patterson 2009.)
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Bound = Literal["memory", "compute", "overhead"]
+OVERHEAD_US = 20.0
+NEAR_ROOF = 0.5
+
+
+class Roof(NamedTuple):
+    """What one call needs, and what the machine has."""
+
+    bytes_moved: int
+    bandwidth: float
+    """Bytes per second."""
+    flops: int
+    flops_per_s: float
+
+    @property
+    def memory_us(self) -> float:
+        """To move the bytes."""
+        return self.bytes_moved / self.bandwidth * 1e6
+
+    @property
+    def compute_us(self) -> float:
+        """To do the operations."""
+        return self.flops / self.flops_per_s * 1e6
+
+    @property
+    def time_us(self) -> float:
+        """The longer of both: the speed of light."""
+        return max(self.memory_us, self.compute_us)
+
+    def words(self) -> list[str]:
+        """The roof in sentences."""
+        found = [
+            f"at least {self.bytes_moved / 1e6:.2f} MB must be moved per call; at the measured "
+            f"copy bandwidth of {self.bandwidth / 1e9:.1f} GB/s that takes {self.memory_us:.1f} us"
+        ]
+        if self.flops:
+            found.append(
+                f"{self.flops / 1e9:.3f} GFLOP per call; at the {self.flops_per_s / 1e9:.0f} "
+                f"GFLOP/s of a large matrix product that takes {self.compute_us:.1f} us"
+            )
+        return found
+
+
+def bottleneck(roof: Roof, median_us: float) -> Bound | None:
+    """Which resource limits, where that can be told from outside; None where not."""
+    if roof.time_us / median_us >= NEAR_ROOF:
+        return "memory" if roof.memory_us >= roof.compute_us else "compute"
+    return "overhead" if median_us < OVERHEAD_US else None
+
+
+def sol_score(roof: Roof, median_us: float, baseline_us: float) -> float | None:
+    """How far from the baseline to the speed of light: 0.5 is the baseline, 1 is at the roof.
+
+    1 / (1 + (T - T_SOL) / (T_baseline - T_SOL)), as SOL-ExecBench defines it. None where the
+    baseline or the call is above this roof, which is an estimate.
+    """
+    if baseline_us <= roof.time_us or median_us < roof.time_us:
+        return None
+    return 1 / (1 + (median_us - roof.time_us) / (baseline_us - roof.time_us))
