@@ -253,12 +253,13 @@ class RemoteModule:
             raise nonsense("no list of operators")
         return rows
 
-    def tool(self, path: str, function: str, **arguments: Any) -> object:
-        """What a function of a file in the worker's folder finds out; anything that is JSON.
+    def tool(self, file: Path, function: str, **arguments: Any) -> object:
+        """What a function of one of our files, run in the worker, finds out; anything that is JSON.
 
         Args:
             function: called with the loaded instances by key, and `arguments`.
         """
+        path = self.write(file.name, file.read_text())
         name = f"tool_{digest(path)[:12]}"
         reply, _ = self._ask(
             "tool", "", path=path, module=name, function=function, arguments=arguments

@@ -26,7 +26,6 @@ class Listing(Record):
 
     name: str = Field(max_length=200, pattern=r"^\w+$")
     warps: Annotated[int, Field(ge=1, le=64)]
-    stages: Count
     shared_bytes: Count
     log: str = Field(max_length=4000)
     """What ptxas says with -v."""

@@ -78,7 +78,7 @@ def _launched(
     init = module.load("reference", reference, "Model", CONSTRUCTOR_SEED, None)
     path = module.write("candidate.py", candidate.source)
     module.load("candidate", path, candidate.entry_point, CONSTRUCTOR_SEED, init)
-    tool = module.write("triton_launches.py", Path(triton_launches.__file__).read_text())
+    tool = Path(triton_launches.__file__)
     names = {"reference": "reference", "candidate": "candidate"}
     found = module.tool(tool, "compile_launches", **names, capability=capability)
     try:

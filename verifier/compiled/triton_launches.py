@@ -109,7 +109,6 @@ def describe(kernel: Any, log: str, seconds: float) -> dict[str, Any]:
     return {
         "name": kernel.metadata.name,
         "warps": kernel.metadata.num_warps,
-        "stages": kernel.metadata.num_stages,
         "shared_bytes": kernel.metadata.shared,
         "log": log[:MAX_LOG],
         "instructions": instructions(kernel.asm["cubin"]),

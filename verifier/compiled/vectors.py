@@ -21,8 +21,8 @@ def object_code_facts(module: RemoteModule) -> tuple[str, ...]:
     if platform.machine() != "x86_64":
         return ()
     try:
-        path = module.write("object_code.py", Path(object_code.__file__).read_text())
-        return vector_facts(COUNTS.validate_python(module.tool(path, "floating_point")))
+        found = module.tool(Path(object_code.__file__), "floating_point")
+        return vector_facts(COUNTS.validate_python(found))
     except (WorkerFault, ValidationError):
         return ()  # a fact less; the candidate is judged by what it computes
 
