@@ -17,7 +17,8 @@ CONFIDENCE = 0.95
 # evidence that counts beside what an evaluation's own workers show. Measured: the reference against
 # itself, benchmarks/verdict.py, part `fidelity`.
 WORKERS_DIFFER, PRIOR_WORKERS = 0.015, 4
-NORMAL_95 = 1.96
+# Student's t, 97.5th percentile, by degrees of freedom.
+STUDENT_95 = {4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
 
 Samples = npt.NDArray[np.float64]
 
@@ -49,7 +50,8 @@ def across_workers(ratios: Sequence[npt.ArrayLike], seed: int) -> Speedup:
     rounds differ by, bootstrapped within each worker, and what workers differ by, which no number
     of rounds brings down. The latter is a weighted mean of what is known of equal workers (a scaled
     inverse chi-squared prior; Gelman et al. 2013, 2.6) and of what their medians differ by here
-    beyond what their rounds explain (method of moments; DerSimonian and Laird 1986).
+    beyond what their rounds explain (method of moments; DerSimonian and Laird 1986). It is known as
+    well as from PRIOR_WORKERS + count - 1 workers, so its quantile is Student's.
 
     Args:
         ratios: of every round, by worker.
@@ -62,9 +64,10 @@ def across_workers(ratios: Sequence[npt.ArrayLike], seed: int) -> Speedup:
     medians = np.asarray([np.median(own) for own in logs])
     explained = (count - 1) * float(np.mean([np.median(one, axis=1).var() for one in again]))
     seen = max(0.0, float(np.sum((medians - medians.mean()) ** 2)) - explained)
-    between = (PRIOR_WORKERS * WORKERS_DIFFER**2 + seen) / (PRIOR_WORKERS + count - 1) / count
+    freedom = PRIOR_WORKERS + count - 1
+    between = (PRIOR_WORKERS * WORKERS_DIFFER**2 + seen) / freedom / count
     below, above = (
-        math.hypot(within, NORMAL_95 * math.sqrt(between))
+        math.hypot(within, STUDENT_95[freedom] * math.sqrt(between))
         for within in (center - low, high - center)
     )
     return Speedup(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kernelwright.schema import Speedup
 from kernelwright.verifier.statistics import (
-    NORMAL_95,
+    STUDENT_95,
     WORKERS_DIFFER,
     across_workers,
     bootstrap_median,
@@ -59,7 +59,7 @@ def test_equal_workers_are_trusted_more_than_one() -> None:
     assert four.median == pytest.approx(1.5, rel=0.01)
     assert width(four) < width(one)
     # One worker says nothing about others: what is known of equal ones decides.
-    assert width(one) > 2 * NORMAL_95 * WORKERS_DIFFER
+    assert width(one) > 2 * STUDENT_95[4] * WORKERS_DIFFER
 
 
 def test_workers_that_differ_widen_the_interval() -> None:
@@ -75,7 +75,7 @@ def test_noise_within_workers_is_not_taken_for_a_difference_between_them() -> No
     quiet = across_workers([worker(seed) for seed in range(4)], SEED)
     noisy = across_workers([worker(seed, width=0.10) for seed in range(4)], SEED)
     rounds = 1.2533 * 0.10 / math.sqrt(4 * ROUNDS)  # of a normal sample's median
-    assert width(noisy) < 1.5 * 2 * NORMAL_95 * math.hypot(rounds, WORKERS_DIFFER / 2)
+    assert width(noisy) < 1.5 * 2 * STUDENT_95[7] * math.hypot(rounds, WORKERS_DIFFER / 2)
     assert width(quiet) < width(noisy)
 
 
