@@ -21,7 +21,7 @@ from typing import Any
 import results_file
 
 from kernelwright.backends.cpp import Cpp
-from kernelwright.prompts.library import CPP_KERNELS, candidate_file, kernel_part
+from kernelwright.prompts.cpp_library import CPP
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
@@ -65,8 +65,8 @@ class PlainCpp(Cpp):
 
 def c_abi(variant: int) -> str:
     """A new C++ source each time."""
-    part = kernel_part(CPP_KERNELS["softmax"], {"UNROLL": 4, "VARIANT": variant})
-    return candidate_file(f"Variant {variant}.", [part], MODEL.format(call="softmax"))
+    part = CPP.part(CPP.kernels["softmax"], {"UNROLL": 4, "VARIANT": variant})
+    return CPP.file(f"Variant {variant}.", [part], MODEL.format(call="softmax"))
 
 
 def extension(variant: int) -> str:

@@ -18,12 +18,13 @@ from typing import Any
 
 from benchmarks import results_file
 from kernelwright.agents.optimize import secret_reference
+from kernelwright.prompts.triton_library import TRITON
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
+from kernelwright.verifier.compiled.compilation import compile_candidate
 from kernelwright.verifier.compiled.kernel import CompiledKernel
-from kernelwright.verifier.compiled.triton import compile_candidate
 from kernelwright.verifier.judge import Judge
-from tests.honest.corpus import LIBRARY, triton_source
+from tests.honest.corpus import LIBRARY, library_source
 from tests.verifier import kit
 
 THREADS = 2
@@ -51,7 +52,7 @@ def main() -> None:
 
 def row(name: str) -> dict[str, Any]:
     """What was found of one task's kernels."""
-    source = triton_source(name, LIBRARY[name], {})
+    source = library_source(TRITON, name)
     candidate = Candidate(source=source, backend="triton", origin=Origin(kind="user"))
     task, machine = load_task(name), kit.machine(THREADS)
     start = time.monotonic()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from kernelwright.backends.cpp import compiler_version
 from kernelwright.verifier.environment import cpu_name
@@ -34,7 +36,7 @@ def device_card(
 ) -> tuple[str, ...]:
     """Lines of text; what the system doesn't tell is left out."""
     if machine.device != "cpu":
-        return (f"Device: {machine.device}",)
+        return gpu_card(torch.cuda.get_device_properties(machine.device))
     facts = {
         "CPU": cpu_name(),
         "Threads": f"{machine.threads} of {os.cpu_count()} logical CPUs",
@@ -43,6 +45,20 @@ def device_card(
         "Compiler": compiler_version(),
     }
     return tuple(f"{name}: {fact}" for name, fact in facts.items() if fact)
+
+
+def gpu_card(properties: Any) -> tuple[str, ...]:
+    """The same for a GPU, from what torch says of it."""
+    shared = properties.shared_memory_per_block_optin // 1024
+    return (
+        f"GPU: {properties.name}, compute capability {properties.major}.{properties.minor}",
+        f"Multiprocessors: {properties.multi_processor_count}, each with "
+        f"{properties.regs_per_multiprocessor} registers and "
+        f"{properties.max_threads_per_multi_processor} threads",
+        f"Shared memory: up to {shared} KiB a block",
+        f"L2: {properties.L2_cache_size / 2**20:.0f} MiB",
+        f"Memory: {properties.total_memory / 2**30:.0f} GiB",
+    )
 
 
 def vector_units(cpuinfo: Path) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 
-from kernelwright.prompts.library import CPP_KERNELS, Kernel, candidate_file, kernel_part
-from kernelwright.prompts.triton_library import TRITON_KERNELS, triton_file, triton_part
+from kernelwright.prompts.libraries import LIBRARIES
+from kernelwright.prompts.library import Kernel
 
 MODEL = """
     class ModelNew(nn.Module):
@@ -23,17 +22,12 @@ def exemplar(category: str | None, backend: str = "cpp") -> str:
     Args:
         backend: empty text for one that has no kernel library.
     """
-    if backend == "cpp":
-        kernel = _of(category, CPP_KERNELS)
-        return candidate_file(_title(kernel), [kernel_part(kernel, {})], _model(kernel))
-    if backend == "triton":
-        kernel = _of(category, TRITON_KERNELS)
-        return triton_file(_title(kernel), [triton_part(kernel, {})], _model(kernel))
-    return ""
-
-
-def _of(category: str | None, kernels: Mapping[str, Kernel]) -> Kernel:
-    return next((k for k in kernels.values() if k.category == category), kernels["softmax"])
+    library = LIBRARIES.get(backend)
+    if library is None:
+        return ""
+    kernels = library.kernels
+    kernel = next((k for k in kernels.values() if k.category == category), kernels["softmax"])
+    return library.file(_title(kernel), [library.part(kernel, {})], _model(kernel))
 
 
 def _title(kernel: Kernel) -> str:

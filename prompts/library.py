@@ -1,14 +1,12 @@
 """The kernel library: parameterised kernels that `offline` emits and language models are shown.
 
-A kernel is a C++ file and a Python wrapper of the same name in `exemplars/cpp`. Its tunables are
-macros with a default (`#ifndef NAME`), so a choice of them is a few `#define` lines in front.
+It has the same wrappers in several languages, a folder of `exemplars` each.
 """
 
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,30 +19,11 @@ class Kernel(NamedTuple):
     """One entry of the library."""
 
     name: str
-    """File name, C function and Python wrapper."""
+    """File name, and that of the Python function that calls it."""
     category: str
     """Operator class, as tasks name theirs."""
     tunables: Mapping[str, tuple[int, ...]] = {}
-    """Macro -> values worth trying; the first is the default."""
-
-
-CPP_KERNELS = {
-    kernel.name: kernel
-    for kernel in (
-        Kernel("attention", "attention", {"QUERIES": (48, 24, 96), "KEYS": (128, 64, 256)}),
-        Kernel("cross_entropy", "loss", {"UNROLL": (4, 2, 8), "CHUNK": (2048, 1024, 8192)}),
-        Kernel("cumsum", "scan", {"PARALLEL_FROM": (16384, 65536)}),
-        Kernel("depthwise_conv2d", "convolution", {"ROWS": (4, 2, 1)}),
-        Kernel("elementwise_chain", "elementwise", {"PARALLEL_FROM": (16384, 65536)}),
-        Kernel("int4_gemv", "quantized_matmul", {"TOKENS": (4, 1, 2, 8)}),
-        Kernel("layer_norm", "normalization", {"UNROLL": (4, 2, 8)}),
-        Kernel("linear_gelu", "matmul", {"BLOCK_M": (48, 24, 96), "BLOCK_N": (64, 32, 128)}),
-        Kernel("rms_norm", "normalization", {"UNROLL": (4, 2, 8)}),
-        Kernel("rope", "position_embedding", {"PARALLEL_FROM": (16384, 65536)}),
-        Kernel("softmax", "softmax", {"UNROLL": (4, 2, 8)}),
-        Kernel("topk", "selection", {"SLACK": (128, 32, 512)}),
-    )
-}
+    """Constant -> values worth trying; the first is the default."""
 
 
 class Part(NamedTuple):
@@ -52,9 +31,24 @@ class Part(NamedTuple):
 
     name: str
     source: str
-    """Complete C++ with a C function of that name."""
-    wrapper: str
-    """Python that calls `<name>_cpp`."""
+    """Complete, in the library's language."""
+    wrapper: str = ""
+    """Python that calls it, where that is another language."""
+
+
+class Library(NamedTuple):
+    """The kernels in one language."""
+
+    backend: str
+    """Of candidates made with it."""
+    title: str
+    """What to call its kernels."""
+    kernels: Mapping[str, Kernel]
+    part: Callable[[Kernel, Mapping[str, Scalar]], Part]
+    """A kernel with chosen tunables."""
+    file: Callable[[str, Sequence[Part], str], str]
+    """A self-contained candidate from its title, the kernels, and the source of everything else,
+    with `class ModelNew`."""
 
 
 @functools.cache
@@ -63,86 +57,11 @@ def text_of(name: str) -> str:
     return (EXEMPLARS / name).read_text()
 
 
-def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
-    """A library kernel with chosen tunables."""
-    defines = "".join(f"#define {name} {value}\n" for name, value in sorted(tunables.items()))
-    source = defines + text_of("cpp/common.h") + "\n" + text_of(f"cpp/{kernel.name}.cpp")
-    return Part(kernel.name, source, text_of(f"cpp/{kernel.name}.py"))
+def joined(sections: Sequence[str]) -> str:
+    """Sections of a Python file."""
+    return "\n\n".join(section.strip("\n") + "\n" for section in sections)
 
 
-KINDS = (("*", "p"), ("int64_t", "l"), ("double", "d"), ("float", "f"), ("int", "i"))
-
-
-def signature(part: Part) -> str:
-    """The argument kinds of the part's C function, as the loader's `compile_cpp` takes them."""
-    found = re.search(rf'extern "C" \w+ {part.name}\((.*?)\)', part.source, re.DOTALL)
-    assert found is not None, part.name
-    arguments = found.group(1).split(",")
-    return "".join(next(kind for sign, kind in KINDS if sign in text) for text in arguments)
-
-
-def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
-    """A self-contained candidate: the loader, each kernel with its wrapper, the module.
-
-    Args:
-        model: source of everything else, with `class ModelNew`.
-    """
-    sections = [f'"""{title}"""\n', text_of("loader.py")]
-    for part in parts:
-        constant = f"{part.name.upper()}_SOURCE"
-        bound = f'{part.name}_cpp = compile_cpp({constant}, "{part.name}", "{signature(part)}")\n'
-        sections += [f"{constant} = r'''\n{part.source}'''\n{bound}", part.wrapper]
-    return "\n\n".join(section.strip("\n") + "\n" for section in [*sections, model])
-
-
-POINTWISE = """INLINE v8f apply({values}) {{
-{body}
-}}
-
-extern "C" void {name}({parameters}, float* y, int64_t size, int64_t cols{periods}) {{
-  const int64_t rows = (size + cols - 1) / cols;
-#pragma omp parallel for schedule(static) if (size >= 16384)
-  for (int64_t row = 0; row < rows; ++row) {{
-    const int64_t start = row * cols, count = std::min(cols, size - start);
-{rows}
-    float* out = y + start;
-    int64_t i = 0;
-    for (; i + 8 <= count; i += 8) store(out + i, apply({loads}));
-    if (const int64_t rest = count - i; rest > 0) store_first(out + i, apply({tails}), rest);
-  }}
-}}
-"""
-
-
-def pointwise_source(name: str, values: str, body: str, operands: Sequence[tuple[str, str]]) -> str:
-    """C++ of a generated elementwise kernel.
-
-    Args:
-        values: parameters of the function on eight lanes.
-        body: its statements.
-        operands: name and kind (`full`, `row`, `scalar`) of each tensor that is read.
-    """
-    rows, loads, tails, periods = [], [], [], []
-    for operand, kind in operands:
-        local = f"r_{operand}"
-        if kind == "scalar":
-            periods.append(f", int64_t n_{operand}")
-            rows.append(f"    const v8f {local} = splat({operand}[row % n_{operand}]);")
-            loads.append(local)
-            tails.append(local)
-        else:
-            offset = " + start" if kind == "full" else ""
-            rows.append(f"    const float* {local} = {operand}{offset};")
-            loads.append(f"load({local} + i)")
-            tails.append(f"load_first({local} + i, rest)")
-    text = POINTWISE.format(
-        values=values,
-        body=body,
-        name=name,
-        parameters=", ".join(f"const float* {operand}" for operand, _ in operands),
-        periods="".join(periods),
-        rows="\n".join(rows),
-        loads=", ".join(loads),
-        tails=", ".join(tails),
-    )
-    return "\n".join([text_of("cpp/common.h"), text_of("cpp/pointwise.h"), text])
+def defined(tunables: Mapping[str, Scalar]) -> str:
+    """Lines for a C preprocessor: a library's constants are macros with a default."""
+    return "".join(f"#define {name} {value}\n" for name, value in sorted(tunables.items()))

@@ -34,9 +34,31 @@ CPU_MOVES = (
     "Fewer calls from Python: one C call per forward, few checks; on small inputs this dominates.",
 )
 
+GPU_MOVES = (
+    "Fuse the whole chain into one kernel: intermediates stay in registers, memory is touched "
+    "once.",
+    "16-byte loads and stores: each thread works on four neighbouring float32, with a scalar path "
+    "for rows that are not aligned.",
+    "Enough bytes in flight: several independent loads a thread before the first is used.",
+    "One block per row while rows are many; several blocks per row, combined at the end, when rows "
+    "are fewer than multiprocessors.",
+    "A persistent kernel: as many blocks as fit at once, each looping over its share of the work.",
+    "Merge passes of a reduction (running maximum with a rescaled sum, Welford), or keep the row "
+    "in registers or shared memory between passes.",
+    "Reduce by warp shuffles first, through shared memory only between warps.",
+    "Tensor cores for products: blocks of 64 to 128 by 64 to 256, the next tiles loaded "
+    "asynchronously in 2 to 4 stages.",
+    "Programs in an order that shares operands in L2: groups of row blocks for each column block.",
+    "Fewer registers or less shared memory where occupancy is low and latency is not hidden; "
+    "fewer, fatter threads where it is.",
+    "Split the long dimension of a product with few outputs, and add the parts up.",
+    "Leave a large matrix product to torch, and fuse what comes before and after it.",
+    "Algebra first: fold constants, drop what the result does not depend on, skip masked parts.",
+    "Fewer launches and allocations per call: on small inputs they dominate.",
+)
+
 
 def moves(device: str, *key: int) -> tuple[str, ...]:
-    """A random part of the list, the same for the same key; nothing for devices without a list."""
-    if device != "cpu":
-        return ()
-    return tuple(random.Random(repr(key)).sample(CPU_MOVES, SHOWN))
+    """A random part of the list, the same for the same key."""
+    known = CPU_MOVES if device == "cpu" else GPU_MOVES
+    return tuple(random.Random(repr(key)).sample(known, SHOWN))

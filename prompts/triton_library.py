@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from kernelwright.prompts.library import Kernel, text_of
+from kernelwright.prompts.library import Kernel, Library, Part, joined, text_of
 from kernelwright.schema import Scalar
 
 WARPS = (8, 4, 16)
 
-TRITON_KERNELS = {
+KERNELS = {
     kernel.name: kernel
     for kernel in (
         Kernel(
@@ -51,21 +51,20 @@ TRITON_KERNELS = {
 }
 
 
-def triton_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> str:
+def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
     """A library kernel's source with chosen tunables."""
     text = text_of(f"triton/{kernel.name}.py")
     for name, value in tunables.items():
         constant = f"{kernel.name.upper()}_{name}"
         text, count = re.subn(rf"(?m)^{constant} = \d+$", f"{constant} = {value}", text)
         assert count == 1, constant
-    return text
+    return Part(kernel.name, text)
 
 
-def triton_file(title: str, parts: Sequence[str], model: str) -> str:
-    """A self-contained candidate: what kernels share, the kernels, the module.
+def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
+    """What kernels share, the kernels, the module."""
+    kernels = [part.source for part in parts]
+    return joined([f'"""{title}"""\n', text_of("triton/loader.py"), *kernels, model])
 
-    Args:
-        model: source of everything else, with `class ModelNew`.
-    """
-    sections = [f'"""{title}"""\n', text_of("triton/loader.py"), *parts, model]
-    return "\n\n".join(section.strip("\n") + "\n" for section in sections)
+
+TRITON = Library("triton", "Triton kernels", KERNELS, kernel_part, candidate_file)

@@ -56,7 +56,7 @@ def places(tmp_path: Path) -> Places:
 def test_defaults_need_nothing(places: Places) -> None:
     settings, sources = places.load()
     assert settings.model == "offline"
-    assert settings.backends == ("cpp", "inductor", "triton")
+    assert settings.backends == ("cpp", "inductor", "triton", "cuda")
     assert settings.threads is None
     assert settings.store == str(places.home / ".local/share/kernelwright/kernelwright.db")
     assert settings.cache_dir == places.home / ".cache/kernelwright"

@@ -19,8 +19,8 @@ from kernelwright.schema import (
 )
 from kernelwright.verifier.build import Build
 from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.compiled.compilation import compile_candidate
 from kernelwright.verifier.compiled.kernel import static_evidence
-from kernelwright.verifier.compiled.triton import compile_candidate
 from kernelwright.verifier.correctness import Wrong, refused
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.integrity.advice import advice_flags

@@ -23,6 +23,7 @@ from kernelwright.verifier.build import Build, build_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.environment import environment
 from kernelwright.verifier.examination import Examination, Verdict
+from kernelwright.verifier.gpu.state import gpu_state
 from kernelwright.verifier.one_thread import one_thread
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.statistics import combine
@@ -30,6 +31,20 @@ from kernelwright.verifier.workers import WORKER_VERSION
 
 # Results of which it takes more than one thread to compare them in a moment.
 LARGE_BYTES = 2**26
+# A kernel that hangs, or reads where it must not, may leave a GPU that does not work.
+MAY_HARM = (Status.TIMEOUT, Status.RUNTIME_ERROR)
+# In what a build says that ended with an exception.
+BUILD_SIGNS = (
+    ": error:",
+    "fatal error:",
+    "undefined reference",
+    "SyntaxError",
+    "CompileError",
+    "CompilationError",
+    "ptxas error",
+    "ptxas fatal",
+    "nvcc fatal",
+)
 
 
 class Judge:
@@ -82,6 +97,8 @@ class Judge:
             examination = self._examination(candidate, level, build, backend)
             with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
                 verdict = examination.verdict(prepared)
+        if self.reference.machine.kind != "cpu" and verdict.status in MAY_HARM:
+            self.reference.probe()
         return self._evaluation(candidate, level, verdict, build_s, time.monotonic() - started)
 
     def _examination(
@@ -116,6 +133,7 @@ class Judge:
             evidence=verdict.evidence,
             environment={
                 **environment(machine.threads, machine.device),
+                **gpu_state(machine.device),
                 "pinned_cpus": list(machine.cores),
             },
             sandbox=machine.sandbox.info,
@@ -134,6 +152,5 @@ def _overall(results: tuple[WorkloadResult, ...]) -> dict[str, Speedup]:
 
 
 def _build_status(fault: WorkerFault) -> Status:
-    signs = (": error:", "fatal error:", "undefined reference", "SyntaxError", "CompileError")
-    is_build = fault.status is Status.RUNTIME_ERROR and any(s in fault.reason for s in signs)
+    is_build = fault.status is Status.RUNTIME_ERROR and any(s in fault.reason for s in BUILD_SIGNS)
     return Status.COMPILE_ERROR if is_build else fault.status

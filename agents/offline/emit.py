@@ -9,14 +9,8 @@ from typing import Any, NamedTuple
 from kernelwright.agents.offline.graph import Attribute, Graph, Node, Ref
 from kernelwright.agents.offline.pointwise import find_region
 from kernelwright.agents.offline.rules import Found, find
-from kernelwright.prompts.library import (
-    CPP_KERNELS,
-    Kernel,
-    Part,
-    candidate_file,
-    kernel_part,
-)
-from kernelwright.prompts.triton_library import TRITON_KERNELS, triton_file, triton_part
+from kernelwright.prompts.cpp_library import CPP
+from kernelwright.prompts.library import Library, Part
 from kernelwright.schema import Scalar
 
 # Operators that may stand between kernels as they are: none takes a size from the traced shapes.
@@ -38,6 +32,7 @@ GETITEM = "<built-in function getitem>"
 class Design(NamedTuple):
     """How a graph is computed with kernels."""
 
+    library: Library
     parts: tuple[Part, ...]
     """Generated kernels."""
     kernels: tuple[str, ...]
@@ -45,34 +40,34 @@ class Design(NamedTuple):
     body: tuple[str, ...]
     """Statements of `forward`."""
 
-    def tunables(self, library: Mapping[str, Kernel]) -> dict[str, tuple[int, ...]]:
+    def tunables(self) -> dict[str, tuple[int, ...]]:
         """`kernel.NAME` -> values, for the tuner."""
         return {
             f"{name}.{own}": values
             for name in self.kernels
-            for own, values in library[name].tunables.items()
+            for own, values in self.library.kernels[name].tunables.items()
         }
 
 
-def design(graph: Graph, argument_names: list[str], generated: bool = True) -> Design | None:
+def design(graph: Graph, argument_names: list[str], library: Library = CPP) -> Design | None:
     """Cover the graph with kernels; None where none fits or something can't stand between them.
 
     Args:
-        generated: also with kernels that are generated, in C++.
+        library: of the kernels; some are generated as well, in C++ only.
     """
     if graph.mutates or len(argument_names) != len(graph.inputs):
         return None
-    found, parts = _cover(graph, generated)
+    found, parts = _cover(graph, library)
     if not found:
         return None
     body = _Body(graph, argument_names, found).statements()
     if body is None:
         return None
-    kernels = sorted({f.kernel for f in found.values()} & set(CPP_KERNELS))
-    return Design(tuple(parts), tuple(kernels), tuple(body))
+    kernels = sorted({f.kernel for f in found.values()} & set(library.kernels))
+    return Design(library, tuple(parts), tuple(kernels), tuple(body))
 
 
-def _cover(graph: Graph, generated: bool) -> tuple[dict[str, Found], list[Part]]:
+def _cover(graph: Graph, library: Library) -> tuple[dict[str, Found], list[Part]]:
     """Kernels by the name of the node they end at, outputs first."""
     found: dict[str, Found] = {}
     covered: set[str] = set()
@@ -81,8 +76,8 @@ def _cover(graph: Graph, generated: bool) -> tuple[dict[str, Found], list[Part]]
         if node.op != "call_function" or node.name in covered:
             continue
         place = find(graph, node)
-        if place is None or place.covered & covered:
-            region = find_region(graph, node) if generated else None
+        if place is None or place.covered & covered or place.kernel not in library.kernels:
+            region = find_region(graph, node) if library is CPP else None
             if region is None or region[0].covered & covered:
                 continue
             place = region[0]
@@ -161,18 +156,10 @@ def forward_arguments(source: str) -> list[str] | None:
 def library_candidate(source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]) -> str:
     """The reference with its `forward` computed by kernels."""
     imports, source = _without_future_imports(source)
-    parts = [kernel_part(CPP_KERNELS[name], _of(name, tunables)) for name in plan.kernels]
+    library = plan.library
+    parts = [library.part(library.kernels[name], _of(name, tunables)) for name in plan.kernels]
     model = renamed_reference(source, list(plan.body))
-    return _with_future_imports(imports, candidate_file(title, [*parts, *plan.parts], model))
-
-
-def triton_candidate(source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]) -> str:
-    """The same with Triton kernels, of a design that needs no generated ones."""
-    assert not plan.parts
-    imports, source = _without_future_imports(source)
-    parts = [triton_part(TRITON_KERNELS[name], _of(name, tunables)) for name in plan.kernels]
-    model = renamed_reference(source, list(plan.body))
-    return _with_future_imports(imports, triton_file(title, parts, model))
+    return _with_future_imports(imports, library.file(title, [*parts, *plan.parts], model))
 
 
 def _of(kernel: str, tunables: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from kernelwright.agents.offline.graph import Graph, Node, Ref
 from kernelwright.agents.offline.rules import Call, Found
-from kernelwright.prompts.library import Part, pointwise_source
+from kernelwright.prompts.cpp_library import pointwise_source
+from kernelwright.prompts.library import Part
 
 Kind = Literal["full", "row", "scalar"]
 CHUNK = 4096

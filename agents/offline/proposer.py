@@ -16,13 +16,11 @@ from kernelwright.agents.offline.emit import (
     design,
     forward_arguments,
     library_candidate,
-    triton_candidate,
 )
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search import eager_speedup
-from kernelwright.prompts.library import CPP_KERNELS
-from kernelwright.prompts.triton_library import TRITON_KERNELS
+from kernelwright.prompts.libraries import LIBRARIES
 from kernelwright.schema import Attempt, Candidate, Origin, Scalar, Task, Usage
 from kernelwright.tasks.constants import replace_constants
 
@@ -30,10 +28,9 @@ if TYPE_CHECKING:
     import optuna
 
 APPROACH = "approach"
-LIBRARY, TRITON, INDUCTOR = "library", "triton", "inductor"
-# Approaches that take a design of library kernels, and the backend of each.
-DESIGNED = {LIBRARY: "cpp", TRITON: "triton"}
-KERNELS = {LIBRARY: CPP_KERNELS, TRITON: TRITON_KERNELS}
+INDUCTOR = "inductor"
+# Approaches that take a design of library kernels.
+DESIGNED = {"library": LIBRARIES["cpp"], "triton": LIBRARIES["triton"], "cuda": LIBRARIES["cuda"]}
 # torch.compile settings that change CPU code and keep its meaning.
 INDUCTOR_SPACE: dict[str, tuple[Scalar, ...]] = {
     "inductor.mode": ("default", "max-autotune-no-cudagraphs"),
@@ -107,16 +104,16 @@ class OfflineProposer:
         return self._study
 
     def _design(self, backends: tuple[str, ...]) -> None:
-        wanted = [approach for approach, backend in DESIGNED.items() if backend in backends]
+        wanted = {name: given for name, given in DESIGNED.items() if given.backend in backends}
         graph = self._trace() if wanted else None
         arguments = forward_arguments(self._source)
         if graph is None or arguments is None:
             return
-        found = {name: design(graph, arguments, generated=name == LIBRARY) for name in wanted}
+        found = {name: design(graph, arguments, library) for name, library in wanted.items()}
         self._designs = {name: plan for name, plan in found.items() if plan is not None}
 
     def _approaches(self, backends: tuple[str, ...]) -> list[str]:
-        designed = [name for name in self._designs if DESIGNED[name] in backends]
+        designed = [name for name in self._designs if DESIGNED[name].backend in backends]
         return designed + ([INDUCTOR] if "inductor" in backends else [])
 
     def _new_study(self, backends: tuple[str, ...]) -> optuna.Study:
@@ -133,7 +130,7 @@ class OfflineProposer:
     def _space(self, approach: str) -> dict[str, tuple[Scalar, ...]]:
         if approach == INDUCTOR:
             return INDUCTOR_SPACE
-        return dict(self._designs[approach].tunables(KERNELS[approach]))
+        return dict(self._designs[approach].tunables())
 
     def _sample(self, trial: optuna.trial.Trial, backends: tuple[str, ...]) -> dict[str, Scalar]:
         approach = trial.suggest_categorical(APPROACH, self._approaches(backends))
@@ -191,25 +188,22 @@ class OfflineProposer:
     def _candidate(self, parameters: dict[str, Scalar], view: View) -> Candidate:
         approach = str(parameters[APPROACH])
         settings = {name: value for name, value in parameters.items() if name != APPROACH}
-        designed = approach in DESIGNED
-        title, source = self._designed(approach, settings) if designed else self._compiled(settings)
+        plan = self._designs.get(approach)
+        title, source = self._designed(plan, settings) if plan else self._compiled(settings)
         return Candidate(
             source=source,
-            backend=DESIGNED.get(approach, INDUCTOR),
+            backend=plan.library.backend if plan else INDUCTOR,
             parents=(),
             origin=Origin(
                 kind="offline", strategy=approach, description=title, parameters=parameters
             ),
         )
 
-    def _designed(self, approach: str, settings: dict[str, Scalar]) -> tuple[str, str]:
-        plan = self._designs[approach]
+    def _designed(self, plan: Design, settings: dict[str, Scalar]) -> tuple[str, str]:
         names = [*plan.kernels, *(part.name for part in plan.parts)]
         tuned = ", ".join(f"{name}={value}" for name, value in settings.items())
-        kind = "Triton kernels" if approach == TRITON else "Library kernels"
-        title = f"{kind}: {', '.join(names)}" + (f" ({tuned})" if tuned else "")
-        emit = triton_candidate if approach == TRITON else library_candidate
-        return title, emit(self._source, title, plan, settings)
+        title = f"{plan.library.title}: {', '.join(names)}" + (f" ({tuned})" if tuned else "")
+        return title, library_candidate(self._source, title, plan, settings)
 
     def _compiled(self, settings: dict[str, Scalar]) -> tuple[str, str]:
         plain = {name.removeprefix("inductor."): value for name, value in settings.items()}

@@ -112,7 +112,7 @@ class Settings(BaseModel):
 
     model: Name = OFFLINE
     """Who proposes: `offline` (no language model), `provider/name`, or `replay`."""
-    backends: Names = ("cpp", "inductor", "triton")
+    backends: Names = ("cpp", "inductor", "triton", "cuda")
     """Languages that candidates may be written in; a comma-separated text or a list."""
     target: Annotated[str, AfterValidator(_target)] = "auto"
     """Device to optimize for: `auto`, `cpu`, `cuda` or `cuda:N`."""

@@ -48,6 +48,29 @@ def test_compiler_errors_keep_file_line_and_excerpt() -> None:
     assert is_explained(GCC)
 
 
+NVCC = """candidate_0.cu(9): warning #177-D: variable "n" was declared but never referenced
+      int n = 3;
+          ^
+
+/tmp/a/build/candidate_0.cu(12): error: identifier "foo" is undefined
+      y[i] = foo;
+             ^
+
+1 error detected in the compilation of "/tmp/a/build/candidate_0.cu".
+"""
+
+
+def test_errors_of_cuda_compilers() -> None:
+    assert trim_compiler_output(NVCC).splitlines() == [
+        'candidate_0.cu(12): error: identifier "foo" is undefined',
+        "      y[i] = foo;",
+        "             ^",
+    ]
+    shared = "ptxas error   : Entry function 'f' uses too much shared data (0x20000 bytes)\n"
+    assert trim_traceback(f"words\n{shared}") == shared.strip()
+    assert trim_compiler_output("nvcc fatal   : Unsupported gpu architecture 'compute_42'")
+
+
 def test_tracebacks_start_with_the_exception_and_keep_own_frames() -> None:
     assert trim_traceback(PYTHON).splitlines() == [
         "ValueError: expected 2D input",

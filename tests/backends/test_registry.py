@@ -44,6 +44,8 @@ def test_unknown_names_and_missing_tools(monkeypatch: pytest.MonkeyPatch) -> Non
         ("import ctypes", "cpp"),
         ("ModelNew = torch.compile(Model)", "inductor"),
         ("import triton\n@triton.jit\ndef f(): pass", "triton"),
+        ("load_inline('x', cpp_sources='', cuda_sources=SOURCE)", "cuda"),
+        ("torch.cuda._compile_kernel(SOURCE, 'x')", "cuda"),
         ("import torch", "torch"),
     ],
 )

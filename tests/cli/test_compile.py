@@ -6,17 +6,20 @@ import json
 
 import pytest
 
+from kernelwright.prompts.triton_library import TRITON
 from tests.cli.kit import TASK, Shell
-from tests.honest.corpus import LIBRARY, triton_source
+from tests.honest.corpus import library_source
+
+COMPILE = ("compile", "library/softmax", "--sandbox", "process")
 
 
 @pytest.fixture
 def candidate(shell: Shell) -> str:
-    return shell.write("mine.py", triton_source("softmax", LIBRARY["softmax"], {}))
+    return shell.write("mine.py", library_source(TRITON, "softmax"))
 
 
 def test_facts_for_a_gpu_that_is_not_here(shell: Shell, candidate: str) -> None:
-    done = shell.run("compile", "library/softmax", candidate, "--arch", "sm_90")
+    done = shell.run(*COMPILE, candidate, "--arch", "sm_90")
     assert done.code == 0, done.err
     (line,) = done.out.splitlines()
     assert line.startswith("softmax_short on sm_90: ")
@@ -24,7 +27,7 @@ def test_facts_for_a_gpu_that_is_not_here(shell: Shell, candidate: str) -> None:
 
 
 def test_facts_as_json(shell: Shell, candidate: str) -> None:
-    done = shell.run("compile", "library/softmax", candidate, "--json", "--set", "COLS=20000")
+    done = shell.run(*COMPILE, candidate, "--json", "--set", "COLS=20000")
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert found["failures"] == {}
@@ -37,17 +40,17 @@ def test_what_does_not_compile(shell: Shell, candidate: str) -> None:
     text = (shell.folder / candidate).read_text()
     assert text.count("i = tl.arange(0, BLOCK)") == 1
     shell.write("bad.py", text.replace("i = tl.arange(0, BLOCK)", "i = tl.arange(0, 100)"))
-    done = shell.run("compile", "library/softmax", "bad.py", "--arch", "sm_80")
+    done = shell.run(*COMPILE, "bad.py", "--arch", "sm_80")
     assert done.code == 1
     assert "sm_80: does not compile" in done.out and "power of 2" in done.out
 
 
 def test_bad_arguments(shell: Shell, candidate: str) -> None:
-    done = shell.run("compile", "library/softmax", candidate, "--arch", "sm_42")
+    done = shell.run(*COMPILE, candidate, "--arch", "sm_42")
     assert done.code == 2 and "sm_42" in done.err and "sm_90" in done.err
     shell.write("plain.py", "import torch\nModelNew = torch.nn.Identity\n")
     done = shell.run("compile", shell.write("task.py", TASK), "plain.py")
-    assert done.code == 2 and "no Triton kernels" in done.err
+    assert done.code == 2 and "no GPU kernels" in done.err
 
 
 def test_verify_says_that_it_did_not_time(shell: Shell, candidate: str) -> None:

@@ -8,8 +8,9 @@ kernels with several tunables, the reference under another name, torch.compile);
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kernelwright.agents.offline.emit import (
@@ -17,10 +18,11 @@ from kernelwright.agents.offline.emit import (
     compiled_candidate,
     library_candidate,
     renamed_reference,
-    triton_candidate,
 )
 from kernelwright.backends.registry import guess_backend
-from kernelwright.prompts.library import EXEMPLARS
+from kernelwright.prompts.cpp_library import CPP
+from kernelwright.prompts.library import EXEMPLARS, Library
+from kernelwright.prompts.triton_library import TRITON
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import library_ids, load_task
 
@@ -125,29 +127,28 @@ def task_reference(name: str) -> str:
     return str(path) if path.is_file() else f"library/{name.removeprefix('library/')}"
 
 
+def library_source(
+    library: Library, task: str, tunables: Mapping[str, int] = MappingProxyType({})
+) -> str:
+    """A library task answered by its kernel in one language."""
+    use = LIBRARY[task]
+    plan = Design(library, (), (use.kernel,), (use.body,))
+    chosen = {f"{use.kernel}.{name}": value for name, value in tunables.items()}
+    title = f"The library's {use.kernel}."
+    return library_candidate(load_task(task).source, title, plan, chosen)
+
+
 def _library() -> Iterator[Pair]:
     for task, use in LIBRARY.items():
         for tunables in ({}, *use.tunables):
             words = "-".join(f"{name.lower()}-{value}" for name, value in tunables.items())
-            plan = Design((), (use.kernel,), (use.body,))
-            chosen = {f"{use.kernel}.{name}": value for name, value in tunables.items()}
-            title = f"The library's {use.kernel}."
-            source = library_candidate(load_task(task).source, title, plan, chosen)
+            source = library_source(CPP, task, tunables)
             yield Pair(f"{task}/library-{words or 'default'}", f"library/{task}", source, "cpp")
 
 
-def triton_source(task: str, use: Use, tunables: dict[str, int]) -> str:
-    """A library task answered by its kernel in Triton."""
-    plan = Design((), (use.kernel,), (use.body,))
-    chosen = {f"{use.kernel}.{name}": value for name, value in tunables.items()}
-    title = f"The library's {use.kernel} in Triton."
-    return triton_candidate(load_task(task).source, title, plan, chosen)
-
-
 def _triton() -> Iterator[Pair]:
-    for task, use in LIBRARY.items():
-        name = f"{task}/triton"
-        yield Pair(name, f"library/{task}", triton_source(task, use, {}), "triton")
+    for task in LIBRARY:
+        yield Pair(f"{task}/triton", f"library/{task}", library_source(TRITON, task), "triton")
 
 
 def _references() -> Iterator[Pair]:
@@ -166,7 +167,7 @@ def _compiled() -> Iterator[Pair]:
 
 
 def _written() -> Iterator[Pair]:
-    loader = (EXEMPLARS / "loader.py").read_text()
+    loader = (EXEMPLARS / "cpp" / "loader.py").read_text()
     for path in sorted(CANDIDATES.glob("*/*.py")):
         source = LOADER_IMPORT.sub(lambda _: loader, path.read_text())
         name = f"{path.parent.name}/{path.stem}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kernelwright.prompts.describe import accuracy, sizes
-from kernelwright.prompts.device import cache_sizes, device_card, vector_units
-from kernelwright.prompts.moves import CPU_MOVES, SHOWN, moves
+from kernelwright.prompts.device import cache_sizes, device_card, gpu_card, vector_units
+from kernelwright.prompts.moves import CPU_MOVES, GPU_MOVES, SHOWN, moves
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Task, Workload
 from kernelwright.verifier.comparison import ERROR_RATIO, KERNELBENCH_OTHERS, ULPS
@@ -89,7 +90,27 @@ def test_the_card_leaves_out_what_nobody_knows(tmp_path: Path, caches: Path) -> 
     assert len(known) <= 10 and known[-2].startswith("Caches: L1d 48 KiB")
     assert any(line.startswith("Threads: 3 of ") for line in unknown)
     assert not any(line.startswith(("Caches", "Vector")) for line in unknown)
-    assert device_card(machine._replace(device="cuda:1")) == ("Device: cuda:1",)
+
+
+def test_the_card_of_a_gpu() -> None:
+    properties = SimpleNamespace(
+        name="Example GPU",
+        major=9,
+        minor=0,
+        multi_processor_count=132,
+        regs_per_multiprocessor=65536,
+        max_threads_per_multi_processor=2048,
+        shared_memory_per_block_optin=232448,
+        L2_cache_size=50 * 2**20,
+        total_memory=80 * 2**30,
+    )
+    assert gpu_card(properties) == (
+        "GPU: Example GPU, compute capability 9.0",
+        "Multiprocessors: 132, each with 65536 registers and 2048 threads",
+        "Shared memory: up to 227 KiB a block",
+        "L2: 50 MiB",
+        "Memory: 80 GiB",
+    )
 
 
 def test_moves_are_drawn_by_key() -> None:
@@ -97,4 +118,4 @@ def test_moves_are_drawn_by_key() -> None:
     assert drawn == [moves("cpu", 0, step) for step in range(30)]
     assert all(len(set(some)) == SHOWN for some in drawn)
     assert {move for some in drawn for move in some} == set(CPU_MOVES)
-    assert moves("cuda:0", 0) == ()
+    assert set(moves("cuda:0", 0)) <= set(GPU_MOVES)

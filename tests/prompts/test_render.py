@@ -63,6 +63,8 @@ CASES: dict[str, tuple[Role, Context]] = {
         "coder",
         context(backends=("inductor",), idea="Compile with max_autotune.", code=MEASURED),
     ),
+    "coder-triton": ("coder", context(backends=("triton",), idea="One pass.", exemplar=EXEMPLAR)),
+    "coder-cuda": ("coder", context(backends=("cuda",), idea="One pass.", exemplar=EXEMPLAR)),
     "coder-torch": ("coder", context(backends=("torch",), idea="Use addmm.")),
     "profiler-slow": ("profiler", context(code=MEASURED)),
     "profiler-failed": ("profiler", context(code=FAILED)),

@@ -10,23 +10,24 @@ import pytest
 from kernelwright.agents.offline.emit import design, forward_arguments
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.proposer import View
+from kernelwright.prompts.cpp_library import CPP
 from kernelwright.prompts.exemplar import exemplar
-from kernelwright.prompts.library import CPP_KERNELS, EXEMPLARS, Kernel
-from kernelwright.prompts.triton_library import TRITON_KERNELS, triton_part
+from kernelwright.prompts.library import EXEMPLARS, Kernel
+from kernelwright.prompts.triton_library import TRITON
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge
 from tests.agents.offline_kit import library_graph
-from tests.honest.corpus import LIBRARY, triton_source
+from tests.honest.corpus import LIBRARY, library_source
 from tests.verifier import kit
 
 
 def test_every_kernel_there_is_in_cpp_is_there_in_triton() -> None:
-    assert TRITON_KERNELS.keys() == CPP_KERNELS.keys()
-    for name, kernel in TRITON_KERNELS.items():
-        assert kernel.category == CPP_KERNELS[name].category
+    assert TRITON.kernels.keys() == CPP.kernels.keys()
+    for name, kernel in TRITON.kernels.items():
+        assert kernel.category == CPP.kernels[name].category
 
 
-@pytest.mark.parametrize("kernel", TRITON_KERNELS.values(), ids=list(TRITON_KERNELS))
+@pytest.mark.parametrize("kernel", TRITON.kernels.values(), ids=list(TRITON.kernels))
 def test_tunables_are_constants_of_the_file(kernel: Kernel) -> None:
     text = (EXEMPLARS / "triton" / f"{kernel.name}.py").read_text()
     for name, values in kernel.tunables.items():
@@ -36,7 +37,7 @@ def test_tunables_are_constants_of_the_file(kernel: Kernel) -> None:
 
 
 def test_chosen_tunables_are_in_the_file() -> None:
-    text = triton_part(TRITON_KERNELS["softmax"], {"WARPS": 16})
+    text = TRITON.part(TRITON.kernels["softmax"], {"WARPS": 16}).source
     assert "\nSOFTMAX_WARPS = 16\n" in text and "SOFTMAX_BLOCK = 16384" in text
 
 
@@ -46,7 +47,7 @@ def test_values_are_right_in_the_interpreter(name: str, tmp_path: Path) -> None:
     task = load_task(name)
     small = tuple(w for w in task.workloads if w.target == "cpu" and w.role != "bench")
     task = task.model_copy(update={"workloads": small})
-    candidate = kit.candidate(triton_source(name, LIBRARY[name], {}), "triton")
+    candidate = kit.candidate(library_source(TRITON, name), "triton")
     with kit.live_reference(task) as reference:
         found = Judge(reference, tmp_path).evaluate(candidate, "fast")
     assert found.accepted, found.reason
@@ -70,7 +71,7 @@ def test_generated_kernels_are_cpp_only() -> None:
     task = load_task("elementwise_chain")
     arguments = forward_arguments(task.source)
     assert arguments is not None
-    plan = design(library_graph("elementwise_chain"), arguments, generated=False)
+    plan = design(library_graph("elementwise_chain"), arguments, TRITON)
     assert plan is None or not plan.parts
 
 

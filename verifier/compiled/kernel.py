@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
+import torch
 from pydantic import Field
 
 from kernelwright.schema import Evidence, Record
@@ -13,24 +14,34 @@ from kernelwright.verifier.compiled.instructions import mix, widest_share
 from kernelwright.verifier.compiled.occupancy import Occupancy, occupancy
 
 # ptxas -v
+ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 REGISTERS = re.compile(r"Used (\d+) registers")
 SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
+SHARED = re.compile(r"(\d+) bytes smem")
 
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 SHOWN_KINDS = 4
 MAX_FACTS = 30
+MAX_NAME = 80
+# Where the compiler is not told how many threads a block has.
+USUAL_WARPS = 8
 
 
-class Listing(Record):
-    """A kernel as a worker describes it."""
+class Binary(Record):
+    """Device code as a worker describes it: what was made of one file or one launch."""
 
-    name: str = Field(max_length=200, pattern=r"^\w+$")
-    warps: Annotated[int, Field(ge=1, le=64)]
-    shared_bytes: Count
-    log: str = Field(max_length=4000)
+    cubin: str = Field(max_length=1000)
+    """Its path, for the worker."""
+    log: str = Field(max_length=100_000)
     """What ptxas says with -v."""
-    instructions: dict[str, Count] = Field(max_length=200)
     seconds: float = Field(ge=0)
+    warps: Annotated[int, Field(ge=1, le=64)] | None = None
+    shared_bytes: Count = 0
+    """That are asked for at launch."""
+
+
+Listing = Annotated[dict[str, dict[str, Count]], Field(max_length=200)]
+"""By kernel: how often each instruction stands in its text."""
 
 
 class CompiledKernel(Record):
@@ -39,8 +50,8 @@ class CompiledKernel(Record):
     name: str
     capability: int
     """90 for compute capability 9.0 (sm_90)."""
-    warps: int
-    """In a block."""
+    warps: int | None
+    """In a block; None where only a launch says so."""
     registers: int | None
     """A thread; None where the assembler does not say."""
     spilled_bytes: int | None
@@ -56,10 +67,11 @@ class CompiledKernel(Record):
 
     @property
     def occupancy(self) -> Occupancy | None:
-        """None where the registers are not known."""
+        """With 256 threads a block where their number is not known; None without registers."""
         if self.registers is None:
             return None
-        return occupancy(self.capability, self.warps, self.registers, self.shared_bytes)
+        warps = self.warps or USUAL_WARPS
+        return occupancy(self.capability, warps, self.registers, self.shared_bytes)
 
 
 class Compilation(NamedTuple):
@@ -70,20 +82,35 @@ class Compilation(NamedTuple):
     """By compute capability: why it does not compile for that."""
 
 
-def compiled(listing: Listing, capability: int) -> CompiledKernel:
-    """The facts in what a worker says."""
-    registers, spills = REGISTERS.search(listing.log), SPILLS.search(listing.log)
+def kernels_in(binary: Binary, listing: Listing, capability: int) -> list[CompiledKernel]:
+    """The facts about every kernel in what a worker has compiled."""
+    _, *parts = ENTRY.split(binary.log)
+    logs = zip(parts[::2], parts[1::2], strict=True)
+    return [_kernel(binary, name, log, listing.get(name, {}), capability) for name, log in logs]
+
+
+def _kernel(
+    binary: Binary, name: str, log: str, instructions: Mapping[str, int], capability: int
+) -> CompiledKernel:
+    registers, spills, shared = (p.search(log) for p in (REGISTERS, SPILLS, SHARED))
     return CompiledKernel(
-        name=listing.name,
+        name=readable(name),
         capability=capability,
-        warps=listing.warps,
+        warps=binary.warps,
         registers=int(registers.group(1)) if registers else None,
         spilled_bytes=int(spills.group(1)) if spills else None,
-        shared_bytes=listing.shared_bytes,
-        instructions=mix(listing.instructions),
-        wide_share=widest_share(listing.instructions),
-        seconds=listing.seconds,
+        shared_bytes=max(binary.shared_bytes, int(shared.group(1)) if shared else 0),
+        instructions=mix(instructions),
+        wide_share=widest_share(instructions),
+        seconds=binary.seconds,
     )
+
+
+def readable(name: str) -> str:
+    """A kernel's name as its source has it, template arguments included."""
+    full: str = torch._C._demangle(name)
+    plain = full.replace("(anonymous namespace)::", "").removeprefix("void ")
+    return plain.partition("(")[0][:MAX_NAME]
 
 
 def words(kernel: CompiledKernel) -> str:
@@ -91,7 +118,8 @@ def words(kernel: CompiledKernel) -> str:
     total = max(1, sum(kernel.instructions.values()))
     shown = list(kernel.instructions.items())[:SHOWN_KINDS]
     kinds = ", ".join(f"{count / total:.0%} {name}" for name, count in shown)
-    parts = [f"{kernel.registers or '?'} registers", f"{kernel.warps} warps a block"]
+    warps = f"{kernel.warps or f'{USUAL_WARPS} (assumed)'} warps a block"
+    parts = [f"{kernel.registers or '?'} registers", warps]
     if kernel.spilled_bytes:
         parts.append(f"{kernel.spilled_bytes} bytes spilled")
     if kernel.shared_bytes >= 1024:

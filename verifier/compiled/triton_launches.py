@@ -7,11 +7,9 @@ launches for zeros.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import io
-import re
-import subprocess
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -19,9 +17,6 @@ from typing import Any
 
 import torch
 
-# /*0010*/  @!P0 LDG.E.128 R4, desc[UR4][R2.64] ;
-INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)", re.MULTILINE)
-MAX_INSTRUCTIONS = 200
 MAX_LOG = 4000
 
 
@@ -105,24 +100,15 @@ def like(get_inputs: Callable[[], Any]) -> list[Any]:
 
 
 def describe(kernel: Any, log: str, seconds: float) -> dict[str, Any]:
-    """The facts about one compiled kernel, as JSON."""
+    """One compiled kernel, as JSON; its machine code goes to a file."""
+    folder = os.environ["TRITON_CACHE_DIR"]
+    descriptor, path = tempfile.mkstemp(suffix=".cubin", dir=folder)
+    with open(descriptor, "wb") as file:
+        file.write(kernel.asm["cubin"])
     return {
-        "name": kernel.metadata.name,
+        "cubin": path,
+        "log": log[:MAX_LOG],
+        "seconds": seconds,
         "warps": kernel.metadata.num_warps,
         "shared_bytes": kernel.metadata.shared,
-        "log": log[:MAX_LOG],
-        "instructions": instructions(kernel.asm["cubin"]),
-        "seconds": seconds,
     }
-
-
-def instructions(cubin: bytes) -> dict[str, int]:
-    """How often each machine instruction stands in a kernel, by Triton's own disassembler."""
-    from triton import knobs
-
-    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        file.write(cubin)
-        file.flush()
-        command = [knobs.nvidia.cuobjdump.path, "--dump-sass", file.name]
-        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return dict(collections.Counter(INSTRUCTION.findall(text)).most_common(MAX_INSTRUCTIONS))

@@ -8,8 +8,11 @@ MAX_CHARACTERS = 1400
 MAX_LINE = 1500
 CUT = "\n[...]"
 TRACEBACK = "Traceback (most recent call last):"
-# gcc and clang: file:line[:column]: error: text
-ERROR_LINE = re.compile(r"^\S.*:\d+(:\d+)?: (fatal )?error: ")
+# gcc and clang: file:line[:column]: error: text; nvcc: file(line): error: text; and its parts
+ERROR_LINE = re.compile(
+    r"^\S.*:\d+(:\d+)?: (fatal )?error: |^\S.*\(\d+\): (catastrophic )?error( #[\w-]+)?: "
+    r"|^(ptxas|nvcc|nvlink) (error|fatal)\s*: "
+)
 LINK_ERROR = re.compile(r"undefined reference to|cannot find -l|multiple definition of")
 # Files a worker is given, as opposed to its own and installed ones.
 OWN_FRAME = re.compile(r'File "[^"]*/(candidate|reference\w*)\.py"')
@@ -42,7 +45,8 @@ def trim_traceback(text: str) -> str:
 
 
 def _is_excerpt(line: str) -> bool:
-    return bool(re.match(r"^\s*(\d+\s)?\s*\|", line))
+    # gcc has a bar between line number and text, nvcc only an indent.
+    return bool(re.match(r"^\s*(\d+\s)?\s*\||^\s+\S", line))
 
 
 def _split_frames(lines: list[str]) -> tuple[list[str], list[str]]:

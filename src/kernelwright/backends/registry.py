@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kernelwright.backends.base import Backend
 from kernelwright.backends.cpp import Cpp
+from kernelwright.backends.cuda import Cuda
 from kernelwright.backends.inductor import Inductor
 from kernelwright.backends.plain import PlainTorch
 from kernelwright.backends.triton import Triton
@@ -11,6 +12,7 @@ from kernelwright.errors import PrerequisiteError, UsageError, did_you_mean
 
 BACKENDS: dict[str, type[Backend]] = {
     "cpp": Cpp,
+    "cuda": Cuda,
     "inductor": Inductor,
     "torch": PlainTorch,
     "triton": Triton,
@@ -54,6 +56,8 @@ def guess_backend(source: str) -> str:
     """The backend of a candidate file that names none: what it compiles with."""
     if "triton.jit" in source:
         return "triton"
+    if any(sign in source for sign in ("cuda_sources", "_compile_kernel", "nvcc")):
+        return "cuda"
     if any(sign in source for sign in ("load_inline", "cpp_extension", "ctypes")):
         return "cpp"
     return "inductor" if "torch.compile" in source else "torch"

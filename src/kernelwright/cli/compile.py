@@ -23,10 +23,10 @@ def compile_(
     set_: options.Sets = None,
     json: options.Json = False,
 ) -> None:
-    """Compile a candidate's Triton kernels for GPUs that need not be here.
+    """Compile a candidate's Triton or CUDA kernels for GPUs that need not be here.
 
     Shows registers, spills, shared memory, theoretical occupancy and kinds of instructions, for the
-    sizes that the task has for GPUs. Nothing is run, so nothing is timed.
+    sizes that the task has for GPUs. Nothing is run, so nothing is timed. CUDA sources need nvcc.
     Exit code 1: it does not compile for one of them; the compiler's words are printed.
     """
     from kernelwright.cli.session import open_machine, terminable
@@ -35,15 +35,19 @@ def compile_(
     from kernelwright.errors import UsageError
     from kernelwright.tasks.constants import parse_setting
     from kernelwright.tasks.loader import load_task
-    from kernelwright.verifier.compiled.triton import CAPABILITIES, compile_candidate
+    from kernelwright.verifier.compiled.compilation import (
+        CAPABILITIES,
+        COMPILERS,
+        compile_candidate,
+    )
 
     capabilities = [known_capability(name) for name in arch or []] or CAPABILITIES
     settings = load_settings({"target": "cpu", "sandbox": sandbox}).settings
     loaded = load_task(task, dict(map(parse_setting, set_ or [])))
     given = read_candidate(candidate)
-    if given.backend != "triton":
+    if given.backend not in COMPILERS:
         raise UsageError(
-            f"{str(candidate)!r} has no Triton kernels", hint="`kernelwright verify` builds others"
+            f"{str(candidate)!r} has no GPU kernels", hint="`kernelwright verify` builds others"
         )
     with terminable(), open_machine(settings) as machine:
         found = compile_candidate(loaded, given, machine, capabilities)
@@ -80,4 +84,4 @@ def _print(found: Compilation, json: bool) -> None:
     for capability, reason in found.failures.items():
         typer.echo(f"sm_{capability}: does not compile: {reason}")
     if not found.kernels and not found.failures:
-        typer.echo("a call launches no Triton kernel")
+        typer.echo("it compiles no GPU kernel")

@@ -16,7 +16,7 @@ Backends = Annotated[
     typer.Option(
         "--backend",
         "-b",
-        help="A language to propose in; may be repeated [cpp, inductor, triton on GPUs].",
+        help="A language to propose in; may be repeated [cpp, inductor; triton, cuda on GPUs].",
     ),
 ]
 Target = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [auto].")]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from kernelwright.prompts.triton_library import TRITON
 from kernelwright.schema import Candidate, Workload
 from kernelwright.tasks.loader import load_task
+from kernelwright.verifier.compiled.compilation import (
+    CAPABILITIES,
+    compile_candidate,
+    timed_workload,
+)
 from kernelwright.verifier.compiled.kernel import static_evidence
-from kernelwright.verifier.compiled.triton import CAPABILITIES, compile_candidate, timed_workload
-from tests.honest.corpus import LIBRARY, triton_source
+from tests.honest.corpus import LIBRARY, library_source
 from tests.verifier import kit
 
 
 def candidate(task: str) -> Candidate:
-    return kit.candidate(triton_source(task, LIBRARY[task], {}), "triton")
+    return kit.candidate(library_source(TRITON, task), "triton")
 
 
 @pytest.mark.parametrize("task", LIBRARY)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kernelwright.prompts.cpp_library import CPP
 from kernelwright.prompts.exemplar import exemplar
-from kernelwright.prompts.library import CPP_KERNELS, Kernel
+from kernelwright.prompts.library import Kernel
 from kernelwright.verifier.integrity import advice
 from kernelwright.verifier.integrity.advice import advice_flags
 from tests.verifier.integrity.cases import module, top
@@ -34,7 +35,7 @@ def test_what_kernelguard_takes_lightly_is_info() -> None:
 
 
 @installed
-@pytest.mark.parametrize("kernel", CPP_KERNELS.values(), ids=list(CPP_KERNELS))
+@pytest.mark.parametrize("kernel", CPP.kernels.values(), ids=list(CPP.kernels))
 def test_an_exemplar_matches_nothing(kernel: Kernel) -> None:
     assert advice_flags(exemplar(kernel.category)) == []
 

@@ -13,8 +13,9 @@ from kernelwright.agents.offline.emit import (
     forward_arguments,
     library_candidate,
 )
+from kernelwright.prompts.cpp_library import CPP
 from kernelwright.prompts.exemplar import exemplar
-from kernelwright.prompts.library import CPP_KERNELS, Kernel
+from kernelwright.prompts.library import Kernel
 from kernelwright.tasks.loader import library_ids, load_task
 from kernelwright.verifier.integrity.rules import RULES
 from kernelwright.verifier.integrity.static import static_flags
@@ -58,7 +59,7 @@ def test_no_static_rule_refuses() -> None:
     assert "refuse" not in {r.severity for r in RULES.values() if r.kind in ("static", "advice")}
 
 
-@pytest.mark.parametrize("kernel", CPP_KERNELS.values(), ids=list(CPP_KERNELS))
+@pytest.mark.parametrize("kernel", CPP.kernels.values(), ids=list(CPP.kernels))
 def test_an_exemplar_is_clean(kernel: Kernel) -> None:
     assert found(exemplar(kernel.category)) <= LABELS
 

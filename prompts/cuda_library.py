@@ -1,0 +1,44 @@
+"""The kernel library in CUDA C++: a few kernels, compiled by the NVRTC that torch brings.
+
+Each is a CUDA file and a Python wrapper of the same name; tunables are macros, as in C++.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kernelwright.prompts.library import Kernel, Library, Part, defined, joined, text_of
+from kernelwright.schema import Scalar
+
+THREADS = (256, 512, 128)
+
+KERNELS = {
+    kernel.name: kernel
+    for kernel in (
+        Kernel("layer_norm", "normalization", {"THREADS": THREADS}),
+        Kernel("rms_norm", "normalization", {"THREADS": THREADS}),
+        Kernel("softmax", "softmax", {"THREADS": THREADS}),
+    )
+}
+
+
+def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
+    """A library kernel with chosen tunables; its wrapper has to know the number of threads."""
+    chosen = {name: tunables.get(name, values[0]) for name, values in kernel.tunables.items()}
+    code = text_of("cuda/common.cuh") + "\n" + text_of(f"cuda/{kernel.name}.cu")
+    constants = "".join(f"{kernel.name.upper()}_{name} = {chosen[name]}\n" for name in chosen)
+    wrapper = f"{constants}\n\n{text_of(f'cuda/{kernel.name}.py')}"
+    return Part(kernel.name, defined(chosen) + code, wrapper)
+
+
+def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
+    """The loader, each kernel with its wrapper, the module."""
+    sections = [f'"""{title}"""\n', text_of("cuda/loader.py")]
+    for part in parts:
+        constant = f"{part.name.upper()}_SOURCE"
+        bound = f'{part.name}_cuda = compile_cuda({constant}, "{part.name}_kernel")\n'
+        sections += [f"{constant} = r'''\n{part.source}'''\n{bound}", part.wrapper]
+    return joined([*sections, model])
+
+
+CUDA = Library("cuda", "CUDA kernels", KERNELS, kernel_part, candidate_file)
