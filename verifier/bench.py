@@ -23,9 +23,11 @@ from typing import NamedTuple
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.leases import lease
+from kernelwright.sandbox.strays import descendants
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.gpu.state import gpu_processes
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.load import LoadMeter
@@ -68,8 +70,11 @@ class Side(NamedTuple):
         """See `RemoteModule.run`; a baseline that fails here is not the candidate's fault."""
         try:
             self.module.drop(self.key)
-            image.write(self.module.process.shared, len(slots))
-            return self.module.run(self.key, slots, seeds)
+            if image.cover is None:
+                self.module.give(self.key, image, len(slots))
+                return self.module.run(self.key, slots, seeds)
+            self.module.give(self.key, image.cover.image)
+            return self.module.run(self.key, slots, seeds, cover=image.cover.seed)
         except WorkerFault as fault:
             if not self.is_baseline:
                 raise
@@ -145,7 +150,8 @@ def measure(
     with quietly(reference.machine):
         bench.warm_up(calls)
         rounds, busy = _rounds(bench, calls)
-    return Measured(rounds, busy, bench.picks, bench.left())
+        flags = (*busy, *_gpu_flags(bench))
+    return Measured(rounds, flags, bench.picks, bench.left())
 
 
 class Bench:
@@ -236,7 +242,19 @@ class Bench:
     def left(self) -> Trace:
         """What else than results the candidate's last block wrote."""
         image, slots = self._written
-        return trace(image, self.sides[CANDIDATE].module.process.shared, slots)
+        side = self.sides[CANDIDATE]
+        side.module.download(side.key, image.layout.nbytes)
+        return trace(image, side.module.process.shared, slots)
+
+
+def _gpu_flags(bench: Bench) -> Iterator[Flag]:
+    """Others on the same GPU, which no clock of ours sees."""
+    machine = bench.reference.machine
+    if machine.kind == "cpu":
+        return
+    others = gpu_processes(machine.device) - {os.getpid(), *descendants(os.getpid())}
+    if others:
+        yield flag(BUSY_MACHINE, f"{len(others)} other processes hold memory of this GPU")
 
 
 def _rounds(bench: Bench, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelwright.backends.cpp import compiler_version
+from kernelwright.verifier.gpu.state import gpu_identity
 
 
 def environment(threads: int, device: str) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def environment(threads: int, device: str) -> dict[str, Any]:
         "torch": version("torch"),
         "kernelwright": version("kernelwright") if _installed() else None,
         "compiler": compiler_version() or None,
+        **gpu_identity(device),
     }
 
 

@@ -146,8 +146,7 @@ def _observed(
     oracle: RemoteModule, prepared: Prepared, sets: Sequence[Values], seed: int
 ) -> tuple[Ran, list[Values], Image]:
     key, image = prepared.workload.name, prepared.image(sets)
-    oracle.stage(key, image.layout)
-    image.write(oracle.process.shared)
+    oracle.show(key, image)
     seeds = [seed] * len(sets) if prepared.nature.draws else None
     ran = oracle.run(key, range(len(sets)), seeds)
     return ran, [oracle.result(key, ran, call) for call in range(len(sets))], image
@@ -157,6 +156,7 @@ def returns_inputs(module: RemoteModule, key: str, ran: Ran, image: Image) -> bo
     """Whether a result lies in an input's memory: then it changes when that is written to."""
     before = module.result(key, ran, 0)
     image.write_inverted(module.process.shared)
+    module.upload(key, image.layout.nbytes)
     return not same_bits(before, module.result(key, ran, 0))
 
 
@@ -168,8 +168,7 @@ def _give(oracle: RemoteModule, prepared: Prepared, inputs: Values) -> Image:
     if not prepared.nature.stateful:
         oracle.states[key] = prepared.state
     image = prepared.image([inputs])
-    oracle.stage(key, image.layout)
-    image.write(oracle.process.shared)
+    oracle.show(key, image)
     return image
 
 
@@ -206,6 +205,7 @@ def expect(oracle: RemoteModule, prepared: Prepared, inputs: Values, seed: int) 
     truth = golden if isinstance(golden, Values) and _fits(golden, values) else None
     changed = None
     if nature.changes_inputs:
+        oracle.download(key, image.layout.nbytes)
         after = Image(image.layout)
         after.read(oracle.process.shared)
         changed = after.sets[0]

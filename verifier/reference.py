@@ -37,7 +37,12 @@ SEED_BITS = 60
 # From the seeds of cases, which are small: what a building worker sees is never judged on.
 LIKE_OFFSET = 900_000
 ROTATION_OFFSET = 10**6
-MEMORY_BYTES, CACHE_BYTES = 2**28, 2**18
+# What is copied to measure memory and caches.
+MEMORY_BYTES = {"cpu": 2**28, "cuda": 2**31}
+CACHE_BYTES = {"cpu": 2**18, "cuda": 2**23}
+# Of a GPU's last cache: inputs of a block take so much that few of them are still there.
+TIMES_L2 = 4
+PROBED_BYTES = 2**20
 # Results in what is kept of timed calls' expected values, which takes some times as much.
 KEPT_BYTES = 2**28
 
@@ -149,13 +154,33 @@ class Reference:
     def bandwidth(self) -> float:
         """Copy bandwidth of the device's memory, bytes per second."""
         with lease(self.machine.devices), known_to_work():
-            return self.oracle.copy_bandwidth(MEMORY_BYTES)
+            return self.oracle.copy_bandwidth(MEMORY_BYTES[self.machine.kind])
+
+    @functools.cached_property
+    def product_speed(self) -> float:
+        """Operations per second of a large float32 matrix product."""
+        return self._product_speed("float32")
+
+    def _product_speed(self, dtype: str) -> float:
+        with lease(self.machine.devices), known_to_work():
+            return self.oracle.peak_flops(dtype)
 
     @functools.cached_property
     def peaks(self) -> Peaks:
-        """What the workers' cores can do at most."""
+        """What the workers' cores or GPU can do at most."""
+        on_cpu = self.machine.kind == "cpu"
+        flops_per_s = self.product_speed if on_cpu else self._product_speed("bfloat16")
         with lease(self.machine.devices), known_to_work():
-            return Peaks(self.oracle.copy_bandwidth(CACHE_BYTES), self.oracle.peak_flops())
+            return Peaks(self.oracle.copy_bandwidth(CACHE_BYTES[self.machine.kind]), flops_per_s)
+
+    def probe(self) -> None:
+        """Whether the device still works, after a candidate that may have left it in a bad state.
+
+        Raises:
+            InfrastructureError: it does not.
+        """
+        with known_to_work():
+            self.oracle.copy_bandwidth(PROBED_BYTES)
 
     def flops(self, prepared: Prepared) -> int:
         """Operations of one call; what torch does not count is left out."""
@@ -268,6 +293,7 @@ class Reference:
         """The fresh inputs of timed blocks, in images of about so many bytes."""
         key = prepared.workload.name, nbytes
         if key not in self._rotations:
+            nbytes = max(nbytes, TIMES_L2 * self.oracle.l2_bytes)
             self._rotations[key] = Rotation(prepared, self.seed + ROTATION_OFFSET, nbytes)
         return self._rotations[key]
 
@@ -327,9 +353,7 @@ def known_to_work() -> Iterator[None]:
 
 def stage(module: RemoteModule, prepared: Prepared, sets: Sequence[Values]) -> None:
     """Give a loaded instance some inputs."""
-    image = prepared.image(sets)
-    module.stage(prepared.workload.name, image.layout)
-    image.write(module.process.shared)
+    module.show(prepared.workload.name, prepared.image(sets))
 
 
 def run_once(module: RemoteModule, prepared: Prepared, sets: Sequence[Values]) -> None:

@@ -18,7 +18,7 @@ from kernelwright.schema import Status, digest
 from kernelwright.verifier.channel import Channel, Spec, WorkerFault, check_expected, nonsense
 from kernelwright.verifier.integrity.engagement import Engagement, sample
 from kernelwright.verifier.results import Ran, checked_run, read_result
-from kernelwright.verifier.shared import Layout
+from kernelwright.verifier.shared import Image, Layout
 from kernelwright.verifier.values import Values
 
 MAX_OPERATOR_NAME = 120
@@ -27,10 +27,16 @@ MAX_OPERATOR_NAME = 120
 class RemoteModule:
     """One worker, as operations on the instances it holds (one per workload, by `key`)."""
 
-    def __init__(self, process: WorkerProcess, memory_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self, process: WorkerProcess, memory_bytes: int, timeout_s: float, kind: str = "cpu"
+    ) -> None:
         self.process = process
+        self.kind = kind
+        """Of the device: `cpu` or `cuda`."""
         self._channel = Channel(process, max_body_bytes=memory_bytes)
         self._timeout_s = timeout_s
+        self.l2_bytes = 0
+        """Of a GPU's last cache, once the worker has said hello."""
         self.states: dict[str, Values] = {}
         """What an instance's parameters were set to, where calls leave them as they are."""
         self.window_s = 0.0
@@ -77,6 +83,7 @@ class RemoteModule:
     def hello(self, timeout_s: float) -> dict[str, Any]:
         """Versions and thread count of the worker; also proof that it has started."""
         reply, _ = self._ask("hello", "", timeout_s=timeout_s)
+        self.l2_bytes = _count(reply.get("l2_bytes"), 0)
         return dict(reply)
 
     def load(
@@ -139,6 +146,34 @@ class RemoteModule:
             nbytes=layout.nbytes,
         )  # fmt: skip
 
+    def give(self, key: str, image: Image, slots: int | None = None) -> None:
+        """Write the first `slots` sets (all by default) to where calls find them."""
+        image.write(self.process.shared, slots)
+        self.upload(key, image.layout.nbytes if slots is None else image.end(slots))
+
+    def show(self, key: str, image: Image) -> None:
+        """Give all of an image, whose layout is new to the worker."""
+        self.stage(key, image.layout)
+        self.give(key, image)
+
+    def upload(self, key: str, nbytes: int) -> None:
+        """Take over what the shared memory holds; on a CPU that is where inputs lie."""
+        if self.kind != "cpu":
+            self._ask("upload", key, nbytes=nbytes)
+
+    def download(self, key: str, nbytes: int) -> None:
+        """Have in the shared memory what lies in the inputs' place."""
+        if self.kind != "cpu":
+            self._ask("download", key, nbytes=nbytes)
+
+    def hide(self, key: str, image: Image, seed: int) -> Image:
+        """What was given last, as `run` with this cover will show it again."""
+        self._ask("hide", key, seed=seed)
+        self.download(key, image.layout.nbytes)
+        hidden = Image(image.layout)
+        hidden.read(self.process.shared)
+        return hidden
+
     def fill(self, key: str, seeds: Sequence[int]) -> None:
         """Fresh sets of the reference's inputs into the first slots."""
         self._ask("fill", key, seeds=list(seeds))
@@ -154,16 +189,19 @@ class RemoteModule:
         slots: Sequence[int],
         seeds: Sequence[int] | None = None,
         poison: bool = False,
+        cover: int | None = None,
     ) -> Ran:
         """Call once for each slot; results stay in the worker, which is stopped on return.
 
         Args:
             seeds: for torch, before each call.
             poison: fill memory that is allocated meanwhile with garbage.
+            cover: seed of what hides the inputs; see `hide`.
         """
         self.has_run = True
         given = None if seeds is None else list(seeds)
-        reply, _ = self._ask("run", key, slots=list(slots), seeds=given, poison=poison)
+        more: dict[str, Any] = {"poison": poison, "cover": cover}
+        reply, _ = self._ask("run", key, slots=list(slots), seeds=given, **more)
         return checked_run(reply, len(slots), self.window_s)
 
     def watched_run(
@@ -177,7 +215,9 @@ class RemoteModule:
             self.process.thaw()
 
         given = None if seeds is None else list(seeds)
-        self._ask("run", key, slots=list(slots), seeds=given, poison=False, meanwhile=watch)
+        self._ask(
+            "run", key, slots=list(slots), seeds=given, poison=False, cover=None, meanwhile=watch
+        )
         return found[0]
 
     def observe(self, key: str, slot: int) -> dict[str, list[str]]:
@@ -271,9 +311,9 @@ class RemoteModule:
         reply, _ = self._ask("copy_bandwidth", "", nbytes=nbytes)
         return float(_count(reply.get("bytes_per_s"), 1))
 
-    def peak_flops(self) -> float:
-        """Operations per second of a large float32 matrix product."""
-        reply, _ = self._ask("peak_flops", "")
+    def peak_flops(self, dtype: str = "float32") -> float:
+        """Operations per second of a large matrix product."""
+        reply, _ = self._ask("peak_flops", "", dtype=dtype)
         return float(_count(reply.get("flops_per_s"), 1))
 
     def flops(self, key: str, slot: int) -> int:

@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple
 Bound = Literal["memory", "compute", "overhead"]
 OVERHEAD_US = 20.0
 NEAR_ROOF = 0.5
+# A GPU that does nothing for most of the time waits for launches.
+BUSY = 0.5
 
 
 class Roof(NamedTuple):
@@ -54,11 +56,16 @@ class Roof(NamedTuple):
         return found
 
 
-def bottleneck(roof: Roof, median_us: float) -> Bound | None:
-    """Which resource limits, where that can be told from outside; None where not."""
+def bottleneck(roof: Roof, median_us: float, busy: float | None = None) -> Bound | None:
+    """Which resource limits, where that can be told from outside; None where not.
+
+    Args:
+        busy: share of the time for which a GPU ran kernels; None where nobody says.
+    """
     if roof.time_us / median_us >= NEAR_ROOF:
         return "memory" if roof.memory_us >= roof.compute_us else "compute"
-    return "overhead" if median_us < OVERHEAD_US else None
+    idle = busy is not None and busy < BUSY
+    return "overhead" if idle or median_us < OVERHEAD_US else None
 
 
 def sol_score(roof: Roof, median_us: float, baseline_us: float) -> float | None:

@@ -4,22 +4,28 @@ A set lies in an image with as many others as fit into the bytes that the level'
 larger, the longer are blocks, and the less it matters that each starts with cold caches. Images are
 kept for the next candidate's worker, which has not seen them: as many as a quiet evaluation needs,
 up to BANK_BYTES.
+
+A worker with a GPU has to copy its inputs there itself, and while it does no clock is running. So
+it gets them hidden behind random numbers, and the seed of these when the clock has started.
 """
 
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Sequence
 
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.inputs import call_seed
 from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.shared import Image, plan_layout
+from kernelwright.verifier.shared import Cover, Image, plan_layout
 
 BANK_BYTES, BANK_IMAGES = 2 * 2**30, 32
 MAX_SLOTS = 1024
 # Seeds of one image lie this far from those of the next.
 STRIDE = 2 * MAX_SLOTS
+# Too many to be found by trying.
+SEED_BITS = 60
 
 
 class Rotation:
@@ -52,6 +58,10 @@ class Rotation:
         oracle.fill(key, range(first, first + self.layout.slots))
         image.read(oracle.process.shared)
         image.guard()
+        if oracle.kind != "cpu":
+            seed = secrets.randbits(SEED_BITS)
+            oracle.give(key, image)
+            image.cover = Cover(seed, oracle.hide(key, image, seed))
         fits = (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES
         if fits and number < BANK_IMAGES:
             self._bank[number] = image

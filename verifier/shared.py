@@ -15,7 +15,7 @@ import torch
 from kernelwright.errors import InfrastructureError
 from kernelwright.verifier.blocks import block
 from kernelwright.verifier.values import Values, same_bits
-from kernelwright.verifier.worker import Tree, describe
+from kernelwright.verifier.worker import Tree, describe, placed
 
 GUARD = 1024
 # As torch's own allocator; GUARD alone would put all tensors at one offset within a page.
@@ -62,12 +62,20 @@ def raw_view(flat: torch.Tensor) -> memoryview:
     return memoryview(flat.numpy())  # type: ignore[arg-type]
 
 
+class Cover(NamedTuple):
+    """An image as a GPU's worker sees it before its time is running."""
+
+    seed: int
+    image: Image
+
+
 class Image:
     """The judge's copy of what a worker's shared memory holds: guard zones, and sets to be put."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.bytes = block(layout.nbytes)
+        self.cover: Cover | None = None
         self.sets = [self._views(offsets) for offsets in layout.offsets]
         self.guard()
 
@@ -81,16 +89,11 @@ class Image:
         memory[end:] = GUARD_BYTE
 
     def _views(self, offsets: list[int]) -> Values:
-        tensors = [self._view(e, o) for e, o in zip(self.layout.entries, offsets, strict=True)]
+        tensors = [
+            placed(self.bytes, entry, offset)
+            for entry, offset in zip(self.layout.entries, offsets, strict=True)
+        ]
         return Values(self.layout.tree, tensors)
-
-    def _view(self, entry: dict[str, object], offset: int) -> torch.Tensor:
-        shape, order = entry["shape"], entry["order"]
-        assert isinstance(shape, list) and isinstance(order, list)
-        dtype: torch.dtype = getattr(torch, str(entry["dtype"]))
-        nbytes = int(torch.Size(shape).numel()) * dtype.itemsize
-        dense = self.bytes[offset : offset + nbytes].view(dtype).view([shape[dim] for dim in order])
-        return dense.permute([order.index(dim) for dim in range(len(order))])
 
     def put(self, slot: int, values: Values) -> None:
         """Copy a set into a slot. Raises ValueError for one of another form."""

@@ -113,8 +113,7 @@ class Trial:
         if self.prepared.nature.stateful:
             self.module.set_state(self.key, self.prepared.state)
         image = self.prepared.image([case.inputs for case in group])
-        self.module.stage(self.key, image.layout)
-        image.write(self.module.process.shared)
+        self.module.show(self.key, image)
         seeds = [case.seed for case in group] if self.prepared.nature.draws else None
         ran = self.module.run(self.key, range(len(group)), seeds, poison=True)
         self.call_s = min(self.call_s, ran.seconds / len(group))
@@ -140,6 +139,7 @@ class Trial:
 
     def _check_memory(self, group: list[Case], ran: Ran, image: Image) -> None:
         nature = self.prepared.nature
+        self.module.download(self.key, image.layout.nbytes)
         self._check_trace(trace(image, self.module.process.shared, range(len(group))))
         if nature.changes_inputs:
             after = Image(image.layout)
@@ -260,8 +260,7 @@ class Trial:
     def watched(self) -> Engagement:
         """Run on over the rotating inputs, once it was timed, and look at whose code is running."""
         rotation = self.reference.rotation(self.prepared, WATCHED_BYTES)
-        self.module.stage(self.key, rotation.layout)
-        self.reference.image(rotation, 0).write(self.module.process.shared)
+        self.module.show(self.key, self.reference.image(rotation, 0))
         fitting = WATCHED_RESULT_BYTES // max(1, self.prepared.result_bytes)
         calls = max(1, min(fitting, round(WATCHED_S / self.call_s)))
         slots = [call % rotation.layout.slots for call in range(calls)]

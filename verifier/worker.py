@@ -21,6 +21,7 @@ import ctypes
 import importlib
 import importlib.util
 import json
+import math
 import mmap
 import os
 import socket
@@ -33,10 +34,13 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-VERSION = "3"
+VERSION = "4"
 PREFIX = struct.Struct("!IQ")
 COPY_BYTES, COPIES = 2**28, 5
-PRODUCT_SIZE = 1024
+# Of a square matrix product, by kind of device.
+PRODUCT_SIZE = {"cpu": 1024, "cuda": 8192}
+# On a GPU a copy takes as long as two launches where it is small.
+COPIES_AT_ONCE = {"cpu": 1, "cuda": 16}
 PR_SET_PDEATHSIG, SIGKILL = 1, 9
 # glibc gives freed blocks back to the system or not depending on what came before: the same eager
 # call then takes 1 or 6 times as long. Every worker keeps them. (malloc.h: M_TRIM_THRESHOLD,
@@ -44,9 +48,13 @@ PR_SET_PDEATHSIG, SIGKILL = 1, 9
 KEEP_FREED = {-1: 2**31 - 1, -3: 2**30}
 PERTURB = -6
 HUGE_PAGE = 2**21
+# Before a module can put something else in its place.
+SYNCHRONIZE = torch.cuda.synchronize
 C_LIBRARY = ctypes.CDLL(None)
 # Allocated memory is filled with the complement, 0x7f: 3.4e38 as float32 and bfloat16, NaN as half.
 POISON = 0x80
+# torch's allocator for GPUs hands out freed memory again: below 1 MiB from blocks of 2 MiB.
+POISONED_BLOCKS, POISONED_BYTES = ((2**19, 64), (2**28, 4)), 0x7F
 
 Tree = Any
 Tensors = list[torch.Tensor]
@@ -215,9 +223,21 @@ def mallopt(parameter: int, value: int) -> None:
         C_LIBRARY.mallopt(parameter, value)
 
 
-def on_device(value: Any, device: str) -> Any:
-    """What calls get: the value itself on a CPU, a copy of the same form on another device."""
-    return value if device == "cpu" else to_device(value, device)
+def placed(memory: torch.Tensor, description: dict[str, Any], offset: int) -> torch.Tensor:
+    """A tensor that lies in a flat one of bytes."""
+    shape, order = description["shape"], description["order"]
+    dtype = getattr(torch, description["dtype"])
+    nbytes = math.prod(shape) * dtype.itemsize
+    dense = memory[offset : offset + nbytes].view(dtype).view([shape[dim] for dim in order])
+    return dense.permute([order.index(dim) for dim in range(len(order))])
+
+
+def toggle(memory: torch.Tensor, seed: int) -> None:
+    """Hide bytes, or show hidden ones: exclusive or with random numbers. Eight at a time."""
+    generator = torch.Generator(memory.device).manual_seed(seed)
+    words = memory.view(torch.int64)
+    noise = torch.empty_like(words).random_(-(2**63), None, generator=generator)
+    words.bitwise_xor_(noise)
 
 
 def result_entry(tensor: torch.Tensor) -> dict[str, Any]:
@@ -275,7 +295,9 @@ class Loaded:
         self.staged: list[Any] = []
         """Inputs in shared memory, by slot."""
         self.slots: list[Any] = []
-        """The same on the device."""
+        """What calls get: the same, or on a GPU what lies at the same places in its memory."""
+        self.memory: torch.Tensor
+        """The GPU's, as bytes."""
         self.results: list[Any] = []
         """Of the last run, by call."""
 
@@ -288,25 +310,66 @@ class Worker:
         self.shared = shared
         self.loaded: dict[str, Loaded] = {}
 
+    @property
+    def kind(self) -> str:
+        """`cpu` or `cuda`."""
+        return self.device.partition(":")[0]
+
     def synchronize(self) -> None:
-        if self.device != "cpu":
-            torch.cuda.synchronize()
+        if self.kind != "cpu":
+            SYNCHRONIZE()
+
+    def mark(self) -> Any:
+        """This moment: of the clock, or among what the GPU has to do."""
+        if self.kind == "cpu":
+            return time.perf_counter_ns()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
+    def nanoseconds(self, start: Any, end: Any) -> int:
+        """Between two marks that have passed."""
+        return int(end - start if self.kind == "cpu" else start.elapsed_time(end) * 1e6)
+
+    def cool(self) -> None:
+        """Leave nothing of the inputs in the GPU's L2, not even what was marked to stay."""
+        ctypes.CDLL("libcuda.so.1").cuCtxResetPersistingL2Cache()
+        l2 = torch.cuda.get_device_properties(self.device).L2_cache_size
+        torch.zeros(2 * l2, dtype=torch.uint8, device=self.device)
+        self.synchronize()
+
+    def poison(self) -> None:
+        """Have garbage in the memory that is allocated next."""
+        mallopt(PERTURB, POISON)
+        if self.kind != "cpu":
+            for nbytes, count in POISONED_BLOCKS:
+                kept = [self.garbage(nbytes) for _ in range(count)]
+                del kept
+            self.synchronize()
+
+    def garbage(self, nbytes: int) -> torch.Tensor:
+        """Memory of the GPU with what poison is."""
+        return torch.full((nbytes,), POISONED_BYTES, dtype=torch.uint8, device=self.device)
 
     def random_state(self) -> torch.Tensor:
         """What changes when somebody draws a random number."""
-        if self.device == "cpu":
+        if self.kind == "cpu":
             return torch.get_rng_state()
         return torch.cuda.get_rng_state(self.device)
 
     def op_hello(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """What runs here."""
         capability = torch.backends.cpu.get_cpu_capability()
+        l2 = 0
+        if self.kind != "cpu":
+            l2 = torch.cuda.get_device_properties(self.device).L2_cache_size
         return {
             "worker": VERSION,
             "python": sys.version.split()[0],
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "cpu_capability": capability,
+            "l2_bytes": l2,
         }
 
     def op_load(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
@@ -364,23 +427,44 @@ class Worker:
             unpack(header["value"], list(map(self.shared_tensor, entries, offsets)))
             for offsets in header["offsets"]
         ]
-        loaded.slots = [on_device(value, self.device) for value in loaded.staged]
+        loaded.slots = loaded.staged
+        if self.kind != "cpu":
+            loaded.slots = []
+            loaded.memory = torch.empty(header["nbytes"], dtype=torch.uint8, device=self.device)
+            for row in header["offsets"]:
+                there = [placed(loaded.memory, *at) for at in zip(entries, row, strict=True)]
+                loaded.slots.append(unpack(header["value"], there))
         for start in range(0, header["nbytes"], HUGE_PAGE):
             self.shared[start] = 0xFF  # who writes first decides on the kind of page
         return {}
 
     def shared_tensor(self, description: dict[str, Any], offset: int) -> torch.Tensor:
         """A tensor that lies in the shared memory."""
-        shape, order = description["shape"], description["order"]
-        dtype = getattr(torch, description["dtype"])
-        count = 1
-        for size in shape:
-            count *= size
+        itemsize = getattr(torch, description["dtype"]).itemsize
+        count = math.prod(description["shape"]) * itemsize
         if count == 0:
             return allocate(description)
-        flat = torch.frombuffer(self.shared, dtype=dtype, count=count, offset=offset)
-        dense = flat.view([shape[dim] for dim in order])
-        return dense.permute([order.index(dim) for dim in range(len(order))])
+        memory = torch.frombuffer(self.shared, dtype=torch.uint8, count=count, offset=offset)
+        return placed(memory, description, 0)
+
+    def op_upload(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Copy the first bytes of the shared memory to the GPU's."""
+        memory = self.loaded[header["key"]].memory[: header["nbytes"]]
+        memory.copy_(torch.frombuffer(self.shared, dtype=torch.uint8, count=len(memory)))
+        self.synchronize()
+        return {}
+
+    def op_download(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Copy the first bytes of the GPU's memory to the shared one."""
+        memory = self.loaded[header["key"]].memory[: header["nbytes"]]
+        torch.frombuffer(self.shared, dtype=torch.uint8, count=len(memory)).copy_(memory)
+        return {}
+
+    def op_hide(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Hide what the GPU's memory holds, as `run` will show it again."""
+        toggle(self.loaded[header["key"]].memory, header["seed"])
+        self.synchronize()
+        return {}
 
     def op_fill(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Put a fresh set of the reference's inputs into every slot, one seed each."""
@@ -394,24 +478,26 @@ class Worker:
         """Call once for each of the given slots; results stay until the next run.
 
         `seeds` (one a call, or null) go to torch before each call. With `poison`, memory that is
-        allocated meanwhile holds garbage. `ns` is this side's clock.
+        allocated meanwhile holds garbage. Inputs in a GPU's memory may be hidden: `cover` shows
+        them. `ns` is this side's clock.
         """
         loaded = self.loaded[header["key"]]
         loaded.results = []
         arguments = [loaded.slots[slot] for slot in header["slots"]]
-        if self.device != "cpu":
-            for slot in header["slots"]:
-                copy_into(loaded.slots[slot], loaded.staged[slot])
-        mallopt(PERTURB, POISON if header["poison"] else 0)
-        start = time.perf_counter_ns()
+        if header["cover"] is not None:
+            toggle(loaded.memory, header["cover"])
+            self.cool()
+        if header["poison"]:
+            self.poison()
+        start = self.mark()
         results = called(loaded.call, arguments, header["seeds"])
+        end = self.mark()
         self.synchronize()
-        elapsed = time.perf_counter_ns() - start
         mallopt(PERTURB, 0)
         loaded.results = results
         tree = pack(results[-1], [])
         found = {"value": tree, "entries": list(map(result_entry, leaves(results[-1])))}
-        return {"ns": elapsed, "at": addresses(results), **found}
+        return {"ns": self.nanoseconds(start, end), "at": addresses(results), **found}
 
     def op_drop(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Free the results of the last run, which takes time that is nobody's."""
@@ -456,15 +542,16 @@ class Worker:
         """Bytes per second, read and written, of copying `nbytes` from tensor to tensor."""
         source = torch.ones(header["nbytes"] // 4, device=self.device)
         target = torch.empty_like(source)
-        repeats = max(1, COPY_BYTES // header["nbytes"] // COPIES)
+        repeats = max(COPIES_AT_ONCE[self.kind], COPY_BYTES // header["nbytes"] // COPIES)
         best = min(self.timed(lambda: target.copy_(source), repeats) for _ in range(COPIES))
         return {"bytes_per_s": int(2 * header["nbytes"] / best)}
 
     def op_peak_flops(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Operations per second of a large float32 matrix product."""
-        left, right = torch.ones(2, PRODUCT_SIZE, PRODUCT_SIZE, device=self.device)
+        """Operations per second of a large matrix product."""
+        size, dtype = PRODUCT_SIZE[self.kind], getattr(torch, header["dtype"])
+        left, right = torch.rand(2, size, size, device=self.device).to(dtype)
         best = min(self.timed(lambda: left @ right, 1) for _ in range(COPIES))
-        return {"flops_per_s": int(2 * PRODUCT_SIZE**3 / best)}
+        return {"flops_per_s": int(2 * size**3 / best)}
 
     def op_flops(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Operations of one call's matrix products, convolutions and attention."""
@@ -520,20 +607,35 @@ class Worker:
         return {"found": tool(self.loaded, **header["arguments"])}
 
     def op_profile(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Self time per operator over `calls` calls on a slot."""
+        """Self time per operator, or GPU kernel, over `calls` calls on a slot."""
         loaded = self.loaded[header["key"]]
         # torch.profiler needs a second to start.
-        module = "torch.autograd.profiler_legacy" if self.device == "cpu" else "torch.profiler"
+        module = "torch.autograd.profiler_legacy" if self.kind == "cpu" else "torch.profiler"
         profiler: Any = importlib.import_module(module).profile
         with profiler() as profile:
             for _ in range(header["calls"]):
                 loaded.call(*loaded.slots[header["slot"]])
             self.synchronize()
-        rows = [
-            {"name": row.key[:120], "calls": row.count, "self_us": row.self_cpu_time_total}
-            for row in profile.key_averages()
-        ]
+        if self.kind == "cpu":
+            rows = [
+                {"name": row.key[:120], "calls": row.count, "self_us": row.self_cpu_time_total}
+                for row in profile.key_averages()
+            ]
+        else:
+            rows = kernels(profile.events())
         return {"operators": sorted(rows, key=lambda row: -float(row["self_us"]))[:24]}
+
+
+def kernels(events: Any) -> list[dict[str, Any]]:
+    """Time per GPU kernel, copies among them, in a profile."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if event.device_type.name == "CUDA":
+            name = event.name[:120]
+            row = found.setdefault(name, {"name": name, "calls": 0, "self_us": 0.0})
+            row["calls"] += 1
+            row["self_us"] += event.time_range.elapsed_us()
+    return list(found.values())
 
 
 class Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]

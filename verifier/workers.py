@@ -85,7 +85,8 @@ def start_worker(
         warm="LD_PRELOAD" not in (env or {}),
     )
     process = machine.sandbox.start(spec)
-    return RemoteModule(process, limits.memory_bytes, timeout_s or limits.call_timeout_s)
+    timeout_s = timeout_s or limits.call_timeout_s
+    return RemoteModule(process, limits.memory_bytes, timeout_s, machine.kind)
 
 
 def base_environment(threads: int) -> dict[str, str]:

@@ -101,8 +101,7 @@ def called(module: RemoteModule, *inputs: object, key: str = "default") -> Value
     values = packed(list(inputs))
     image = Image(plan_layout(values, 1))
     image.put(0, values)
-    module.stage(key, image.layout)
-    image.write(module.process.shared)
+    module.show(key, image)
     return module.result(key, module.run(key, [0]), 0)
 
 

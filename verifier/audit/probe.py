@@ -146,8 +146,7 @@ class Probe:
         oracle.load(EMPTY_KEY, path, "Model", CONSTRUCTOR_SEED, packed([]))
         image = Image(plan_layout(inputs, 1))
         image.put(0, inputs)
-        oracle.stage(EMPTY_KEY, image.layout)
-        image.write(oracle.process.shared)
+        oracle.show(EMPTY_KEY, image)
         return _call_s(oracle, EMPTY_KEY, 4)
 
 

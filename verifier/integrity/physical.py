@@ -17,12 +17,12 @@ MARGIN = 2.0
 
 
 class Peaks(NamedTuple):
-    """What the workers' cores can do at most."""
+    """What the workers' cores or GPU can do at most."""
 
     cache_bytes_per_s: float
     """Read and written, of copying what fits into the caches."""
     flops_per_s: float
-    """Of a large float32 matrix product."""
+    """Of a large matrix product: float32 on CPUs, bfloat16 on GPUs, whose kernels may use it."""
 
 
 def memory_flags(peaks: Peaks, result_bytes: int, seconds: float) -> Iterator[Flag]:

@@ -48,8 +48,10 @@ def doctor(json: options.Json = False) -> None:
 def _checks() -> Iterator[Check]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Check("python", sys.version_info >= (3, 11), True, version)
-    yield from _torch()
-    yield from _backends()
+    device = "cuda" if _has_gpu() else "cpu"
+    yield from _torch(device)
+    yield from _backends(device)
+    yield _counters()
     yield from _sandboxes()
     yield _worker()
     yield from _space()
@@ -58,28 +60,53 @@ def _checks() -> Iterator[Check]:
         yield Check(name, there, False, "set" if there else "not set; offline needs none")
 
 
-def _torch() -> Iterator[Check]:
+def _has_gpu() -> bool:
     import torch
+
+    return torch.cuda.is_available()
+
+
+def _torch(device: str) -> Iterator[Check]:
+    import torch
+
+    from kernelwright.verifier.gpu.state import gpu_identity
 
     yield Check("torch", True, True, torch.__version__)
-    there = torch.cuda.is_available()
-    name = torch.cuda.get_device_name(0) if there else "none; the CPU is the target"
-    yield Check("gpu", there, False, name)
+    if device == "cpu":
+        yield Check("gpu", False, False, "none; the CPU is the target")
+        return
+    driver = gpu_identity("cuda:0")["gpu_driver"] or "unknown; nvidia-smi does not say"
+    yield Check("gpu", True, False, f"{torch.cuda.get_device_name(0)}, driver {driver}")
 
 
-def _backends() -> Iterator[Check]:
-    import torch
-
+def _backends(device: str) -> Iterator[Check]:
     from kernelwright.backends.registry import BACKENDS
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     for name, backend in BACKENDS.items():
         availability = backend().availability()
         text = backend().toolchain() if availability.ok else availability.reason
-        if availability.ok and device not in backend().timed_on:
-            text += "; values and compile-time facts only: its times need a GPU"
+        if availability.ok:
+            text += _limits(backend().devices, backend().timed_on, device)
         hint = f" ({availability.hint})" if availability.hint else ""
         yield Check(f"backend {name}", availability.ok, name == "cpp", text + hint)
+
+
+def _limits(devices: tuple[str, ...], timed_on: tuple[str, ...], device: str) -> str:
+    """What of a backend's candidates can't be found out on a device."""
+    if device in timed_on or device == "cuda":
+        return ""
+    if device in devices:
+        return "; values and compile-time facts only: its times need a GPU"
+    return "; compile-time facts only: its kernels need a GPU"
+
+
+def _counters() -> Check:
+    from kernelwright.verifier.counters import Counting
+
+    with Counting(os.getpid()) as counting:
+        there = counting.is_possible
+    text = "evidence has them" if there else "none here, or forbidden: evidence does without"
+    return Check("hardware counters", there, False, text)
 
 
 def _sandboxes() -> Iterator[Check]:

@@ -1,0 +1,1 @@
+"""What only GPUs need: their state, and how else their calls can be timed."""

@@ -1,0 +1,60 @@
+"""What NVIDIA's driver says of a GPU: recorded with every verdict, never changed."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import shutil
+import subprocess
+
+FIXED = {"gpu": "name", "gpu_uuid": "uuid", "gpu_driver": "driver_version"}
+VARYING = {
+    "gpu_sm_mhz": "clocks.sm",
+    "gpu_memory_mhz": "clocks.mem",
+    "gpu_celsius": "temperature.gpu",
+    "gpu_watts": "power.draw",
+    "gpu_throttled": "clocks_event_reasons.active",
+}
+TIMEOUT_S = 20
+UNKNOWN = ("[N/A]", "[Not Supported]", "N/A", "")
+
+
+@functools.cache
+def gpu_identity(device: str) -> dict[str, str | None]:
+    """Which one it is. Empty for a CPU.
+
+    Args:
+        device: `cuda:N`.
+    """
+    return _asked(device, FIXED)
+
+
+def gpu_state(device: str) -> dict[str, str | None]:
+    """Clocks, temperature, power and what holds the clocks down, now. Empty for a CPU."""
+    return _asked(device, VARYING)
+
+
+def gpu_processes(device: str) -> set[int]:
+    """Processes that hold memory of the GPU, as far as somebody says."""
+    text = _smi(device, "--query-compute-apps=pid") or ""
+    return {int(line) for line in text.split() if line.isdigit()}
+
+
+def _asked(device: str, fields: dict[str, str]) -> dict[str, str | None]:
+    if device == "cpu":
+        return {}
+    text = _smi(device, f"--query-gpu={','.join(fields.values())}")
+    row = next(csv.reader((text or "").splitlines(), skipinitialspace=True), [])
+    values: list[str | None] = [None if value in UNKNOWN else value for value in row]
+    if len(values) != len(fields):
+        values = [None] * len(fields)
+    return dict(zip(fields, values, strict=True))
+
+
+def _smi(device: str, query: str) -> str | None:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    command = [program, "-i", device.partition(":")[2], query, "--format=csv,noheader,nounits"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+    return done.stdout if done.returncode == 0 else None
