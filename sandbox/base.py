@@ -31,6 +31,9 @@ class WorkerSpec(Record):
     tenant: str = ""
     """Workers of one tenant may be in one container, each with files of its own; others never are.
     Without one a worker is alone."""
+    wrapper: tuple[str, ...] = ()
+    """A program that starts the interpreter, and its arguments; `{folder}` as in `env`. For places
+    that see the host's programs, and not for warm workers."""
     warm: bool = False
     """`argv[0]` is a file; an interpreter that has imported torch already may run it. Not for an
     environment that is read when a program starts, as LD_PRELOAD is."""

@@ -110,20 +110,24 @@ class LinuxWorker:
     ) -> Order:
         words = {"{fd}": str(CHANNEL), "{shared}": str(SHARED)}
         argv = [words.get(argument, argument) for argument in spec.argv]
+        program, *before = [
+            *(part.format(folder=self.inside) for part in spec.wrapper),
+            python,
+        ]
         limits = {
             resource.RLIMIT_CORE: 0,
             resource.RLIMIT_FSIZE: max(MAX_FILE_BYTES, spec.shared_bytes),
             resource.RLIMIT_DATA: spec.memory_bytes,
         }
         return Order(
-            argv=argv if spec.warm else sandbox_python(self._program(argv)),
+            argv=argv if spec.warm else [*before, *sandbox_python(self._program(argv))],
             env=self._environment(spec, python),
             folder=self.inside,
             cores=self._cores,
             limits=limits,
             warm=spec.warm,
             passed=passed,
-            python=python,
+            python=program,
             place=confinement,
         )
 

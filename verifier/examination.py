@@ -23,6 +23,7 @@ from kernelwright.verifier.compiled.compilation import compile_candidate
 from kernelwright.verifier.compiled.kernel import static_evidence
 from kernelwright.verifier.correctness import Wrong, refused
 from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.gpu.ncu import with_counters
 from kernelwright.verifier.integrity.advice import advice_flags
 from kernelwright.verifier.integrity.engagement import idle_flags
 from kernelwright.verifier.integrity.static import static_flags
@@ -30,6 +31,7 @@ from kernelwright.verifier.levels import PLANS
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.rounds import CANDIDATE
 from kernelwright.verifier.sanitizer.check import sanitizer_flags
+from kernelwright.verifier.sanitizer.gpu import gpu_sanitizer_flags
 from kernelwright.verifier.session import Session
 from kernelwright.verifier.timing import Summary, Timed, is_close, summarize
 
@@ -73,7 +75,7 @@ class Examination:
         self.tolerance = tolerance
         self.policy = policy
         self.timed = timed
-        self.must_be_clean = level == "strict" and candidate.backend == "cpp"
+        self.must_be_clean = level == "strict"
         self.done: list[WorkloadResult] = []
         self.flags: list[Flag] = []
 
@@ -141,7 +143,15 @@ class Examination:
                 self.flags += text.result()
         self._note(session.inspect())
         if self.must_be_clean:
-            self._note(sanitizer_flags(self.candidate, self.reference))
+            self._note(self._sanitized())
+
+    def _sanitized(self) -> list[Flag]:
+        """What the sanitizers find, of candidates that bring machine code."""
+        if self.candidate.backend == "cpp":
+            return sanitizer_flags(self.candidate, self.reference)
+        if self.candidate.backend in ("cuda", "triton") and self.timed:
+            return gpu_sanitizer_flags(self.candidate, self.reference, self.build.folder)
+        return []
 
     def _read(self) -> list[Flag]:
         """What the text of the candidate shows."""
@@ -210,8 +220,16 @@ class Examination:
             seconds = summary.timing[CANDIDATE].median_us / 1e6
             self._note([*summary.flags, *trial.physical_flags(seconds)])
             self.done[index] = with_times(self.done[index], summary)
-            evidence = evidence or trial.evidence(summary.timing)
+            if evidence is None:
+                evidence = self._counted(trial.evidence(summary.timing), trial.prepared)
         return evidence
+
+    def _counted(self, evidence: Evidence | None, prepared: Prepared) -> Evidence | None:
+        """The same with a GPU's hardware counters, where there is time and permission for them."""
+        if evidence is None or self.reference.machine.kind == "cpu" or not self.plan.is_thorough:
+            return evidence
+        build = self.build.folder
+        return with_counters(evidence, self.reference, self.candidate, build, prepared)
 
 
 def with_times(result: WorkloadResult, summary: Summary) -> WorkloadResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +19,7 @@ from kernelwright.verifier.integrity.engagement import (
     Owner,
     engagement_flags,
 )
+from kernelwright.verifier.integrity.kernels import kernel_flags
 from kernelwright.verifier.integrity.runtime import (
     core_flags,
     file_flags,
@@ -37,6 +38,7 @@ from kernelwright.verifier.workers import await_start, start_worker
 
 # An interpreter may take so many times as long as a call may.
 INTERPRETED = 10
+PROFILED_CALLS = 3
 # What has to be shown is looked for longer than what is only told.
 SAMPLING_S: dict[Policy, float] = {"any": 0.25, "custom": 10.0}
 
@@ -124,10 +126,15 @@ class Session:
         flags: list[Flag] = []
         timed = self._timed[0]
         if plan.is_thorough or policy == "custom":
-            flags += engagement_flags(self._engagement(timed, SAMPLING_S[policy]), policy)
+            flags += self._work_flags(timed, policy)
         if plan.notes_operators:
             flags += self._operator_flags(timed)
         return flags
+
+    def _work_flags(self, trial: Trial, policy: Policy) -> Iterator[Flag]:
+        if self.reference.machine.kind == "cpu":
+            return engagement_flags(self._engagement(trial, SAMPLING_S[policy]), policy)
+        return kernel_flags(self.module.profile(trial.key, 0, PROFILED_CALLS), policy)
 
     def _engagement(self, trial: Trial, limit_s: float) -> Engagement:
         total: Counter[Owner] = Counter()

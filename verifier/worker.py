@@ -362,6 +362,9 @@ class Worker:
         capability = torch.backends.cpu.get_cpu_capability()
         l2 = 0
         if self.kind != "cpu":
+            # CUDA starts threads and sets variables, which is not to be taken for a module's work.
+            torch.ones(2, 2, device=self.device).mm(torch.ones(2, 2, device=self.device))
+            self.synchronize()
             l2 = torch.cuda.get_device_properties(self.device).L2_cache_size
         return {
             "worker": VERSION,
@@ -505,8 +508,8 @@ class Worker:
         return {}
 
     def op_touch(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Give the heap so many bytes of memory that is there, not only promised."""
-        torch.zeros(header["nbytes"], dtype=torch.uint8)
+        """Give the allocator so many bytes of memory that is there, not only promised."""
+        torch.zeros(header["nbytes"], dtype=torch.uint8, device=self.device)
         return {}
 
     def op_fetch(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from kernelwright.sandbox.leases import core_name
 from kernelwright.schema import Limits
 from kernelwright.verifier import worker as worker_file
 from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.gpu.state import gpu_uuid
 from kernelwright.verifier.remote import RemoteModule
 
 WORKER_PATH = str(Path(worker_file.__file__))
@@ -56,6 +57,7 @@ def start_worker(
     build: Path | None = None,
     timeout_s: float | None = None,
     tenant: str = "",
+    wrapper: tuple[str, ...] = (),
 ) -> RemoteModule:
     """Start a worker; it may still be importing torch when this returns.
 
@@ -64,6 +66,7 @@ def start_worker(
         build: a finished build to copy into the worker's build folder.
         timeout_s: for every operation; the task's call time-out by default.
         tenant: see `WorkerSpec.tenant`.
+        wrapper: see `WorkerSpec.wrapper`.
     """
     tools = {"PATH": f"{{folder}}/{BUILD_FOLDER}/{TOOLS_FOLDER}:{{path}}"} if build else {}
     spec = WorkerSpec(
@@ -73,26 +76,29 @@ def start_worker(
             "{shared}",
             str(limits.memory_bytes),
             str(machine.threads),
-            machine.device,
+            "cpu" if machine.kind == "cpu" else "cuda:0",
         ),
-        env={**base_environment(machine.threads), **tools, **(env or {})},
+        env={**base_environment(machine), **tools, **(env or {})},
         memory_bytes=limits.memory_bytes + BASE_MEMORY_BYTES,
         files={BUILD_FOLDER: str(build)} if build else {},
         cores=machine.cores,
         shared_bytes=limits.memory_bytes,
         readable=tuple(filter(None, (env or {}).get("CPATH", "").split(os.pathsep))),
         tenant=tenant,
-        warm="LD_PRELOAD" not in (env or {}),
+        wrapper=wrapper,
+        warm=not wrapper and "LD_PRELOAD" not in (env or {}),
     )
     process = machine.sandbox.start(spec)
     timeout_s = timeout_s or limits.call_timeout_s
     return RemoteModule(process, limits.memory_bytes, timeout_s, machine.kind)
 
 
-def base_environment(threads: int) -> dict[str, str]:
-    """What every worker gets: its own build folders, and the thread count."""
+def base_environment(machine: Machine) -> dict[str, str]:
+    """What every worker gets: its own build folders, the thread count, and one GPU alone."""
+    gpu = {} if machine.kind == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_uuid(machine.device)}
     return {
-        "OMP_NUM_THREADS": str(threads),
+        **gpu,
+        "OMP_NUM_THREADS": str(machine.threads),
         "TORCH_EXTENSIONS_DIR": f"{{folder}}/{BUILD_FOLDER}",
         "TORCHINDUCTOR_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/inductor",
         "TRITON_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/triton",

@@ -9,6 +9,7 @@ import pytest
 
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.verifier import reference, worker, workers
+from kernelwright.verifier.gpu import state
 from kernelwright.verifier.workers import Machine
 
 EVENT = """
@@ -50,5 +51,7 @@ def pretended_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     path = folder / "worker.py"
     path.write_text(text)
     monkeypatch.setattr(workers, "WORKER_PATH", str(path))
+    for module in (workers, state):
+        monkeypatch.setattr(module, "gpu_uuid", lambda device: f"GPU-of-{device}")
     monkeypatch.setattr(reference, "MEMORY_BYTES", {"cuda": 2**24})
     return Machine(ProcessSandbox(), 1, "cuda:0")

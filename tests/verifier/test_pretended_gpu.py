@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
-from kernelwright.schema import Status, Workload
+from kernelwright.schema import BUSY_MACHINE, Status, Workload
+from kernelwright.verifier import bench
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.values import same_bits
@@ -106,3 +108,14 @@ def test_a_device_that_does_not_work_any_more_is_no_fault_of_the_next(
     assert len(probed) == 1
     judge.evaluate(kit.candidate(kit.forward("return x")), "fast")
     assert len(probed) == 1
+
+
+def test_a_gpu_that_others_use_decides_nothing(
+    reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "gpu_processes", lambda device: {1, os.getpid()})
+    candidate = kit.candidate(kit.forward("return x.softmax(dim=1)"))
+    found = Judge(reference, tmp_path).evaluate(candidate, "fast")
+    assert found.was_disturbed and not found.is_win
+    (evidence,) = [flag.evidence for flag in found.flags if flag.rule == BUSY_MACHINE]
+    assert evidence == "1 other processes hold memory of this GPU"

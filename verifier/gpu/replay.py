@@ -49,3 +49,13 @@ def median_us(call: Callable[[], None]) -> float:
         end.record()
     torch.cuda.synchronize()
     return 1000 * statistics.median([float(start.elapsed_time(end)) for start, end in events])
+
+
+def profiled_call(loaded: Mapping[str, Any], key: str) -> None:
+    """A call that a profiler which waits for that is told to look at."""
+    inputs = loaded[key].slots[0]
+    profiler: Any = torch.cuda.profiler
+    profiler.start()
+    loaded[key].call(*inputs)
+    torch.cuda.synchronize()
+    profiler.stop()

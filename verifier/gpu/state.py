@@ -7,6 +7,8 @@ import functools
 import shutil
 import subprocess
 
+import torch
+
 FIXED = {"gpu": "name", "gpu_uuid": "uuid", "gpu_driver": "driver_version"}
 VARYING = {
     "gpu_sm_mhz": "clocks.sm",
@@ -20,12 +22,18 @@ UNKNOWN = ("[N/A]", "[Not Supported]", "N/A", "")
 
 
 @functools.cache
-def gpu_identity(device: str) -> dict[str, str | None]:
-    """Which one it is. Empty for a CPU.
+def gpu_uuid(device: str) -> str:
+    """Its name for the driver and for CUDA_VISIBLE_DEVICES, whatever way devices are counted.
 
     Args:
-        device: `cuda:N`.
+        device: `cuda:N`, as this process counts.
     """
+    return f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+
+
+@functools.cache
+def gpu_identity(device: str) -> dict[str, str | None]:
+    """Which one it is. Empty for a CPU."""
     return _asked(device, FIXED)
 
 
@@ -55,6 +63,6 @@ def _smi(device: str, query: str) -> str | None:
     program = shutil.which("nvidia-smi")
     if program is None:
         return None
-    command = [program, "-i", device.partition(":")[2], query, "--format=csv,noheader,nounits"]
+    command = [program, "-i", gpu_uuid(device), query, "--format=csv,noheader,nounits"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
     return done.stdout if done.returncode == 0 else None

@@ -203,6 +203,14 @@ def _runtime() -> list[Rule]:
             "H01 H02 H07 H08",
         ),
         rule(
+            "host-offload",
+            "suspicious",
+            "Calls on a GPU copy from it to the host",
+            """The profiler saw copies from the GPU to the host within calls: work may be done
+            there, or the size of something waited for.""",
+            "H37",
+        ),
+        rule(
             "left-its-group",
             "refuse",
             "Processes of it leave its group",
@@ -334,6 +342,12 @@ def _values() -> list[Rule]:
             "address-sanitizer",
             "A memory error in its C++",
             "Rebuilt with AddressSanitizer, at level `strict`, it reads or writes out of bounds.",
+            "H21 H71",
+        ),
+        refuse(
+            "gpu-memory-error",
+            "A memory error in a kernel on a GPU",
+            "Under compute-sanitizer, at level `strict`, it reads or writes where it must not.",
             "H21 H71",
         ),
         refuse(

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kernelwright.verifier.gpu import state
 from kernelwright.verifier.gpu.state import gpu_identity, gpu_processes, gpu_state
 
 SMI = """#!/bin/sh
-[ "$1 $2" = "-i 1" ] || exit 1
+[ "$1 $2" = "-i GPU-12ab" ] || exit 1
 case "$3" in
   --query-gpu=name,*) echo "NVIDIA Example, GPU-12ab, 580.65" ;;
   --query-gpu=clocks*) echo "1980, 3201, 41, [N/A], 0x0000000000000000" ;;
@@ -24,6 +25,8 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text(SMI)
     path.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
+    uuids = {"cuda:0": "GPU-34cd", "cuda:1": "GPU-12ab"}
+    monkeypatch.setattr(state, "gpu_uuid", uuids.get)
     gpu_identity.cache_clear()
     return path
 

@@ -1,0 +1,69 @@
+"""A worker under one of NVIDIA's tools: a program that starts it, watches it and writes a file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from kernelwright.backends.registry import open_backend
+from kernelwright.schema import Candidate
+from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.workers import START_TIMEOUT_S, start_worker
+
+# These tools slow everything down, the start of a worker too.
+SLOWER = 20
+END_S = 120.0
+MAX_BYTES = 2**22
+
+
+def find_tool(name: str) -> str | None:
+    """Its path, where NVIDIA's tools are."""
+    home = os.environ.get("CUDA_HOME") or "/usr/local/cuda"
+    return shutil.which(name) or shutil.which(f"{home}/bin/{name}")
+
+
+@contextmanager
+def worker_under(
+    command: Sequence[str],
+    reference: Reference,
+    candidate: Candidate,
+    build: Path,
+    env: Mapping[str, str],
+) -> Iterator[RemoteModule]:
+    """A worker for a candidate, started by a tool.
+
+    Args:
+        command: the tool's path and options; `{folder}` stands for the worker's folder.
+
+    Raises:
+        WorkerFault: it does not start under the tool.
+    """
+    machine, limits = reference.machine, reference.task.limits
+    variables = open_backend(candidate.backend).variables(machine.kind)
+    timeout_s = SLOWER * limits.call_timeout_s
+    module = start_worker(
+        machine, limits, {**variables, **env}, build, timeout_s, wrapper=tuple(command)
+    )
+    try:
+        module.hello(START_TIMEOUT_S)
+        yield module
+    finally:
+        module.process.kill()
+
+
+def written(module: RemoteModule, name: str) -> str:
+    """End a worker as it ends by itself, and read what the tool has written to its folder."""
+    module.process.thaw()
+    module.process.channel.close()
+    module.process.exit_status(END_S)
+    path = Path(module.process.folder) / name
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    with open(descriptor, "rb") as file:
+        return file.read(MAX_BYTES).decode(errors="replace")
