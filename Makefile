@@ -3,7 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test optimizations attacks check install clean
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+
+.PHONY: help demo test corpora optimizations attacks check install clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -11,9 +13,12 @@ help:  ## List these targets
 demo: install  ## Find and prove a speedup on this machine: no key, no GPU
 	$(BIN)/kernelwright demo
 
-test: install  ## Run every test but whole optimizations and attacks
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
+test: install  ## Run every test but those of the next three
+	$(PYTEST) --ignore tests/cheats --ignore tests/honest \
 		--ignore tests/end_to_end --ignore tests/attacks
+
+corpora: install  ## Judge all cheats, and honest candidates
+	$(PYTEST) tests/cheats tests/honest
 
 optimizations: install  ## Run the tests that optimize whole tasks
 	$(BIN)/python -m pytest tests/end_to_end
