@@ -51,7 +51,7 @@ BODIES = {
 """,
 }
 # What the worker measures with, of which only the answer matters here.
-SMALL = {"COPY_BYTES": 2**12, "PRODUCT_SIZE": 8}
+SMALL = {"COPY_BYTES": 2**12, "PRODUCT_SIZE": {"cpu": 8}}
 WANTED = [
     ("plain", "verdict", True), ("plain", "verdict", False), ("plain", "extras", True),
     ("nest", "verdict", True), ("nest", "verdict", False), ("nest", "introduction", True),
