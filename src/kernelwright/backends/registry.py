@@ -43,7 +43,8 @@ def require_backends(
         can = "is timed" if timed else "runs"
         raise PrerequisiteError(
             f"none of the backends {', '.join(names)} {can} on {device!r}",
-            hint="choose others with --backend, or another --target",
+            hint="choose others with --backend, or another --target; `kernelwright compile` shows "
+            "what compilers make of GPU kernels without a GPU",
         )
     usable = [backend for backend in backends if backend.availability().ok]
     if not usable:
