@@ -16,8 +16,9 @@ from kernelwright.schema import Attempt, Candidate, Evaluation, Policy, Status, 
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store
 from kernelwright.verifier.audit.audit import require_sound
+from kernelwright.verifier.inputs import SEED_BITS
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.reference import SEED_BITS, Reference
+from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.workers import Machine
 
 FINALISTS = 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from kernelwright.prompts.library import Kernel, Library, Part, defined, joined, text_of
+from kernelwright.prompts.library import Kernel, Library, Part, bound_file, defined, text_of
 from kernelwright.schema import Scalar
 
 KERNELS = {
@@ -50,12 +50,11 @@ def signature(part: Part) -> str:
 
 def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
     """The loader, each kernel with its wrapper, the module."""
-    sections = [f'"""{title}"""\n', text_of("cpp/loader.py")]
-    for part in parts:
-        constant = f"{part.name.upper()}_SOURCE"
-        bound = f'{part.name}_cpp = compile_cpp({constant}, "{part.name}", "{signature(part)}")\n'
-        sections += [f"{constant} = r'''\n{part.source}'''\n{bound}", part.wrapper]
-    return joined([*sections, model])
+    return bound_file(title, "cpp/loader.py", parts, _bind, model)
+
+
+def _bind(part: Part, constant: str) -> str:
+    return f'{part.name}_cpp = compile_cpp({constant}, "{part.name}", "{signature(part)}")'
 
 
 CPP = Library("cpp", "Library kernels", KERNELS, kernel_part, candidate_file)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kernelwright.prompts.library import Kernel, Library, Part, defined, joined, text_of
+from kernelwright.prompts.library import Kernel, Library, Part, bound_file, defined, text_of
 from kernelwright.schema import Scalar
 
 THREADS = (256, 512, 128)
@@ -33,12 +33,11 @@ def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
 
 def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
     """The loader, each kernel with its wrapper, the module."""
-    sections = [f'"""{title}"""\n', text_of("cuda/loader.py")]
-    for part in parts:
-        constant = f"{part.name.upper()}_SOURCE"
-        bound = f'{part.name}_cuda = compile_cuda({constant}, "{part.name}_kernel")\n'
-        sections += [f"{constant} = r'''\n{part.source}'''\n{bound}", part.wrapper]
-    return joined([*sections, model])
+    return bound_file(title, "cuda/loader.py", parts, _bind, model)
+
+
+def _bind(part: Part, constant: str) -> str:
+    return f'{part.name}_cuda = compile_cuda({constant}, "{part.name}_kernel")'
 
 
 CUDA = Library("cuda", "CUDA kernels", KERNELS, kernel_part, candidate_file)

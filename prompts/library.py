@@ -62,6 +62,22 @@ def joined(sections: Sequence[str]) -> str:
     return "\n\n".join(section.strip("\n") + "\n" for section in sections)
 
 
+def bound_file(
+    title: str, loader: str, parts: Sequence[Part], bind: Callable[[Part, str], str], model: str
+) -> str:
+    """A candidate whose kernels are another language's: source, what binds it, wrapper.
+
+    Args:
+        bind: a statement that compiles a part whose source is in the named constant.
+    """
+    sections = [f'"""{title}"""\n', text_of(loader)]
+    for part in parts:
+        constant = f"{part.name.upper()}_SOURCE"
+        sections.append(f"{constant} = r'''\n{part.source}'''\n{bind(part, constant)}\n")
+        sections.append(part.wrapper)
+    return joined([*sections, model])
+
+
 def defined(tunables: Mapping[str, Scalar]) -> str:
     """Lines for a C preprocessor: a library's constants are macros with a default."""
     return "".join(f"#define {name} {value}\n" for name, value in sorted(tunables.items()))

@@ -13,6 +13,8 @@ from kernelwright.schema import digest
 from kernelwright.verifier.levels import Distribution
 from kernelwright.verifier.values import Values
 
+# Too many to be found by trying, from what a worker is seeded with.
+SEED_BITS = 60
 LARGE, TINY = 32.0, 2.0**-10
 # Far beyond where exp overflows in float32 (88), and sums of squares still do not.
 EXTREME = 1e4

@@ -20,7 +20,7 @@ from kernelwright.schema import Target, Task, Workload
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Expected, Prepared, expect, prepare, rounding, trained
-from kernelwright.verifier.inputs import call_seed, distribute, suits
+from kernelwright.verifier.inputs import SEED_BITS, call_seed, distribute, suits
 from kernelwright.verifier.integrity.physical import Peaks
 from kernelwright.verifier.levels import Baseline, Distribution
 from kernelwright.verifier.remote import RemoteModule
@@ -32,8 +32,6 @@ from kernelwright.verifier.workers import Machine, await_start, start_worker
 CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depends on it
 COMPILE_TIMEOUT_S = 600.0
 EAGER_TENANT = "eager"
-# Too many to be found by trying, from what a worker is seeded with.
-SEED_BITS = 60
 # From the seeds of cases, which are small: what a building worker sees is never judged on.
 LIKE_OFFSET = 900_000
 ROTATION_OFFSET = 10**6

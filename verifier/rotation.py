@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Sequence
 
 from kernelwright.verifier.expected import Prepared
-from kernelwright.verifier.inputs import call_seed
+from kernelwright.verifier.inputs import SEED_BITS, call_seed
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.shared import Cover, Image, plan_layout
 
@@ -24,8 +24,6 @@ BANK_BYTES, BANK_IMAGES = 2 * 2**30, 32
 MAX_SLOTS = 1024
 # Seeds of one image lie this far from those of the next.
 STRIDE = 2 * MAX_SLOTS
-# Too many to be found by trying.
-SEED_BITS = 60
 
 
 class Rotation:

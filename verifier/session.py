@@ -12,6 +12,7 @@ from kernelwright.backends.registry import open_backend
 from kernelwright.sandbox.memory import thread_ids
 from kernelwright.schema import Candidate, Flag, Policy, ToleranceName
 from kernelwright.verifier.channel import WorkerFault
+from kernelwright.verifier.evidence import PROFILED_CALLS
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.integrity.engagement import (
     ENOUGH_SAMPLES,
@@ -38,7 +39,6 @@ from kernelwright.verifier.workers import await_start, start_worker
 
 # An interpreter may take so many times as long as a call may.
 INTERPRETED = 10
-PROFILED_CALLS = 3
 # What has to be shown is looked for longer than what is only told.
 SAMPLING_S: dict[Policy, float] = {"any": 0.25, "custom": 10.0}
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from kernelwright.backends.cuda import find_tool
 from kernelwright.schema import Candidate, Evidence
 from kernelwright.verifier.build import load_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.gpu import replay
-from kernelwright.verifier.gpu.under import find_tool, worker_under, written
+from kernelwright.verifier.gpu.under import worker_under, written
 from kernelwright.verifier.reference import Reference, run_once
 
 TIME = "gpu__time_duration.sum"

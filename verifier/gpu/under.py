@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +17,6 @@ from kernelwright.verifier.workers import START_TIMEOUT_S, start_worker
 SLOWER = 20
 END_S = 120.0
 MAX_BYTES = 2**22
-
-
-def find_tool(name: str) -> str | None:
-    """Its path, where NVIDIA's tools are."""
-    home = os.environ.get("CUDA_HOME") or "/usr/local/cuda"
-    return shutil.which(name) or shutil.which(f"{home}/bin/{name}")
 
 
 @contextmanager

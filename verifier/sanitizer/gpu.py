@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from kernelwright.backends.cuda import find_tool
 from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.build import load_candidate
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.gpu.under import find_tool, worker_under, written
+from kernelwright.verifier.gpu.under import worker_under, written
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.reference import Reference, run_once
 from kernelwright.verifier.remote import RemoteModule

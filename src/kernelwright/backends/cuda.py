@@ -45,16 +45,16 @@ class Cuda(Language):
         return f"nvcc {nvcc} NVRTC {own} torch {version('torch')}"
 
 
-def find_nvcc() -> str | None:
-    """CUDA's compiler, where torch would look for it."""
+def find_tool(name: str) -> str | None:
+    """One of CUDA's programs, where torch would look for it."""
     home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
-    return shutil.which("nvcc") or shutil.which(f"{home}/bin/nvcc")
+    return shutil.which(name) or shutil.which(f"{home}/bin/{name}")
 
 
 @functools.cache
 def nvcc_release() -> str | None:
     """`13.0`; None without nvcc."""
-    nvcc = find_nvcc()
+    nvcc = find_tool("nvcc")
     if nvcc is None:
         return None
     done = subprocess.run([nvcc, "--version"], capture_output=True, text=True, timeout=30)
