@@ -35,9 +35,9 @@ SUBJECTS = (
     Subject("rmsnorm_residual", {"ROWS": 1024, "COLS": 1024}),
     Subject(
         "matmul_bias_gelu",
-        {"TOKENS": 256, "IN_FEATURES": 1024, "OUT_FEATURES": 2048},
+        {"TOKENS": 2048, "IN_FEATURES": 1024, "OUT_FEATURES": 2048},
     ),
-    Subject("cross_entropy", {"TOKENS": 2048, "CLASSES": 16384}),
+    Subject("cross_entropy", {"TOKENS": 1024, "CLASSES": 16384}),
 )
 WAITING = """
 import time

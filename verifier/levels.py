@@ -48,6 +48,8 @@ class Plan(Record):
     some percent. Else one worker of eager's stays for the whole run."""
     most_workers: int
     """The same where a speedup is close to 1, so that it takes more to tell which side of it."""
+    close_budget_s: float
+    """No more workers for that after this, counted from the first one's timing."""
     checks: int
     """Timed calls whose results are compared afterwards, per workload and worker."""
     checks_s: float
@@ -75,6 +77,7 @@ PLANS: dict[Level, Plan] = {
         workers=1,
         times_new_workers=False,
         most_workers=1,
+        close_budget_s=0.0,
         checks=4,
         checks_s=0.2,
         looked_at=2,
@@ -106,7 +109,8 @@ PLANS: dict[Level, Plan] = {
         notes_operators=False,
         workers=2,
         times_new_workers=True,
-        most_workers=4,
+        most_workers=8,
+        close_budget_s=20.0,
         checks=4,
         checks_s=0.5,
         looked_at=None,
@@ -137,7 +141,8 @@ PLANS: dict[Level, Plan] = {
         notes_operators=True,
         workers=4,
         times_new_workers=True,
-        most_workers=4,
+        most_workers=8,
+        close_budget_s=20.0,
         checks=24,
         checks_s=4.0,
         looked_at=None,

@@ -309,15 +309,20 @@ class Reference:
                 self._loaded[key] = False
         return self._baselines[baseline] if self._loaded[key] else None
 
+    @property
+    def eager_has_run(self) -> bool:
+        """Whether the worker of eager's that is there has run anything."""
+        eager = self._baselines.get("eager")
+        return eager is not None and eager.has_run
+
     def renew(self) -> None:
         """Time the next worker of a candidate beside one of eager's that has not run yet.
 
         An older one has other memory, which is worth several percent in either direction.
         """
-        eager = self._baselines.get("eager")
-        if eager is None or eager.has_run:
+        if "eager" not in self._baselines or self.eager_has_run:
             self._spare = self._spare or self._new_eager()
-        if eager is not None and eager.has_run:
+        if self.eager_has_run:
             self._end("eager")
 
     def _load(self, prepared: Prepared, baseline: Baseline) -> None:

@@ -18,7 +18,16 @@ CONFIDENCE = 0.95
 # itself, benchmarks/verdict.py, part `fidelity`.
 WORKERS_DIFFER, PRIOR_WORKERS = 0.015, 4
 # Student's t, 97.5th percentile, by degrees of freedom.
-STUDENT_95 = {4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
+STUDENT_95 = {
+    4: 2.776,
+    5: 2.571,
+    6: 2.447,
+    7: 2.365,
+    8: 2.306,
+    9: 2.262,
+    10: 2.228,
+    11: 2.201,
+}
 
 Samples = npt.NDArray[np.float64]
 

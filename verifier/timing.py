@@ -6,6 +6,7 @@ the median of the ratios of all rounds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -27,8 +28,8 @@ NOT_LINEAR = 1.25
 LEAST_HALVED = 3
 # Speedup in one worker over that in another.
 NOT_REPRODUCED = 1.25
-# Logarithm of a speedup.
-CLOSE = 0.10
+# Logarithm of a speedup, and of half its interval.
+CLOSE, NARROW = 0.10, 0.02
 
 
 class Timed(NamedTuple):
@@ -51,15 +52,19 @@ class Summary(NamedTuple):
     """Timed calls whose results were compared."""
 
 
-def is_close(measured: Sequence[Timed]) -> bool:
-    """Whether a speedup is so near 1 that more workers are worth their time.
+def wants_more_workers(measured: Sequence[Timed], seed: int) -> bool:
+    """Whether a speedup is so near 1, and so vague, that more workers are worth their time.
 
     Not whether its interval has 1 in it: to go on until it has not would find differences between
     equal candidates.
     """
     ratios = [one.rounds.ratios() for one in measured]
-    logs = [np.log(np.concatenate([one[name] for one in ratios])) for name in ratios[0]]
-    return any(abs(float(np.median(own))) < CLOSE for own in logs)
+    return any(_is_vague(across_workers([r[name] for r in ratios], seed)) for name in ratios[0])
+
+
+def _is_vague(speedup: Speedup) -> bool:
+    low, high = speedup.ci95
+    return abs(math.log(speedup.median)) < CLOSE and math.log(high / low) > 2 * NARROW
 
 
 def summarize(measured: Sequence[Timed], seed: int) -> Summary:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds
-from kernelwright.verifier.timing import Timed, is_close, summarize
+from kernelwright.verifier.timing import Timed, summarize, wants_more_workers
 
 OVERHEAD, EAGER_S, OWN_S, CALLS, SEED = 0.8e-3, 100e-6, 50e-6, 100, 1
 
@@ -53,8 +53,14 @@ def test_a_constant_part_found_too_large_makes_nobody_fast() -> None:
 
 
 @pytest.mark.parametrize(("own_s", "expected"), [(94e-6, True), (107e-6, True), (OWN_S, False)])
-def test_speedups_close_to_1(own_s: float, expected: bool) -> None:
-    assert is_close([Timed(rounds(own_s=own_s), (), 4)]) is expected
+def test_speedups_close_to_1_are_worth_more_workers(own_s: float, expected: bool) -> None:
+    assert wants_more_workers([Timed(rounds(own_s=own_s), (), 4)], SEED) is expected
+
+
+def test_a_narrow_interval_is_not_worth_more_workers() -> None:
+    equal = Timed(rounds(own_s=EAGER_S), (), 4)
+    assert wants_more_workers([equal] * 2, SEED)
+    assert not wants_more_workers([equal] * 4, SEED)
 
 
 def test_what_is_checked_adds_up_over_workers() -> None:
