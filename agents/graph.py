@@ -1,188 +1,133 @@
-"""The workflow: plan -> code -> evaluate -> profile -> plan, as a LangGraph state graph.
+"""The workflow of one task, as a LangGraph: choose -> attempts, side by side -> choose.
 
-Nodes are methods of `Workflow`; what travels between them is `State`. Everything that must outlive
-a crash is in the store before a node returns, so the state carries only what the next node needs.
+A search strategy chooses what the next attempts do; each goes through a lane of its own
+(`lane.py`). Attempts of one round know the same: what had ended when the round began. So the same
+answers give the same attempts, whoever was faster, and a run that was killed goes on from its last
+step: what steps leave is in checkpoints, attempts and paid answers are in the store.
 """
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
 
-from kernelwright.agents.proposer import BudgetExhausted, Idea, Proposer, View
-from kernelwright.agents.search import SearchStrategy
-from kernelwright.errors import InfrastructureError
-from kernelwright.schema import Attempt, Candidate, Evaluation, Span, Status, Task
+from kernelwright.agents.lane import Lane, Lanes, Parts
+from kernelwright.agents.search.stopping import reason_to_stop
+from kernelwright.agents.search.strategy import SearchStrategy
+from kernelwright.schema import Attempt
 
-Phase = Literal["plan", "code", "evaluate", "profile"]
-EVALUATE_TRIES = 2
-EMPTY_CODES_IN_A_ROW = 3
-# LangGraph counts node executions; the workflow has its own limits and never gets near.
+# LangGraph counts rounds; the workflow has its own limits and never gets near.
 RECURSION_LIMIT = 1_000_000
 
 
 class State(TypedDict, total=False):
-    """What one node leaves for the next."""
+    """What one round leaves for the next."""
 
-    idea: Idea | None
-    candidate: Candidate | None
-    started: float
-    diagnosis: str
-    empty_codes: int
+    lanes: list[Lane]
+    """The attempts of this round."""
+    ended: Annotated[list[str], operator.add]
+    """Why lanes found that the search should end."""
     finished: str | None
-    """Why the workflow ends; None while it goes on."""
+
+
+class Plan(NamedTuple):
+    """How to search, and how long."""
+
+    strategy: SearchStrategy
+    seed: int
+    attempts: int
+    """How many the task may have in all."""
+    deadline: float
+    """`time.monotonic()` value after which nothing new is started."""
+    patience: int
+    """See `reason_to_stop`."""
+    proposals: int
+    """Attempts side by side."""
 
 
 def go_on() -> None:
-    """The checkpoint where nobody can ask for an end."""
+    """The question whether to go on where nobody can ask for an end."""
 
 
 class Workflow:
     """One task's workflow.
 
     Args:
-        evaluate: the judge at search level.
-        record: stores an attempt; called before the next step starts.
-        history: attempts of an earlier, interrupted run of the same task.
-        attempts: how many attempts the task may have in all.
-        deadline: `time.monotonic()` value after which nothing new is started.
-        on_phase: told which phase starts.
-        checkpoint: called before a plan is asked for; raises where nothing new is wanted.
+        history: attempts of an earlier, interrupted run of the same task; new ones are added.
+        saver: keeps what steps leave.
+        may_go_on: called before a round; raises where nothing new is wanted.
     """
 
     def __init__(
         self,
-        *,
-        run_id: str,
-        task: Task,
-        proposer: Proposer,
-        strategy: SearchStrategy,
-        backends: tuple[str, ...],
-        evaluate: Callable[[Candidate], Evaluation],
-        record: Callable[[Attempt], None],
+        parts: Parts,
+        plan: Plan,
         history: list[Attempt],
-        attempts: int,
-        deadline: float,
-        on_phase: Callable[[Phase, str], None],
-        checkpoint: Callable[[], None] = go_on,
+        saver: BaseCheckpointSaver[str],
+        may_go_on: Callable[[], None] = go_on,
     ) -> None:
-        self.run_id = run_id
-        self.task = task
-        self.proposer = proposer
-        self.strategy = strategy
-        self.backends = backends
-        self.evaluate_candidate = evaluate
-        self.record = record
+        self.plan = plan
         self.history = history
-        self.attempts = attempts
-        self.deadline = deadline
-        self.on_phase = on_phase
-        self.checkpoint = checkpoint
+        self.may_go_on = may_go_on
+        self._lanes = Lanes(parts, history, self._is_last)
+        self._saver = saver
+        self._graph = self._compiled(saver)
+        self._thread = f"{parts.run_id}/{parts.task.id}"
+        self._config: Any = {
+            "configurable": {"thread_id": self._thread},
+            "recursion_limit": RECURSION_LIMIT,
+            "max_concurrency": plan.proposals,
+        }
 
     def run(self) -> str:
-        """Run until a limit, or until the proposer has nothing left; returns why it ended."""
-        start = State(diagnosis="", empty_codes=0, finished=None)
-        try:
-            state = self._graph().invoke(start, {"recursion_limit": RECURSION_LIMIT})
-        except BudgetExhausted as end:
-            return end.message
+        """Run until a limit, or until nobody has anything left to try; returns why it ended."""
+        start = None
+        if not self._graph.get_state(self._config).next:  # nothing is under way
+            self._saver.delete_thread(self._thread)
+            start = State(lanes=[], finished=None)
+        state = self._graph.invoke(start, self._config, durability="sync")
         return str(state["finished"])
 
-    def _graph(self) -> Any:
+    def _compiled(self, saver: BaseCheckpointSaver[str]) -> Any:
         graph = StateGraph(State)
-        graph.add_node("plan", self.plan)
-        graph.add_node("code", self.code)
-        graph.add_node("evaluate", self.evaluate)
-        graph.add_node("profile", self.profile)
-        graph.add_edge(START, "plan")
-        graph.add_conditional_edges("plan", _after_plan, ["code", END])
-        graph.add_conditional_edges("code", _after_code, ["evaluate", "plan"])
-        graph.add_edge("evaluate", "profile")
-        graph.add_edge("profile", "plan")
-        return graph.compile()
+        graph.add_node("choose", self.choose)
+        graph.add_node("attempt", self._lanes.graph())
+        graph.add_edge(START, "choose")
+        graph.add_conditional_edges("choose", _fan_out, ["attempt", END])
+        graph.add_edge("attempt", "choose")
+        return graph.compile(checkpointer=saver)
 
-    def view(self, diagnosis: str) -> View:
-        """What the proposer is shown now."""
-        parent = self.strategy.parent(self.history)
-        return View(self.task, tuple(self.history), parent, diagnosis, self.backends)
-
-    def plan(self, state: State) -> State:
-        """Planner: one idea, or the end."""
-        finished = self._limit(state)
+    def choose(self, state: State) -> State:
+        """The moves of the next round, or the end."""
+        finished = next(iter(state["ended"]), None) or self._limit()
         if finished:
-            return {"finished": finished}
-        self.checkpoint()
-        self.on_phase("plan", "")
-        idea = self.proposer.plan(self.view(state["diagnosis"]))
-        if idea is None:
-            return {"finished": "nothing left to try"}
-        return {"idea": idea, "started": time.time()}
+            return {"lanes": [], "finished": finished}
+        self.may_go_on()
+        first = self.history[-1].index + 1 if self.history else 0
+        count = min(self.plan.proposals, self.plan.attempts - first)
+        moves = self.plan.strategy.choose(tuple(self.history), count, self.plan.seed)
+        lanes = [
+            Lane(index=first + place, known=first, move=move.model_dump_json())
+            for place, move in enumerate(moves)
+        ]
+        return {"lanes": lanes, "finished": None}
 
-    def _limit(self, state: State) -> str | None:
-        if len(self.history) >= self.attempts:
+    def _limit(self) -> str | None:
+        if self.history and self._is_last(self.history[-1].index):
             return "all attempts used"
-        if time.monotonic() >= self.deadline:
+        if time.monotonic() >= self.plan.deadline:
             return "time limit"
-        if state["empty_codes"] >= EMPTY_CODES_IN_A_ROW:
-            return f"{EMPTY_CODES_IN_A_ROW} answers in a row without usable code"
-        return None
+        return reason_to_stop(self.history, self.plan.patience)
 
-    def code(self, state: State) -> State:
-        """Coder: the candidate of the idea. No candidate costs no evaluation."""
-        idea = state["idea"]
-        assert idea is not None
-        self.on_phase("code", idea.text)
-        candidate = self.proposer.code(self.view(state["diagnosis"]), idea)
-        empty = 0 if candidate else state["empty_codes"] + 1
-        return {"candidate": candidate, "empty_codes": empty}
-
-    def evaluate(self, state: State) -> State:
-        """Judge: a verdict, or an infrastructure error; stored either way."""
-        candidate, idea = state["candidate"], state["idea"]
-        assert candidate is not None and idea is not None
-        self.on_phase("evaluate", idea.text)
-        evaluation, error = self._evaluated(candidate)
-        attempt = Attempt(
-            run_id=self.run_id,
-            task_id=self.task.id,
-            index=len(self.history),
-            plan=idea.text,
-            candidate=candidate,
-            evaluation=evaluation,
-            error=error,
-            usage=self.proposer.take_usage(),
-            span=Span(started=state["started"], ended=time.time()),
-        )
-        self.record(attempt)
-        self.history.append(attempt)
-        return {}
-
-    def _evaluated(self, candidate: Candidate) -> tuple[Evaluation | None, str | None]:
-        error: InfrastructureError | None = None
-        for _ in range(EVALUATE_TRIES):
-            try:
-                return self.evaluate_candidate(candidate), None
-            except InfrastructureError as raised:
-                error = raised
-        return None, str(error)
-
-    def profile(self, state: State) -> State:
-        """Profiler: one bottleneck and one fix for the next plan."""
-        last = self.history[-1]
-        if last.evaluation is None or last.evaluation.status is Status.INVALID_REFERENCE:
-            return {"diagnosis": ""}
-        if self._limit(state):
-            return {"diagnosis": state["diagnosis"]}  # nobody would read it
-        self.on_phase("profile", last.plan)
-        return {"diagnosis": self.proposer.diagnose(self.view(state["diagnosis"]))}
+    def _is_last(self, index: int) -> bool:
+        return index + 1 >= self.plan.attempts
 
 
-def _after_plan(state: State) -> str:
-    return END if state.get("finished") else "code"
-
-
-def _after_code(state: State) -> str:
-    return "evaluate" if state.get("candidate") else "plan"
+def _fan_out(state: State) -> list[Send] | str:
+    return END if state.get("finished") else [Send("attempt", lane) for lane in state["lanes"]]

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from kernelwright.agents.graph import Phase, Workflow, go_on
+from kernelwright.agents.checkpoints import Saver, checkpoints
+from kernelwright.agents.graph import Plan, Workflow, go_on
+from kernelwright.agents.lane import Parts, Phase
 from kernelwright.agents.proposer import Proposer
-from kernelwright.agents.search import SearchStrategy, ranked
+from kernelwright.agents.search.ranking import ranked
+from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.errors import InfrastructureError, UsageError
 from kernelwright.schema import Attempt, Candidate, Evaluation, Policy, Status, Task
 from kernelwright.store.results import TaskResult
@@ -54,7 +57,10 @@ class Engine(NamedTuple):
     policy: Policy
     strategy: SearchStrategy
     backends: tuple[str, ...]
+    seed: int
     attempts: int
+    patience: int
+    proposals: int
     time_limit_s: float
     """For the search of one task; the final measurement comes on top."""
     make_proposer: Callable[[Task, Reference], Proposer]
@@ -81,7 +87,8 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
             words = f"{finding.rule}: {finding.evidence}"
             engine.store.add_event(engine.run_id, f"{task.id}: audit: {words}")
         judge = Judge(reference, engine.cache, engine.policy)
-        reason = _workflow(engine, task, reference, judge, history).run()
+        with checkpoints(engine.store) as saver:
+            reason = _workflow(engine, task, reference, judge, history, saver).run()
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
     # The proof has inputs that nothing in the search was measured on.
     with secret_reference(task, engine.machine) as reference:
@@ -108,26 +115,35 @@ def check_reference(reference: Reference) -> None:
 
 
 def _workflow(
-    engine: Engine, task: Task, reference: Reference, judge: Judge, history: list[Attempt]
+    engine: Engine,
+    task: Task,
+    reference: Reference,
+    judge: Judge,
+    history: list[Attempt],
+    saver: Saver,
 ) -> Workflow:
     def record(attempt: Attempt) -> None:
         engine.store.add_attempt(attempt)
         engine.progress.attempt(task, attempt)
 
-    return Workflow(
+    parts = Parts(
         run_id=engine.run_id,
         task=task,
-        proposer=engine.make_proposer(task, reference),
-        strategy=engine.strategy,
         backends=engine.backends,
+        proposer=engine.make_proposer(task, reference),
         evaluate=lambda candidate: _evaluate(engine, judge, candidate),
         record=record,
-        history=history,
+        on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
+    )
+    plan = Plan(
+        strategy=engine.strategy,
+        seed=engine.seed,
         attempts=engine.attempts,
         deadline=time.monotonic() + engine.time_limit_s,
-        on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
-        checkpoint=engine.checkpoint,
+        patience=engine.patience,
+        proposals=engine.proposals,
     )
+    return Workflow(parts, plan, history, saver, engine.checkpoint)
 
 
 def _evaluate(engine: Engine, judge: Judge, candidate: Candidate) -> Evaluation:

@@ -5,14 +5,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from kernelwright.errors import KernelwrightError
-from kernelwright.schema import Attempt, Candidate, Record, Scalar, Task, Usage
+from kernelwright.schema import Attempt, Candidate, Move, Record, Scalar, Task, Usage
+
+Scope = Literal["run", "task", "attempt"]
 
 
 class BudgetExhausted(KernelwrightError):
-    """The next step would cost money, and there is none left: ends the search, not the run."""
+    """The next step would cost more than there is left.
+
+    Args:
+        scope: what ends: the search, or the attempt alone.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, scope: Scope = "run") -> None:
+        super().__init__(message, hint)
+        self.scope = scope
 
 
 class Idea(Record):
@@ -25,25 +35,38 @@ class Idea(Record):
 
 
 class View(NamedTuple):
-    """All a proposer may know: stateless, rebuilt for every step."""
+    """All a proposer may know about one attempt: stateless, rebuilt for every step."""
 
     task: Task
+    position: int
+    """Index of the attempt that is being made."""
+    move: Move
+    """What the search strategy decided about it."""
     attempts: tuple[Attempt, ...]
-    """The task's history, in order."""
-    parent: Attempt | None
-    """What the search strategy wants to go on from; None for a fresh start."""
-    diagnosis: str
-    """The profiler's last word; empty before the first."""
+    """Those that had ended when it began, by index."""
     backends: tuple[str, ...]
 
     @property
-    def last(self) -> Attempt | None:
-        """The latest attempt."""
-        return self.attempts[-1] if self.attempts else None
+    def parent(self) -> Attempt | None:
+        """What it goes on from; None for a fresh start."""
+        return self._at(self.move.parent)
+
+    @property
+    def others(self) -> tuple[Attempt, ...]:
+        """What it may learn from besides."""
+        found = map(self._at, self.move.others)
+        return tuple(attempt for attempt in found if attempt is not None)
+
+    def _at(self, index: int | None) -> Attempt | None:
+        return next((a for a in self.attempts if a.index == index), None)
 
 
 class Proposer(Protocol):
-    """Proposes candidates for one task. Each of its steps may raise BudgetExhausted."""
+    """Proposes candidates for one task; several attempts may be under way at once, in threads.
+
+    What a step returns depends on its arguments only, and on answers that were paid for. Each of
+    the first three may raise BudgetExhausted.
+    """
 
     @property
     def name(self) -> str:
@@ -55,8 +78,8 @@ class Proposer(Protocol):
     def code(self, view: View, idea: Idea) -> Candidate | None:
         """The candidate; None when no usable answer could be had (nothing to evaluate)."""
 
-    def diagnose(self, view: View) -> str:
-        """One bottleneck and one fix, from the latest evaluation."""
+    def diagnose(self, view: View, attempt: Attempt) -> str:
+        """One bottleneck and one fix for an evaluated attempt; empty where nobody would ask."""
 
-    def take_usage(self) -> Usage:
-        """What was used since the last call of this method."""
+    def usage(self, index: int) -> Usage:
+        """What the attempt of this index has used."""

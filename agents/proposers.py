@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
-from kernelwright.config import OFFLINE
-from kernelwright.schema import ModelCall, Task
+from kernelwright.config import OFFLINE, Allowance, Settings
+from kernelwright.prompts.context import Role
+from kernelwright.schema import ModelCall, Task, Usage
+from kernelwright.store.store import Store
 from kernelwright.verifier.reference import Reference
 
 
 def proposer_factory(
-    model: str,
-    *,
-    seed: int,
-    budget_usd: float,
-    record: Callable[[Task, ModelCall], None],
-    earlier: Sequence[ModelCall] = (),
+    settings: Settings, store: Store, run_id: str
 ) -> Callable[[Task, Reference], Proposer]:
     """How to make a proposer for each task of a run.
 
-    Args:
-        model: `offline`, or a language model's name.
-        record: stores a model call before its answer is used.
-        earlier: calls of the run so far, where it is continued; they count against the budget.
+    Model calls of the run so far, where it is continued, count against the budgets.
 
     Raises:
-        UsageError, PrerequisiteError: the model is unknown, or its key is missing.
+        UsageError, PrerequisiteError: a model is unknown, or its key is missing.
     """
-    if model == OFFLINE:
-        return lambda task, reference: OfflineProposer(task, lambda: trace(reference), seed)
+    if settings.model == OFFLINE:
+        return lambda task, reference: OfflineProposer(
+            task, lambda: trace(reference), settings.seed
+        )
     # Not needed offline, and the providers' SDKs take seconds to import.
     from kernelwright.agents.model.budget import Budget
+    from kernelwright.agents.model.calls import Caller
+    from kernelwright.agents.model.ledger import Ledger
     from kernelwright.agents.model.proposer import ModelProposer
     from kernelwright.llm.registry import open_model
 
-    llm = open_model(model)
-    budget = Budget(budget_usd)
-    for call in earlier:
-        budget.add(call.usage)
+    opened = {name: open_model(name) for name in set(models(settings).values())}
+    by_role = {role: opened[name] for role, name in models(settings).items()}
+    budget = Budget(run_allowance(settings))
+    for usage in [*store.lost_usage(run_id), *answered(store.model_calls_of(run_id))]:
+        budget.add(usage)
 
     def make(task: Task, reference: Reference) -> Proposer:
-        machine = reference.machine
-        return ModelProposer(llm, machine, budget, lambda call: record(task, call), seed)
+        own = budget.inner("task", settings.task_budget)
+        earlier = store.model_calls_of(run_id, task.id)
+        for usage in answered(earlier):
+            own.add(usage)
+        ledger = Ledger(store, run_id, task.id)
+        caller = Caller(by_role, own, settings.attempt_budget, ledger, earlier)
+        return ModelProposer(caller, reference.machine, settings.seed)
 
     return make
+
+
+def answered(calls: Iterable[ModelCall]) -> Iterator[Usage]:
+    """What answers used; calls without one are among the store's `lost_usage`."""
+    return (call.usage for call in calls if call.answer is not None)
+
+
+def models(settings: Settings) -> Mapping[Role, str]:
+    """The model of each role."""
+    return {
+        "planner": settings.planner_model or settings.model,
+        "coder": settings.model,
+        "profiler": settings.profiler_model or settings.model,
+    }
+
+
+def run_allowance(settings: Settings) -> Allowance:
+    """What all model calls of a run may use."""
+    return Allowance(
+        usd=settings.budget_usd, tokens=settings.budget_tokens, calls=settings.budget_calls
+    )

@@ -34,10 +34,12 @@ class Context(Record):
     """What the file may be written in; the chosen one alone for the coder."""
     code: ShownCode | None = None
     """What to go on from; for the profiler, what was measured."""
+    others: tuple[ShownCode, ...] = ()
+    """Other attempts to take from."""
+    direction: str = ""
+    """Where to look, in words; empty leaves it open."""
     diagnosis: str = ""
-    """The profiler's last word."""
-    diagnosis_about: str = ""
-    """Which code that is about."""
+    """The profiler's word on `code`."""
     tried: tuple[str, ...] = ()
     """At most five attempts that led nowhere, oldest first."""
     moves: tuple[str, ...] = ()

@@ -57,6 +57,16 @@ GPU_MOVES = (
     "Fewer launches and allocations per call: on small inputs they dominate.",
 )
 
+DIRECTIONS = (
+    "Move fewer bytes: fuse passes, keep intermediates where they are made, never materialize.",
+    "Use the parallel hardware better: another split of the work, balance, fewer barriers.",
+    "Use the vector or matrix units better: wider operations, independent accumulators, layout.",
+    "Use caches and registers better: blocking, tile sizes, prefetch, packing.",
+    "Do less arithmetic: algebra, cheaper approximations within the accuracy, skipped work.",
+    "Spend less around the kernel: calls, launches, allocations, checks.",
+)
+"""Where to look, in words: far apart from each other on purpose."""
+
 
 def moves(device: str, *key: int) -> tuple[str, ...]:
     """A random part of the list, the same for the same key."""

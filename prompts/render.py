@@ -30,6 +30,11 @@ def render(role: Role, context: Context) -> tuple[Message, ...]:
     return Message(role="system", content=system), Message(role="user", content=user)
 
 
+def instructions(role: Role) -> int:
+    """Length of what is said to a role in every case, in characters."""
+    return sum((TEMPLATES / f"{role}.{part}.j2").stat().st_size for part in ("system", "user"))
+
+
 def fenced(text: str, language: str = "") -> str:
     """`text` as a block that nothing in it can close."""
     longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)

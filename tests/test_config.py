@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from kernelwright import schema
 from kernelwright.config import (
     PROJECT_FILE,
+    Allowance,
     Resolved,
     Settings,
     ToleranceName,
@@ -166,6 +167,14 @@ def test_not_durations(text: str) -> None:
         ("budget_usd", -0.01),
         ("budget_usd", "nan"),
         ("budget_usd", "inf"),
+        ("budget_tokens", -1),
+        ("budget_calls", "few"),
+        ("task_budget", "usd"),
+        ("task_budget", "usd=-1"),
+        ("attempt_budget", "dollars=1"),
+        ("attempt_budget", {"calls": 1.5}),
+        ("proposals", 0),
+        ("patience", 0),
         ("time_limit_s", "soon"),
         ("time_limit_s", 0),
         ("time_limit_s", "-5"),
@@ -187,6 +196,14 @@ def test_a_bad_value_is_one_sentence_with_key_value_and_source(
     assert error.message.startswith(f"{key} = {value!r} (from flag) is not valid: ")
     assert "\n" not in error.message
     assert error.hint
+
+
+def test_an_allowance_is_a_text_or_a_table(places: Places) -> None:
+    text = places.load(task_budget="usd=1.5, tokens=200000,calls=60, seconds=900").settings
+    places.write_project("[task_budget]\nusd = 1.5\ntokens = 200000\ncalls = 60\nseconds = 900\n")
+    assert places.load().settings.task_budget == text.task_budget
+    assert (text.task_budget.usd, text.task_budget.seconds) == (1.5, 900.0)
+    assert places.load(task_budget="").settings.task_budget == Allowance()
 
 
 def test_a_bad_value_names_the_place_that_won(places: Places) -> None:

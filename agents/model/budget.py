@@ -1,53 +1,190 @@
-"""The dollars that the model calls of a run may cost, shared by its tasks."""
+"""What model calls may use: dollars, tokens, calls, seconds; reserved before, settled after.
+
+A call takes from every scope that it is in (run, task, attempt). Before it is sent the most that it
+can use is held back in all of them, so calls under way at once cannot overshoot together. Near the
+limit they go one after the other: who does not fit beside the others waits until those are settled.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
-from kernelwright.agents.proposer import BudgetExhausted
+from kernelwright.agents.proposer import BudgetExhausted, Scope
+from kernelwright.config import Allowance
 from kernelwright.schema import Usage
+
+# Of sums of floating-point dollars.
+ROUNDING_USD = 1e-9
+
+
+class Amounts(NamedTuple):
+    """What is counted. Parts of a usage that nobody knows are left out."""
+
+    usd: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+
+    def plus(self, other: Amounts, times: int = 1) -> Amounts:
+        """This and so many times the other."""
+        return Amounts(
+            self.usd + times * other.usd,
+            self.tokens + times * other.tokens,
+            self.calls + times * other.calls,
+        )
+
+
+class Reservation:
+    """What is held back for one call."""
+
+    def __init__(self, worst: Usage) -> None:
+        self.worst = worst
+        self.used = worst
+        """What counts as used in the end: the worst case until the call is settled."""
+
+    def settle(self, usage: Usage) -> None:
+        """Say what the call has used; parts that are not known count as the worst case."""
+        known = usage.model_dump(exclude_none=True)
+        self.used = self.worst.model_copy(update=known)
 
 
 class Budget:
-    """Counts what was spent; once that reaches the limit, nothing more is asked.
-
-    A call in flight when the limit is reached may pass it by its own cost. Calls whose cost nobody
-    knows are allowed and counted, never taken for free ones.
+    """What one scope may use.
 
     Args:
-        limit_usd: 0 allows no call at all.
+        allowance: 0 of anything allows no call at all; None does not limit it.
+        scope: its name in messages.
+        within: the scope around it.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, limit_usd: float) -> None:
-        self.limit_usd = limit_usd
-        self._lock = threading.Lock()
-        self._spent_usd = 0.0
+    def __init__(
+        self,
+        allowance: Allowance,
+        scope: Scope = "run",
+        within: Budget | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.allowance = allowance
+        self.scope = scope
+        self._scopes: tuple[Budget, ...] = (*(within._scopes if within else ()), self)
+        self._changed: threading.Condition = within._changed if within else threading.Condition()
+        self._clock = clock
+        self._start = clock()
+        self._used = Amounts()
+        self._held = Amounts()
         self._unknown = 0
+
+    def inner(self, scope: Scope, allowance: Allowance) -> Budget:
+        """A scope inside this one."""
+        return Budget(allowance, scope, self, self._clock)
+
+    @property
+    def used(self) -> Amounts:
+        """What was settled, in the known parts."""
+        return self._used
 
     @property
     def spent_usd(self) -> float:
-        """Sum of the known costs."""
-        return self._spent_usd
+        """Sum of the known costs, and of the worst cases of calls that told none."""
+        return self._used.usd
 
     @property
     def calls_with_unknown_cost(self) -> int:
-        """Calls that `spent_usd` leaves out."""
+        """Calls whose price nobody knows, so that dollars could not limit them."""
         return self._unknown
 
-    def check(self) -> None:
-        """Raises BudgetExhausted where no further call may be made."""
-        with self._lock:
-            spent_usd = self._spent_usd
-        if spent_usd >= self.limit_usd:
-            raise BudgetExhausted(
-                f"budget used: ${spent_usd:.4g} of ${self.limit_usd:.4g}",
-                hint="--budget-usd sets it",
-            )
-
     def add(self, usage: Usage) -> None:
-        """Count one call."""
-        with self._lock:
-            if usage.cost_usd is None:
-                self._unknown += 1
-            else:
-                self._spent_usd += usage.cost_usd
+        """Count a call of an earlier session; in this scope alone, not in those around it."""
+        with self._changed:
+            self._count(usage)
+
+    @contextmanager
+    def reserved(self, worst: Usage) -> Iterator[Reservation]:
+        """Hold back what a call can use while the block sends it.
+
+        Args:
+            worst: the most it can use; dollars are None where its price is not known.
+
+        Raises:
+            BudgetExhausted: it does not fit into a scope, whatever the calls under way will use.
+        """
+        needed = _amounts(worst)
+        with self._changed:
+            self._wait_for_room(needed)
+            self._hold(needed, 1)
+        reservation = Reservation(worst)
+        try:
+            yield reservation
+        finally:
+            with self._changed:
+                self._hold(needed, -1)
+                for scope in self._scopes:
+                    scope._count(reservation.used)
+                self._changed.notify_all()
+
+    def _wait_for_room(self, needed: Amounts) -> None:
+        while True:
+            for scope in self._scopes:
+                scope._require(needed)
+            if all(scope._fits(needed, scope._held) for scope in self._scopes):
+                return
+            self._changed.wait()
+
+    def _require(self, needed: Amounts) -> None:
+        seconds = self.allowance.seconds
+        if seconds is not None and self._clock() - self._start >= seconds:
+            words = f"budget of the {self.scope}: {seconds:g} s are over"
+            raise BudgetExhausted(words, HINTS[self.scope], self.scope)
+        for name in self._too_little(needed, Amounts()):
+            raise BudgetExhausted(self._words(name, needed), HINTS[self.scope], self.scope)
+
+    def _fits(self, needed: Amounts, held: Amounts) -> bool:
+        return not any(self._too_little(needed, held))
+
+    def _too_little(self, needed: Amounts, held: Amounts) -> Iterator[str]:
+        """Names of what does not suffice beside what is used and held."""
+        for name in Amounts._fields:
+            limit = getattr(self.allowance, name)
+            total = sum(getattr(amounts, name) for amounts in (self._used, held, needed))
+            if limit is not None and (limit == 0 or total > limit + ROUNDING_USD):
+                yield name
+
+    def _words(self, name: str, needed: Amounts) -> str:
+        used, more, limit = (
+            _shown(name, value)
+            for value in (
+                getattr(self._used, name),
+                getattr(needed, name),
+                getattr(self.allowance, name),
+            )
+        )
+        need = "" if name == "calls" else f"; the next call may take up to {more}"
+        return f"budget of the {self.scope}: {used} of {limit} used{need}"
+
+    def _hold(self, needed: Amounts, times: int) -> None:
+        for scope in self._scopes:
+            scope._held = scope._held.plus(needed, times)
+
+    def _count(self, usage: Usage) -> None:
+        self._used = self._used.plus(_amounts(usage))
+        self._unknown += usage.cost_usd is None
+
+
+HINTS: dict[Scope, str] = {
+    "run": "--budget-usd, budget_tokens and budget_calls set it",
+    "task": "task_budget sets it",
+    "attempt": "attempt_budget sets it",
+}
+
+
+def _amounts(usage: Usage) -> Amounts:
+    tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+    return Amounts(usage.cost_usd or 0.0, tokens, 1)
+
+
+def _shown(name: str, value: float) -> str:
+    return f"${value:.4g}" if name == "usd" else f"{value:,} {name}"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from kernelwright.agents.model.answers import BadAnswer
 from kernelwright.agents.model.budget import Budget
+from kernelwright.agents.model.ledger import Asked, Ledger
 from kernelwright.agents.model.limits import DEADLINE_S, MAX_TOKENS, MORE_TRIES, TEMPERATURE
+from kernelwright.config import Allowance
 from kernelwright.errors import InfrastructureError
-from kernelwright.llm.base import LLM, Completion
+from kernelwright.llm.base import LLM, Completion, Request
+from kernelwright.llm.prices import most_usage
 from kernelwright.prompts.context import Role
 from kernelwright.schema import Message, ModelCall, Span, Usage
 
@@ -21,75 +27,125 @@ NO_ANSWER = "[no usable answer]"
 
 
 class Caller:
-    """Makes the calls of one proposer."""
+    """Makes the calls for one task; several attempts may be under way at once.
 
-    def __init__(self, llm: LLM, budget: Budget, record: Callable[[ModelCall], None]) -> None:
-        self._llm = llm
+    Args:
+        models: by role.
+        budget: of the task.
+        each: what one attempt may use.
+        earlier: calls of the task in an earlier part of the run.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[Role, LLM],
+        budget: Budget,
+        each: Allowance,
+        ledger: Ledger,
+        earlier: Iterable[ModelCall] = (),
+    ) -> None:
+        self._models = models
         self._budget = budget
-        self._record = record
-        self._usage = Usage.zero()
+        self._each = each
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._usage: defaultdict[int, Usage] = defaultdict(Usage.zero)
+        self._budgets: dict[int, Budget] = {}
+        for call in earlier:
+            if call.attempt is not None:
+                self._usage[call.attempt] += call.usage
+                if call.answer is not None:
+                    self._within(call.attempt).add(call.usage)
 
-    def ask(self, role: Role, messages: Messages, read: Callable[[Completion], T]) -> T | None:
+    def model(self, role: Role) -> str:
+        """The `provider/name` of a role's model."""
+        return self._models[role].name
+
+    def ask(
+        self, attempt: int, role: Role, messages: Messages, read: Callable[[Completion], T]
+    ) -> T | None:
         """Ask, and ask again with the exact complaint where `read` raises BadAnswer.
+
+        Args:
+            attempt: index of the attempt that it is for.
 
         Returns:
             What `read` made of the first good answer; None when there was none.
 
         Raises:
-            BudgetExhausted: before a call that the budget does not allow.
+            BudgetExhausted: before a call that a budget does not allow.
             InfrastructureError: the provider failed for good.
         """
         for _ in range(1 + MORE_TRIES):
-            completion = self._call(role, messages)
+            completion = self._call(attempt, role, messages)
             try:
                 return read(completion)
             except BadAnswer as bad:
                 messages = (*messages, *_complaint(completion, bad))
         return None
 
-    def take_usage(self) -> Usage:
-        """Sum over the calls since this was last called."""
-        usage, self._usage = self._usage, Usage.zero()
-        return usage
+    def usage(self, attempt: int) -> Usage:
+        """Sum over the calls of an attempt; a part that one of them lacks is None."""
+        with self._lock:
+            return self._usage[attempt]
 
-    def _call(self, role: Role, messages: Messages) -> Completion:
-        self._budget.check()
-        started = time.time()
-        try:
-            completion = self._llm.complete(
-                messages,
-                max_tokens=MAX_TOKENS[role],
-                temperature=TEMPERATURE,
-                deadline_s=DEADLINE_S,
-            )
-        except InfrastructureError as error:
-            self._book(role, messages, started, error=error.message)
-            raise
-        self._book(role, messages, started, answer=completion.text, usage=completion.usage)
+    def _within(self, attempt: int) -> Budget:
+        with self._lock:
+            if attempt not in self._budgets:
+                self._budgets[attempt] = self._budget.inner("attempt", self._each)
+            return self._budgets[attempt]
+
+    def _call(self, attempt: int, role: Role, messages: Messages) -> Completion:
+        llm, limit = self._models[role], MAX_TOKENS[role]
+        request = Request(messages=messages, max_tokens=limit, temperature=TEMPERATURE)
+        asked = Asked(model=llm.name, request=request)
+        worst = most_usage(llm.name, messages, limit)
+        known = self._ledger.answer(attempt, asked)
+        if known is not None:
+            return known
+        with self._within(attempt).reserved(worst) as reservation:
+            self._ledger.note(attempt, asked, worst)
+            call = partial(_call, attempt, role, llm.name, messages, time.time())
+            try:
+                completion = llm.complete(
+                    messages, max_tokens=limit, temperature=TEMPERATURE, deadline_s=DEADLINE_S
+                )
+            except InfrastructureError as error:
+                self._ledger.failed(self._counted(call(error=error.message)))
+                raise
+            reservation.settle(completion.usage)
+            made = self._counted(call(answer=completion.text, usage=completion.usage))
+            self._ledger.answered(attempt, asked, completion, made)
         return completion
 
-    def _book(
-        self,
-        role: Role,
-        messages: Messages,
-        started: float,
-        *,
-        answer: str | None = None,
-        error: str | None = None,
-        usage: Usage | None = None,
-    ) -> None:
-        call = ModelCall(
-            role=role,
-            model=self._llm.name,
-            messages=messages,
-            answer=answer,
-            error=error,
-            usage=usage or Usage(),
-            span=Span(started=started, ended=time.time()),
-        )
-        self._budget.add(call.usage)
-        self._usage += call.usage
-        self._record(call)
+    def _counted(self, call: ModelCall) -> ModelCall:
+        assert call.attempt is not None
+        with self._lock:
+            self._usage[call.attempt] += call.usage
+        return call
+
+
+def _call(
+    attempt: int,
+    role: Role,
+    model: str,
+    messages: Messages,
+    started: float,
+    *,
+    answer: str | None = None,
+    error: str | None = None,
+    usage: Usage | None = None,
+) -> ModelCall:
+    return ModelCall(
+        attempt=attempt,
+        role=role,
+        model=model,
+        messages=messages,
+        answer=answer,
+        error=error,
+        usage=usage or Usage(),
+        span=Span(started=started, ended=time.time()),
+    )
 
 
 def _complaint(completion: Completion, bad: BadAnswer) -> Messages:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 from kernelwright.agents.proposer import Idea, View
-from kernelwright.agents.search import best_attempt, eager_speedup
+from kernelwright.agents.search.ranking import best_attempt, eager_speedup
 from kernelwright.prompts.context import Context, ShownCode
 from kernelwright.prompts.describe import accuracy, shown_workloads, sizes
 from kernelwright.prompts.device import device_card
@@ -21,55 +21,43 @@ PLAN_CHARACTERS, REASON_CHARACTERS, ERROR_CHARACTERS = 160, 160, 1500
 NOT_SHOWN = "it fails on a case that is not shown; be right for any sizes and values"
 
 
-def planner_context(view: View, machine: Machine, unusable: Sequence[str], seed: int) -> Context:
-    """Shows the best code, the diagnosis, what failed, and a few moves that `seed` draws."""
-    base = accepted_parent(view)
-    step = len(view.attempts), len(unusable)
+def planner_context(view: View, machine: Machine, seed: int) -> Context:
+    """Shows the code to go on from, its diagnosis, what failed, and moves that `seed` draws."""
     return _common(view, machine).model_copy(
         update={
-            "code": _shown(view, base, machine.device),
-            **_findings(view, base, unusable, machine.device),
-            "moves": moves(machine.device, seed, *step),
+            "code": _shown(view, view.parent, machine.device),
+            "others": _others(view, machine.device),
+            "direction": view.move.direction,
+            **_findings(view, machine.device),
+            "moves": moves(machine.device, seed, view.position),
         }
     )
 
 
-def coder_context(
-    view: View, machine: Machine, unusable: Sequence[str], idea: Idea, base: Attempt | None
-) -> Context:
-    """Shows the change to make and the code it starts from, with an example of the craft.
-
-    Args:
-        base: what to change or repair; None starts from the reference.
-    """
+def coder_context(view: View, machine: Machine, idea: Idea) -> Context:
+    """Shows the change to make and the code it starts from, with an example of the craft."""
     return _common(view, machine).model_copy(
         update={
             "backends": (idea.backend,),
-            "code": _shown(view, base, machine.device),
-            **_findings(view, base, unusable, machine.device),
+            "code": _shown(view, view.parent, machine.device),
+            "others": _others(view, machine.device),
+            **_findings(view, machine.device),
             "idea": idea.text,
             "exemplar": exemplar(view.task.category, idea.backend),
         }
     )
 
 
-def profiler_context(view: View, machine: Machine) -> Context:
-    """Shows the latest attempt with everything that was measured, and how fast the best is."""
+def profiler_context(view: View, attempt: Attempt, machine: Machine) -> Context:
+    """Shows an attempt with everything that was measured, and how fast the best is."""
     context = _common(view, machine)
-    shown = _shown(view, view.last, machine.device)
+    shown = _shown(view, attempt, machine.device)
     assert shown is not None
-    best = best_attempt(view.attempts)
-    if best is not None and best is not view.last:
+    best = best_attempt([*view.attempts, attempt])
+    if best is not None and best is not attempt:
         known = f"the best attempt so far: {eager_speedup(best):.2f}x eager"
         shown = shown.model_copy(update={"measured": (*shown.measured, known)})
     return context.model_copy(update={"code": shown})
-
-
-def accepted_parent(view: View) -> Attempt | None:
-    """What the strategy wants to go on from, if the judge accepted it."""
-    parent = view.parent
-    accepted = parent is not None and parent.evaluation is not None and parent.evaluation.accepted
-    return parent if accepted else None
 
 
 def shown_reason(task: Task, device: str, evaluation: Evaluation) -> str:
@@ -140,41 +128,38 @@ def _ratios(speedup: dict[str, Speedup]) -> str:
     )
 
 
-def _findings(
-    view: View, base: Attempt | None, unusable: Sequence[str], device: str
-) -> dict[str, object]:
-    """What was learnt so far; nothing for a fresh start, which is meant to be independent."""
-    if view.parent is None:
+def _others(view: View, device: str) -> tuple[ShownCode, ...]:
+    found = (_shown(view, other, device) for other in view.others)
+    return tuple(shown for shown in found if shown is not None)
+
+
+def _findings(view: View, device: str) -> dict[str, object]:
+    """What was learnt so far; nothing for a start that is meant to be independent."""
+    if not view.move.leads_on:
         return {}
-    lines = [*_tried(view, base, device), *(f"{text} -> no usable code" for text in unusable)]
-    about = {}
-    if view.diagnosis and view.last is not None:
-        same = view.last is base
-        about["diagnosis"] = view.diagnosis
-        about["diagnosis_about"] = "the code above" if same else f"another attempt, {_name(view)}"
-    return {"tried": tuple(lines[-MOST_TRIED:]), **about}
+    diagnosis = view.parent.diagnosis if view.parent else ""
+    return {"tried": tuple(_tried(view, device))[-MOST_TRIED:], "diagnosis": diagnosis}
 
 
-def _name(view: View) -> str:
-    assert view.last is not None
-    return f'"{one_line(view.last.plan, PLAN_CHARACTERS)}"'
-
-
-def _tried(view: View, base: Attempt | None, device: str) -> Iterable[str]:
+def _tried(view: View, device: str) -> Iterator[str]:
     """Attempts that failed or were no faster than what was best before them."""
     best = 0.0
     for attempt in view.attempts:
-        if attempt.evaluation is None:
-            continue
         speedup = eager_speedup(attempt)
         if speedup is not None and speedup > best:
             best = speedup
-        elif attempt is not base:
-            yield f"{one_line(attempt.plan, PLAN_CHARACTERS)} -> " + (
-                _failure(view.task, device, attempt.evaluation)
-                if speedup is None
-                else f"right, but {speedup:.2f}x eager against {best:.2f}x before"
-            )
+        elif attempt is not view.parent and attempt.error is None:
+            outcome = _outcome(view.task, device, attempt, best)
+            yield f"{one_line(attempt.plan, PLAN_CHARACTERS)} -> {outcome}"
+
+
+def _outcome(task: Task, device: str, attempt: Attempt, best: float) -> str:
+    speedup = eager_speedup(attempt)
+    if attempt.evaluation is None:
+        return attempt.dropped or ""
+    if speedup is None:
+        return _failure(task, device, attempt.evaluation)
+    return f"right, but {speedup:.2f}x eager against {best:.2f}x before"
 
 
 def _failure(task: Task, device: str, evaluation: Evaluation) -> str:

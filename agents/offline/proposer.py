@@ -7,7 +7,9 @@ sampler from the measured evaluations. No model, no key, no network.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from kernelwright.agents.offline.emit import (
@@ -19,7 +21,7 @@ from kernelwright.agents.offline.emit import (
 )
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.agents.proposer import Idea, View
-from kernelwright.agents.search import eager_speedup
+from kernelwright.agents.search.ranking import eager_speedup
 from kernelwright.prompts.libraries import LIBRARIES
 from kernelwright.schema import Attempt, Candidate, Origin, Scalar, Task, Usage
 from kernelwright.tasks.constants import replace_constants
@@ -54,125 +56,101 @@ class OfflineProposer:
         self._source = replace_constants(task.source, task.overrides)
         self._trace = trace
         self._seed = seed
-        self._designs: dict[str, Design] = {}
-        self._study: optuna.Study | None = None
-        self._asked: dict[str, optuna.trial.Trial] = {}
-        self._told = 0
+        self._designs: dict[str, Design] | None = None
+        self._designing = threading.Lock()
 
     def plan(self, view: View) -> Idea | None:
         """The next point of the space that gives a file nobody has tried."""
-        study = self._open(view)
-        if study is None:
-            return None
-        self._tell(study, view.attempts, view.backends)
         seen = {a.candidate.hash for a in view.attempts if a.candidate}
-        for _ in range(MAX_DUPLICATES):
-            trial = study.ask()
-            parameters = self._sample(trial, view.backends)
-            candidate = self._candidate(parameters, view)
+        for parameters in self._points(view):
+            candidate = self._candidate(parameters, view.backends)
             if candidate.hash not in seen:
-                self._asked[candidate.hash] = trial
                 text = candidate.origin.description
                 return Idea(text=text, backend=candidate.backend, parameters=parameters)
-            study.tell(trial, state=_failed())
         return None
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
         """The file of a point."""
-        self._open(view)  # the plan may be one of an interrupted run
-        return self._candidate(idea.parameters, view)
+        return self._candidate(idea.parameters, view.backends)
 
-    def diagnose(self, view: View) -> str:
-        """The sampler reads the numbers themselves; this line is for the reader of the trail."""
-        last = view.last
-        if last is None or last.evaluation is None:
-            return ""
-        speedup = eager_speedup(last)
-        if speedup is None:
-            return f"{last.plan}: {last.evaluation.reason}"
-        return f"{last.plan}: {speedup:.2f}x eager"
+    def diagnose(self, view: View, attempt: Attempt) -> str:
+        """Nothing: the sampler reads the numbers themselves."""
+        return ""
 
-    def take_usage(self) -> Usage:
+    def usage(self, index: int) -> Usage:
         """Nothing is ever used."""
         return Usage.zero()
 
-    def _open(self, view: View) -> optuna.Study | None:
-        if self._study is None:
-            self._design(view.backends)
-            if self._approaches(view.backends):
-                self._study = self._new_study(view.backends)
-        return self._study
+    def _points(self, view: View) -> Iterator[dict[str, Scalar]]:
+        """The first point of each approach, one an attempt; then what the sampler suggests."""
+        approaches = self._approaches(view.backends)
+        if not approaches:
+            return
+        if view.position < len(approaches):
+            approach = approaches[view.position]
+            first = {name: values[0] for name, values in self._space(approach, view).items()}
+            yield {APPROACH: approach, **first}
+        study = self._study(view)
+        for _ in range(MAX_DUPLICATES):
+            trial = study.ask()
+            yield self._sample(trial, view)
+            study.tell(trial, state=_failed())
 
-    def _design(self, backends: tuple[str, ...]) -> None:
+    def _designs_for(self, backends: tuple[str, ...]) -> dict[str, Design]:
+        with self._designing:
+            if self._designs is None:
+                self._designs = self._design(backends)
+            return self._designs
+
+    def _design(self, backends: tuple[str, ...]) -> dict[str, Design]:
         wanted = {name: given for name, given in DESIGNED.items() if given.backend in backends}
         graph = self._trace() if wanted else None
         arguments = forward_arguments(self._source)
         if graph is None or arguments is None:
-            return
+            return {}
         found = {name: design(graph, arguments, library) for name, library in wanted.items()}
-        self._designs = {name: plan for name, plan in found.items() if plan is not None}
+        return {name: plan for name, plan in found.items() if plan is not None}
 
     def _approaches(self, backends: tuple[str, ...]) -> list[str]:
-        designed = [name for name in self._designs if DESIGNED[name].backend in backends]
-        return designed + ([INDUCTOR] if "inductor" in backends else [])
+        return [*self._designs_for(backends), *([INDUCTOR] if "inductor" in backends else [])]
 
-    def _new_study(self, backends: tuple[str, ...]) -> optuna.Study:
+    def _space(self, approach: str, view: View) -> dict[str, tuple[Scalar, ...]]:
+        if approach == INDUCTOR:
+            return INDUCTOR_SPACE
+        return dict(self._designs_for(view.backends)[approach].tunables())
+
+    def _study(self, view: View) -> optuna.Study:
+        """A study that knows all earlier attempts; the same for the same ones."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = optuna.samplers.TPESampler(seed=self._seed, n_startup_trials=4)
+        seed = random.Random(f"{self._seed}/{view.position}").randrange(2**32)
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=4)
         study = optuna.create_study(direction="maximize", sampler=sampler)
-        for approach in self._approaches(backends):
-            first = {name: values[0] for name, values in self._space(approach).items()}
-            study.enqueue_trial({APPROACH: approach, **first})
+        for attempt in view.attempts:
+            if attempt.candidate is not None and attempt.candidate.origin.kind == "offline":
+                self._tell(study, attempt, view)
         return study
 
-    def _space(self, approach: str) -> dict[str, tuple[Scalar, ...]]:
-        if approach == INDUCTOR:
-            return INDUCTOR_SPACE
-        return dict(self._designs[approach].tunables())
-
-    def _sample(self, trial: optuna.trial.Trial, backends: tuple[str, ...]) -> dict[str, Scalar]:
-        approach = trial.suggest_categorical(APPROACH, self._approaches(backends))
-        space = self._space(approach)
+    def _sample(self, trial: optuna.trial.Trial, view: View) -> dict[str, Scalar]:
+        approach = trial.suggest_categorical(APPROACH, self._approaches(view.backends))
         chosen: dict[str, Scalar] = {APPROACH: str(approach)}
-        for name, values in space.items():
+        for name, values in self._space(str(approach), view).items():
             value = trial.suggest_categorical(name, values)
             assert value is not None
             chosen[name] = value
         return chosen
 
-    def _tell(
-        self, study: optuna.Study, attempts: tuple[Attempt, ...], backends: tuple[str, ...]
-    ) -> None:
-        for attempt in attempts[self._told :]:
-            if attempt.candidate is None or attempt.candidate.origin.kind != "offline":
-                continue
-            trial = self._asked.pop(attempt.candidate.hash, None)
-            value = eager_speedup(attempt)
-            if trial is None:
-                self._retell(study, attempt.candidate, value, backends)
-            elif value is None:
-                study.tell(trial, state=_failed())
-            else:
-                study.tell(trial, value)
-        self._told = len(attempts)
-
-    def _retell(
-        self,
-        study: optuna.Study,
-        candidate: Candidate,
-        value: float | None,
-        backends: tuple[str, ...],
-    ) -> None:
-        """Teach an attempt of an earlier, interrupted run."""
+    def _tell(self, study: optuna.Study, attempt: Attempt, view: View) -> None:
         import optuna
 
-        parameters: dict[str, Any] = candidate.origin.parameters
-        approaches = self._approaches(backends)
+        assert attempt.candidate is not None
+        parameters: dict[str, Any] = attempt.candidate.origin.parameters
+        approaches = self._approaches(view.backends)
         if parameters[APPROACH] not in approaches:
             return
-        space = {APPROACH: tuple(approaches), **self._space(str(parameters[APPROACH]))}
+        space = {APPROACH: tuple(approaches), **self._space(str(parameters[APPROACH]), view)}
+        value = eager_speedup(attempt)
         study.add_trial(
             optuna.trial.create_trial(
                 params=dict(parameters),
@@ -185,10 +163,10 @@ class OfflineProposer:
             )
         )
 
-    def _candidate(self, parameters: dict[str, Scalar], view: View) -> Candidate:
+    def _candidate(self, parameters: dict[str, Scalar], backends: tuple[str, ...]) -> Candidate:
         approach = str(parameters[APPROACH])
         settings = {name: value for name, value in parameters.items() if name != APPROACH}
-        plan = self._designs.get(approach)
+        plan = self._designs_for(backends).get(approach)
         title, source = self._designed(plan, settings) if plan else self._compiled(settings)
         return Candidate(
             source=source,

@@ -29,7 +29,19 @@ ENV_PREFIX = "KERNELWRIGHT_"
 OFFLINE = "offline"
 """The `model` that is no language model."""
 LIMITS_AND_PLACES = frozenset(
-    {"out", "store", "cache_dir", "attempts", "budget_usd", "time_limit_s"}
+    {
+        "out",
+        "store",
+        "cache_dir",
+        "attempts",
+        "budget_usd",
+        "budget_tokens",
+        "budget_calls",
+        "task_budget",
+        "attempt_budget",
+        "time_limit_s",
+        "proposals",
+    }
 )
 """Settings that may differ between the parts of one run; the others say what the run is."""
 PROJECT_FILE = "kernelwright.toml"
@@ -99,7 +111,33 @@ def _expand_store(value: str) -> str:
     return value if "://" in value else os.path.expanduser(value)
 
 
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Allowance(BaseModel):
+    """What model calls may use; None does not limit it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    usd: Amount | None = None
+    tokens: Count | None = None
+    calls: Count | None = None
+    seconds: Amount | None = None
+
+
+def _allowance(value: object) -> object:
+    """`usd=1, calls=20, seconds=600` as a table; both can be written in a TOML file."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.partition("=") for part in value.split(",") if part.strip()]
+    if not all(equals for _, equals, _ in parts):
+        raise ValueError("write it like usd=1,calls=20; also tokens= and seconds=")
+    return {name.strip(): text.strip() for name, _, text in parts}
+
+
 Name = Annotated[str, Field(min_length=1)]
+Limited = Annotated[Allowance, BeforeValidator(_allowance)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_distinct)]
 Number = BeforeValidator(_not_bool)
 Folder = Annotated[Path, AfterValidator(_expand)]
@@ -112,6 +150,10 @@ class Settings(BaseModel):
 
     model: Name = OFFLINE
     """Who proposes: `offline` (no language model), `provider/name`, or `replay`."""
+    planner_model: Name | None = None
+    """Another model for the planner; None: the same. A smaller one may do."""
+    profiler_model: Name | None = None
+    """The same for the profiler."""
     backends: Names = ("cpp", "inductor", "triton", "cuda")
     """Languages that candidates may be written in; a comma-separated text or a list."""
     target: Annotated[str, AfterValidator(_target)] = "auto"
@@ -120,12 +162,24 @@ class Settings(BaseModel):
     """Search strategy: which candidate is improved next."""
     attempts: Annotated[int, Number, Field(ge=1)] = 12
     """Most candidates proposed and evaluated per task."""
+    patience: Annotated[int, Number, Field(ge=1)] = 24
+    """Evaluated attempts without 1% of progress after which the search of a task ends."""
     budget_usd: Annotated[float, Number, Field(ge=0, allow_inf_nan=False)] = 5.0
-    """Most dollars spent on model calls in one run."""
+    """Most dollars spent on model calls in one run; calls that might pass it are not sent."""
+    budget_tokens: Annotated[Count | None, Number] = None
+    """Most tokens of model calls in one run, asked and answered; also where prices are unknown."""
+    budget_calls: Annotated[Count | None, Number] = None
+    """Most model calls in one run."""
+    task_budget: Limited = Allowance()
+    """The same for each task of a run: a text like `usd=1,tokens=200000,calls=60,seconds=900`."""
+    attempt_budget: Limited = Allowance(calls=12)
+    """The same for each attempt; one that is over is dropped, and the next one begins."""
     time_limit_s: Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)] = (
         600.0
     )
     """No new attempt of a task starts after this: seconds, or a text like `90s`, `10m`, `1h30m`."""
+    proposals: Annotated[int, Number, Field(ge=1)] = 1
+    """Candidates proposed side by side, each knowing the rounds before; evaluations overlap."""
     sandbox: SandboxName = "auto"
     """Where candidates run; `auto` takes the strictest one that works here."""
     tolerance: ToleranceName = "default"

@@ -317,6 +317,8 @@ class Message(Record):
 class ModelCall(Record):
     """One request to a language model and what came of it."""
 
+    attempt: int | None = None
+    """Index of the attempt it was made for; None in records of earlier versions."""
     role: Literal["planner", "coder", "profiler"]
     model: str
     messages: tuple[Message, ...]
@@ -327,17 +329,42 @@ class ModelCall(Record):
     span: Span
 
 
+Operator = Literal["fresh", "improve", "repair", "combine"]
+"""How a candidate is made: from the reference, from another, from one that failed, from several."""
+
+
+class Move(Record):
+    """What a search strategy decided about one attempt."""
+
+    operator: Operator = "fresh"
+    parent: int | None = None
+    """Index of the attempt to go on from."""
+    others: tuple[int, ...] = ()
+    """Indexes of attempts to learn from, best first."""
+    direction: str = ""
+    """In words, where to look; empty leaves it open."""
+    island: int | None = None
+    """Which of several populations it belongs to."""
+    leads_on: bool = True
+    """Whether a later attempt may go on from it; else nobody needs to know what holds it back."""
+
+
 class Attempt(Record):
-    """One propose-and-evaluate: an evaluation, **or** an infrastructure error."""
+    """One propose-and-evaluate: an evaluation, an infrastructure error, or why it was dropped."""
 
     run_id: str
     task_id: str
     index: int
     """Position in the task's history, from 0."""
+    move: Move = Move()
     plan: str = ""
     candidate: Candidate | None = None
     evaluation: Evaluation | None = None
     error: str | None = None
+    dropped: str | None = None
+    """Why there was nothing to evaluate: no usable answer, a file that was tried before."""
+    diagnosis: str = ""
+    """The profiler's word: one bottleneck and one fix; empty where nobody asked."""
     usage: Usage = Field(default_factory=Usage)
     span: Span
 
@@ -348,8 +375,9 @@ class Attempt(Record):
 
     @model_validator(mode="after")
     def _one_outcome(self) -> Self:
-        if (self.evaluation is None) == (self.error is None):
-            raise ValueError("an attempt has an evaluation or an error, exactly one of them")
+        outcomes = (self.evaluation, self.error, self.dropped)
+        if sum(outcome is not None for outcome in outcomes) != 1:
+            raise ValueError("an attempt has an evaluation, an error or was dropped: exactly one")
         if self.evaluation is not None and self.candidate is None:
             raise ValueError("an evaluation needs its candidate")
         return self

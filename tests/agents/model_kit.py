@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from kernelwright.agents.model.budget import Budget
+from kernelwright.agents.model.calls import Caller
+from kernelwright.agents.model.ledger import Ledger
 from kernelwright.agents.model.proposer import ModelProposer
 from kernelwright.agents.proposer import View
-from kernelwright.agents.search import Greedy
+from kernelwright.agents.search.greedy import Greedy
+from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
+from kernelwright.prompts.context import Role
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.schema import Attempt, ModelCall, Status, Task, Workload
+from kernelwright.schema import Attempt, ModelCall, Move, Status, Task, Workload
+from kernelwright.store.store import open_store
 from kernelwright.verifier.workers import Machine
 from tests.llm.conftest import Hosted
 from tests.llm.loopback import Asked, Loopback, Reply, openai_usage
@@ -31,6 +37,8 @@ PLAN = (
     '{"ideas": ["one pass"], "chosen": '
     '{"change": "Fuse into one pass.", "backend": "cpp", "expected_speedup": 2}}'
 )
+RICH, FREE = Allowance(usd=50.0), Allowance()
+FRESH = Move()
 DIAGNOSIS = '{"bottleneck": "two passes", "evidence": "line 3", "fix": "one pass"}'
 
 
@@ -48,15 +56,36 @@ def block(source: str) -> str:
 
 
 class Stage:
-    """A proposer on a loopback model, with everything it does on record."""
+    """A proposer on a loopback model, with everything it does on record.
 
-    def __init__(self, hosted: Hosted, llm: LLM | None = None, limit_usd: float = 5.0) -> None:
+    Opened again on the same store, it goes on like a new process.
+    """
+
+    def __init__(
+        self,
+        hosted: Hosted,
+        folder: Path,
+        llm: LLM | None = None,
+        run: Allowance = RICH,
+        each: Allowance = FREE,
+    ) -> None:
         self.hosted = hosted
-        self.calls: list[ModelCall] = []
-        self.budget = Budget(limit_usd)
-        machine = Machine(ProcessSandbox(), 2, "cpu")
+        self.store = open_store(folder / "stage.db")
+        if not self.store.list_runs(None):
+            self.store.add_run(samples.run())
+            self.store.add_task(samples.RUN_ID, TASK)
+        self.budget = Budget(run)
+        ledger = Ledger(self.store, samples.RUN_ID, TASK.id)
         model = llm or hosted.llm
-        self.proposer = ModelProposer(model, machine, self.budget, self.calls.append, seed=0)
+        by_role: dict[Role, LLM] = {"planner": model, "coder": model, "profiler": model}
+        own = self.budget.inner("task", FREE)
+        self.caller = Caller(by_role, own, each, ledger, self.calls)
+        self.proposer = ModelProposer(self.caller, Machine(ProcessSandbox(), 2, "cpu"), seed=0)
+
+    @property
+    def calls(self) -> list[ModelCall]:
+        """What is stored of the calls."""
+        return self.store.model_calls_of(samples.RUN_ID)
 
     def script(self, *texts: str | Reply) -> None:
         """Answer with these in turn."""
@@ -95,20 +124,30 @@ def role_of(asked: Asked) -> str:
     return next(role for start, role in starts.items() if system.startswith(start))
 
 
-def view(*attempts: Attempt, diagnosis: str = "", **changes: Any) -> View:
+def view(*attempts: Attempt, **changes: Any) -> View:
     """What a greedy search shows after these attempts."""
-    shown = View(TASK, attempts, Greedy().parent(attempts), diagnosis, BACKENDS)
+    (move,) = Greedy().choose(attempts, 1, 0)
+    shown = View(TASK, len(attempts), move, attempts, BACKENDS)
     return shown._replace(**changes)
 
 
 def attempt(
-    index: int, source: str, eager: float | None = 2.0, *, plan: str = "a plan", **verdict: Any
+    index: int,
+    source: str,
+    eager: float | None = 2.0,
+    *,
+    plan: str = "a plan",
+    move: Move = FRESH,
+    diagnosis: str = "",
+    **verdict: Any,
 ) -> Attempt:
     """An evaluated attempt; `eager` None is a failure unless a status says otherwise."""
     made = samples.candidate(source)
     status = verdict.pop("status", Status.PASSED if eager else Status.RUNTIME_ERROR)
     evaluation = samples.evaluation(made, eager, status=status, for_task=TASK, **verdict)
-    return samples.attempt(index, made, evaluation=evaluation, plan=plan)
+    return samples.attempt(
+        index, made, evaluation=evaluation, plan=plan, move=move, diagnosis=diagnosis
+    )
 
 
 @contextmanager

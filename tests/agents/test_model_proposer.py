@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from kernelwright.agents.model.calls import NO_ANSWER
 from kernelwright.agents.model.limits import MAX_TOKENS
 from kernelwright.agents.model.proposer import PLAIN_IDEA, REPAIR
 from kernelwright.agents.proposer import BudgetExhausted, Idea, View
+from kernelwright.config import Allowance
 from kernelwright.errors import ProviderError
-from kernelwright.schema import Flag, Message, Status, Usage, digest
+from kernelwright.schema import Flag, Message, Move, Status, Usage, digest
 from tests.agents.model_kit import (
     DIAGNOSIS,
+    FRESH,
     HIDDEN,
     PLAN,
     TASK,
@@ -31,15 +34,23 @@ from tests.llm.loopback import Loopback, Reply
 from tests.store import samples
 
 IDEA = Idea(text="Fuse into one pass.", backend="cpp")
+
+
+def repair(parent: int) -> Move:
+    return Move(operator="repair", parent=parent)
+
+
 UNCHANGED = samples.REFERENCE.replace("Model(nn", "ModelNew(nn")
 
 
 @pytest.fixture(params=[openai_hosted, anthropic_hosted], ids=["openai", "anthropic"])
-def stage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Stage]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     connect: Callable[[Loopback], Hosted] = request.param
     with loopback_server() as server:
-        yield Stage(connect(server))
+        yield Stage(connect(server), tmp_path)
 
 
 def cut_off(stage: Stage, text: str) -> Reply:
@@ -147,19 +158,16 @@ def test_without_a_backend_nothing_is_asked(stage: Stage) -> None:
 
 def test_a_diagnosis_or_nothing(stage: Stage) -> None:
     stage.script(DIAGNOSIS, "Hard to say.")
-    shown = view(attempt(0, file(1)))
+    done = attempt(0, file(1))
     text = "Bottleneck: two passes\nEvidence: line 3\nFix: one pass"
-    assert stage.proposer.diagnose(shown) == text
-    assert stage.proposer.diagnose(shown) == ""
+    assert stage.proposer.diagnose(view(), done) == text
+    assert stage.proposer.diagnose(view(position=1), done) == ""
     assert len(stage.asked) == 4
 
 
-def test_a_diagnosis_that_nobody_needs_is_not_asked_for(stage: Stage) -> None:
+def test_a_compiler_says_itself_what_is_wrong(stage: Stage) -> None:
     broken = attempt(0, file(1), None, status=Status.COMPILE_ERROR)
-    infrastructure = samples.attempt(1, error="no worker")
-    for shown in (view(), view(broken), view(broken, infrastructure)):
-        assert stage.proposer.diagnose(shown) == ""
-    assert stage.proposer.diagnose(view(attempt(0, file(1)), parent=None)) == ""
+    assert stage.proposer.diagnose(view(), broken) == ""
     assert stage.asked == []
 
 
@@ -198,7 +206,7 @@ def test_whatever_was_not_accepted_is_repaired(stage: Stage, changes: dict[str, 
 def test_repairs_end(stage: Stage) -> None:
     stage.script(PLAN)
     failures = [
-        attempt(index, file(index), None, plan=f"{REPAIR}it" if index else "a plan")
+        attempt(index, file(index), None, move=repair(index - 1) if index else FRESH)
         for index in range(3)
     ]
     for count, repaired in ((1, True), (2, True), (3, False)):
@@ -209,21 +217,17 @@ def test_repairs_end(stage: Stage) -> None:
 
 
 def test_a_repair_without_code_is_not_repeated(stage: Stage) -> None:
-    failed = view(attempt(0, file(0), None))
-    idea = stage.proposer.plan(failed)
-    assert idea is not None
-    stage.script("No idea.")
-    assert stage.proposer.code(failed, idea) is None
     stage.script(PLAN)
-    again = stage.proposer.plan(failed)
+    dropped = samples.attempt(1, dropped="no usable answer", plan="repair: it", move=repair(0))
+    again = stage.proposer.plan(view(attempt(0, file(0), None), dropped))
     assert again is not None and not again.text.startswith(REPAIR)
-    assert f"{idea.text} -> no usable code" in stage.last_word()
+    assert "repair: it -> no usable answer" in stage.last_word()
 
 
 def test_a_fresh_start_shows_nothing_of_the_past(stage: Stage) -> None:
     stage.script(PLAN)
-    shown = view(attempt(0, file("old"), plan="old plan"), diagnosis="old words", parent=None)
-    stage.proposer.plan(shown)
+    old = attempt(0, file("old"), plan="old plan", diagnosis="old words")
+    stage.proposer.plan(view(old, move=Move(leads_on=False)))
     assert "old" not in stage.last_word().replace("fold", "")
 
 
@@ -231,16 +235,16 @@ def test_the_planner_sees_the_best_code_and_what_failed(stage: Stage) -> None:
     stage.script(PLAN)
     history = [
         attempt(0, file("a"), 1.5, plan="plan a"),
-        attempt(1, file("b"), 2.5, plan="plan b"),
+        attempt(1, file("b"), 2.5, plan="plan b", diagnosis="Bottleneck: threads"),
         attempt(2, file("c"), 2.0, plan="plan c"),
         samples.attempt(3, error="no worker"),
         *(attempt(i, file(i), None, plan=f"{REPAIR}{i}\nlong " + "x " * 400) for i in range(4, 8)),
         attempt(8, file("d"), 0.5, plan="plan d"),
     ]
-    stage.proposer.plan(view(*history, diagnosis="Bottleneck: threads"))
+    stage.proposer.plan(view(*history, move=Move(operator="improve", parent=1)))
     text = stage.last_word()
     assert "VARIANT = 'b'" in text and "2.50x eager (95% interval 2.42 to 2.58)" in text
-    assert 'Diagnosis of another attempt, "plan d"' in text and "Bottleneck: threads" in text
+    assert "Diagnosis of the code above" in text and "Bottleneck: threads" in text
     assert "plan d -> right, but 0.50x eager against 2.50x before" in text
     assert "plan a" not in text and "plan c" not in text  # better then; the sixth from the end
     assert text.count("-> runtime_error:") == 4
@@ -257,11 +261,12 @@ def test_a_hidden_workload_is_never_shown(stage: Stage) -> None:
         attempt(2, file(2), 2.0),
     ]
     for count in (1, 2):
-        idea = stage.proposer.plan(view(*failures[:count]))
+        shown = view(*failures[:count], move=repair(count - 1))
+        idea = stage.proposer.plan(shown)
         assert idea is not None and "case that is not shown" in idea.text
-        stage.proposer.code(view(*failures[:count]), idea)
-    stage.proposer.plan(view(*failures))
-    stage.proposer.diagnose(view(*failures))
+        stage.proposer.code(shown, idea)
+    stage.proposer.plan(view(*failures, move=Move(operator="improve", parent=2)))
+    stage.proposer.diagnose(view(*failures[:2]), failures[2])
     sent = "".join(str(asked.body) for asked in stage.asked)
     assert "plan b" in sent and "batch_size = 4" in sent
     assert HIDDEN.name not in sent and "7919" not in sent
@@ -273,47 +278,68 @@ def test_cost_is_never_shown(stage: Stage) -> None:
     idea = stage.proposer.plan(shown)
     assert idea is not None
     stage.proposer.code(shown, idea)
-    stage.proposer.diagnose(shown)
+    stage.proposer.diagnose(shown, attempt(1, file(1)))
     sent = "".join(str(asked.body["messages"]) for asked in stage.asked).lower()
     assert not [word for word in ("budget", "usd", "$0", "dollar") if word in sent]
 
 
-def test_usage_is_what_was_used_since_the_last_look(stage: Stage) -> None:
+def test_usage_is_counted_by_attempt(stage: Stage) -> None:
     stage.script("nothing", PLAN)
     stage.proposer.plan(view())
-    first, second = stage.proposer.take_usage(), stage.proposer.take_usage()
-    assert (first.input_tokens, first.output_tokens) == (2000, 200)
-    assert first.cost_usd == pytest.approx(stage.budget.spent_usd) and first.cost_usd
-    assert second == Usage.zero()
+    used = stage.proposer.usage(0)
+    assert (used.input_tokens, used.output_tokens) == (2000, 200)
+    assert used.cost_usd == pytest.approx(stage.budget.spent_usd) and used.cost_usd
+    assert stage.proposer.usage(1) == Usage.zero()
 
 
-def test_an_unknown_cost_stays_unknown(stage: Stage) -> None:
+def test_an_unknown_cost_stays_unknown_and_counts_as_the_worst_case(stage: Stage) -> None:
     stage.script(stage.hosted.answer("nothing"), PLAN)
     stage.proposer.plan(view())
-    assert stage.proposer.take_usage() == Usage()
-    assert stage.budget.calls_with_unknown_cost == 1
-    assert stage.budget.spent_usd > 0
+    assert stage.proposer.usage(0) == Usage()
+    assert stage.budget.spent_usd > 10 * (stage.calls[1].usage.cost_usd or 0)
 
 
 @pytest.mark.parametrize("step", ["plan", "code", "diagnose"])
-def test_an_empty_budget_sends_nothing(stage: Stage, step: str) -> None:
-    broke = Stage(stage.hosted, limit_usd=0)
+def test_an_empty_budget_sends_nothing(stage: Stage, tmp_path: Path, step: str) -> None:
+    broke = Stage(stage.hosted, tmp_path, run=Allowance(usd=0))
     steps: dict[str, Callable[[View], object]] = {
         "plan": broke.proposer.plan,
         "code": lambda shown: broke.proposer.code(shown, IDEA),
-        "diagnose": broke.proposer.diagnose,
+        "diagnose": lambda shown: broke.proposer.diagnose(shown, attempt(1, file(2))),
     }
     with pytest.raises(BudgetExhausted):
         steps[step](view(attempt(0, file(1))))
     assert broke.asked == [] and broke.calls == []
 
 
-def test_a_complaint_costs_too(stage: Stage) -> None:
-    thrifty = Stage(stage.hosted, limit_usd=0.001)
+def test_a_complaint_is_a_call_too(stage: Stage, tmp_path: Path) -> None:
+    thrifty = Stage(stage.hosted, tmp_path, each=Allowance(calls=1))
     thrifty.script("nothing")
-    with pytest.raises(BudgetExhausted):
+    with pytest.raises(BudgetExhausted) as caught:
         thrifty.proposer.plan(view())
+    assert caught.value.scope == "attempt"
     assert len(thrifty.asked) == len(thrifty.calls) == 1
+
+
+def test_an_answer_is_paid_for_once(stage: Stage, tmp_path: Path) -> None:
+    stage.script("nothing", PLAN, block(file(1)))
+    idea = stage.proposer.plan(view())
+    assert idea is not None
+    made = stage.proposer.code(view(), idea)
+    again = Stage(stage.hosted, tmp_path)
+    assert again.proposer.plan(view()) == idea
+    assert again.proposer.code(view(), idea) == made
+    assert len(stage.asked) == len(again.calls) == 3
+    assert again.proposer.usage(0) == stage.proposer.usage(0)
+    assert again.store.lost_usage(samples.RUN_ID) == []
+
+
+def test_the_same_question_of_another_attempt_is_asked(stage: Stage) -> None:
+    stage.script(block(file(1)), block(file(2)))
+    independent = view(move=Move(leads_on=False))
+    first = stage.proposer.code(independent, IDEA)
+    second = stage.proposer.code(independent._replace(position=1), IDEA)
+    assert first is not None and second is not None and first.source != second.source
 
 
 def test_a_provider_fault_is_recorded_and_passed_on(stage: Stage) -> None:
@@ -322,8 +348,9 @@ def test_a_provider_fault_is_recorded_and_passed_on(stage: Stage) -> None:
         stage.proposer.code(view(), IDEA)
     (call,) = stage.calls
     assert call.answer is None and call.error is not None and "401" in call.error
-    assert call.usage == Usage() and stage.budget.calls_with_unknown_cost == 1
-    assert len(stage.asked) == 1
+    assert call.usage == Usage() and len(stage.asked) == 1
+    (lost,) = stage.store.lost_usage(samples.RUN_ID)
+    assert lost.cost_usd == pytest.approx(stage.budget.spent_usd) and lost.cost_usd
 
 
 def test_an_attempt_without_a_verdict_may_come_again(stage: Stage) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +11,15 @@ from typing import NamedTuple
 
 import pytest
 
-from kernelwright.agents.graph import Workflow
+from kernelwright.agents.checkpoints import checkpoints
+from kernelwright.agents.graph import Plan, Workflow
+from kernelwright.agents.lane import Parts
 from kernelwright.agents.model.proposer import REPAIR
-from kernelwright.agents.search import BestOfN, Greedy, SearchStrategy
+from kernelwright.agents.search.best_of_n import BestOfN
+from kernelwright.agents.search.greedy import Greedy
+from kernelwright.agents.search.ranking import best_attempt
+from kernelwright.agents.search.strategy import SearchStrategy
+from kernelwright.config import Allowance
 from kernelwright.errors import InfrastructureError, ProviderError
 from kernelwright.llm.base import LLM
 from kernelwright.llm.replay import Recorder, Replay
@@ -19,7 +27,9 @@ from kernelwright.schema import Attempt, Candidate, Evaluation, Status
 from tests.agents.model_kit import (
     BACKENDS,
     DIAGNOSIS,
+    FREE,
     PLAN,
+    RICH,
     TASK,
     Stage,
     block,
@@ -29,6 +39,7 @@ from tests.agents.model_kit import (
     role_of,
 )
 from tests.llm.conftest import Hosted, openai_hosted
+from tests.llm.loopback import Asked, Reply, openai_usage
 from tests.store import samples
 
 Evaluate = Callable[[Candidate], Evaluation]
@@ -78,49 +89,51 @@ class Outcome(NamedTuple):
 
 def run(
     hosted: Hosted,
+    folder: Path,
     evaluate: Evaluate,
     *,
     attempts: int = 3,
-    limit_usd: float = 5.0,
+    allowed: Allowance = RICH,
+    each: Allowance = FREE,
     llm: LLM | None = None,
     strategy: SearchStrategy | None = None,
+    proposals: int = 1,
 ) -> Outcome:
-    stage = Stage(hosted, llm, limit_usd)
-    stored: list[Attempt] = []
+    """Run the workflow, or go on with what an earlier one left in the folder."""
+    stage = Stage(hosted, folder, llm, allowed, each)
     phases: list[str] = []
-    workflow = Workflow(
+    parts = Parts(
         run_id=samples.RUN_ID,
         task=TASK,
-        proposer=stage.proposer,
-        strategy=strategy or Greedy(),
         backends=BACKENDS,
+        proposer=stage.proposer,
         evaluate=evaluate,
-        record=stored.append,
-        history=[],
-        attempts=attempts,
-        deadline=time.monotonic() + 600,
+        record=stage.store.add_attempt,
         on_phase=lambda phase, text: phases.append(phase),
     )
-    reason = workflow.run()
-    assert stored == workflow.history
-    return Outcome(stage, reason, stored, phases)
+    plan = Plan(strategy or Greedy(), 0, attempts, time.monotonic() + 600, 24, proposals)
+    history = stage.store.attempts_of(samples.RUN_ID)
+    with checkpoints(stage.store) as saver:
+        reason = Workflow(parts, plan, history, saver).run()
+    assert stage.store.attempts_of(samples.RUN_ID) == history
+    return Outcome(stage, reason, history, phases)
 
 
-def test_plan_code_evaluate_profile_in_this_order(hosted: Hosted) -> None:
+def test_plan_code_evaluate_profile_in_this_order(hosted: Hosted, tmp_path: Path) -> None:
     scripted(hosted, block(file(0)), block(file(1)))
-    outcome = run(hosted, verdicts(1.5, 2.0), attempts=2)
+    outcome = run(hosted, tmp_path, verdicts(1.5, 2.0), attempts=2)
     assert outcome.reason == "all attempts used"
     assert outcome.phases == ["plan", "code", "evaluate", "profile", "plan", "code", "evaluate"]
     assert outcome.roles == ["planner", "coder", "profiler", "planner", "coder"]
     assert [a.usage.cost_usd for a in outcome.history] == pytest.approx(
-        [2 * CALL_USD, 3 * CALL_USD]
+        [3 * CALL_USD, 2 * CALL_USD]
     )
     assert [call.role for call in outcome.stage.calls] == outcome.roles
 
 
-def test_greedy_goes_on_from_the_best(hosted: Hosted) -> None:
+def test_greedy_goes_on_from_the_best(hosted: Hosted, tmp_path: Path) -> None:
     scripted(hosted, *(block(file(index)) for index in range(3)))
-    outcome = run(hosted, verdicts(2.5, 1.2, 2.0))
+    outcome = run(hosted, tmp_path, verdicts(2.5, 1.2, 2.0))
     best = outcome.hashes[0]
     parents = [a.candidate.parents for a in outcome.history if a.candidate]
     assert parents == [(), (best,), (best,)]
@@ -128,9 +141,9 @@ def test_greedy_goes_on_from_the_best(hosted: Hosted) -> None:
     assert "VARIANT = 1" not in outcome.stage.last_word()
 
 
-def test_a_failure_is_repaired_then_diagnosed(hosted: Hosted) -> None:
+def test_a_failure_is_repaired_then_diagnosed(hosted: Hosted, tmp_path: Path) -> None:
     scripted(hosted, *(block(file(index)) for index in range(2)))
-    outcome = run(hosted, verdicts(None, 2.0), attempts=2)
+    outcome = run(hosted, tmp_path, verdicts(None, 2.0), attempts=2)
     assert outcome.roles == ["planner", "coder", "profiler", "coder"]
     assert outcome.history[1].plan.startswith(REPAIR)
     assert "Diagnosis of the code above" in outcome.stage.last_word()
@@ -138,38 +151,51 @@ def test_a_failure_is_repaired_then_diagnosed(hosted: Hosted) -> None:
     assert candidate is not None and candidate.parents == (outcome.hashes[0],)
 
 
-def test_independent_attempts_ask_no_profiler(hosted: Hosted) -> None:
+def test_independent_attempts_ask_no_profiler(hosted: Hosted, tmp_path: Path) -> None:
     scripted(hosted, *(block(file(index)) for index in range(3)))
-    outcome = run(hosted, verdicts(2.5, None, 2.0), strategy=BestOfN())
+    outcome = run(hosted, tmp_path, verdicts(2.5, None, 2.0), strategy=BestOfN())
     assert outcome.roles == ["planner", "coder"] * 3
     assert all("VARIANT" not in str(asked.body["messages"]) for asked in outcome.stage.asked)
     plans = {asked.body["messages"][1]["content"] for asked in outcome.stage.asked[::2]}
     assert len(plans) == 3  # each with other moves to think of
 
 
-def test_the_budget_ends_the_search(hosted: Hosted) -> None:
+def test_the_budget_ends_the_search(hosted: Hosted, tmp_path: Path) -> None:
     scripted(hosted, *(block(file(index)) for index in range(9)))
-    outcome = run(hosted, verdicts(*[2.0] * 9), attempts=9, limit_usd=3.9 * CALL_USD)
-    assert outcome.reason == "budget used: $0.014 of $0.01365"
+    outcome = run(hosted, tmp_path, verdicts(*[2.0] * 9), attempts=9, allowed=Allowance(calls=4))
+    assert outcome.reason == "budget of the run: 4 calls of 4 calls used"
     assert outcome.roles == ["planner", "coder", "profiler", "planner"]
     assert len(outcome.history) == 1
 
 
-def test_no_budget_asks_nothing(hosted: Hosted) -> None:
-    outcome = run(hosted, verdicts(), limit_usd=0)
-    assert outcome.reason == "budget used: $0 of $0"
+def test_a_budget_smaller_than_one_call_asks_nothing(hosted: Hosted, tmp_path: Path) -> None:
+    outcome = run(hosted, tmp_path, verdicts(), allowed=Allowance(usd=0.001))
+    assert re.search(r"\$0 of \$0.001 used; the next call may take up to \$0.\d", outcome.reason)
     assert outcome.stage.asked == [] and outcome.history == []
 
 
-def test_three_empty_codes_end_the_search_without_an_evaluation(hosted: Hosted) -> None:
+def test_an_attempt_over_its_budget_is_dropped_and_the_next_begins(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    scripted(hosted, "Hm.", block(file(1)))
+    outcome = run(hosted, tmp_path, verdicts(None, 2.0), attempts=2, each=Allowance(calls=2))
+    over, good = outcome.history
+    assert over.dropped == "budget of the attempt: 2 calls of 2 calls used"
+    assert over.usage.cost_usd == pytest.approx(2 * CALL_USD)
+    assert good.evaluation is not None
+
+
+def test_three_empty_codes_end_the_search_without_an_evaluation(
+    hosted: Hosted, tmp_path: Path
+) -> None:
     scripted(hosted, "I would tile it.")
-    outcome = run(hosted, verdicts())
+    outcome = run(hosted, tmp_path, verdicts(), attempts=9)
     assert outcome.reason == "3 answers in a row without usable code"
     assert outcome.roles == ["planner", "coder", "coder", "coder"] * 3
-    assert outcome.history == []
+    assert [attempt.dropped for attempt in outcome.history] == ["no usable answer"] * 3
 
 
-def test_an_infrastructure_error_is_stored_and_not_scored(hosted: Hosted) -> None:
+def test_an_infrastructure_error_is_stored_and_not_scored(hosted: Hosted, tmp_path: Path) -> None:
     scripted(hosted, block(file(0)), block(file(1)))
     judged = verdicts(None, 2.0)
 
@@ -178,7 +204,7 @@ def test_an_infrastructure_error_is_stored_and_not_scored(hosted: Hosted) -> Non
             raise InfrastructureError("a worker did not start")
         return judged(candidate)
 
-    outcome = run(hosted, evaluate, attempts=2)
+    outcome = run(hosted, tmp_path, evaluate, attempts=2)
     lost, good = outcome.history
     assert lost.evaluation is None and lost.error == "a worker did not start"
     assert good.evaluation is not None and good.evaluation.accepted
@@ -186,14 +212,16 @@ def test_an_infrastructure_error_is_stored_and_not_scored(hosted: Hosted) -> Non
     assert outcome.roles == ["planner", "coder", "planner", "coder"]
 
 
-def test_a_provider_fault_ends_the_task_and_keeps_what_was_done(hosted: Hosted) -> None:
+def test_a_provider_fault_ends_the_task_and_keeps_what_was_done(
+    hosted: Hosted, tmp_path: Path
+) -> None:
     scripted(hosted, block(file(0)))
     answer = hosted.loopback.respond
     hosted.loopback.respond = lambda asked: (
         hosted.error(401, "key revoked") if len(hosted.loopback.asked) > 3 else answer(asked)
     )
     with pytest.raises(ProviderError, match="401"):
-        run(hosted, verdicts(2.0))
+        run(hosted, tmp_path, verdicts(2.0))
     assert len(hosted.loopback.asked) == 4
 
 
@@ -204,13 +232,83 @@ def test_a_recording_gives_the_same_candidates_without_a_request(
     scripted(hosted, *answers)
     path = tmp_path / "recording.jsonl"
     speeds = verdicts(1.5, None, 2.0)
-    first = run(hosted, speeds, llm=Recorder(hosted.llm, path))
+    first = run(hosted, tmp_path / "a", speeds, attempts=4, llm=Recorder(hosted.llm, path))
     requests = len(first.stage.asked)
-    again = run(hosted, speeds, llm=Replay(path))
+    again = run(hosted, tmp_path / "b", speeds, attempts=4, llm=Replay(path))
     assert len(hosted.loopback.asked) == requests
     assert again.reason == first.reason == "all attempts used"
-    assert again.hashes == first.hashes and len(set(first.hashes)) == 3
+    assert again.hashes == first.hashes and len(set(first.hashes)) == 4
     said = [
         [(call.role, call.answer, call.usage) for call in o.stage.calls] for o in (first, again)
     ]
     assert said[0] == said[1] and len(said[0]) == requests
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it."""
+
+
+@pytest.mark.parametrize("proposals", [1, 3])
+@pytest.mark.parametrize("die_at", [1, 2, 4])
+def test_what_was_paid_and_measured_is_used_after_a_crash(
+    hosted: Hosted, tmp_path: Path, die_at: int, proposals: int
+) -> None:
+    judged: list[str] = []
+    speeds = verdicts(2.0, 3.0, 1.5, 2.5, 2.0, 4.0)
+
+    def evaluate(candidate: Candidate) -> Evaluation:
+        judged.append(candidate.source)
+        if len(judged) == die_at:
+            raise Killed
+        return speeds(candidate)
+
+    hosted.loopback.respond = ByPlan(hosted)
+    whole = run(hosted, tmp_path / "whole", speeds, attempts=6, proposals=proposals)
+    requests = len(hosted.loopback.asked)
+    with pytest.raises(Killed):
+        run(hosted, tmp_path / "cut", evaluate, attempts=6, proposals=proposals)
+    resumed = run(hosted, tmp_path / "cut", evaluate, attempts=6, proposals=proposals)
+    assert resumed.hashes == whole.hashes and len(set(whole.hashes)) == 6
+    assert [a.diagnosis for a in resumed.history] == [a.diagnosis for a in whole.history]
+    assert [a.usage for a in resumed.history] == [a.usage for a in whole.history]
+    assert len(hosted.loopback.asked) == 2 * requests
+    assert len(judged) == 7  # the one that died comes again, and no other
+
+
+def test_attempts_of_a_round_know_the_same_and_are_written_side_by_side(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    together, answer = threading.Barrier(2, timeout=30), ByPlan(hosted)
+
+    def respond(asked: Asked) -> Reply:
+        if role_of(asked) == "planner":
+            together.wait()  # no answer before both have asked
+        return answer(asked)
+
+    hosted.loopback.respond = respond
+    speeds = verdicts(2.0, 3.0, 2.5, 4.0)
+    outcome = run(hosted, tmp_path, speeds, attempts=4, proposals=2)
+    assert [attempt.index for attempt in outcome.history] == [0, 1, 2, 3]
+    best = best_attempt(outcome.history[:2])
+    assert best is not None
+    parents = [attempt.move.parent for attempt in outcome.history]
+    assert parents == [None, None, best.index, best.index]
+    assert outcome.reason == "all attempts used"
+
+
+class ByPlan:
+    """Answers that depend on the question alone: the n-th plan that is asked for is plan n."""
+
+    def __init__(self, hosted: Hosted) -> None:
+        self.hosted = hosted
+        self.plans: dict[str, int] = {}
+
+    def __call__(self, asked: Asked) -> Reply:
+        text = str(asked.body["messages"][-1]["content"])
+        answer = DIAGNOSIS
+        if role_of(asked) == "planner":
+            number = self.plans.setdefault(text, len(self.plans))
+            answer = PLAN.replace("Fuse into one pass.", f"Plan {number}")
+        if role_of(asked) == "coder":
+            answer = block(file(int(re.findall(r"Plan (\d+)", text)[-1])))
+        return self.hosted.answer(answer, usage=openai_usage(1000, 100))

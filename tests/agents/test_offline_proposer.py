@@ -13,6 +13,7 @@ from kernelwright.schema import (
     Attempt,
     Candidate,
     Evaluation,
+    Move,
     Origin,
     SandboxInfo,
     Span,
@@ -34,7 +35,7 @@ def proposer(task: Task = TASK, seed: int = 1) -> OfflineProposer:
 
 
 def view(attempts: tuple[Attempt, ...] = (), backends: tuple[str, ...] = BOTH) -> View:
-    return View(TASK, attempts, None, "", backends)
+    return View(TASK, len(attempts), Move(), attempts, backends)
 
 
 def attempt(index: int, candidate: Candidate, speedup: float | None) -> Attempt:
@@ -86,14 +87,12 @@ def test_the_same_seed_proposes_the_same_and_nothing_twice() -> None:
     assert 2 <= len(one) <= inductor + 60
 
 
-def test_a_resumed_run_goes_on_without_repeating() -> None:
+def test_a_resumed_run_goes_on_as_if_nothing_had_happened() -> None:
     whole = list(run(proposer()))
     for cut in (1, 2, len(whole) // 2):
         history = whole[cut - 1]
         resumed = list(run(proposer(), history))
-        final = resumed[-1] if resumed else history
-        assert hashes(final)[:cut] == hashes(history)
-        assert len(set(hashes(final))) == len(final)
+        assert hashes(resumed[-1] if resumed else history) == hashes(whole[-1])
     done = whole[-1]
     assert proposer().plan(view(done)) is None
 
@@ -132,7 +131,7 @@ def test_without_a_way_there_is_no_plan() -> None:
     idea = untraceable.plan(view())
     assert idea is not None
     assert idea.backend == "inductor"
-    assert untraceable.take_usage() == Usage.zero()
+    assert untraceable.usage(0) == Usage.zero()
 
 
 def test_settings_of_the_task_reach_the_file() -> None:
@@ -142,11 +141,3 @@ def test_settings_of_the_task_reach_the_file() -> None:
     coded = small.code(view(), idea)
     assert coded is not None
     assert "COLS = 77\n" in coded.source
-
-
-def test_the_diagnosis_names_what_was_measured() -> None:
-    subject = proposer()
-    assert subject.diagnose(view()) == ""
-    histories = list(run(subject))
-    assert subject.diagnose(view(histories[0])) == "tried: 1.00x eager"
-    assert subject.diagnose(view(histories[3])) == "tried: measured"

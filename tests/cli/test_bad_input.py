@@ -164,8 +164,8 @@ def test_config_show_says_where_values_come_from(shell: Shell) -> None:
     shell.write("kernelwright.toml", "attempts = 3\n")
     done = shell.run("config", "show", KERNELWRIGHT_SEED="7")
     assert done.code == 0
-    assert "attempts     = 3" in done.out and "kernelwright.toml" in done.out
-    assert "seed         = 7  (KERNELWRIGHT_SEED)" in done.out
+    assert "attempts       = 3" in done.out and "kernelwright.toml" in done.out
+    assert "seed           = 7  (KERNELWRIGHT_SEED)" in done.out
     shell.write("kernelwright.toml", "atempts = 3\n")
     wrong = shell.run("config", "show")
     assert wrong.code == 2 and "did you mean 'attempts'" in wrong.err

@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from kernelwright.llm.prices import cost_usd, price_lists
+from kernelwright.llm.prices import cost_usd, most_usage, price_lists
+from kernelwright.schema import Message
 
 
 def test_tokens_are_priced_per_million() -> None:
@@ -46,6 +47,30 @@ def test_longer_prompts_than_the_price_holds_for_cost_none() -> None:
     assert cost_usd("anthropic/claude-haiku-4-5", 100_001, 1) is not None
     assert cost_usd("anthropic/claude-haiku-5-5", 100_000, 1) is not None
     assert cost_usd("anthropic/claude-haiku-5-5", 100_001, 1) is None
+
+
+def question(text: str) -> list[Message]:
+    return [Message(role="user", content=text)]
+
+
+def test_the_most_that_an_answer_takes_is_more_than_any_answer_took() -> None:
+    text = "Größe: 4096; " * 100
+    worst = most_usage("openai/gpt-4o", question(text), 1000)
+    assert worst.input_tokens is not None and worst.input_tokens > len(text.encode())
+    assert worst.output_tokens == 1000
+    real = cost_usd("openai/gpt-4o", len(text.encode()), 1000)
+    assert worst.cost_usd is not None and real is not None and worst.cost_usd > real
+
+
+def test_the_worst_case_writes_the_cache() -> None:
+    worst = most_usage("anthropic/claude-opus-5", question("x" * 1_000_000), 0)
+    assert worst.cost_usd == pytest.approx(6.25, rel=0.01)
+
+
+def test_the_worst_case_of_a_long_prompt_is_known_as_far_as_prices_are() -> None:
+    worst = most_usage("anthropic/claude-haiku-5-5", question("x" * 150_000), 0)
+    assert worst.cost_usd == pytest.approx(0.125 * 0.1)
+    assert most_usage("openai/nothing", question("x"), 9).cost_usd is None
 
 
 def test_the_table_is_dated_sourced_and_sane() -> None:

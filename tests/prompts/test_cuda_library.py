@@ -11,6 +11,7 @@ from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.proposer import View
 from kernelwright.prompts.cuda_library import CUDA
 from kernelwright.prompts.exemplar import exemplar
+from kernelwright.schema import Move
 from kernelwright.tasks.loader import load_task
 from tests.agents.offline_kit import imported, library_graph
 from tests.prompts.cuda_emulation import compiler
@@ -101,7 +102,7 @@ def test_nothing_is_launched_for_nothing(functions: Any) -> None:
 def test_they_are_proposed_where_they_fit(name: str, fits: bool) -> None:
     task, graph = load_task(name), library_graph(name)
     proposer = OfflineProposer(task, lambda: graph, 0)
-    view = View(task, (), None, "", ("cuda",))
+    view = View(task, 0, Move(), (), ("cuda",))
     idea = proposer.plan(view)
     assert (idea is not None) == fits
     if idea is not None:

@@ -45,12 +45,19 @@ MEASURED = ShownCode(
 FAILED = ShownCode(source=CODE, error="compile_error: <stdin>:3:7: error: 'foo' was not declared")
 FINDINGS = {
     "diagnosis": "Bottleneck: two passes\nEvidence: line 3\nFix: one pass",
-    "diagnosis_about": "the code above",
     "tried": ("Tile for L1 (expected 2x) -> right, but 0.97x eager against 2.50x before",),
 }
 CASES: dict[str, tuple[Role, Context]] = {
     "planner-first": ("planner", context(moves=("Fuse the chain.", "Use accumulators."))),
     "planner-next": ("planner", context(code=MEASURED, **FINDINGS)),
+    "planner-combine": (
+        "planner",
+        context(
+            code=MEASURED,
+            others=(MEASURED.model_copy(update={"source": "# another one\n"}),),
+            direction="Move fewer bytes.",
+        ),
+    ),
     "coder-first": (
         "coder",
         context(backends=("cpp",), idea="Fuse into one pass.", exemplar=EXEMPLAR),

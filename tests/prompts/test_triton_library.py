@@ -14,6 +14,7 @@ from kernelwright.prompts.cpp_library import CPP
 from kernelwright.prompts.exemplar import exemplar
 from kernelwright.prompts.library import EXEMPLARS, Kernel
 from kernelwright.prompts.triton_library import TRITON
+from kernelwright.schema import Move
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge
 from tests.agents.offline_kit import library_graph
@@ -58,7 +59,7 @@ def test_values_are_right_in_the_interpreter(name: str, tmp_path: Path) -> None:
 def test_they_are_proposed_for_a_traced_graph(name: str) -> None:
     task, graph = load_task(name), library_graph(name)
     proposer = OfflineProposer(task, lambda: graph, 0)
-    view = View(task, (), None, "", ("triton",))
+    view = View(task, 0, Move(), (), ("triton",))
     idea = proposer.plan(view)
     assert idea is not None and idea.backend == "triton"
     found = proposer.code(view, idea)

@@ -211,7 +211,7 @@ def attempt(index: int = 0, of: Candidate | None = None, **changes: Any) -> Atte
         "usage": Usage.zero(),
         "span": Span(started=T0 + 30 * index, ended=T0 + 30 * index + 21.5),
     }
-    if "error" not in changes:
+    if "error" not in changes and "dropped" not in changes:
         made = of or candidate()
         fields |= {"candidate": made, "evaluation": changes.pop("evaluation", evaluation(made))}
     return Attempt(**{**fields, **changes})

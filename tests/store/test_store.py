@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from kernelwright.errors import StoreError, UsageError
-from kernelwright.schema import Attempt, Status, Usage
+from kernelwright.schema import Attempt, Move, Status, Usage
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store, open_store
 from tests.store import samples
@@ -110,11 +110,44 @@ def test_the_same_attempt_again_is_fine_and_another_is_refused(store: Store) -> 
     assert store.attempts_of(samples.RUN_ID) == [samples.attempt()]
 
 
+def test_a_dropped_attempt_and_its_move_are_kept(store: Store) -> None:
+    move = Move(operator="combine", parent=3, others=(1, 2), direction="tiles", island=1)
+    dropped = samples.attempt(4, dropped="no usable answer", move=move)
+    store.add_attempt(dropped)
+    assert store.attempts_of(samples.RUN_ID) == [dropped]
+    for changes in ({"dropped": "x", "error": "y"}, {"evaluation": None}):
+        with pytest.raises(ValueError, match="exactly one"):
+            samples.attempt(5, **changes)
+
+
 def test_an_attempt_needs_its_run_and_task(store: Store) -> None:
     with pytest.raises(StoreError, match="not stored"):
         store.add_attempt(samples.attempt(task_id="kernelbench/other"))
     with pytest.raises(StoreError, match="not stored"):
         store.add_model_call("no-run", samples.task().id, samples.call())
+
+
+def test_a_journaled_request_is_lost_until_it_is_answered(store: Store) -> None:
+    place = (samples.RUN_ID, samples.task().id, 0, "key")
+    worst = Usage(input_tokens=9, output_tokens=9, cost_usd=0.5)
+    assert store.answer_to(*place) is None
+    for sent in (1, 2):
+        store.journal(*place, samples.task(), worst)
+        assert store.lost_usage(samples.RUN_ID) == [worst] * sent
+    assert store.answer_to(*place) is None
+    call = samples.call("first")
+    store.settle(*place, '{"text": "first"}', call)
+    assert store.answer_to(*place) == '{"text": "first"}'
+    assert store.lost_usage(samples.RUN_ID) == [worst]  # of the first time
+    assert store.model_calls_of(samples.RUN_ID) == [call]
+    assert store.answer_to(samples.RUN_ID, samples.task().id, 1, "key") is None
+
+
+def test_an_answer_and_its_call_are_stored_together_or_not_at_all(store: Store) -> None:
+    place = (samples.RUN_ID, "kernelbench/other", 0, "key")
+    with pytest.raises(StoreError):
+        store.settle(*place, "answer", samples.call("first"))
+    assert store.answer_to(*place) is None
 
 
 def test_infinite_errors_survive(store: Store) -> None:

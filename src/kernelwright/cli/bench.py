@@ -125,7 +125,7 @@ def run_bench(
 ) -> None:
     """Run what is missing of a suite, print the table, exit 0 when any task improved."""
     from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.session import open_session, require_writable
+    from kernelwright.cli.session import announce, open_session, require_writable
     from kernelwright.schema import digest
 
     folder = settings.out / run_id
@@ -137,6 +137,7 @@ def run_bench(
     ):
         require_writable(folder)
         known = {r.task_id: r for r in session.store.task_results_of(run_id)}
+        announce(settings, [t for t in tasks if t.id not in known or known[t.id].is_open])
         for task in tasks:
             session.store.add_task(run_id, task)
             if task.id not in known or known[task.id].is_open:

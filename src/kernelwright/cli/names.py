@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kernelwright.agents.search import open_strategy
+from kernelwright.agents.proposers import models
+from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.backends.registry import open_backend
 from kernelwright.config import OFFLINE, Settings
 from kernelwright.llm.registry import open_model
@@ -19,4 +20,5 @@ def check_names(settings: Settings) -> None:
     for backend in settings.backends:
         open_backend(backend)
     if settings.model != OFFLINE:
-        open_model(settings.model)
+        for name in set(models(settings).values()):
+            open_model(name)

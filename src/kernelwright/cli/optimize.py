@@ -78,7 +78,7 @@ def run_optimize(
     """
     from kernelwright.agents.optimize import optimize_task
     from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.session import new_run_id, open_session, require_writable
+    from kernelwright.cli.session import announce, new_run_id, open_session, require_writable
     from kernelwright.report.result import RESULT, read_result
 
     run_id = run_id or new_run_id()
@@ -92,6 +92,7 @@ def run_optimize(
         if (folder / RESULT).exists():
             read_result(folder)  # refuses to replace what another version wrote
         session.store.add_task(session.run.id, task)
+        announce(settings, [task])
         result = optimize_task(session.engine, task)
         files = write_files(session, task, folder)
     print_result(result, files, json)

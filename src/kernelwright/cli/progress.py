@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelwright.agents.optimize import Progress
-from kernelwright.agents.search import eager_speedup
+from kernelwright.agents.search.ranking import eager_speedup
 from kernelwright.schema import Attempt, Evaluation, Task, Usage
 
 NEWLINE = "\n"
@@ -116,6 +116,8 @@ def shown_progress(attempts: int) -> Iterator[Progress]:
 
 def outcome(attempt: Attempt) -> str:
     """An attempt in one line."""
+    if attempt.dropped is not None:
+        return f"dropped: {attempt.dropped} [{attempt.plan}]"
     if attempt.evaluation is None:
         return f"infrastructure error: {attempt.error}"
     return f"{evaluation_words(attempt.evaluation)} [{attempt.plan}]"

@@ -18,13 +18,13 @@ from typing import Any, Literal, NamedTuple
 import typer
 
 from kernelwright.agents.optimize import Engine, Progress
-from kernelwright.agents.proposers import proposer_factory
-from kernelwright.agents.search import open_strategy
+from kernelwright.agents.proposers import models, proposer_factory, run_allowance
+from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.backends.registry import require_backends
-from kernelwright.config import LIMITS_AND_PLACES, Settings
+from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Allowance, Settings
 from kernelwright.errors import InfrastructureError, PrerequisiteError, UsageError
 from kernelwright.sandbox.registry import open_sandbox
-from kernelwright.schema import Run, RunStatus, Usage
+from kernelwright.schema import Run, RunStatus, Task, Usage
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.workers import Machine
 
@@ -117,13 +117,6 @@ def open_session(
         backends = require_backends(settings.backends, machine.kind)
         run = _start(store, command, settings, config, run_id)
         with _recorded_end(store, run, resume_hint):
-            make = proposer_factory(
-                settings.model,
-                seed=settings.seed,
-                budget_usd=settings.budget_usd,
-                record=lambda task, call: store.add_model_call(run.id, task.id, call),
-                earlier=store.model_calls_of(run.id),
-            )
             engine = Engine(
                 run_id=run.id,
                 store=store,
@@ -132,13 +125,38 @@ def open_session(
                 policy=settings.policy,
                 strategy=strategy,
                 backends=tuple(backend.name for backend in backends),
+                seed=settings.seed,
                 attempts=settings.attempts,
+                patience=settings.patience,
+                proposals=settings.proposals,
                 time_limit_s=settings.time_limit_s,
-                make_proposer=make,
+                make_proposer=proposer_factory(settings, store, run.id),
                 progress=progress,
                 checkpoint=checkpoint,
             )
             yield Session(run, store, engine)
+
+
+def announce(settings: Settings, tasks: Sequence[Task]) -> None:
+    """Say what is going to be done and what it may cost, before a model is asked."""
+    if settings.model == OFFLINE:
+        return
+    from kernelwright.agents.model.estimate import estimate
+
+    by_role = models(settings)
+    found = estimate(settings, by_role, tasks)
+    names = ", ".join(f"{role} {name}" for role, name in by_role.items())
+    cost = "cost unknown (a price is missing)" if found.usd is None else f"about ${found.usd:.2f}"
+    typer.echo(
+        f"plan: {settings.search}, up to {settings.attempts} attempts a task; {names}", err=True
+    )
+    limits = ", ".join(_limits(run_allowance(settings)))
+    typer.echo(f"estimate: up to {found.calls} calls, {cost}; limit: {limits}", err=True)
+
+
+def _limits(allowance: Allowance) -> Iterator[str]:
+    for name, value in allowance.model_dump(exclude_none=True).items():
+        yield f"${value:.2f}" if name == "usd" else f"{value:,} {name}"
 
 
 def _start(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from importlib.resources import files
 
-from kernelwright.schema import Record
+from kernelwright.schema import Message, Record, Usage
 
 _PER_MILLION = 1e-6
+# What providers put around a message, and around them all, is shorter.
+_MESSAGE_TOKENS = 64
 
 
 class Price(Record):
@@ -71,6 +74,24 @@ def cost_usd(
         (output_tokens, price.output),
     )
     return _total(parts)
+
+
+def most_usage(model: str, messages: Sequence[Message], max_tokens: int) -> Usage:
+    """The most that one answer can take, before it is asked for.
+
+    The tokenizers of the field start from bytes, so a text has no more tokens than bytes of UTF-8.
+    Dollars are those of a prompt that is all written to the cache, where that is dearer; None
+    where the price is not known. Prices that hold for shorter prompts only are taken for as long a
+    prompt as they hold for.
+    """
+    text = sum(len(message.content.encode()) + _MESSAGE_TOKENS for message in messages)
+    tokens = text + _MESSAGE_TOKENS
+    price = _price(model)
+    priced = min(tokens, price.up_to_input or tokens) if price else tokens
+    plain = cost_usd(model, priced, max_tokens)
+    written = cost_usd(model, priced, max_tokens, cache_write_tokens=priced)
+    cost = plain if plain is None or written is None else max(plain, written)
+    return Usage(input_tokens=tokens, output_tokens=max_tokens, cost_usd=cost)
 
 
 def _total(parts: tuple[tuple[int, float | None], ...]) -> float | None:

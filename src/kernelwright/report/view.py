@@ -220,14 +220,14 @@ def _margin(found: Correctness | None) -> str:
 
 def _attempt(attempt: Attempt) -> AttemptView:
     final = attempt.evaluation
-    tone, status = _outcome(final)
+    tone, status = _outcome(attempt)
     return AttemptView(
         index=attempt.number,
         plan=attempt.plan or "no plan recorded",
         what=fmt.backend(attempt.candidate.backend) if attempt.candidate else "",
         tone=tone,
         status=status,
-        reason=final.reason if final else attempt.error or "",
+        reason=final.reason if final else attempt.error or attempt.dropped or "",
         speedup=_counted(final),
         flags=[
             f"{flag.rule} ({flag.severity}): {flag.evidence}"
@@ -244,7 +244,10 @@ def _counted(final: Evaluation | None) -> str:
     return fmt.speedup(final.speedup.get("eager")) if final.accepted else "not counted"
 
 
-def _outcome(final: Evaluation | None) -> tuple[str, str]:
+def _outcome(attempt: Attempt) -> tuple[str, str]:
+    final = attempt.evaluation
+    if attempt.dropped is not None:
+        return "bad", "dropped"
     if final is None:
         return "infra", "infrastructure error"
     if final.is_win:

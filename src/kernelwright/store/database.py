@@ -47,6 +47,7 @@ class Database:
     def __init__(self, location: str | Path) -> None:
         url = _parse(location)
         self.name = url.database or url.render_as_string(hide_password=True)
+        self.sqlite_path = url.database if url.get_backend_name() == "sqlite" else None
         self._engine = _create(url)
         try:
             self._prepare()

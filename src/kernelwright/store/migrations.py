@@ -62,7 +62,18 @@ FIRST_TABLES = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES,)
+REQUESTS = Migration(
+    "requests",
+    (
+        """CREATE TABLE requests (
+            run_id TEXT NOT NULL, task_id TEXT NOT NULL, attempt INTEGER NOT NULL,
+            key TEXT NOT NULL, sent INTEGER NOT NULL, worst TEXT NOT NULL, answer TEXT,
+            data TEXT NOT NULL, PRIMARY KEY (run_id, task_id, attempt, key),
+            FOREIGN KEY (run_id, task_id) REFERENCES run_tasks (run_id, task_id))""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS)
 CURRENT = len(MIGRATIONS)
 
 

@@ -18,6 +18,7 @@ from kernelwright.schema import (
     Attempt,
     Evaluation,
     ModelCall,
+    Record,
     Run,
     RunStatus,
     Task,
@@ -58,6 +59,11 @@ class Store:
     def location(self) -> str:
         """Where the database is, for messages."""
         return self._database.name
+
+    @property
+    def sqlite_path(self) -> str | None:
+        """The database's file; None where a server has it."""
+        return self._database.sqlite_path
 
     def close(self) -> None:
         """Close all connections; nothing is lost without it."""
@@ -214,13 +220,57 @@ class Store:
             found = connection.execute(ordered).scalars().all()
         return [rows.decode(Attempt, data) for data in found]
 
+    def answer_to(self, run_id: str, task_id: str, attempt: int, key: str) -> str | None:
+        """What `settle` stored for a request; None where there is no answer yet."""
+        place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
+        query = select(tables.requests.c.answer).filter_by(**place)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def journal(
+        self, run_id: str, task_id: str, attempt: int, key: str, request: Record, worst: Usage
+    ) -> None:
+        """Note that a request is about to be sent, perhaps not for the first time.
+
+        Args:
+            key: what tells it from the attempt's other requests.
+            worst: the most that an answer can take.
+        """
+        table = tables.requests
+        place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
+        again = update(table).filter_by(**place).values(sent=table.c.sent + 1)
+        texts = {"worst": rows.encode(worst), "data": rows.encode(request)}
+        with self._database.writing() as connection:
+            if connection.execute(again).rowcount == 0:
+                connection.execute(insert(table).values({**place, **texts, "sent": 1}))
+
+    def settle(
+        self, run_id: str, task_id: str, attempt: int, key: str, answer: str, call: ModelCall
+    ) -> None:
+        """Store the answer to a journaled request, and the call that it was."""
+        place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
+        with self._database.writing() as connection:
+            answered = update(tables.requests).filter_by(**place).values(answer=answer)
+            connection.execute(answered)
+            _add_call(connection, run_id, task_id, call)
+
+    def lost_usage(self, run_id: str) -> list[Usage]:
+        """The most that was used by requests of a run whose answers never came, for each sending:
+        calls that failed, and those that a killed process had under way."""
+        table = tables.requests
+        query = select(table.c.worst, table.c.sent, table.c.answer).filter_by(run_id=run_id)
+        with self._database.reading() as connection:
+            found = connection.execute(query).all()
+        return [
+            rows.decode(Usage, row.worst)
+            for row in found
+            for _ in range(row.sent - (row.answer is not None))
+        ]
+
     def add_model_call(self, run_id: str, task_id: str, call: ModelCall) -> None:
         """Store a model call behind those that the task has."""
-        table = tables.model_calls
         with self._database.writing() as connection:
-            number = _next(connection, table.c.number, run_id=run_id, task_id=task_id)
-            key = {"run_id": run_id, "task_id": task_id, "number": number}
-            connection.execute(insert(table).values({**key, **rows.call_row(call)}))
+            _add_call(connection, run_id, task_id, call)
 
     def model_calls_of(self, run_id: str, task_id: str | None = None) -> list[ModelCall]:
         """Model calls of a run or of one of its tasks, in order."""
@@ -290,6 +340,13 @@ def _add_content(connection: Connection, content_hash: str, task: Task) -> None:
     if connection.execute(query).first() is None:
         row = {"content_hash": content_hash, "data": rows.encode(task)}
         connection.execute(insert(table).values(row))
+
+
+def _add_call(connection: Connection, run_id: str, task_id: str, call: ModelCall) -> None:
+    table = tables.model_calls
+    number = _next(connection, table.c.number, run_id=run_id, task_id=task_id)
+    key = {"run_id": run_id, "task_id": task_id, "number": number}
+    connection.execute(insert(table).values({**key, **rows.call_row(call)}))
 
 
 def _next(connection: Connection, column: Column[int], **key: str) -> int:

@@ -61,6 +61,18 @@ model_calls = Table(
     Column("cost_usd", Float),
     Column("data", Text),
 )
+requests = Table(
+    "requests",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("sent", Integer),
+    Column("worst", Text),
+    Column("answer", Text),
+    Column("data", Text),
+)
 evaluations = Table(
     "evaluations",
     metadata,

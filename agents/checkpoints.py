@@ -1,0 +1,35 @@
+"""Where the workflow's steps leave what they found: beside the store, in the same database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from kernelwright.store.store import Store
+
+BUSY_TIMEOUT_S = 30.0
+
+Saver = BaseCheckpointSaver[str]
+
+
+@contextmanager
+def checkpoints(store: Store) -> Iterator[Saver]:
+    """The saver that belongs to a store.
+
+    Only SQLite's keeps steps: elsewhere a run that was killed begins its unfinished attempts again,
+    from the answers that the ledger holds.
+    """
+    path = store.sqlite_path
+    if path is None:
+        yield InMemorySaver()
+        return
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+    try:
+        yield SqliteSaver(connection)
+    finally:
+        connection.close()

@@ -1,0 +1,208 @@
+"""One attempt, from plan to record: plan -> code -> evaluate -> profile -> record.
+
+A LangGraph of its own, so that several attempts go through it at once: one may be evaluated while
+others are still being written. Its state is JSON, and is on disk after every step.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+
+from kernelwright.agents.proposer import BudgetExhausted, Idea, Proposer, View
+from kernelwright.errors import InfrastructureError
+from kernelwright.schema import Attempt, Candidate, Evaluation, Move, Span, Status, Task
+
+Phase = Literal["plan", "code", "evaluate", "profile"]
+EVALUATE_TRIES = 2
+NO_CODE = "no usable answer"
+
+
+class Ended(TypedDict):
+    """What a lane tells the workflow."""
+
+    ended: list[str]
+    """Why the search should end; empty where it should go on."""
+
+
+class Lane(TypedDict, total=False):
+    """What one step leaves for the next; models as JSON texts."""
+
+    index: int
+    known: int
+    """Attempts below this index had ended when the lane began."""
+    move: str
+    started: float
+    idea: str
+    candidate: str
+    evaluation: str
+    error: str
+    dropped: str
+    diagnosis: str
+    ended: list[str]
+
+
+class Parts(NamedTuple):
+    """What lanes need of everything else."""
+
+    run_id: str
+    task: Task
+    backends: tuple[str, ...]
+    proposer: Proposer
+    evaluate: Callable[[Candidate], Evaluation]
+    """The judge at search level."""
+    record: Callable[[Attempt], None]
+    """Stores an attempt."""
+    on_phase: Callable[[Phase, str], None]
+    """Told which phase starts."""
+
+
+class Lanes:
+    """The steps of all attempts of one task.
+
+    Args:
+        history: attempts of the task so far; grows as attempts end.
+        is_last: whether no further attempt will follow the one of an index.
+    """
+
+    def __init__(
+        self, parts: Parts, history: list[Attempt], is_last: Callable[[int], bool]
+    ) -> None:
+        self._parts = parts
+        self._history = history
+        self._is_last = is_last
+        self._one = threading.Lock()
+        """One evaluation at a time: they share a reference, and the device anyway."""
+        self._recording = threading.Lock()
+
+    def graph(self) -> Any:
+        """The graph; an attempt goes through it once."""
+        graph = StateGraph(Lane, output_schema=Ended)
+        graph.add_node("plan", self.plan)
+        graph.add_node("code", self.code)
+        graph.add_node("evaluate", self.evaluate)
+        graph.add_node("profile", self.profile)
+        graph.add_node("record", self.record)
+        graph.add_edge(START, "plan")
+        graph.add_conditional_edges("plan", _after("code"), ["code", "record", END])
+        graph.add_conditional_edges("code", _after("evaluate"), ["evaluate", "record", END])
+        graph.add_edge("evaluate", "profile")
+        graph.add_edge("profile", "record")
+        graph.add_edge("record", END)
+        return graph.compile()
+
+    def view(self, lane: Lane) -> View:
+        """What the proposer is shown."""
+        parts, known = self._parts, lane["known"]
+        attempts = tuple(a for a in self._history if a.index < known)
+        move = Move.model_validate_json(lane["move"])
+        return View(parts.task, lane["index"], move, attempts, parts.backends)
+
+    def plan(self, state: Lane) -> Lane:
+        """Planner: one idea, or the end."""
+        started = time.time()
+        self._parts.on_phase("plan", "")
+        try:
+            idea = self._parts.proposer.plan(self.view(state))
+        except BudgetExhausted as over:
+            return {"started": started, **_over(over)}
+        if idea is None:
+            return {"ended": ["nothing left to try"]}
+        return {"started": started, "idea": idea.model_dump_json()}
+
+    def code(self, state: Lane) -> Lane:
+        """Coder: the candidate of the idea; one without, or tried before, is dropped."""
+        idea, view = _idea(state), self.view(state)
+        self._parts.on_phase("code", idea.text)
+        try:
+            candidate = self._parts.proposer.code(view, idea)
+        except BudgetExhausted as over:
+            return _over(over)
+        if candidate is None:
+            return {"dropped": NO_CODE}
+        same = _same(candidate, view.attempts)
+        if same is not None:
+            return {"dropped": f"the same file as attempt {same.number}"}
+        return {"candidate": candidate.model_dump_json()}
+
+    def evaluate(self, state: Lane) -> Lane:
+        """Judge: a verdict, or an infrastructure error."""
+        candidate = Candidate.model_validate_json(state["candidate"])
+        error: InfrastructureError | None = None
+        for _ in range(EVALUATE_TRIES):
+            try:
+                with self._one:
+                    self._parts.on_phase("evaluate", _idea(state).text)
+                    found = self._parts.evaluate(candidate)
+                return {"evaluation": found.model_dump_json()}
+            except InfrastructureError as raised:
+                error = raised
+        return {"error": str(error)}
+
+    def profile(self, state: Lane) -> Lane:
+        """Profiler: one bottleneck and one fix, for whoever goes on from here."""
+        attempt, view = self._attempt(state), self.view(state)
+        found = attempt.evaluation
+        if found is None or found.status is Status.INVALID_REFERENCE or not view.move.leads_on:
+            return {}
+        if self._is_last(attempt.index):
+            return {}  # nobody would read it
+        self._parts.on_phase("profile", attempt.plan)
+        try:
+            return {"diagnosis": self._parts.proposer.diagnose(view, attempt)}
+        except BudgetExhausted as over:
+            return {"ended": [over.message]} if over.scope != "attempt" else {}
+
+    def record(self, state: Lane) -> Lane:
+        """Store the attempt, once."""
+        with self._recording:
+            if all(known.index != state["index"] for known in self._history):
+                attempt = self._attempt(state)
+                self._parts.record(attempt)
+                self._history.append(attempt)
+                self._history.sort(key=lambda known: known.index)
+        return {"ended": state.get("ended", [])}
+
+    def _attempt(self, lane: Lane) -> Attempt:
+        candidate, evaluation = lane.get("candidate"), lane.get("evaluation")
+        return Attempt(
+            run_id=self._parts.run_id,
+            task_id=self._parts.task.id,
+            index=lane["index"],
+            move=Move.model_validate_json(lane["move"]),
+            plan=_idea(lane).text if "idea" in lane else "",
+            candidate=Candidate.model_validate_json(candidate) if candidate else None,
+            evaluation=Evaluation.model_validate_json(evaluation) if evaluation else None,
+            error=lane.get("error"),
+            dropped=lane.get("dropped"),
+            diagnosis=lane.get("diagnosis", ""),
+            usage=self._parts.proposer.usage(lane["index"]),
+            span=Span(started=lane["started"], ended=time.time()),
+        )
+
+
+def _idea(lane: Lane) -> Idea:
+    return Idea.model_validate_json(lane["idea"])
+
+
+def _over(over: BudgetExhausted) -> Lane:
+    return {"dropped": over.message} if over.scope == "attempt" else {"ended": [over.message]}
+
+
+def _same(candidate: Candidate, attempts: tuple[Attempt, ...]) -> Attempt | None:
+    """An attempt that has a verdict on the same file."""
+    judged = (a for a in attempts if a.evaluation and a.candidate)
+    return next((a for a in judged if a.candidate and a.candidate.hash == candidate.hash), None)
+
+
+def _after(step: str) -> Callable[[Lane], str]:
+    def where(lane: Lane) -> str:
+        if lane.get("ended"):
+            return END
+        return "record" if lane.get("dropped") else step
+
+    return where

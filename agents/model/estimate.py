@@ -1,0 +1,49 @@
+"""What a search will probably cost, said before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from kernelwright.config import Settings
+from kernelwright.llm.prices import cost_usd
+from kernelwright.prompts.context import Role
+from kernelwright.prompts.exemplar import exemplar
+from kernelwright.prompts.render import instructions
+from kernelwright.schema import Task
+
+BYTES_PER_TOKEN = 3.5
+"""Of code in English, about; reserving counts a byte as a token instead."""
+ANSWER_TOKENS: dict[Role, int] = {"planner": 1_500, "coder": 4_000, "profiler": 800}
+"""Assumed, for models that think little; who thinks long answers with several times as many."""
+FINDINGS_BYTES = 3_000
+"""Device, measurements, what was tried."""
+
+
+class Estimate(NamedTuple):
+    """Of all attempts of all tasks."""
+
+    calls: int
+    usd: float | None
+    """None where the price of a model is not known."""
+
+
+def estimate(settings: Settings, models: Mapping[Role, str], tasks: Iterable[Task]) -> Estimate:
+    """One call of each role an attempt, every answer usable at once: repairs cost no plan, unusable
+    answers cost more, and a plateau ends the search sooner."""
+    costs = [
+        _call_usd(role, model, task, settings.backends[0])
+        for task in tasks
+        for role, model in models.items()
+    ]
+    known = [cost for cost in costs if cost is not None]
+    total = sum(known) * settings.attempts if len(known) == len(costs) else None
+    return Estimate(len(costs) * settings.attempts, total)
+
+
+def _call_usd(role: Role, model: str, task: Task, backend: str) -> float | None:
+    example = exemplar(task.category, backend) if role == "coder" else ""
+    # The reference, and a candidate that is about as long as an example.
+    shown = len(task.source) + max(len(task.source), len(example)) + len(example)
+    prompt = instructions(role) + shown + FINDINGS_BYTES
+    return cost_usd(model, round(prompt / BYTES_PER_TOKEN), ANSWER_TOKENS[role])

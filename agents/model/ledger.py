@@ -1,0 +1,51 @@
+"""The ledger: every request is on disk before it is sent, and its answer before it is used.
+
+So a run that was killed asks nothing again that was answered, and what it may have paid for answers
+that never came is counted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kernelwright.llm.base import Completion, Request
+from kernelwright.schema import ModelCall, Record, Usage, digest
+from kernelwright.store.store import Store
+
+
+class Asked(Record):
+    """A request as it stands in the ledger."""
+
+    model: str
+    request: Request
+
+    @property
+    def key(self) -> str:
+        """Identity within an attempt: the same question to the same model."""
+        return digest([self.model, self.request.key])
+
+
+class Ledger(NamedTuple):
+    """The ledger of one task of a run."""
+
+    store: Store
+    run_id: str
+    task_id: str
+
+    def answer(self, attempt: int, asked: Asked) -> Completion | None:
+        """The answer to a request, where it was asked before."""
+        text = self.store.answer_to(self.run_id, self.task_id, attempt, asked.key)
+        return None if text is None else Completion.model_validate_json(text)
+
+    def note(self, attempt: int, asked: Asked, worst: Usage) -> None:
+        """Note that a request without an answer is about to be sent."""
+        self.store.journal(self.run_id, self.task_id, attempt, asked.key, asked, worst)
+
+    def answered(self, attempt: int, asked: Asked, answer: Completion, call: ModelCall) -> None:
+        """Store an answer and its call, both or neither."""
+        place = (self.run_id, self.task_id, attempt, asked.key)
+        self.store.settle(*place, answer.model_dump_json(), call)
+
+    def failed(self, call: ModelCall) -> None:
+        """Store a call that gave no answer."""
+        self.store.add_model_call(self.run_id, self.task_id, call)

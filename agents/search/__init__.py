@@ -1,0 +1,1 @@
+"""Search strategies: what the next attempts go on from, and how."""

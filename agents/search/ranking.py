@@ -1,0 +1,63 @@
+"""Which attempts count, and which of them are better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kernelwright.schema import Attempt, Status
+
+MOST_REPAIRS = 2
+"""Repairs in a row, before the search looks for another way."""
+
+
+def eager_speedup(attempt: Attempt) -> float | None:
+    """Median speedup over eager of an accepted attempt; None for every other one."""
+    evaluation = attempt.evaluation
+    if evaluation is None or not evaluation.accepted or "eager" not in evaluation.speedup:
+        return None
+    return evaluation.speedup["eager"].median
+
+
+def ranked(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Accepted attempts, fastest first."""
+    timed = [attempt for attempt in attempts if eager_speedup(attempt) is not None]
+    return sorted(timed, key=lambda attempt: -(eager_speedup(attempt) or 0.0))
+
+
+def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The fastest accepted attempt, if there is one."""
+    order = ranked(attempts)
+    return order[0] if order else None
+
+
+def to_repair(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Attempts that failed and that nobody has tried to repair yet, newest first.
+
+    Not those that are themselves the last of MOST_REPAIRS repairs in a row.
+    """
+    by_index = {attempt.index: attempt for attempt in attempts}
+    repaired = {a.move.parent for a in attempts if a.move.operator == "repair"}
+    return [
+        attempt
+        for attempt in reversed(attempts)
+        if _failed(attempt)
+        and attempt.index not in repaired
+        and _repairs_before(attempt, by_index) < MOST_REPAIRS
+    ]
+
+
+def _failed(attempt: Attempt) -> bool:
+    evaluation = attempt.evaluation
+    return (
+        evaluation is not None
+        and not evaluation.accepted
+        and evaluation.status is not Status.INVALID_REFERENCE
+    )
+
+
+def _repairs_before(attempt: Attempt, by_index: dict[int, Attempt]) -> int:
+    count = 0
+    while attempt.move.operator == "repair" and attempt.move.parent in by_index:
+        count += 1
+        attempt = by_index[attempt.move.parent]
+    return count

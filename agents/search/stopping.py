@@ -1,0 +1,44 @@
+"""When going on is not worth it: at the roof, or on a plateau."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kernelwright.agents.search.ranking import best_attempt, eager_speedup
+from kernelwright.schema import Attempt
+
+AT_THE_ROOF = 0.95
+"""Share of the measured roof; what is measured there is no more than that exact."""
+GAIN = 1.01
+"""What counts as progress."""
+EMPTY_IN_A_ROW = 3
+
+
+def reason_to_stop(attempts: Sequence[Attempt], patience: int) -> str | None:
+    """Why the search should end; None where it should go on.
+
+    Args:
+        patience: evaluated attempts without progress that are taken for a plateau.
+    """
+    last = attempts[-EMPTY_IN_A_ROW:]
+    if len(last) == EMPTY_IN_A_ROW and all(attempt.dropped for attempt in last):
+        return f"{EMPTY_IN_A_ROW} answers in a row without usable code"
+    best = best_attempt(attempts)
+    evidence = best.evaluation.evidence if best and best.evaluation else None
+    if evidence and (evidence.roof_fraction or 0.0) >= AT_THE_ROOF:
+        return f"the best attempt reaches {evidence.roof_fraction:.0%} of the measured roof"
+    stale = _without_progress(attempts)
+    if stale >= patience:
+        return f"no progress in {stale} attempts"
+    return None
+
+
+def _without_progress(attempts: Sequence[Attempt]) -> int:
+    best, stale = 0.0, 0
+    for attempt in attempts:
+        if attempt.evaluation is None:
+            continue
+        speedup = eager_speedup(attempt) or 0.0
+        stale = 0 if speedup > best * GAIN else stale + 1
+        best = max(best, speedup)
+    return stale

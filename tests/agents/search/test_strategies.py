@@ -1,0 +1,190 @@
+"""What search strategies decide, given what was tried."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from kernelwright.agents.search.beam import BOTTLENECKS, WIDTH, Beam
+from kernelwright.agents.search.best_of_n import BestOfN
+from kernelwright.agents.search.evolve import ISLANDS, ROOTS, Evolve, archive
+from kernelwright.agents.search.features import features
+from kernelwright.agents.search.greedy import Greedy
+from kernelwright.agents.search.ranking import MOST_REPAIRS, best_attempt, to_repair
+from kernelwright.agents.search.scatter import TREES, Scatter
+from kernelwright.agents.search.stopping import EMPTY_IN_A_ROW, reason_to_stop
+from kernelwright.agents.search.strategy import SearchStrategy, open_strategy
+from kernelwright.errors import UsageError
+from kernelwright.prompts.moves import DIRECTIONS
+from kernelwright.schema import Attempt, Evidence, Move, Status
+from tests.agents.model_kit import attempt, file
+from tests.store import samples
+
+NAMES = ("beam", "best-of-n", "evolve", "greedy", "scatter")
+SEED = 3
+
+
+def made(index: int, eager: float | None, move: Move | None = None) -> Attempt:
+    return attempt(index, file(index), eager, move=move or Move())
+
+
+def search(
+    strategy: SearchStrategy, speedups: Iterable[float | None], width: int = 1
+) -> list[Attempt]:
+    """Attempts with these speedups, in rounds."""
+    history: list[Attempt] = []
+    waiting = list(speedups)
+    while waiting:
+        moves = strategy.choose(tuple(history), min(width, len(waiting)), SEED)
+        assert len(moves) == min(width, len(waiting))
+        start = len(history)
+        for place, move in enumerate(moves):
+            history.append(made(start + place, waiting.pop(0), move))
+    return history
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [1, 3])
+def test_moves_are_repeatable_and_go_on_from_what_there_is(name: str, width: int) -> None:
+    speedups = [1.2, None, 1.5, 0.8, None, None, None, 2.0, 1.9, None, 3.0, 2.5] * 2
+    one = search(open_strategy(name), speedups, width)
+    again = search(open_strategy(name), speedups, width)
+    assert [a.move for a in one] == [a.move for a in again]
+    for found in one:
+        for index in (found.move.parent, *found.move.others):
+            assert index is None or index < found.index
+        if found.move.operator in ("improve", "combine"):
+            parent = one[found.move.parent or 0]
+            assert parent.evaluation is not None and parent.evaluation.accepted
+        if found.move.operator == "repair":
+            failed = one[found.move.parent or 0].evaluation
+            assert failed is not None and not failed.accepted
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "best-of-n"])
+def test_the_best_is_gone_on_from_before_long(name: str) -> None:
+    history = search(open_strategy(name), [1.1, 1.2, 1.3, 9.0, *[1.0] * 12])
+    assert any(a.move.parent == 3 for a in history[4:])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_accepted_yet_is_no_reason_to_stop(name: str) -> None:
+    history = search(open_strategy(name), [None] * 12)
+    assert {a.move.operator for a in history} <= {"fresh", "repair"}
+
+
+def test_independent_attempts_know_nothing() -> None:
+    history = search(BestOfN(), [2.0, None, 3.0])
+    assert {a.move for a in history} == {Move(leads_on=False)}
+
+
+def test_greedy_repairs_then_goes_on_from_the_best() -> None:
+    history = search(Greedy(), [2.0, 1.5, None, None, None, 3.0, 2.0])
+    kinds = [(a.move.operator, a.move.parent) for a in history]
+    assert kinds == [
+        ("fresh", None),
+        ("improve", 0),
+        ("improve", 0),
+        ("repair", 2),
+        ("repair", 3),
+        ("improve", 0),
+        ("improve", 5),
+    ]
+
+
+def test_repairs_in_a_row_end_and_a_broken_reference_is_none() -> None:
+    chain = [made(0, None)]
+    for index in range(1, MOST_REPAIRS + 1):
+        chain.append(made(index, None, Move(operator="repair", parent=index - 1)))
+    assert to_repair(chain) == []
+    assert [a.index for a in to_repair(chain[:-1])] == [MOST_REPAIRS - 1]
+    assert to_repair([attempt(0, file(0), None, status=Status.INVALID_REFERENCE)]) == []
+    assert to_repair([samples.attempt(0, error="no worker")]) == []
+
+
+def test_beam_takes_the_fastest_in_every_way_before_any_comes_again() -> None:
+    history = [made(index, 1.0 + index) for index in range(5)]
+    moves = Beam().choose(history, WIDTH * len(BOTTLENECKS), SEED)
+    assert Counter(move.parent for move in moves) == {4: 2, 3: 2, 2: 2}
+    assert Counter(move.direction for move in moves) == dict.fromkeys(BOTTLENECKS, WIDTH)
+    tried = [*history, *(made(5 + i, 0.5, move) for i, move in enumerate(moves[:1]))]
+    assert Beam().choose(tried, 1, SEED)[0] == moves[1]
+
+
+def test_islands_take_turns_and_start_for_themselves() -> None:
+    history = search(Evolve(), [1.0 + index / 10 for index in range(ISLANDS * ROOTS + 3)])
+    assert [a.move.island for a in history] == [i % ISLANDS for i in range(len(history))]
+    assert {a.move.operator for a in history[: ISLANDS * ROOTS]} == {"fresh"}
+    assert all(a.move.parent is not None for a in history[ISLANDS * ROOTS :])
+
+
+def test_an_archive_keeps_the_best_of_every_kind() -> None:
+    plain = [attempt(0, file(0), 1.5), attempt(1, file(1), 2.0)]
+    tiled = attempt(2, "constexpr int BLOCK_N = 64;\n" + file(2), 1.2)
+    assert archive([*plain, tiled]) == [plain[1], tiled]
+    assert features(tiled) != features(plain[0])
+    bound = Evidence(level="events", bound="memory")
+    memory = attempt(3, file(3), 1.1, evidence=bound)
+    assert len(archive([*plain, tiled, memory])) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "part"),
+    [
+        ("__shared__ float tile[32];", "shared"),
+        ("_mm256_stream_ps(p, v);", "streaming"),
+        ("pack(b, panel);", "packed"),
+        ("x = y", "plain"),
+        ("BLOCK: tl.constexpr = 128", "4^4"),
+        ("constexpr int kTile = 16, Unroll{4};", "4^3"),
+    ],
+)
+def test_what_is_read_out_of_a_source(source: str, part: str) -> None:
+    assert part in features(attempt(0, source))
+
+
+def test_trees_start_in_directions_of_their_own() -> None:
+    history = search(Scatter(), [1.0] * TREES)
+    assert [a.move.island for a in history] == list(range(TREES))
+    assert len({a.move.direction for a in history}) == TREES
+    side_by_side = search(Scatter(), [1.0] * TREES, TREES)
+    assert [a.move for a in side_by_side] == [a.move for a in history]
+
+
+def test_what_a_direction_gained_counts_in_all_trees() -> None:
+    roots = search(Scatter(), [1.0] * TREES)
+    history = list(roots)
+    for place, direction in enumerate(DIRECTIONS * 2):
+        gained = 4.0 if direction == DIRECTIONS[2] else 1.0
+        move = Move(operator="improve", parent=0, direction=direction, island=place % TREES)
+        history.append(made(len(history), gained, move))
+    chosen = Scatter().choose(history, 1, SEED)[0]
+    assert chosen.direction == DIRECTIONS[2]
+
+
+def test_when_going_on_is_not_worth_it() -> None:
+    better = [made(index, 1.0 + index / 10) for index in range(6)]
+    assert reason_to_stop([], 3) is None
+    assert reason_to_stop(better, 3) is None
+    stale = [*better, *(made(6 + index, 1.5) for index in range(3))]
+    assert reason_to_stop(stale, 4) is None
+    assert reason_to_stop(stale, 3) == "no progress in 3 attempts"
+    roof = attempt(9, file(9), 9.0, evidence=Evidence(level="events", roof_fraction=0.97))
+    assert reason_to_stop([*better, roof], 3) == "the best attempt reaches 97% of the measured roof"
+    dropped = [samples.attempt(i, dropped="no usable answer") for i in range(EMPTY_IN_A_ROW)]
+    assert reason_to_stop([*better, *dropped[:-1]], 9) is None
+    assert "without usable code" in (reason_to_stop([*better, *dropped], 9) or "")
+    lost = [samples.attempt(6 + index, error="no worker") for index in range(9)]
+    assert reason_to_stop([*better, *lost], 3) is None
+
+
+def test_an_unknown_strategy_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="unknown search strategy 'gredy'") as caught:
+        open_strategy("gredy")
+    assert "greedy" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="has no 'Nothing'"):
+        open_strategy("kernelwright.agents.search.greedy:Nothing")
+    own = open_strategy("kernelwright.agents.search.greedy:Greedy")
+    assert best_attempt([]) is None and isinstance(own, Greedy)
