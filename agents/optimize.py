@@ -90,6 +90,7 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
         with checkpoints(engine.store) as saver:
             reason = _workflow(engine, task, reference, judge, history, saver).run()
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
+        engine.progress.phase(task, "ended", reason)
     # The proof has inputs that nothing in the search was measured on.
     with secret_reference(task, engine.machine) as reference:
         result = _prove(engine, task, Judge(reference, engine.cache, engine.policy), history)

@@ -4,45 +4,28 @@ from __future__ import annotations
 
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from kernelwright.agents.checkpoints import checkpoints
-from kernelwright.agents.graph import Plan, Workflow
-from kernelwright.agents.lane import Parts
 from kernelwright.agents.model.proposer import REPAIR
 from kernelwright.agents.search.best_of_n import BestOfN
-from kernelwright.agents.search.greedy import Greedy
 from kernelwright.agents.search.ranking import best_attempt
-from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.config import Allowance
 from kernelwright.errors import InfrastructureError, ProviderError
-from kernelwright.llm.base import LLM
 from kernelwright.llm.replay import Recorder, Replay
-from kernelwright.schema import Attempt, Candidate, Evaluation, Status
+from kernelwright.schema import Candidate, Evaluation
 from tests.agents.model_kit import (
-    BACKENDS,
-    DIAGNOSIS,
-    FREE,
-    PLAN,
-    RICH,
-    TASK,
-    Stage,
     block,
-    by_role,
     file,
     loopback_server,
     role_of,
 )
+from tests.agents.workflow_kit import ByPlan, run, scripted, verdicts
 from tests.llm.conftest import Hosted, openai_hosted
-from tests.llm.loopback import Asked, Reply, openai_usage
-from tests.store import samples
+from tests.llm.loopback import Asked, Reply
 
-Evaluate = Callable[[Candidate], Evaluation]
 CALL_USD = 0.0035
 """What one scripted call costs: 1000 tokens in, 100 out, GPT-4o."""
 
@@ -52,71 +35,6 @@ def hosted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosted]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with loopback_server() as server:
         yield openai_hosted(server)
-
-
-def scripted(hosted: Hosted, *files: str) -> None:
-    """A planner and a profiler that always say the same, and a coder with these answers."""
-    by_role(hosted, planner=[PLAN], coder=list(files), profiler=[DIAGNOSIS])
-
-
-def verdicts(*eager: float | None) -> Evaluate:
-    """Speedup of `file(i)` by its position; None is a crash."""
-    by_source = {file(index): value for index, value in enumerate(eager)}
-
-    def evaluate(candidate: Candidate) -> Evaluation:
-        value = by_source[candidate.source]
-        status = Status.PASSED if value else Status.RUNTIME_ERROR
-        return samples.evaluation(candidate, value, status=status, for_task=TASK)
-
-    return evaluate
-
-
-class Outcome(NamedTuple):
-    stage: Stage
-    reason: str
-    history: list[Attempt]
-    phases: list[str]
-
-    @property
-    def hashes(self) -> list[str | None]:
-        return [a.candidate.hash if a.candidate else None for a in self.history]
-
-    @property
-    def roles(self) -> list[str]:
-        """Who was asked, in order."""
-        return [role_of(asked) for asked in self.stage.asked]
-
-
-def run(
-    hosted: Hosted,
-    folder: Path,
-    evaluate: Evaluate,
-    *,
-    attempts: int = 3,
-    allowed: Allowance = RICH,
-    each: Allowance = FREE,
-    llm: LLM | None = None,
-    strategy: SearchStrategy | None = None,
-    proposals: int = 1,
-) -> Outcome:
-    """Run the workflow, or go on with what an earlier one left in the folder."""
-    stage = Stage(hosted, folder, llm, allowed, each)
-    phases: list[str] = []
-    parts = Parts(
-        run_id=samples.RUN_ID,
-        task=TASK,
-        backends=BACKENDS,
-        proposer=stage.proposer,
-        evaluate=evaluate,
-        record=stage.store.add_attempt,
-        on_phase=lambda phase, text: phases.append(phase),
-    )
-    plan = Plan(strategy or Greedy(), 0, attempts, time.monotonic() + 600, 24, proposals)
-    history = stage.store.attempts_of(samples.RUN_ID)
-    with checkpoints(stage.store) as saver:
-        reason = Workflow(parts, plan, history, saver).run()
-    assert stage.store.attempts_of(samples.RUN_ID) == history
-    return Outcome(stage, reason, history, phases)
 
 
 def test_plan_code_evaluate_profile_in_this_order(hosted: Hosted, tmp_path: Path) -> None:
@@ -294,21 +212,3 @@ def test_attempts_of_a_round_know_the_same_and_are_written_side_by_side(
     parents = [attempt.move.parent for attempt in outcome.history]
     assert parents == [None, None, best.index, best.index]
     assert outcome.reason == "all attempts used"
-
-
-class ByPlan:
-    """Answers that depend on the question alone: the n-th plan that is asked for is plan n."""
-
-    def __init__(self, hosted: Hosted) -> None:
-        self.hosted = hosted
-        self.plans: dict[str, int] = {}
-
-    def __call__(self, asked: Asked) -> Reply:
-        text = str(asked.body["messages"][-1]["content"])
-        answer = DIAGNOSIS
-        if role_of(asked) == "planner":
-            number = self.plans.setdefault(text, len(self.plans))
-            answer = PLAN.replace("Fuse into one pass.", f"Plan {number}")
-        if role_of(asked) == "coder":
-            answer = block(file(int(re.findall(r"Plan (\d+)", text)[-1])))
-        return self.hosted.answer(answer, usage=openai_usage(1000, 100))

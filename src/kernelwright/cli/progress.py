@@ -25,6 +25,7 @@ PHASES = {
     "code": "writing code",
     "evaluate": "building, checking and timing",
     "profile": "looking for the bottleneck",
+    "ended": "the search ended",
     "prove": "measuring the best one again",
 }
 
@@ -37,7 +38,7 @@ class PlainProgress:
 
     def phase(self, task: Task, phase: str, text: str) -> None:
         """See `Progress.phase`; only phases that take long are worth a line."""
-        if phase in ("reference", "prove"):
+        if phase in ("reference", "ended", "prove"):
             self._say(f"{task.id}: {PHASES[phase]}" + (f": {text}" if text else ""))
 
     def attempt(self, task: Task, attempt: Attempt) -> None:

@@ -1,0 +1,152 @@
+"""Search strategies on measured landscapes, kills, budgets, and what an attempt costs besides.
+
+    python -m benchmarks.search [--part strategies|crashes|budgets|overhead]...
+
+No model is paid and none is pretended to be one: strategies are compared on stored landscapes
+(`benchmarks.landscapes`) with a scripted model that knows what a language model would be shown
+(`tests/agents/scripted.py`). Writes results/search.json; parts that are not run stay as stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import landscapes, results_file
+from kernelwright.agents.search.strategy import SearchStrategy, open_strategy
+from kernelwright.config import Settings
+from kernelwright.schema import Attempt, Move
+from kernelwright.store.store import open_store
+from tests.agents.crashes import crash, provider, seconds_of
+from tests.agents.overhead import attempt_ms
+from tests.agents.schedules import billing, played
+from tests.agents.scripted import Landscape, evaluations_needed, landscape
+
+Figures = dict[str, Any]
+STRATEGIES = ("best-of-n", "greedy", "beam", "evolve", "scatter")
+RANDOM = "random"
+SEEDS, SHARE, LIMIT = 50, 0.95, 200
+KILLS, SCHEDULES = 200, 1000
+STORED = (10, 100, 1000, 10_000)
+
+
+class Random:
+    """Random search: what `best-of-n` is for a model that proposes any point alike."""
+
+    def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
+        """See `SearchStrategy.choose`."""
+        return [Move()] * count
+
+
+def main() -> None:
+    """Run the parts that were asked for and store the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", action="append", choices=list(PARTS))
+    stored = results_file.RESULTS / "search.json"
+    figures = json.loads(stored.read_text())["parts"] if stored.exists() else {}
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    for name in parser.parse_args().part or PARTS:
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory() as scratch:
+            figures[name] = PARTS[name](Path(scratch))
+        figures[name]["seconds"] = round(time.monotonic() - start)
+        print(name, json.dumps(figures[name], indent=1), flush=True)
+        print(results_file.write("search", {"parts": figures}, os.cpu_count() or 1))
+
+
+def strategies(_scratch: Path) -> Figures:
+    """Evaluations until 95% of the known optimum, medians over seeds, by landscape."""
+    spaces = [landscape(document) for document in landscapes.stored().values()]
+    names = (RANDOM, *STRATEGIES)
+    table = {space.name: {name: needed(space, name) for name in names} for space in spaces}
+    ratios = {
+        name: statistics.geometric_mean(row[name] / row[RANDOM] for row in table.values())
+        for name in names
+    }
+    return {
+        "share": SHARE,
+        "seeds": SEEDS,
+        "points": {space.name: len(space.times_us) for space in spaces},
+        "good_points": {space.name: good(space) for space in spaces},
+        "median_evaluations": table,
+        "of_random": {name: round(ratio, 3) for name, ratio in ratios.items()},
+        "default": Settings().search,
+    }
+
+
+def good(space: Landscape) -> int:
+    """Points within the share of the optimum."""
+    return sum(time_us <= space.best_us / SHARE for time_us in space.times_us.values())
+
+
+def needed(space: Landscape, name: str) -> float:
+    """The median over the seeds."""
+    strategy: SearchStrategy = Random() if name == RANDOM else open_strategy(name)
+    limit = min(LIMIT, len(space.times_us))
+    found = [evaluations_needed(space, strategy, seed, SHARE, limit) for seed in range(SEEDS)]
+    return statistics.median(found)
+
+
+def crashes(scratch: Path) -> Figures:
+    """Searches killed with SIGKILL at random points, until there were enough kills."""
+    asked = scratch / "asked.jsonl"
+    asked.touch()
+    found = []
+    with provider(asked) as hosted:
+        whole_s = seconds_of(hosted, scratch / "whole")
+        while sum(one.kills for one in found) < KILLS:
+            folder = scratch / str(len(found))
+            chance = random.Random(len(found))
+            found.append(crash(hosted, asked, folder, scratch / "whole", chance))
+    return {
+        "kills": sum(one.kills for one in found),
+        "searches": len(found),
+        "identical": sum(one.is_identical for one in found),
+        "answers_paid_twice": sum(one.paid_twice for one in found),
+        "answers_lost": sum(one.lost for one in found),
+        "sent_again_as_under_way": sum(one.in_flight for one in found),
+        "whole_search_s": round(whole_s, 2),
+    }
+
+
+def budgets(scratch: Path) -> Figures:
+    """Random schedules of prices, latencies and parallel callers."""
+    with billing(scratch) as (server, store):
+        outcomes = [played(server, store, seed) for seed in range(SCHEDULES)]
+    shares = [outcome.billed_usd / outcome.limit_usd for outcome in outcomes if outcome.calls]
+    return {
+        "schedules": len(outcomes),
+        "calls": sum(outcome.calls for outcome in outcomes),
+        "overshoots": sum(outcome.is_overshot for outcome in outcomes),
+        "most_of_a_budget": round(max(shares), 4),
+        "median_of_a_budget": round(statistics.median(shares), 4),
+    }
+
+
+def overhead(scratch: Path) -> Figures:
+    """Milliseconds of an attempt outside model, build and worker, by attempts in the store."""
+    found = {}
+    for count in STORED:
+        with open_store(scratch / f"{count}.db") as store:
+            found[str(count)] = round(attempt_ms(store, count), 2)
+    return {"attempt_ms_by_stored_attempts": found}
+
+
+PARTS: dict[str, Callable[[Path], Figures]] = {
+    "strategies": strategies,
+    "crashes": crashes,
+    "budgets": budgets,
+    "overhead": overhead,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Random prices, latencies and numbers of parallel callers against a budget."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from kernelwright.agents.model.budget import ROUNDING_USD, Budget
+from kernelwright.agents.model.calls import Caller
+from kernelwright.agents.model.ledger import Ledger
+from kernelwright.agents.proposer import BudgetExhausted
+from kernelwright.config import Allowance
+from kernelwright.llm.base import LLM
+from kernelwright.llm.openai_client import OpenAIChat
+from kernelwright.llm.prices import cost_usd, most_usage, price_lists
+from kernelwright.prompts.context import Role
+from kernelwright.schema import Message, Usage
+from kernelwright.store.store import Store, open_store
+from tests.agents.model_kit import TASK, loopback_server
+from tests.llm.conftest import openai_hosted
+from tests.llm.loopback import Asked, Loopback, Reply, openai_answer, openai_usage
+from tests.store import samples
+
+MODELS = tuple(price_lists()["openai"].models)
+LONGEST_LATENCY_S = 0.004
+ROLE: Role = "profiler"
+MAX_TOKENS = 8_192
+
+
+class Outcome(NamedTuple):
+    """What the provider billed for one schedule."""
+
+    billed_usd: float
+    limit_usd: float
+    calls: int
+
+    @property
+    def is_overshot(self) -> bool:
+        """Whether more was billed than allowed."""
+        return self.billed_usd > self.limit_usd + ROUNDING_USD
+
+
+class Biller:
+    """A provider that answers late and bills random numbers of tokens; some it does not tell."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._lock = threading.Lock()
+        self.billed = Usage.zero()
+        self.calls = 0
+
+    def __call__(self, asked: Asked) -> Reply:
+        chance = self._chance
+        time.sleep(chance.uniform(0, LONGEST_LATENCY_S))
+        texts = [str(message["content"]) for message in asked.body["messages"]]
+        shown = round(sum(len(text.encode()) for text in texts) * chance.uniform(0.2, 1.0))
+        said = round(MAX_TOKENS * chance.choice([chance.random(), 1.0]))
+        model = f"openai/{asked.body['model']}"
+        cost = cost_usd(model, shown, said)
+        with self._lock:
+            self.billed += Usage(input_tokens=shown, output_tokens=said, cost_usd=cost)
+            self.calls += 1
+        usage = None if chance.random() < 0.1 else openai_usage(shown, said)
+        return openai_answer("answer", usage=usage)
+
+
+@contextmanager
+def billing(folder: Path) -> Iterator[tuple[Loopback, Store]]:
+    """A server, and a store for the ledgers of all schedules."""
+    with loopback_server() as server, open_store(folder / "schedules.db") as store:
+        yield server, store
+
+
+def played(server: Loopback, store: Store, seed: int) -> Outcome:
+    """Play one schedule: every caller asks until the budget says no."""
+    chance = random.Random(seed)
+    biller = Biller(random.Random(seed))
+    server.respond = biller
+    model = chance.choice(MODELS)
+    llm = _client(server, model)
+    prompt = "x" * chance.randrange(100, 20_000)
+    worst = most_usage(llm.name, _messages(prompt), MAX_TOKENS).cost_usd or 0.0
+    limit_usd = worst * chance.uniform(0.5, 6.0)
+    run_id = f"schedule-{seed}"
+    store.add_run(samples.run(run_id))
+    store.add_task(run_id, TASK)
+    budget = Budget(Allowance(usd=limit_usd))
+    caller = Caller({ROLE: llm}, budget, Allowance(), Ledger(store, run_id, TASK.id))
+
+    def ask(attempt: int) -> None:
+        try:
+            caller.ask(attempt, ROLE, _messages(f"{attempt} {prompt}"), lambda completion: True)
+        except BudgetExhausted:
+            return
+        ask(attempt + 100)
+
+    callers = chance.randrange(1, 9)
+    with ThreadPoolExecutor(callers) as pool:
+        list(pool.map(ask, range(callers)))
+    return Outcome(biller.billed.cost_usd or 0.0, limit_usd, biller.calls)
+
+
+def _client(server: Loopback, model: str) -> LLM:
+    hosted = openai_hosted(server).llm
+    assert isinstance(hosted, OpenAIChat)
+    return OpenAIChat(f"openai/{model}", model, hosted._endpoint)
+
+
+def _messages(text: str) -> tuple[Message, ...]:
+    return (Message(role="user", content=text),)

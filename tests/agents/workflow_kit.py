@@ -1,0 +1,119 @@
+"""The whole workflow on a scripted model: real graph, real store, verdicts made by hand."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from kernelwright.agents.checkpoints import checkpoints
+from kernelwright.agents.graph import Plan, Workflow
+from kernelwright.agents.lane import Parts
+from kernelwright.agents.search.greedy import Greedy
+from kernelwright.agents.search.strategy import SearchStrategy
+from kernelwright.config import Allowance
+from kernelwright.llm.base import LLM
+from kernelwright.schema import Attempt, Candidate, Evaluation, Status
+from tests.agents.model_kit import (
+    BACKENDS,
+    DIAGNOSIS,
+    FREE,
+    PLAN,
+    RICH,
+    TASK,
+    Stage,
+    block,
+    by_role,
+    file,
+    role_of,
+)
+from tests.llm.conftest import Hosted
+from tests.llm.loopback import Asked, Reply, openai_usage
+from tests.store import samples
+
+Evaluate = Callable[[Candidate], Evaluation]
+
+
+def scripted(hosted: Hosted, *files: str) -> None:
+    """A planner and a profiler that always say the same, and a coder with these answers."""
+    by_role(hosted, planner=[PLAN], coder=list(files), profiler=[DIAGNOSIS])
+
+
+def verdicts(*eager: float | None) -> Evaluate:
+    """Speedup of `file(i)` by its position; None is a crash."""
+    by_source = {file(index): value for index, value in enumerate(eager)}
+
+    def evaluate(candidate: Candidate) -> Evaluation:
+        value = by_source[candidate.source]
+        status = Status.PASSED if value else Status.RUNTIME_ERROR
+        return samples.evaluation(candidate, value, status=status, for_task=TASK)
+
+    return evaluate
+
+
+class Outcome(NamedTuple):
+    stage: Stage
+    reason: str
+    history: list[Attempt]
+    phases: list[str]
+
+    @property
+    def hashes(self) -> list[str | None]:
+        return [a.candidate.hash if a.candidate else None for a in self.history]
+
+    @property
+    def roles(self) -> list[str]:
+        """Who was asked, in order."""
+        return [role_of(asked) for asked in self.stage.asked]
+
+
+def run(
+    hosted: Hosted,
+    folder: Path,
+    evaluate: Evaluate,
+    *,
+    attempts: int = 3,
+    allowed: Allowance = RICH,
+    each: Allowance = FREE,
+    llm: LLM | None = None,
+    strategy: SearchStrategy | None = None,
+    proposals: int = 1,
+) -> Outcome:
+    """Run the workflow, or go on with what an earlier one left in the folder."""
+    stage = Stage(hosted, folder, llm, allowed, each)
+    phases: list[str] = []
+    parts = Parts(
+        run_id=samples.RUN_ID,
+        task=TASK,
+        backends=BACKENDS,
+        proposer=stage.proposer,
+        evaluate=evaluate,
+        record=stage.store.add_attempt,
+        on_phase=lambda phase, text: phases.append(phase),
+    )
+    plan = Plan(strategy or Greedy(), 0, attempts, time.monotonic() + 600, 24, proposals)
+    history = stage.store.attempts_of(samples.RUN_ID)
+    with checkpoints(stage.store) as saver:
+        reason = Workflow(parts, plan, history, saver).run()
+    assert stage.store.attempts_of(samples.RUN_ID) == history
+    return Outcome(stage, reason, history, phases)
+
+
+class ByPlan:
+    """Answers that depend on the question alone: the n-th plan that is asked for is plan n."""
+
+    def __init__(self, hosted: Hosted) -> None:
+        self.hosted = hosted
+        self.plans: dict[str, int] = {}
+
+    def __call__(self, asked: Asked) -> Reply:
+        text = str(asked.body["messages"][-1]["content"])
+        answer = DIAGNOSIS
+        if role_of(asked) == "planner":
+            number = self.plans.setdefault(text, len(self.plans))
+            answer = PLAN.replace("Fuse into one pass.", f"Plan {number}")
+        if role_of(asked) == "coder":
+            answer = block(file(int(re.findall(r"Plan (\d+)", text)[-1])))
+        return self.hosted.answer(answer, usage=openai_usage(1000, 100))
