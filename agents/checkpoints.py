@@ -29,6 +29,8 @@ def checkpoints(store: Store) -> Iterator[Saver]:
         yield InMemorySaver()
         return
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+    # A step that a loss of power takes with it is done again; what was paid for is in the store.
+    connection.execute("PRAGMA synchronous = NORMAL")
     try:
         yield SqliteSaver(connection)
     finally:

@@ -69,7 +69,7 @@ def preference_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[R
 
 
 def attempt_rows(history: TaskHistory, reward: RewardFunction) -> Iterator[Row]:
-    """Every attempt, infrastructure errors included (with null instead of a reward)."""
+    """Every attempt; infrastructure errors and dropped ones have null instead of a reward."""
     for attempt in history.attempts:
         scored = reward(attempt)
         yield {
@@ -77,6 +77,7 @@ def attempt_rows(history: TaskHistory, reward: RewardFunction) -> Iterator[Row]:
             "index": attempt.index,
             **_verdict_columns(attempt.evaluation),
             "error": attempt.error,
+            "dropped": attempt.dropped,
             "candidate_hash": attempt.candidate.hash if attempt.candidate else None,
             "candidate": as_json(attempt.candidate),
             "evaluation": as_json(attempt.evaluation),

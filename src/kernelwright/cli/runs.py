@@ -11,7 +11,9 @@ import typer
 from kernelwright.cli import options
 
 if TYPE_CHECKING:
-    from kernelwright.schema import Run
+    from collections.abc import Sequence
+
+    from kernelwright.schema import Attempt, ModelCall, Run
     from kernelwright.store.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and continue them.")
@@ -47,12 +49,26 @@ def list_runs(
 
 
 @app.command("show")
-def show(run: RunId, store: options.Store = None, json: options.Json = False) -> None:
-    """Settings, tasks, attempts and answers of a run."""
+def show(
+    run: RunId,
+    attempt: Annotated[
+        int | None,
+        typer.Option(min=1, help="Everything about one attempt: plan, prompts, answers, verdict."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Its task, where the run has several.")] = None,
+    store: options.Store = None,
+    json: options.Json = False,
+) -> None:
+    """Settings, tasks, attempts and answers of a run; or all about one attempt."""
     from json import dumps
 
     from kernelwright.cli.progress import outcome
+    from kernelwright.report.decisions import how
 
+    if attempt is not None:
+        with _open(store) as opened:
+            _show_attempt(opened, opened.get_run(run), attempt, task, json)
+        return
     with _open(store) as opened:
         found = opened.get_run(run)
         attempts = opened.attempts_of(found.id)
@@ -61,21 +77,72 @@ def show(run: RunId, store: options.Store = None, json: options.Json = False) ->
     if json:
         document = {
             "run": found.model_dump(mode="json"),
-            "attempts": [attempt.model_dump(mode="json") for attempt in attempts],
+            "attempts": [one.model_dump(mode="json") for one in attempts],
             "events": [event.model_dump(mode="json") for event in events],
             "results": [result.model_dump(mode="json") for result in results],
         }
         typer.echo(dumps(document, indent=2))
         return
     _print_run(found)
-    for attempt in attempts:
-        typer.echo(f"{attempt.task_id}: attempt {attempt.number}: {outcome(attempt)}")
+    for one in attempts:
+        typer.echo(f"{one.task_id}: attempt {one.number}: {outcome(one)}; {how(one.move)}")
     for event in events:
         typer.echo(event.text)
     if results:
         from kernelwright.report.terminal import results_text
 
         typer.echo(results_text(results))
+
+
+def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: bool) -> None:
+    from json import dumps
+
+    from kernelwright.errors import UsageError, did_you_mean
+    from kernelwright.report.decisions import calls_of
+
+    tasks = [one.id for one in store.tasks_of(run.id)]
+    wanted = task or (tasks[0] if len(tasks) == 1 else "")
+    if wanted not in tasks:
+        raise UsageError(
+            f"run {run.id!r} has no task {wanted!r}" if task else "the run has several tasks",
+            hint=f"give one with --task; {did_you_mean(wanted, tasks)}",
+        )
+    trajectory = store.trajectory(run.id, wanted)
+    found = next((one for one in trajectory.attempts if one.number == number), None)
+    if found is None:
+        known = len(trajectory.attempts)
+        raise UsageError(f"{wanted!r} has no attempt {number}", hint=f"it has {known} attempts")
+    calls = calls_of(found, trajectory.calls)
+    if json:
+        document = {
+            "attempt": found.model_dump(mode="json"),
+            "calls": [call.model_dump(mode="json") for call in calls],
+        }
+        typer.echo(dumps(document, indent=2))
+        return
+    _print_attempt(found, trajectory.attempts, calls)
+
+
+def _print_attempt(
+    attempt: Attempt, attempts: Sequence[Attempt], calls: Sequence[ModelCall]
+) -> None:
+    from kernelwright.cli.progress import cost_words, outcome
+    from kernelwright.report.decisions import call_title, fate, how
+
+    typer.echo(f"attempt {attempt.number} of {attempt.task_id}: {how(attempt.move)}")
+    typer.echo(f"plan: {attempt.plan}")
+    for call in calls:
+        typer.echo(f"\n--- {call_title(call)}")
+        for message in call.messages:
+            typer.echo(f"\n[{message.role}]\n{message.content}")
+        typer.echo(f"\n[answer]\n{call.answer if call.answer is not None else call.error}")
+    if attempt.candidate is not None:
+        typer.echo(f"\n--- candidate {attempt.candidate.hash[:12]}\n\n{attempt.candidate.source}")
+    typer.echo(f"\nverdict: {outcome(attempt)}")
+    if attempt.diagnosis:
+        typer.echo(f"profiler: {attempt.diagnosis}")
+    typer.echo(f"kept: {fate(attempt, attempts)}")
+    typer.echo(f"cost: {cost_words(attempt.usage)}")
 
 
 def _print_run(run: Run) -> None:

@@ -106,3 +106,8 @@ def _decimals(*values: float) -> int:
         return 3
     largest = max(values)
     return 2 if largest < 10 else 1 if largest < 100 else 0
+
+
+def sentence(words: str) -> str:
+    """Words as a sentence of their own."""
+    return f"{words[:1].upper()}{words[1:]}".rstrip(".") + "."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from kernelwright.report import decisions
 from kernelwright.report import format as fmt
 from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.chart import Point, points, speedup_chart
@@ -16,6 +17,7 @@ from kernelwright.schema import (
     Candidate,
     Correctness,
     Evaluation,
+    ModelCall,
     Origin,
     Speedup,
     WorkloadResult,
@@ -52,6 +54,22 @@ class AttemptView:
     flags: list[str]
     cost: str
     time: str
+    how: str
+    """What the search strategy decided."""
+    fate: str
+    """Why it was kept or not."""
+    diagnosis: str
+    calls: list[CallView]
+
+
+@dataclass(frozen=True)
+class CallView:
+    """One model call of an attempt."""
+
+    title: str
+    prompt: list[tuple[str, str]]
+    """Role and text of each message."""
+    answer: str
 
 
 @dataclass(frozen=True)
@@ -105,7 +123,7 @@ def task_view(found: TaskBundle, position: int) -> TaskView:
         chart=speedup_chart(marks, f"chart-{position}"),
         chart_rows=[_chart_row(point) for point in marks],
         workloads=[_workload(one) for one in final.workloads] if final else [],
-        attempts=[_attempt(one) for one in found.attempts],
+        attempts=[_attempt(one, found) for one in found.attempts],
         diff=_diff(found.task.source, best.source) if best else [],
         source=best.source if best else None,
         environment=[(key, fmt.anything(value)) for key, value in _environment(found)],
@@ -218,7 +236,7 @@ def _margin(found: Correctness | None) -> str:
     return f"{found.worst_margin:.0%} of allowed"
 
 
-def _attempt(attempt: Attempt) -> AttemptView:
+def _attempt(attempt: Attempt, found: TaskBundle) -> AttemptView:
     final = attempt.evaluation
     tone, status = _outcome(attempt)
     return AttemptView(
@@ -235,6 +253,18 @@ def _attempt(attempt: Attempt) -> AttemptView:
         ],
         cost=fmt.dollars(attempt.usage.cost_usd),
         time=fmt.seconds(attempt.span.ended - attempt.span.started),
+        how=fmt.sentence(decisions.how(attempt.move)),
+        fate=fmt.sentence(decisions.fate(attempt, found.attempts)),
+        diagnosis=attempt.diagnosis,
+        calls=[_call(call) for call in decisions.calls_of(attempt, found.calls)],
+    )
+
+
+def _call(call: ModelCall) -> CallView:
+    return CallView(
+        title=decisions.call_title(call),
+        prompt=[(message.role, message.content) for message in call.messages],
+        answer=call.answer if call.answer is not None else f"no answer: {call.error}",
     )
 
 

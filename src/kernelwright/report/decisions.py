@@ -1,0 +1,70 @@
+"""Why an attempt was made as it was, and what became of it, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kernelwright.schema import Attempt, Evaluation, ModelCall, Move
+
+OPERATORS = {
+    "fresh": "started from the reference",
+    "improve": "went on from attempt {parent}",
+    "repair": "repaired attempt {parent}",
+    "combine": "combined attempt {parent} with {others}",
+}
+
+
+def how(move: Move) -> str:
+    """What the search strategy decided."""
+    parent = "" if move.parent is None else str(move.parent + 1)
+    others = ", ".join(str(index + 1) for index in move.others)
+    words = OPERATORS[move.operator].format(parent=parent, others=others)
+    words += "" if move.island is None else f", in population {move.island + 1}"
+    return words + (f"; direction: {move.direction}" if move.direction else "")
+
+
+def fate(attempt: Attempt, attempts: Sequence[Attempt]) -> str:
+    """Why it was kept or not."""
+    if attempt.dropped is not None:
+        return f"dropped before it was evaluated: {attempt.dropped}"
+    if attempt.evaluation is None:
+        return "lost to an infrastructure error; not scored"
+    repairs = [a.number for a in attempts if a.move.operator == "repair" and _is_parent(attempt, a)]
+    if not attempt.evaluation.accepted:
+        return "not kept" + (f"; repaired by attempt {repairs[0]}" if repairs else "")
+    own = _speedup(attempt.evaluation)
+    if own is None:
+        return "right, but not timed"
+    earlier = (a for a in attempts if a.index < attempt.index)
+    best, number = max(((_speedup(a.evaluation) or 0.0, a.number) for a in earlier), default=(0, 0))
+    led_to = sum(_is_parent(attempt, later) for later in attempts)
+    later = "attempt" if led_to == 1 else "attempts"
+    after = f"; {led_to} later {later} went on from it" if led_to else ""
+    return ("best so far" if own > best else f"not faster than attempt {number}") + after
+
+
+def calls_of(attempt: Attempt, calls: Sequence[ModelCall]) -> list[ModelCall]:
+    """The model calls that were made for it."""
+    return [call for call in calls if call.attempt == attempt.index]
+
+
+def call_title(call: ModelCall) -> str:
+    """Who was asked, and what it took."""
+    usage = call.usage
+    tokens = [
+        f"{count:,} tokens {way}"
+        for count, way in ((usage.input_tokens, "in"), (usage.output_tokens, "out"))
+        if count is not None
+    ]
+    cost = "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    return ", ".join([f"{call.role}: {call.model}", *tokens, cost])
+
+
+def _speedup(evaluation: Evaluation | None) -> float | None:
+    if evaluation is None or not evaluation.accepted or "eager" not in evaluation.speedup:
+        return None
+    return evaluation.speedup["eager"].median
+
+
+def _is_parent(attempt: Attempt, later: Attempt) -> bool:
+    return attempt.index in (later.move.parent, *later.move.others)
