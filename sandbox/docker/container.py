@@ -134,7 +134,9 @@ class Container:
 
     def remove(self) -> None:
         """Kill all that is in it; the engine removes it then."""
-        self._input.close()
+        # The SDK ties the answer and its socket to each other: left alone they are open until the
+        # next collection of garbage.
+        self._input._response.close()
         try:
             os.kill(self.init, signal.SIGKILL)
         except ProcessLookupError:

@@ -24,7 +24,7 @@ COLUMNS = {
     "rejected_status",
     "attempts": "run_id task_id task_hash index status accepted level tolerance backend flags "
     "speedup_eager speedup_eager_low speedup_eager_high speedup_compile speedup_compile_low "
-    "speedup_compile_high sandbox worker_version error candidate_hash candidate evaluation "
+    "speedup_compile_high sandbox worker_version error dropped candidate_hash candidate evaluation "
     "reward reward_function reward_version reward_parts plan input_tokens output_tokens cost_usd "
     "started ended git_commit packages",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -67,6 +68,21 @@ def container_of(worker: LinuxWorker) -> str:
     """Id of the container that a worker is in."""
     groups = Path(f"/proc/{worker.pid}/cgroup").read_text()
     return next(row.rpartition("/")[2] for row in groups.splitlines() if "docker" in row)
+
+
+def test_a_removed_container_leaves_no_descriptor(
+    sandbox: DockerSandbox, client: docker.DockerClient
+) -> None:
+    image, descriptors = str(client.images.get(tag("cpu")).id), []
+    gc.disable()  # it would hide what nobody closes
+    try:
+        for _ in range(12):  # the client keeps some connections at first
+            container = Container(client, image, spec(WAITS))
+            container.remove()
+            descriptors.append(len(os.listdir("/proc/self/fd")))
+    finally:
+        gc.enable()
+    assert descriptors[-1] == descriptors[-4]
 
 
 def test_a_tenant_has_one_container_and_nobody_else_is_in_it(sandbox: DockerSandbox) -> None:
