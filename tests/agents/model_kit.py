@@ -73,7 +73,7 @@ class Stage:
         self.store = open_store(folder / "stage.db")
         if not self.store.list_runs(None):
             self.store.add_run(samples.run())
-            self.store.add_task(samples.RUN_ID, TASK)
+        self.store.add_task(samples.RUN_ID, TASK)
         self.budget = Budget(run)
         ledger = Ledger(self.store, samples.RUN_ID, TASK.id)
         model = llm or hosted.llm

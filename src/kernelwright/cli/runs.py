@@ -185,6 +185,10 @@ def resume(run: RunId, store: options.Store = None, json: options.Json = False) 
         raise UsageError(
             f"run {found.id!r} is a {found.command} run", hint="give the same command again"
         )
+    if not tasks:
+        raise UsageError(
+            f"run {found.id!r} was stopped before it had a task", hint="give its command again"
+        )
     if found.status == "done":
         raise UsageError(f"run {found.id!r} is done", hint="`kernelwright runs show` prints it")
     known = {name: found.config[name] for name in Settings.model_fields if name in found.config}
