@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 
 from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.html import render_report
-from kernelwright.schema import Task
+from kernelwright.schema import Message, Task
 from kernelwright.store.results import TaskResult
+from tests.agents.model_kit import TASK
 from tests.report import story
+from tests.report.test_decisions import history
 from tests.store import samples
 
 VOID = {"meta", "circle", "path", "line"}
@@ -128,13 +130,27 @@ def test_text_of_tasks_and_models_cannot_become_markup() -> None:
     verdict = samples.evaluation(made, 2.0, for_task=task, reason=evil, environment={evil: evil})
     attempts = [samples.attempt(0, made, task_id=task.id, plan=evil, evaluation=verdict)]
     attempts.append(samples.attempt(1, task_id=task.id, error=evil))
+    said = samples.attempt(2, made, task_id=task.id, evaluation=verdict, diagnosis=evil)
+    attempts += [said, samples.attempt(3, task_id=task.id, dropped=evil)]
+    asked = samples.call(evil, attempt=2, messages=(Message(role="user", content=evil),))
+    calls = [asked, samples.call(None, attempt=2, error=evil, model=evil)]
     result = TaskResult(
         task_id=task.id, status="improved", candidate_hash=made.hash, evaluation=verdict
     )
     run = samples.run(config={evil: evil}, packages={evil: evil})
-    html = render_report(run, [TaskBundle(task, result, attempts, [])])
+    html = render_report(run, [TaskBundle(task, result, attempts, calls)])
     assert "<script" not in html and "<img" not in html
     assert evil in Page(html).text
+
+
+def test_every_decision_can_be_followed() -> None:
+    attempts = history()
+    calls = [samples.call("the answer", attempt=1), samples.call("of nobody", attempt=9)]
+    text = page(TaskBundle(TASK, None, attempts, calls)).text
+    assert "Went on from attempt 1. Not kept; repaired by attempt 3." in text
+    assert "coder: openai/some-model, 1,200 tokens in, 800 tokens out, $0.0123" in text
+    assert "Make this module faster. answer the answer" in text and "of nobody" not in text
+    assert "dropped 1.50×" in text  # in the chart's table
 
 
 def test_the_chart_is_described_and_has_a_table() -> None:

@@ -64,7 +64,8 @@ def points(attempts: Sequence[Attempt]) -> list[Point]:
         speedup = found.speedup.get("eager") if found and accepted else None
         if speedup is not None:
             best = max(best or speedup.median, speedup.median)
-        outcome = found.status.value if found else "infrastructure error"
+        lost = "infrastructure error" if attempt.dropped is None else "dropped"
+        outcome = found.status.value if found else lost
         made.append(Point(attempt.number, speedup, best, outcome, bool(found and not accepted)))
     return made
 

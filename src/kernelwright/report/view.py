@@ -245,7 +245,7 @@ def _attempt(attempt: Attempt, found: TaskBundle) -> AttemptView:
         what=fmt.backend(attempt.candidate.backend) if attempt.candidate else "",
         tone=tone,
         status=status,
-        reason=final.reason if final else attempt.error or attempt.dropped or "",
+        reason=final.reason if final else attempt.error or "",
         speedup=_counted(final),
         flags=[
             f"{flag.rule} ({flag.severity}): {flag.evidence}"

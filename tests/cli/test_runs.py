@@ -1,0 +1,64 @@
+"""Following what was decided, from the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from kernelwright.schema import Run
+from kernelwright.store.store import open_store
+from tests.agents.model_kit import TASK
+from tests.cli.kit import Shell
+from tests.report.test_decisions import history
+from tests.store import samples
+
+
+@pytest.fixture
+def run(shell: Shell) -> Run:
+    """A run with seven attempts, in the user's own store."""
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        store.add_run(samples.run(command="optimize", status="interrupted"))
+        store.add_task(samples.RUN_ID, TASK)
+        for attempt in history():
+            store.add_attempt(attempt.model_copy(update={"task_id": TASK.id}))
+        call = samples.call("the answer", attempt=1)
+        store.add_model_call(samples.RUN_ID, TASK.id, call)
+        return store.get_run(samples.RUN_ID)
+
+
+def test_a_run_lists_its_decisions(shell: Shell, run: Run) -> None:
+    done = shell.run("runs", "show", run.id)
+    assert done.code == 0
+    assert "attempt 2: timeout: timeout in forward() [a plan]; went on from attempt 1" in done.out
+    assert "attempt 4: dropped: the same file as attempt 1" in done.out
+
+
+def test_one_attempt_with_everything(shell: Shell, run: Run) -> None:
+    done = shell.run("runs", "show", run.id[:8], "--attempt", "2")
+    assert done.code == 0
+    for shown in (
+        "attempt 2 of made/rms: went on from attempt 1",
+        "--- coder: openai/some-model, 1,200 tokens in, 800 tokens out, $0.0123",
+        "[user]\nMake this module faster.",
+        "[answer]\nthe answer",
+        "VARIANT = 1",
+        "kept: not kept; repaired by attempt 3",
+    ):
+        assert shown in done.out
+    found = json.loads(shell.run("runs", "show", run.id, "--attempt", "2", "--json").out)
+    assert found["attempt"]["index"] == 1 and found["calls"][0]["answer"] == "the answer"
+
+
+def test_what_is_not_there_is_named(shell: Shell, run: Run) -> None:
+    beyond = shell.run("runs", "show", run.id, "--attempt", "8")
+    assert beyond.code == 2 and "has no attempt 8" in beyond.err and "7 attempts" in beyond.err
+    nobody = shell.run("runs", "show", run.id, "--attempt", "1", "--task", "made/rns")
+    assert nobody.code == 2 and "did you mean 'made/rms'" in nobody.err
+
+
+def test_a_run_without_a_task_cannot_be_resumed(shell: Shell, run: Run) -> None:
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        store.add_run(samples.run("20260902-101500-ffffff", status="interrupted"))
+    done = shell.run("runs", "resume", "20260902-101500-ffffff")
+    assert done.code == 2 and "stopped before it had a task" in done.err
