@@ -50,6 +50,26 @@ def lease(
         yield
 
 
+@contextmanager
+def alone(name: str) -> Iterator[bool]:
+    """Whether no other process of this machine is in such a block for the same name.
+
+    Args:
+        name: a file name that no device has.
+    """
+    descriptor = _opened(name)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+            (FOLDER / name).unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
 def _opened(device: str) -> int:
     try:
         if not FOLDER.exists():

@@ -103,7 +103,7 @@ class Container:
                 hostname=None if beside else "kernelwright",  # it is the other one's
                 **limits(spec),
             )
-            self._input = self._container.attach_socket(params={"stdin": 1, "stream": 1})
+            self._input: Any = self._container.attach_socket(params={"stdin": 1, "stream": 1})
             self._container.start()
             self._container.reload()
         self.init = int(self._container.attrs["State"]["Pid"])

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from kernelwright.sandbox.leases import alone
 from kernelwright.schema import Run
 from kernelwright.store.store import open_store
 from tests.agents.model_kit import TASK
+from tests.cli.kit import TASK as FILE
 from tests.cli.kit import Shell
 from tests.report.test_decisions import history
 from tests.store import samples
@@ -62,3 +64,11 @@ def test_a_run_without_a_task_cannot_be_resumed(shell: Shell, run: Run) -> None:
         store.add_run(samples.run("20260902-101500-ffffff", status="interrupted"))
     done = shell.run("runs", "resume", "20260902-101500-ffffff")
     assert done.code == 2 and "stopped before it had a task" in done.err
+
+
+def test_two_processes_cannot_continue_one_run(shell: Shell, run: Run) -> None:
+    shell.write("suite/one.py", FILE)
+    with alone(f"run-{run.id}") as nobody_else:
+        assert nobody_else
+        done = shell.run("bench", "suite", "--run", run.id)
+    assert done.code == 2 and f"another process is working on run '{run.id}'" in done.err

@@ -13,7 +13,7 @@ import pytest
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox import leases
-from kernelwright.sandbox.leases import lease
+from kernelwright.sandbox.leases import alone, lease
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +109,13 @@ def test_who_is_in_a_hurry_goes_on_without(folder: Path) -> None:
     assert entered.wait(10)
     waiting.join()
     other.communicate("")
+
+
+def test_one_process_at_a_time_is_alone(folder: Path) -> None:
+    with alone("run-1") as first:
+        assert first
+        with alone("run-1") as second, alone("run-2") as other:
+            assert (second, other) == (False, True)
+    with alone("run-1") as again:
+        assert again
+    assert list(folder.iterdir()) == []

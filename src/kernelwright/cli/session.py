@@ -23,6 +23,7 @@ from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.backends.registry import require_backends
 from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Allowance, Settings
 from kernelwright.errors import InfrastructureError, PrerequisiteError, UsageError
+from kernelwright.sandbox.leases import alone
 from kernelwright.sandbox.registry import open_sandbox
 from kernelwright.schema import Run, RunStatus, Task, Usage
 from kernelwright.store.store import Store, open_store
@@ -113,7 +114,8 @@ def open_session(
     """
     store = open_store(settings.store)
     strategy = open_strategy(settings.search)
-    with open_machine(settings) as machine, store, draining() as checkpoint:
+    run_id = run_id or new_run_id()
+    with _alone(run_id), open_machine(settings) as machine, store, draining() as checkpoint:
         backends = require_backends(settings.backends, machine.kind)
         run = _start(store, command, settings, config, run_id)
         with _recorded_end(store, run, resume_hint):
@@ -135,6 +137,16 @@ def open_session(
                 checkpoint=checkpoint,
             )
             yield Session(run, store, engine)
+
+
+@contextmanager
+def _alone(run_id: str) -> Iterator[None]:
+    with alone(f"run-{run_id}") as nobody_else:
+        if not nobody_else:
+            raise UsageError(
+                f"another process is working on run {run_id!r}", hint="wait for it, or stop it"
+            )
+        yield
 
 
 def announce(settings: Settings, tasks: Sequence[Task]) -> None:
@@ -164,15 +176,15 @@ def _start(
     command: Literal["optimize", "bench", "demo"],
     settings: Settings,
     config: dict[str, Any],
-    run_id: str | None,
+    run_id: str,
 ) -> Run:
-    known = {run.id: run for run in store.list_runs(None)} if run_id else {}
+    known = {run.id: run for run in store.list_runs(None)}
     if run_id in known:
         _require_same(known[run_id], settings, config)
         return store.update_run(run_id, status="running")
     commit, dirty = git_state()
     run = Run(
-        id=run_id or new_run_id(),
+        id=run_id,
         command=command,
         config={**settings.model_dump(mode="json"), **config},
         git_commit=commit,
