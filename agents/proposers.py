@@ -48,7 +48,8 @@ def proposer_factory(
             own.add(usage)
         ledger = Ledger(store, run_id, task.id)
         caller = Caller(by_role, own, settings.attempt_budget, ledger, earlier)
-        return ModelProposer(caller, reference.machine, settings.seed)
+        edits = settings.coder_answers == "edits"
+        return ModelProposer(caller, reference.machine, settings.seed, edits)
 
     return make
 

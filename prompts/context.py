@@ -44,6 +44,8 @@ class Context(Record):
     """At most five attempts that led nowhere, oldest first."""
     moves: tuple[str, ...] = ()
     """Optimizations to be reminded of."""
+    edits: bool = False
+    """The coder answers with changes to `code`, not with the whole file."""
     idea: str = ""
     """The change to make."""
     exemplar: str = ""

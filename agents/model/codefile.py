@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kernelwright.agents.model.answers import BadAnswer, whole_text
 from kernelwright.llm.base import Completion
@@ -13,22 +13,31 @@ from kernelwright.llm.base import Completion
 FENCED = re.compile(
     r"^ {0,3}(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t\r]*$|\Z)", re.M | re.S
 )
+EDIT = re.compile(
+    r"^<{5,} SEARCH[ \t]*\n(.*?)^={5,}[ \t]*\n(.*?)^>{5,} REPLACE[ \t]*$", re.M | re.S
+)
 MODEL_NEW = re.compile(r"^class ModelNew\b", re.M)
 FILE_ONLY = "Answer again with one complete Python file in one ```python block."
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-def read_file(completion: Completion, reference: str, earlier: Iterable[str]) -> str:
+def read_file(
+    completion: Completion, reference: str, earlier: Iterable[str], base: str | None = None
+) -> str:
     """The candidate's file.
 
     Args:
         reference: the task's own file, which is no candidate.
         earlier: files that were evaluated before.
+        base: what edits change; None where only a whole file will do.
 
     Raises:
-        BadAnswer: there is not exactly one such file, it is not Python, or it is nothing new.
+        BadAnswer: there is not exactly one such file, it is not Python, or it is nothing new; or
+            an edit does not fit. Either way a whole file is asked for.
     """
-    source = _only_file(whole_text(completion))
+    text = whole_text(completion)
+    edits = EDIT.findall(text) if base is not None else []
+    source = _edited(base, edits) if base is not None and edits else _only_file(text)
     try:
         statements = _statements(source)
     except UNREADABLE as error:
@@ -45,6 +54,19 @@ def read_file(completion: Completion, reference: str, earlier: Iterable[str]) ->
             f"Your file is the same as one that was tried before. Change the code. {FILE_ONLY}"
         )
     return source
+
+
+def _edited(base: str, edits: Sequence[tuple[str, str]]) -> str:
+    """`base` with every edit made; what an edit looks for must be there exactly once."""
+    for number, (old, new) in enumerate(edits, 1):
+        found = base.count(old) if old.strip() else 0
+        if found != 1:
+            raise BadAnswer(
+                f"The text of SEARCH block {number} occurs {found} times in the file, not once. "
+                + FILE_ONLY
+            )
+        base = base.replace(old, new)
+    return base
 
 
 def _only_file(text: str) -> str:

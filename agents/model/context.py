@@ -34,14 +34,19 @@ def planner_context(view: View, machine: Machine, seed: int) -> Context:
     )
 
 
-def coder_context(view: View, machine: Machine, idea: Idea) -> Context:
-    """Shows the change to make and the code it starts from, with an example of the craft."""
+def coder_context(view: View, machine: Machine, idea: Idea, edits: bool) -> Context:
+    """Shows the change to make and the code it starts from, with an example of the craft.
+
+    Args:
+        edits: ask for changes to that code, where there is any.
+    """
     return _common(view, machine).model_copy(
         update={
             "backends": (idea.backend,),
             "code": _shown(view, view.parent, machine.device),
             "others": _others(view, machine.device),
             **_findings(view, machine.device),
+            "edits": edits and view.parent is not None,
             "idea": idea.text,
             "exemplar": exemplar(view.task.category, idea.backend),
         }

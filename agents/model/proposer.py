@@ -33,15 +33,17 @@ class ModelProposer:
     Args:
         caller: makes the calls, with the model of each role.
         seed: draws the optimizations that the planner is reminded of.
+        edits: ask for changes to code that there is; after one that does not fit, for the file.
 
     All steps raise BudgetExhausted instead of making a call that the budget does not allow, and
     InfrastructureError (ProviderError) when the provider fails for good.
     """
 
-    def __init__(self, caller: Caller, machine: Machine, seed: int) -> None:
+    def __init__(self, caller: Caller, machine: Machine, seed: int, edits: bool = False) -> None:
         self._caller = caller
         self._machine = machine
         self._seed = seed
+        self._edits = edits
 
     @property
     def name(self) -> str:
@@ -66,7 +68,7 @@ class ModelProposer:
 
         A repair shows the failed file with its error, everything else what it goes on from.
         """
-        messages = render("coder", coder_context(view, self._machine, idea))
+        messages = render("coder", coder_context(view, self._machine, idea, self._edits))
         read = partial(_read_source, view=view)
         source = self._caller.ask(view.position, "coder", messages, read)
         if source is None:
@@ -117,7 +119,9 @@ def _idea(view: View, plan: Plan | None) -> Idea:
 def _read_source(completion: Completion, view: View) -> str:
     # A file without a verdict may come again.
     earlier = [a.candidate.source for a in view.attempts if a.candidate and a.evaluation]
-    source = read_file(completion, view.task.source, earlier)
+    parent = view.parent.candidate if view.parent else None
+    base = parent.source if parent else None
+    source = read_file(completion, view.task.source, earlier, base)
     backend = guess_backend(source)
     if backend not in view.backends:
         allowed = ", ".join(view.backends)

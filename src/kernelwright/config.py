@@ -154,6 +154,9 @@ class Settings(BaseModel):
     """Another model for the planner; None: the same. A smaller one may do."""
     profiler_model: Name | None = None
     """The same for the profiler."""
+    coder_answers: Literal["file", "edits"] = "file"
+    """How the coder changes code: whole files, or search/replace edits, which are shorter; after
+    an edit that does not fit it is asked for the file."""
     backends: Names = ("cpp", "inductor", "triton", "cuda")
     """Languages that candidates may be written in; a comma-separated text or a list."""
     target: Annotated[str, AfterValidator(_target)] = "auto"

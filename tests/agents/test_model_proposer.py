@@ -11,11 +11,13 @@ import pytest
 
 from kernelwright.agents.model.calls import NO_ANSWER
 from kernelwright.agents.model.limits import MAX_TOKENS
-from kernelwright.agents.model.proposer import PLAIN_IDEA, REPAIR
+from kernelwright.agents.model.proposer import PLAIN_IDEA, REPAIR, ModelProposer
 from kernelwright.agents.proposer import BudgetExhausted, Idea, View
 from kernelwright.config import Allowance
 from kernelwright.errors import ProviderError
+from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Flag, Message, Move, Status, Usage, digest
+from kernelwright.verifier.workers import Machine
 from tests.agents.model_kit import (
     DIAGNOSIS,
     FRESH,
@@ -358,6 +360,48 @@ def test_an_attempt_without_a_verdict_may_come_again(stage: Stage) -> None:
     lost = lost.model_copy(update={"candidate": samples.candidate(file("lost"))})
     stage.script(block(file("lost")))
     assert stage.proposer.code(view(lost), IDEA) is not None
+
+
+def edit(old: str, new: str) -> str:
+    return f"<<<<<<< SEARCH\n{old}\n=======\n{new}\n>>>>>>> REPLACE\n"
+
+
+@pytest.fixture
+def editor(stage: Stage) -> ModelProposer:
+    return ModelProposer(stage.caller, Machine(ProcessSandbox(), 2, "cpu"), 0, edits=True)
+
+
+def test_edits_change_the_parent(stage: Stage, editor: ModelProposer) -> None:
+    changes = (
+        edit("VARIANT = 0", "VARIANT = 1")
+        + "and\n"
+        + edit("from torch import nn", "import math\nfrom torch import nn")
+    )
+    stage.script("Faster so:\n" + changes)
+    made = editor.code(view(attempt(0, file(0))), IDEA)
+    assert made is not None
+    assert made.source == file(1).replace("from torch", "import math\nfrom torch")
+    assert "<<<<<<< SEARCH" in stage.last_word() and "whole file." not in stage.last_word()
+
+
+@pytest.mark.parametrize(
+    ("old", "times"), [("VARIANT = 7", 0), ("    ", 0), ("", 0), ("VARIANT", 2)]
+)
+def test_an_edit_that_does_not_fit_gets_the_whole_file_asked_for(
+    stage: Stage, editor: ModelProposer, old: str, times: int
+) -> None:
+    base = file(0).replace("VARIANT\n", "VARIANT\nVARIANT\n")
+    stage.script(edit(old, "x"), block(file(1)))
+    made = editor.code(view(attempt(0, base)), IDEA)
+    assert made is not None and made.source == file(1)
+    assert f"SEARCH block 1 occurs {times} times" in stage.last_word()
+    assert "one complete Python file" in stage.last_word()
+
+
+def test_without_code_to_change_a_file_is_asked_for(stage: Stage, editor: ModelProposer) -> None:
+    stage.script(edit("VARIANT = 0", "VARIANT = 1"), block(file(1)))
+    made = editor.code(view(), IDEA)
+    assert made is not None and "There is no code block" in stage.last_word()
 
 
 def test_the_task_is_data(stage: Stage) -> None:

@@ -66,6 +66,10 @@ CASES: dict[str, tuple[Role, Context]] = {
         "coder",
         context(backends=("cpp",), idea="repair: foo", exemplar=EXEMPLAR, code=FAILED, **FINDINGS),
     ),
+    "coder-edits": (
+        "coder",
+        context(backends=("cpp",), idea="Fuse into one pass.", code=MEASURED, edits=True),
+    ),
     "coder-inductor": (
         "coder",
         context(backends=("inductor",), idea="Compile with max_autotune.", code=MEASURED),
