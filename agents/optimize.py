@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from kernelwright.agents.checkpoints import Saver, checkpoints
 from kernelwright.agents.graph import Plan, Workflow, go_on
 from kernelwright.agents.lane import Parts, Phase
+from kernelwright.agents.lessons import learn
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search.ranking import ranked
 from kernelwright.agents.search.strategy import SearchStrategy
@@ -94,6 +95,7 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
     # The proof has inputs that nothing in the search was measured on.
     with secret_reference(task, engine.machine) as reference:
         result = _prove(engine, task, Judge(reference, engine.cache, engine.policy), history)
+    learn(engine.store, engine.run_id, task, history, result, engine.machine.kind)
     engine.store.add_task_result(engine.run_id, result)
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from kernelwright.agents.lessons import lessons_shown
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
@@ -48,8 +49,9 @@ def proposer_factory(
             own.add(usage)
         ledger = Ledger(store, run_id, task.id)
         caller = Caller(by_role, own, settings.attempt_budget, ledger, earlier)
+        shown = lessons_shown(store, run_id, task, reference.machine.kind)
         edits = settings.coder_answers == "edits"
-        return ModelProposer(caller, reference.machine, settings.seed, edits)
+        return ModelProposer(caller, reference.machine, settings.seed, shown, edits)
 
     return make
 

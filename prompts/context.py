@@ -42,6 +42,8 @@ class Context(Record):
     """The profiler's word on `code`."""
     tried: tuple[str, ...] = ()
     """At most five attempts that led nowhere, oldest first."""
+    lessons: tuple[str, ...] = ()
+    """Changes that were proven on other tasks of this kind, with what they gained."""
     moves: tuple[str, ...] = ()
     """Optimizations to be reminded of."""
     edits: bool = False

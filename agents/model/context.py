@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search.ranking import best_attempt, eager_speedup
@@ -12,7 +12,7 @@ from kernelwright.prompts.describe import accuracy, shown_workloads, sizes
 from kernelwright.prompts.device import device_card
 from kernelwright.prompts.exemplar import exemplar
 from kernelwright.prompts.moves import moves
-from kernelwright.schema import Attempt, Evaluation, Speedup, Task, Timing
+from kernelwright.schema import Attempt, Evaluation, Lesson, Speedup, Task, Timing
 from kernelwright.verifier.workers import Machine
 
 MOST_TRIED = 5
@@ -21,14 +21,22 @@ PLAN_CHARACTERS, REASON_CHARACTERS, ERROR_CHARACTERS = 160, 160, 1500
 NOT_SHOWN = "it fails on a case that is not shown; be right for any sizes and values"
 
 
-def planner_context(view: View, machine: Machine, seed: int) -> Context:
-    """Shows the code to go on from, its diagnosis, what failed, and moves that `seed` draws."""
+def planner_context(
+    view: View, machine: Machine, seed: int, lessons: Sequence[Lesson] = ()
+) -> Context:
+    """Shows the code to go on from, its diagnosis, what failed, and moves that `seed` draws.
+
+    Args:
+        lessons: of other tasks; not shown to a start that is meant to be independent.
+    """
+    allowed = [lesson for lesson in lessons if lesson.backend in view.backends]
     return _common(view, machine).model_copy(
         update={
             "code": _shown(view, view.parent, machine.device),
             "others": _others(view, machine.device),
             "direction": view.move.direction,
             **_findings(view, machine.device),
+            "lessons": tuple(map(_lesson, allowed)) if view.move.leads_on else (),
             "moves": moves(machine.device, seed, view.position),
         }
     )
@@ -131,6 +139,10 @@ def _ratios(speedup: dict[str, Speedup]) -> str:
         f"{s.median:.2f}x {name} (95% interval {s.ci95[0]:.2f} to {s.ci95[1]:.2f})"
         for name, s in sorted(speedup.items(), reverse=True)
     )
+
+
+def _lesson(lesson: Lesson) -> str:
+    return f"{lesson.text} -> {lesson.gain:.2f}x ({lesson.backend})"
 
 
 def _others(view: View, device: str) -> tuple[ShownCode, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from kernelwright.agents.model.answers import BadAnswer, Diagnosis, Plan, read_answer, read_plan
@@ -18,7 +19,7 @@ from kernelwright.agents.proposer import Idea, View
 from kernelwright.backends.registry import guess_backend
 from kernelwright.llm.base import Completion
 from kernelwright.prompts.render import render
-from kernelwright.schema import Attempt, Candidate, Origin, Status, Usage, digest
+from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage, digest
 from kernelwright.verifier.workers import Machine
 
 REPAIR = "repair: "
@@ -33,16 +34,25 @@ class ModelProposer:
     Args:
         caller: makes the calls, with the model of each role.
         seed: draws the optimizations that the planner is reminded of.
+        lessons: what the planner is told of other tasks.
         edits: ask for changes to code that there is; after one that does not fit, for the file.
 
     All steps raise BudgetExhausted instead of making a call that the budget does not allow, and
     InfrastructureError (ProviderError) when the provider fails for good.
     """
 
-    def __init__(self, caller: Caller, machine: Machine, seed: int, edits: bool = False) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        machine: Machine,
+        seed: int,
+        lessons: Sequence[Lesson] = (),
+        edits: bool = False,
+    ) -> None:
         self._caller = caller
         self._machine = machine
         self._seed = seed
+        self._lessons = lessons
         self._edits = edits
 
     @property
@@ -59,7 +69,9 @@ class ModelProposer:
             return None
         if view.move.operator == "repair":
             return self._repair(view)
-        messages = render("planner", planner_context(view, self._machine, self._seed))
+        messages = render(
+            "planner", planner_context(view, self._machine, self._seed, self._lessons)
+        )
         read = partial(read_plan, backends=view.backends)
         return _idea(view, self._caller.ask(view.position, "planner", messages, read))
 

@@ -383,6 +383,27 @@ class Attempt(Record):
         return self
 
 
+class Lesson(Record):
+    """One change that a proven win was made of: short, with where it was measured."""
+
+    text: str
+    """What was done, in one line."""
+    category: str | None
+    """Operator class of the task; None when unknown."""
+    backend: str
+    target: Target
+    gain: float
+    """Time before it over time after it, as the search measured them."""
+    run_id: str
+    task_id: str
+    attempt: int
+    """Index of the attempt that made it, one of those that led to the proven file."""
+    helped: int = 0
+    """Later tasks that it was shown for and that were improved."""
+    misses: int = 0
+    """Later tasks that it was shown for in vain, since the last one that it helped."""
+
+
 class Trajectory(Record):
     """The model calls and attempts behind one task of a run, in order."""
 

@@ -73,7 +73,20 @@ REQUESTS = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS)
+LESSONS = Migration(
+    "lessons",
+    (
+        """CREATE TABLE lessons (
+            run_id TEXT NOT NULL, task_id TEXT NOT NULL, attempt INTEGER NOT NULL,
+            category TEXT, target TEXT NOT NULL, data TEXT NOT NULL,
+            PRIMARY KEY (run_id, task_id, attempt))""",
+        """CREATE TABLE lessons_shown (
+            run_id TEXT NOT NULL, task_id TEXT NOT NULL, data TEXT NOT NULL,
+            PRIMARY KEY (run_id, task_id))""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS)
 CURRENT = len(MIGRATIONS)
 
 

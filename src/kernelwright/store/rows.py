@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from kernelwright.errors import StoreError
-from kernelwright.schema import Attempt, Evaluation, ModelCall, Record, Run
+from kernelwright.schema import Attempt, Evaluation, Lesson, ModelCall, Record, Run
 from kernelwright.store.results import TaskResult
 
 R = TypeVar("R", bound=Record)
@@ -61,6 +61,12 @@ def call_row(call: ModelCall) -> Row:
     """The row of table `model_calls`, without its key."""
     columns = {"role": call.role, "model": call.model, "cost_usd": call.usage.cost_usd}
     return {**columns, "data": encode(call)}
+
+
+def lesson_row(lesson: Lesson) -> Row:
+    """The row of table `lessons`."""
+    names = ("run_id", "task_id", "attempt", "category", "target")
+    return {**{name: getattr(lesson, name) for name in names}, "data": encode(lesson)}
 
 
 def evaluation_row(key: str, evaluation: Evaluation) -> Row:

@@ -7,7 +7,9 @@ is replaced only where a method says so. Any method may raise `StoreError`.
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +19,7 @@ from kernelwright.errors import StoreError, UsageError, did_you_mean
 from kernelwright.schema import (
     Attempt,
     Evaluation,
+    Lesson,
     ModelCall,
     Record,
     Run,
@@ -299,6 +302,42 @@ class Store:
             calls=tuple(self.model_calls_of(run_id, task_id)),
             attempts=tuple(self.attempts_of(run_id, task_id)),
         )
+
+    # Lessons
+
+    def put_lesson(self, lesson: Lesson) -> None:
+        """Store a lesson; replaces what was stored of the same attempt."""
+        table = tables.lessons
+        key = {name: getattr(lesson, name) for name in ("run_id", "task_id", "attempt")}
+        with self._database.writing() as connection:
+            connection.execute(delete(table).filter_by(**key))
+            connection.execute(insert(table).values(rows.lesson_row(lesson)))
+
+    def lessons_for(self, category: str | None, target: str) -> list[Lesson]:
+        """Lessons of an operator class on a kind of device, in the order of their keys."""
+        table = tables.lessons
+        query = select(table.c.data).filter_by(category=category, target=target)
+        ordered = query.order_by(table.c.run_id, table.c.task_id, table.c.attempt)
+        with self._database.reading() as connection:
+            found = connection.execute(ordered).scalars().all()
+        return [rows.decode(Lesson, data) for data in found]
+
+    def fix_lessons(
+        self, run_id: str, task_id: str, choose: Callable[[], list[Lesson]]
+    ) -> list[Lesson]:
+        """What a task of a run is shown: chosen once, so that a continued run sees the same."""
+        table = tables.lessons_shown
+        query = select(table.c.data).filter_by(run_id=run_id, task_id=task_id)
+        with self._database.reading() as connection:
+            known = connection.execute(query).scalar_one_or_none()
+        if known is not None:
+            return [rows.decode(Lesson, data) for data in json.loads(known)]
+        chosen = choose()
+        texts = json.dumps([rows.encode(lesson) for lesson in chosen])
+        with self._database.writing() as connection:
+            row = {"run_id": run_id, "task_id": task_id, "data": texts}
+            connection.execute(insert(table).values(row))
+        return chosen
 
     # Evaluation cache and progress
 

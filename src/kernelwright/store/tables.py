@@ -73,6 +73,23 @@ requests = Table(
     Column("answer", Text),
     Column("data", Text),
 )
+lessons = Table(
+    "lessons",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("category", Text),
+    Column("target", Text),
+    Column("data", Text),
+)
+lessons_shown = Table(
+    "lessons_shown",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("data", Text),
+)
 evaluations = Table(
     "evaluations",
     metadata,
