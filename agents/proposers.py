@@ -34,9 +34,13 @@ def proposer_factory(
     from kernelwright.agents.model.calls import Caller
     from kernelwright.agents.model.ledger import Ledger
     from kernelwright.agents.model.proposer import ModelProposer
+    from kernelwright.llm.base import LLM
     from kernelwright.llm.registry import open_model
+    from kernelwright.llm.replay import Recorder
 
-    opened = {name: open_model(name) for name in set(models(settings).values())}
+    opened: dict[str, LLM] = {name: open_model(name) for name in set(models(settings).values())}
+    if settings.record is not None:
+        opened = {name: Recorder(llm, settings.record) for name, llm in opened.items()}
     by_role = {role: opened[name] for role, name in models(settings).items()}
     budget = Budget(run_allowance(settings))
     for usage in [*store.lost_usage(run_id), *answered(store.model_calls_of(run_id))]:
@@ -48,7 +52,8 @@ def proposer_factory(
         for usage in answered(earlier):
             own.add(usage)
         ledger = Ledger(store, run_id, task.id)
-        caller = Caller(by_role, own, settings.attempt_budget, ledger, earlier)
+        each, without = settings.attempt_budget, settings.without_blocks
+        caller = Caller(by_role, own, each, ledger, earlier, without)
         shown = lessons_shown(store, run_id, task, reference.machine.kind)
         edits = settings.coder_answers == "edits"
         return ModelProposer(caller, reference.machine, settings.seed, shown, edits)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection
+from typing import Literal, Self, get_args
 
 from kernelwright.schema import Record
 
+Block = Literal[
+    "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
+]
+"""Parts of a prompt that it would be a prompt without."""
 Role = Literal["planner", "coder", "profiler"]
 
 
@@ -36,6 +41,8 @@ class Context(Record):
     """What to go on from; for the profiler, what was measured."""
     others: tuple[ShownCode, ...] = ()
     """Other attempts to take from."""
+    contrast: tuple[ShownCode, ...] = ()
+    """Two accepted attempts, one much faster than the other."""
     direction: str = ""
     """Where to look, in words; empty leaves it open."""
     diagnosis: str = ""
@@ -52,3 +59,23 @@ class Context(Record):
     """The change to make."""
     exemplar: str = ""
     """A complete file for the same kind of operator; empty where there is none."""
+
+    def without(self, blocks: Collection[Block]) -> Self:
+        """The same with some blocks empty."""
+        fields = type(self).model_fields
+        empty = {str(name): () if name == "device" else fields[name].default for name in blocks}
+        return self.model_copy(update=empty)
+
+    def characters(self) -> dict[str, int]:
+        """How long each block is, and the rest of what is known."""
+        blocks = {name: _length(getattr(self, name)) for name in get_args(Block)}
+        rest = (self.reference, self.sizes, self.accuracy, self.code, self.others, self.idea)
+        return {**blocks, "task": sum(map(_length, rest))}
+
+
+def _length(value: object) -> int:
+    if isinstance(value, ShownCode):
+        return len(value.source) + len(value.error) + _length(value.measured)
+    if isinstance(value, tuple):
+        return sum(map(_length, value))
+    return len(value) if isinstance(value, str) else 0

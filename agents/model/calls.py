@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -17,8 +17,9 @@ from kernelwright.config import Allowance
 from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import LLM, Completion, Request
 from kernelwright.llm.prices import most_usage
-from kernelwright.prompts.context import Role
-from kernelwright.schema import Message, ModelCall, Span, Usage
+from kernelwright.prompts.context import Block, Context, Role
+from kernelwright.prompts.render import render
+from kernelwright.schema import Message, ModelCall, Span, Usage, digest
 
 T = TypeVar("T")
 Messages = tuple[Message, ...]
@@ -34,6 +35,7 @@ class Caller:
         budget: of the task.
         each: what one attempt may use.
         earlier: calls of the task in an earlier part of the run.
+        without: blocks that no prompt has.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Caller:
         each: Allowance,
         ledger: Ledger,
         earlier: Iterable[ModelCall] = (),
+        without: Collection[Block] = (),
     ) -> None:
         self._models = models
         self._budget = budget
         self._each = each
         self._ledger = ledger
+        self._without = without
         self._lock = threading.Lock()
         self._usage: defaultdict[int, Usage] = defaultdict(Usage.zero)
         self._budgets: dict[int, Budget] = {}
@@ -61,13 +65,19 @@ class Caller:
         """The `provider/name` of a role's model."""
         return self._models[role].name
 
+    def prompt_hash(self, role: Role, context: Context) -> str:
+        """Identity of the prompt that a context makes."""
+        messages = render(role, context.without(self._without))
+        return digest([message.model_dump() for message in messages])
+
     def ask(
-        self, attempt: int, role: Role, messages: Messages, read: Callable[[Completion], T]
+        self, attempt: int, role: Role, context: Context, read: Callable[[Completion], T]
     ) -> T | None:
         """Ask, and ask again with the exact complaint where `read` raises BadAnswer.
 
         Args:
             attempt: index of the attempt that it is for.
+            context: what the role is shown; blocks that are switched off are left out.
 
         Returns:
             What `read` made of the first good answer; None when there was none.
@@ -76,8 +86,10 @@ class Caller:
             BudgetExhausted: before a call that a budget does not allow.
             InfrastructureError: the provider failed for good.
         """
+        shown = context.without(self._without)
+        messages = render(role, shown)
         for _ in range(1 + MORE_TRIES):
-            completion = self._call(attempt, role, messages)
+            completion = self._call(attempt, role, messages, shown.characters())
             try:
                 return read(completion)
             except BadAnswer as bad:
@@ -95,7 +107,9 @@ class Caller:
                 self._budgets[attempt] = self._budget.inner("attempt", self._each)
             return self._budgets[attempt]
 
-    def _call(self, attempt: int, role: Role, messages: Messages) -> Completion:
+    def _call(
+        self, attempt: int, role: Role, messages: Messages, blocks: dict[str, int]
+    ) -> Completion:
         llm, limit = self._models[role], MAX_TOKENS[role]
         request = Request(messages=messages, max_tokens=limit, temperature=TEMPERATURE)
         asked = Asked(model=llm.name, request=request)
@@ -105,7 +119,7 @@ class Caller:
             return known
         with self._within(attempt).reserved(worst) as reservation:
             self._ledger.note(attempt, asked, worst)
-            call = partial(_call, attempt, role, llm.name, messages, time.time())
+            call = partial(_call, attempt, role, llm.name, messages, blocks, time.time())
             try:
                 completion = llm.complete(
                     messages, max_tokens=limit, temperature=TEMPERATURE, deadline_s=DEADLINE_S
@@ -130,6 +144,7 @@ def _call(
     role: Role,
     model: str,
     messages: Messages,
+    blocks: dict[str, int],
     started: float,
     *,
     answer: str | None = None,
@@ -141,6 +156,7 @@ def _call(
         role=role,
         model=model,
         messages=messages,
+        blocks=blocks,
         answer=answer,
         error=error,
         usage=usage or Usage(),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
 from kernelwright.agents.proposer import Idea, View
-from kernelwright.agents.search.ranking import best_attempt, eager_speedup
+from kernelwright.agents.search.ranking import best_attempt, eager_speedup, ranked
 from kernelwright.prompts.context import Context, ShownCode
 from kernelwright.prompts.describe import accuracy, shown_workloads, sizes
 from kernelwright.prompts.device import device_card
@@ -155,7 +156,31 @@ def _findings(view: View, device: str) -> dict[str, object]:
     if not view.move.leads_on:
         return {}
     diagnosis = view.parent.diagnosis if view.parent else ""
-    return {"tried": tuple(_tried(view, device))[-MOST_TRIED:], "diagnosis": diagnosis}
+    return {
+        "contrast": _contrast(view, device),
+        "tried": tuple(_tried(view, device))[-MOST_TRIED:],
+        "diagnosis": diagnosis,
+    }
+
+
+def _contrast(view: View, device: str) -> tuple[ShownCode, ...]:
+    """The best accepted attempt beside the parent, and the best that is slower by a bucket.
+
+    Scores that differ show a model what matters (CUDA-L1; Li et al. 2025). A repair has other
+    worries.
+    """
+    if view.move.operator == "repair" or view.move.others:
+        return ()
+    others = [attempt for attempt in ranked(view.attempts) if attempt is not view.parent]
+    slower = [attempt for attempt in others if _bucket(attempt) < _bucket(others[0])]
+    pair = [others[0], slower[0]] if slower else []
+    shown = (_shown(view, attempt, device) for attempt in pair)
+    return tuple(one for one in shown if one is not None)
+
+
+def _bucket(attempt: Attempt) -> int:
+    """Of scores: a factor of 1.4 each."""
+    return math.floor(2 * math.log2(eager_speedup(attempt) or 1.0))
 
 
 def _tried(view: View, device: str) -> Iterator[str]:

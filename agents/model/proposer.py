@@ -18,8 +18,7 @@ from kernelwright.agents.model.context import (
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.backends.registry import guess_backend
 from kernelwright.llm.base import Completion
-from kernelwright.prompts.render import render
-from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage, digest
+from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage
 from kernelwright.verifier.workers import Machine
 
 REPAIR = "repair: "
@@ -69,26 +68,24 @@ class ModelProposer:
             return None
         if view.move.operator == "repair":
             return self._repair(view)
-        messages = render(
-            "planner", planner_context(view, self._machine, self._seed, self._lessons)
-        )
+        context = planner_context(view, self._machine, self._seed, self._lessons)
         read = partial(read_plan, backends=view.backends)
-        return _idea(view, self._caller.ask(view.position, "planner", messages, read))
+        return _idea(view, self._caller.ask(view.position, "planner", context, read))
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
         """The coder's file for an idea; None where three answers could not be used.
 
         A repair shows the failed file with its error, everything else what it goes on from.
         """
-        messages = render("coder", coder_context(view, self._machine, idea, self._edits))
+        context = coder_context(view, self._machine, idea, self._edits)
         read = partial(_read_source, view=view)
-        source = self._caller.ask(view.position, "coder", messages, read)
+        source = self._caller.ask(view.position, "coder", context, read)
         if source is None:
             return None
         origin = Origin(
             kind="model",
             model=self.name,
-            prompt_hash=digest([message.model_dump() for message in messages]),
+            prompt_hash=self._caller.prompt_hash("coder", context),
             description=idea.text,
         )
         return Candidate(
@@ -103,9 +100,9 @@ class ModelProposer:
         found = attempt.evaluation
         if found is None or found.status is Status.COMPILE_ERROR:
             return ""
-        messages = render("profiler", profiler_context(view, attempt, self._machine))
+        context = profiler_context(view, attempt, self._machine)
         read = partial(read_answer, kind=Diagnosis)
-        answer = self._caller.ask(view.position, "profiler", messages, read)
+        answer = self._caller.ask(view.position, "profiler", context, read)
         return str(answer) if answer else ""
 
     def usage(self, index: int) -> Usage:

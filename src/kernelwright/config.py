@@ -31,6 +31,7 @@ OFFLINE = "offline"
 LIMITS_AND_PLACES = frozenset(
     {
         "out",
+        "record",
         "store",
         "cache_dir",
         "attempts",
@@ -49,6 +50,9 @@ PROJECT_FILE = "kernelwright.toml"
 SandboxName = Literal["auto", "docker", "bwrap", "process"]
 ToleranceName = Literal["default", "kernelbench"]
 PolicyName = Literal["any", "custom"]
+BlockName = Literal[
+    "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
+]
 """The same names as `schema.ToleranceName` and `Policy`; a test holds them together."""
 
 _TARGET = re.compile(r"auto|cpu|cuda(:(0|[1-9]\d*))?")
@@ -157,6 +161,11 @@ class Settings(BaseModel):
     coder_answers: Literal["file", "edits"] = "file"
     """How the coder changes code: whole files, or search/replace edits, which are shorter; after
     an edit that does not fit it is asked for the file."""
+    without_blocks: Annotated[tuple[BlockName, ...], BeforeValidator(_names)] = ()
+    """Parts that prompts leave out, to compare: `device`, `contrast`, `direction`, `diagnosis`,
+    `tried`, `lessons`, `moves`, `exemplar`."""
+    record: Annotated[Path, AfterValidator(_expand)] | None = None
+    """File that every answer of a model is added to; `replay:FILE` gives them back."""
     backends: Names = ("cpp", "inductor", "triton", "cuda")
     """Languages that candidates may be written in; a comma-separated text or a list."""
     target: Annotated[str, AfterValidator(_target)] = "auto"

@@ -321,6 +321,8 @@ class ModelCall(Record):
     """Index of the attempt it was made for; None in records of earlier versions."""
     role: Literal["planner", "coder", "profiler"]
     model: str
+    blocks: dict[str, int] = Field(default_factory=dict)
+    """Characters of each block of the first prompt, by name."""
     messages: tuple[Message, ...]
     answer: str | None
     """None when the provider gave none."""

@@ -15,7 +15,7 @@ from kernelwright.agents.proposer import View
 from kernelwright.agents.search.greedy import Greedy
 from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
-from kernelwright.prompts.context import Role
+from kernelwright.prompts.context import Block, Role
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Attempt, ModelCall, Move, Status, Task, Workload
 from kernelwright.store.store import open_store
@@ -68,6 +68,7 @@ class Stage:
         llm: LLM | None = None,
         run: Allowance = RICH,
         each: Allowance = FREE,
+        without: tuple[Block, ...] = (),
     ) -> None:
         self.hosted = hosted
         self.store = open_store(folder / "stage.db")
@@ -79,7 +80,7 @@ class Stage:
         model = llm or hosted.llm
         by_role: dict[Role, LLM] = {"planner": model, "coder": model, "profiler": model}
         own = self.budget.inner("task", FREE)
-        self.caller = Caller(by_role, own, each, ledger, self.calls)
+        self.caller = Caller(by_role, own, each, ledger, self.calls, without)
         self.proposer = ModelProposer(self.caller, Machine(ProcessSandbox(), 2, "cpu"), seed=0)
 
     @property

@@ -19,8 +19,9 @@ from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
 from kernelwright.llm.openai_client import OpenAIChat
 from kernelwright.llm.prices import cost_usd, most_usage, price_lists
-from kernelwright.prompts.context import Role
-from kernelwright.schema import Message, Usage
+from kernelwright.prompts.context import Context, Role, ShownCode
+from kernelwright.prompts.render import render
+from kernelwright.schema import Usage
 from kernelwright.store.store import Store, open_store
 from tests.agents.model_kit import TASK, loopback_server
 from tests.llm.conftest import openai_hosted
@@ -85,7 +86,8 @@ def played(server: Loopback, store: Store, seed: int) -> Outcome:
     model = chance.choice(MODELS)
     llm = _client(server, model)
     prompt = "x" * chance.randrange(100, 20_000)
-    worst = most_usage(llm.name, _messages(prompt), MAX_TOKENS).cost_usd or 0.0
+    shown = render(ROLE, _context(prompt))
+    worst = most_usage(llm.name, shown, MAX_TOKENS).cost_usd or 0.0
     limit_usd = worst * chance.uniform(0.5, 6.0)
     run_id = f"schedule-{seed}"
     store.add_run(samples.run(run_id))
@@ -95,7 +97,7 @@ def played(server: Loopback, store: Store, seed: int) -> Outcome:
 
     def ask(attempt: int) -> None:
         try:
-            caller.ask(attempt, ROLE, _messages(f"{attempt} {prompt}"), lambda completion: True)
+            caller.ask(attempt, ROLE, _context(f"{attempt} {prompt}"), lambda completion: True)
         except BudgetExhausted:
             return
         ask(attempt + 100)
@@ -112,5 +114,6 @@ def _client(server: Loopback, model: str) -> LLM:
     return OpenAIChat(f"openai/{model}", model, hosted._endpoint)
 
 
-def _messages(text: str) -> tuple[Message, ...]:
-    return (Message(role="user", content=text),)
+def _context(text: str) -> Context:
+    code = ShownCode(source="pass")
+    return Context(reference=text, sizes=(), accuracy="", device=(), backends=("cpp",), code=code)

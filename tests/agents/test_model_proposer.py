@@ -362,6 +362,29 @@ def test_an_attempt_without_a_verdict_may_come_again(stage: Stage) -> None:
     assert stage.proposer.code(view(lost), IDEA) is not None
 
 
+def test_two_attempts_that_score_far_apart_are_shown(stage: Stage) -> None:
+    stage.script(PLAN)
+    speeds = {0: 1.1, 1: 3.0, 2: 2.9, 3: 3.1}
+    history = [attempt(index, file(f"v{index}"), speed) for index, speed in speeds.items()]
+    stage.proposer.plan(view(*history))
+    text = stage.last_word()
+    assert "made the difference" in text
+    assert [name for name in ("v0", "v1", "v2", "v3") if name in text] == ["v0", "v1", "v3"]
+    stage.proposer.plan(view(*history[1:], position=9))
+    assert "made the difference" not in stage.last_word()
+
+
+def test_blocks_are_counted_and_can_be_switched_off(stage: Stage, tmp_path: Path) -> None:
+    stage.script(PLAN)
+    stage.proposer.plan(view(attempt(0, file(0), diagnosis="Bottleneck: threads")))
+    bare = Stage(stage.hosted, tmp_path, without=("moves", "diagnosis"))
+    bare.proposer.plan(view(attempt(0, file(0), diagnosis="Bottleneck: threads"), position=1))
+    first, second = stage.calls
+    assert first.blocks["moves"] > 100 and first.blocks["diagnosis"] > 10
+    assert second.blocks["moves"] == second.blocks["diagnosis"] == 0
+    assert "threads" in first.messages[1].content and "threads" not in second.messages[1].content
+
+
 def edit(old: str, new: str) -> str:
     return f"<<<<<<< SEARCH\n{old}\n=======\n{new}\n>>>>>>> REPLACE\n"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from kernelwright.prompts.context import Context, Role, ShownCode
+from kernelwright.prompts.context import Block, Context, Role, ShownCode
 from kernelwright.prompts.render import fenced, render
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -58,6 +58,10 @@ CASES: dict[str, tuple[Role, Context]] = {
             direction="Move fewer bytes.",
             lessons=("Fuse both passes. -> 1.80x (cpp)",),
         ),
+    ),
+    "planner-contrast": (
+        "planner",
+        context(code=MEASURED, contrast=(MEASURED, MEASURED.model_copy(update={"source": "slow"}))),
     ),
     "coder-first": (
         "coder",
@@ -117,3 +121,20 @@ def test_nothing_inside_closes_a_fence(inside: str) -> None:
     fence = lines[0].removesuffix("python")
     assert set(fence) == {"`"} and lines[-1] == fence
     assert fence not in "\n".join(lines[1:-1])
+
+
+def test_a_block_that_is_switched_off_leaves_no_trace() -> None:
+    whole = context(code=MEASURED, moves=("Fuse.",), lessons=("A lesson.",), **FINDINGS)
+    text = render("planner", whole)[1].content
+    assert "Fuse." in text and "Diagnosis" in text and "Example 9000" in text
+    bare = render("planner", whole.without(get_args(Block)))[1].content
+    for gone in ("Fuse.", "Diagnosis", "Example 9000", "A lesson", "led nowhere"):
+        assert gone not in bare
+    assert whole.without(()) == whole
+
+
+def test_blocks_are_as_long_as_what_they_show() -> None:
+    found = context(code=MEASURED, moves=("Fuse.", "Tile."), **FINDINGS).characters()
+    assert found["moves"] == 10 and found["exemplar"] == 0
+    assert found["task"] > len(CODE)
+    assert set(found) == {*get_args(Block), "task"}

@@ -1,0 +1,86 @@
+"""What a run's settings make of the models that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from kernelwright.agents.proposer import BudgetExhausted
+from kernelwright.agents.proposers import proposer_factory
+from kernelwright.config import Allowance, Settings
+from kernelwright.errors import InfrastructureError
+from kernelwright.llm.base import Completion
+from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.schema import Message, Usage
+from kernelwright.store.store import Store, open_store
+from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.workers import Machine
+from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, file, view
+from tests.store import samples
+
+
+class Says:
+    """A model that always says the same."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+
+    def complete(self, messages: Sequence[Message], **_: Any) -> Completion:
+        """See `LLM.complete`."""
+        usage = Usage(input_tokens=1, output_tokens=1, cost_usd=0.01)
+        return Completion(text=self.text, stop="end", usage=usage, model=self.name)
+
+
+def plans() -> Says:
+    return Says("made/planner", PLAN)
+
+
+def diagnoses() -> Says:
+    return Says("made/profiler", DIAGNOSIS)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "store.db") as opened:
+        opened.add_run(samples.run())
+        opened.add_task(samples.RUN_ID, TASK)
+        yield opened
+
+
+def opened(store: Store, **settings: Any) -> Any:
+    machine = Machine(ProcessSandbox(), 2, "cpu")
+    reference = cast(Reference, SimpleNamespace(machine=machine))
+    return proposer_factory(Settings(**settings), store, samples.RUN_ID)(TASK, reference)
+
+
+def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:
+    proposer = opened(store, model=f"{__name__}:plans", profiler_model=f"{__name__}:diagnoses")
+    proposer.plan(view())
+    proposer.diagnose(view(), attempt(0, file(0)))
+    calls = [(call.role, call.model) for call in store.model_calls_of(samples.RUN_ID)]
+    assert calls == [("planner", "made/planner"), ("profiler", "made/profiler")]
+
+
+def test_what_is_recorded_is_given_back_and_nothing_else(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    idea = opened(store, model=f"{__name__}:plans", record=path).plan(view())
+    again = opened(store, model=f"replay:{path}")
+    assert again.plan(view()) == idea
+    with pytest.raises(InfrastructureError, match="holds no answer"):
+        again.plan(view(position=1))
+
+
+def test_what_a_run_has_used_counts_when_it_goes_on(store: Store) -> None:
+    name = f"{__name__}:plans"
+    opened(store, model=name).plan(view())
+    spent = {"task_budget": Allowance(calls=1)}
+    with pytest.raises(BudgetExhausted, match="budget of the task: 1 calls of 1 calls used"):
+        opened(store, model=name, **spent).plan(view(position=1))
+    with pytest.raises(BudgetExhausted, match="budget of the run: 1 calls of 1 calls used"):
+        opened(store, model=name, budget_calls=1).plan(view(position=1))
+    assert len(store.model_calls_of(samples.RUN_ID)) == 1
