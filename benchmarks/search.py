@@ -25,7 +25,7 @@ from kernelwright.agents.search.strategy import SearchStrategy, open_strategy
 from kernelwright.config import Settings
 from kernelwright.schema import Attempt, Move
 from kernelwright.store.store import open_store
-from tests.agents.crashes import crash, provider, seconds_of
+from tests.agents.crashes import Crash, crash, provider, seconds_of
 from tests.agents.overhead import attempt_ms
 from tests.agents.schedules import billing, played
 from tests.agents.scripted import Landscape, evaluations_needed, landscape
@@ -99,7 +99,7 @@ def crashes(scratch: Path) -> Figures:
     """Searches killed with SIGKILL at random points, until there were enough kills."""
     asked = scratch / "asked.jsonl"
     asked.touch()
-    found = []
+    found: list[Crash] = []
     with provider(asked) as hosted:
         whole_s = seconds_of(hosted, scratch / "whole")
         while sum(one.kills for one in found) < KILLS:
