@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypedDict
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
 from kernelwright.agents.proposer import BudgetExhausted, Idea, Proposer, View
@@ -79,8 +80,12 @@ class Lanes:
         """One evaluation at a time: they share a reference, and the device anyway."""
         self._recording = threading.Lock()
 
-    def graph(self) -> Any:
-        """The graph; an attempt goes through it once."""
+    def graph(self, saver: BaseCheckpointSaver[str]) -> Any:
+        """The graph; an attempt goes through it once.
+
+        Args:
+            saver: keeps what steps leave.
+        """
         graph = StateGraph(Lane, output_schema=Ended)
         graph.add_node("plan", self.plan)
         graph.add_node("code", self.code)
@@ -93,12 +98,13 @@ class Lanes:
         graph.add_edge("evaluate", "profile")
         graph.add_edge("profile", "record")
         graph.add_edge("record", END)
-        return graph.compile()
+        return graph.compile(checkpointer=saver)
 
     def view(self, lane: Lane) -> View:
         """What the proposer is shown."""
         parts, known = self._parts, lane["known"]
-        attempts = tuple(a for a in self._history if a.index < known)
+        with self._recording:  # a list that is being sorted looks empty
+            attempts = tuple(a for a in self._history if a.index < known)
         move = Move.model_validate_json(lane["move"])
         return View(parts.task, lane["index"], move, attempts, parts.backends)
 

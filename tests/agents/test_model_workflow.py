@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGINT
 
 import pytest
 
@@ -25,6 +27,7 @@ from tests.agents.model_kit import (
 from tests.agents.workflow_kit import ByPlan, run, scripted, verdicts
 from tests.llm.conftest import Hosted, openai_hosted
 from tests.llm.loopback import Asked, Reply
+from tests.verifier.kit import until
 
 CALL_USD = 0.0035
 """What one scripted call costs: 1000 tokens in, 100 out, GPT-4o."""
@@ -212,3 +215,22 @@ def test_attempts_of_a_round_know_the_same_and_are_written_side_by_side(
     parents = [attempt.move.parent for attempt in outcome.history]
     assert parents == [None, None, best.index, best.index]
     assert outcome.reason == "all attempts used"
+
+
+@pytest.mark.parametrize("proposals", [1, 2])
+def test_who_is_interrupted_waits_for_no_answer(
+    hosted: Hosted, tmp_path: Path, proposals: int
+) -> None:
+    hosted.loopback.respond = lambda asked: Reply(fault="silence")
+    asked = hosted.loopback.asked
+
+    def interrupt() -> None:
+        until(lambda: len(asked) >= proposals)
+        os.kill(os.getpid(), SIGINT)
+
+    once = threading.Thread(target=interrupt)
+    once.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(hosted, tmp_path, verdicts(2.0), proposals=proposals)
+    once.join()
+    assert len(asked) == proposals

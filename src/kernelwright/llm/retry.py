@@ -6,14 +6,13 @@ The SDKs' own retries are off. What is worth retrying is decided in `faults`.
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
 from kernelwright.errors import ProviderError
 from kernelwright.llm.faults import CallFault
+from kernelwright.threads import in_daemon
 
 T = TypeVar("T")
 
@@ -73,19 +72,10 @@ def _within(seconds: float, attempt: Callable[[float], T]) -> T:
     """
     if seconds <= 0:
         raise _TooLate
-    future: Future[T] = Future()
-    threading.Thread(target=_fulfil, args=(future, attempt, seconds), daemon=True).start()
     try:
-        return future.result(timeout=seconds)
+        return in_daemon(lambda: attempt(seconds)).result(timeout=seconds)
     except TimeoutError as error:
         raise _TooLate from error
-
-
-def _fulfil(future: Future[T], attempt: Callable[[float], T], seconds: float) -> None:
-    try:
-        future.set_result(attempt(seconds))
-    except BaseException as error:  # handed to the waiting thread, which raises it
-        future.set_exception(error)
 
 
 def _wait_s(fault: CallFault, tried: int, policy: RetryPolicy) -> float:
