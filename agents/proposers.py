@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from kernelwright.agents.lessons import lessons_shown
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
-from kernelwright.config import OFFLINE, Allowance, Settings
-from kernelwright.prompts.context import Role
+from kernelwright.agents.roles import models, run_allowance
+from kernelwright.config import OFFLINE, Settings
 from kernelwright.schema import ModelCall, Task, Usage
 from kernelwright.store.store import Store
 from kernelwright.verifier.reference import Reference
@@ -64,19 +64,3 @@ def proposer_factory(
 def answered(calls: Iterable[ModelCall]) -> Iterator[Usage]:
     """What answers used; calls without one are among the store's `lost_usage`."""
     return (call.usage for call in calls if call.answer is not None)
-
-
-def models(settings: Settings) -> Mapping[Role, str]:
-    """The model of each role."""
-    return {
-        "planner": settings.planner_model or settings.model,
-        "coder": settings.model,
-        "profiler": settings.profiler_model or settings.model,
-    }
-
-
-def run_allowance(settings: Settings) -> Allowance:
-    """What all model calls of a run may use."""
-    return Allowance(
-        usd=settings.budget_usd, tokens=settings.budget_tokens, calls=settings.budget_calls
-    )

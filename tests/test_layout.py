@@ -150,3 +150,8 @@ def test_a_cold_start_is_light(code: str) -> None:
     loaded = modules_after(code)
     assert {name.split(".")[0] for name in loaded} & HEAVY == set()
     assert len(loaded) < MOST_MODULES
+
+
+def test_names_are_checked_before_anything_heavy_is_imported() -> None:
+    loaded = modules_after("import kernelwright.cli.names")
+    assert {name.split(".")[0] for name in loaded} & HEAVY == set()

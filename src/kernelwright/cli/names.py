@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelwright.agents.proposers import models
+from kernelwright.agents.roles import models
 from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.backends.registry import open_backend
 from kernelwright.config import OFFLINE, Settings

@@ -18,7 +18,8 @@ from typing import Any, Literal, NamedTuple
 import typer
 
 from kernelwright.agents.optimize import Engine, Progress
-from kernelwright.agents.proposers import models, proposer_factory, run_allowance
+from kernelwright.agents.proposers import proposer_factory
+from kernelwright.agents.roles import models, run_allowance
 from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.backends.registry import require_backends
 from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Allowance, Settings

@@ -1,0 +1,24 @@
+"""Which model plays which role, and what all of them together may use; imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kernelwright.config import Allowance, Settings
+from kernelwright.prompts.context import Role
+
+
+def models(settings: Settings) -> Mapping[Role, str]:
+    """The model of each role."""
+    return {
+        "planner": settings.planner_model or settings.model,
+        "coder": settings.model,
+        "profiler": settings.profiler_model or settings.model,
+    }
+
+
+def run_allowance(settings: Settings) -> Allowance:
+    """What all model calls of a run may use."""
+    return Allowance(
+        usd=settings.budget_usd, tokens=settings.budget_tokens, calls=settings.budget_calls
+    )
