@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,8 +230,12 @@ def test_who_is_interrupted_waits_for_no_answer(
         os.kill(os.getpid(), SIGINT)
 
     once = threading.Thread(target=interrupt)
+    before = signal.signal(SIGINT, signal.default_int_handler)  # test processes may ignore it
     once.start()
-    with pytest.raises(KeyboardInterrupt):
-        run(hosted, tmp_path, verdicts(2.0), proposals=proposals)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(hosted, tmp_path, verdicts(2.0), proposals=proposals)
+    finally:
+        signal.signal(SIGINT, before)
     once.join()
     assert len(asked) == proposals

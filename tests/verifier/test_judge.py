@@ -79,13 +79,16 @@ def test_the_reference_itself_passes_with_all_its_evidence(judge: Judge) -> None
     assert result.model_validate_json(result.model_dump_json()) == result
 
 
-@pytest.mark.parametrize(("close", "workers"), [(math.inf, 4), (0.0, 2)])
-def test_a_speedup_close_to_1_is_measured_in_more_workers(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch, close: float, workers: int
+@pytest.mark.parametrize(
+    ("close", "narrow", "workers"), [(math.inf, 0.0, 4), (math.inf, math.inf, 2), (0.0, 0.0, 2)]
+)
+def test_a_vague_speedup_close_to_1_is_measured_in_more_workers(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, close: float, narrow: float, workers: int
 ) -> None:
     monkeypatch.setattr(timing, "CLOSE", close)
-    without_compile = PLANS["standard"].model_copy(update={"baselines": ("eager",)})
-    monkeypatch.setitem(PLANS, "standard", without_compile)
+    monkeypatch.setattr(timing, "NARROW", narrow)
+    patient = {"baselines": ("eager",), "most_workers": 4, "close_budget_s": math.inf}
+    monkeypatch.setitem(PLANS, "standard", PLANS["standard"].model_copy(update=patient))
     result = judge.evaluate(kit.candidate(forward(RIGHT)), "standard")
     correctness = result.workloads[0].correctness
     assert correctness is not None
