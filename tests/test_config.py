@@ -12,6 +12,7 @@ from kernelwright import schema
 from kernelwright.config import (
     PROJECT_FILE,
     Allowance,
+    BlockName,
     Resolved,
     Settings,
     ToleranceName,
@@ -19,6 +20,7 @@ from kernelwright.config import (
     parse_duration,
 )
 from kernelwright.errors import UsageError
+from kernelwright.prompts.context import Block
 
 
 class Places:
@@ -264,3 +266,4 @@ def test_settings_survive_json() -> None:
 
 def test_tolerances_are_the_schemas() -> None:
     assert get_args(ToleranceName) == get_args(schema.ToleranceName)
+    assert get_args(BlockName) == get_args(Block)

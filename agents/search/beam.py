@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from kernelwright.agents.search.ranking import ranked, to_repair
+from kernelwright.agents.search.ranking import ranked, repairs
 from kernelwright.schema import Attempt, Move
 
 WIDTH = 3
@@ -22,9 +22,7 @@ class Beam:
 
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
         """See `SearchStrategy.choose`."""
-        moves = [
-            Move(operator="repair", parent=failed.index) for failed in to_repair(attempts)[:count]
-        ]
+        moves = repairs(attempts, count)
         beam = ranked(attempts)[:WIDTH]
         tried = Counter((a.move.parent, a.move.direction) for a in attempts)
         while len(moves) < count:

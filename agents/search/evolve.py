@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from kernelwright.agents.search.features import features
-from kernelwright.agents.search.ranking import best_attempt, ranked, to_repair
+from kernelwright.agents.search.ranking import best_attempt, ranked, repairs
 from kernelwright.schema import Attempt, Move
 
 ISLANDS = 3
@@ -30,9 +30,9 @@ class Evolve:
         chance = random.Random(f"{seed}/{index}")
         island = index % ISLANDS
         own = [a for a in attempts if a.move.island == island]
-        failed = to_repair(own)
+        failed = repairs(own, 1)
         if failed:
-            return Move(operator="repair", parent=failed[0].index, island=island)
+            return failed[0]
         if index // ISLANDS < ROOTS or not ranked(own):
             return Move(island=island)
         if chance.randrange(MIGRATION) == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernelwright.agents.search.ranking import best_attempt, to_repair
+from kernelwright.agents.search.ranking import best_attempt, repairs
 from kernelwright.schema import Attempt, Move
 
 
@@ -13,9 +13,7 @@ class Greedy:
 
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
         """See `SearchStrategy.choose`."""
-        repairs = [
-            Move(operator="repair", parent=failed.index) for failed in to_repair(attempts)[:count]
-        ]
+        moves = repairs(attempts, count)
         best = best_attempt(attempts)
         move = Move() if best is None else Move(operator="improve", parent=best.index)
-        return repairs + [move] * (count - len(repairs))
+        return moves + [move] * (count - len(moves))

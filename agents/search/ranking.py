@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernelwright.schema import Attempt, Status
+from kernelwright.schema import Attempt, Move, Status
 
 MOST_REPAIRS = 2
 """Repairs in a row, before the search looks for another way."""
@@ -43,6 +43,14 @@ def to_repair(attempts: Sequence[Attempt]) -> list[Attempt]:
         if _failed(attempt)
         and attempt.index not in repaired
         and _repairs_before(attempt, by_index) < MOST_REPAIRS
+    ]
+
+
+def repairs(attempts: Sequence[Attempt], count: int) -> list[Move]:
+    """Moves that repair what can be repaired, at most so many; each stays in its population."""
+    return [
+        Move(operator="repair", parent=failed.index, island=failed.move.island)
+        for failed in to_repair(attempts)[:count]
     ]
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kernelwright.agents.search.ranking import best_attempt, eager_speedup, to_repair
+from kernelwright.agents.search.ranking import best_attempt, eager_speedup, repairs
 from kernelwright.prompts.moves import DIRECTIONS
 from kernelwright.schema import Attempt, Move
 
@@ -37,9 +37,7 @@ class Scatter:
 
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
         """See `SearchStrategy.choose`."""
-        moves: list[Move] = []
-        for failed in to_repair(attempts)[:count]:
-            moves.append(Move(operator="repair", parent=failed.index, island=failed.move.island))
+        moves = repairs(attempts, count)
         waiting: dict[str, int] = defaultdict(int)
         while len(moves) < count:
             moves.append(self._next(attempts, moves, waiting, seed))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernelwright.schema import Attempt, Evaluation, ModelCall, Move
+from kernelwright.agents.search.ranking import eager_speedup
+from kernelwright.schema import Attempt, ModelCall, Move
 
 OPERATORS = {
     "fresh": "started from the reference",
@@ -32,11 +33,11 @@ def fate(attempt: Attempt, attempts: Sequence[Attempt]) -> str:
     repairs = [a.number for a in attempts if a.move.operator == "repair" and _is_parent(attempt, a)]
     if not attempt.evaluation.accepted:
         return "not kept" + (f"; repaired by attempt {repairs[0]}" if repairs else "")
-    own = _speedup(attempt.evaluation)
+    own = eager_speedup(attempt)
     if own is None:
         return "right, but not timed"
     earlier = (a for a in attempts if a.index < attempt.index)
-    best, number = max(((_speedup(a.evaluation) or 0.0, a.number) for a in earlier), default=(0, 0))
+    best, number = max(((eager_speedup(a) or 0.0, a.number) for a in earlier), default=(0, 0))
     led_to = sum(_is_parent(attempt, later) for later in attempts)
     later = "attempt" if led_to == 1 else "attempts"
     after = f"; {led_to} later {later} went on from it" if led_to else ""
@@ -58,12 +59,6 @@ def call_title(call: ModelCall) -> str:
     ]
     cost = "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
     return ", ".join([f"{call.role}: {call.model}", *tokens, cost])
-
-
-def _speedup(evaluation: Evaluation | None) -> float | None:
-    if evaluation is None or not evaluation.accepted or "eager" not in evaluation.speedup:
-        return None
-    return evaluation.speedup["eager"].median
 
 
 def _is_parent(attempt: Attempt, later: Attempt) -> bool:
