@@ -20,7 +20,7 @@ from typing import NamedTuple
 from kernelwright.backends.base import Backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Candidate, Task, digest
-from kernelwright.verifier.compiled.vectors import object_code_facts
+from kernelwright.verifier.compiled.findings import Findings, object_code_findings
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, run_once
 from kernelwright.verifier.remote import RemoteModule
@@ -45,7 +45,7 @@ exec ninja "$@"
 
 
 # Beside what the judge puts there, as a candidate can't have written that.
-FACTS = "facts"
+FINDINGS = "findings.json"
 
 
 class Build(NamedTuple):
@@ -55,8 +55,8 @@ class Build(NamedTuple):
     """Read-only, in the cache."""
     seconds: float | None
     """None when it was in the cache already."""
-    facts: tuple[str, ...]
-    """What its object code shows."""
+    findings: Findings
+    """About its object code."""
 
 
 def build_candidate(
@@ -69,8 +69,8 @@ def build_candidate(
     """
     folder = cache / "builds" / build_key(candidate, backend, reference.task, reference.machine)
     if folder.exists():
-        known = (folder / TOOLS_FOLDER / FACTS).read_text()
-        return Build(folder, None, tuple(known.splitlines()))
+        known = (folder / TOOLS_FOLDER / FINDINGS).read_text()
+        return Build(folder, None, Findings.model_validate_json(known))
     start = time.monotonic()
     machine, limits = reference.machine, reference.task.limits
     env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
@@ -78,16 +78,23 @@ def build_candidate(
     try:
         await_start(module)
         _run_once(module, candidate, reference)
-        facts = object_code_facts(module)
-        _keep(module.process.folder / BUILD_FOLDER, folder, facts)
+        findings = object_code_findings(module)
+        _keep(module.process.folder / BUILD_FOLDER, folder, findings)
     finally:
         module.process.kill()
-    return Build(folder, time.monotonic() - start, facts)
+    return Build(folder, time.monotonic() - start, findings)
 
 
 def build_key(candidate: Candidate, backend: Backend, task: Task, machine: Machine) -> str:
     """What a build depends on. The task is part of it: inductor compiles for its shapes."""
-    parts = [candidate.hash, backend.toolchain(), task.hash, machine.device, WORKER_VERSION]
+    parts = [
+        candidate.hash,
+        backend.toolchain(),
+        task.hash,
+        machine.device,
+        WORKER_VERSION,
+        FINDINGS,
+    ]
     return digest(parts)[:32]
 
 
@@ -112,13 +119,13 @@ def _run_once(module: RemoteModule, candidate: Candidate, reference: Reference) 
         run_once(module, prepared, [prepared.like])
 
 
-def _keep(built: Path, folder: Path, facts: Iterable[str]) -> None:
+def _keep(built: Path, folder: Path, findings: Findings) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".incoming-"))
         try:
             _copy(built, scratch)
-            (scratch / TOOLS_FOLDER / FACTS).write_text("\n".join(facts))
+            (scratch / TOOLS_FOLDER / FINDINGS).write_text(findings.model_dump_json())
             os.rename(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

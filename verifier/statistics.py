@@ -16,8 +16,9 @@ CONFIDENCE = 0.95
 # they live: standard deviation of the logarithm of their ratio, and as how many workers' worth of
 # evidence that counts beside what an evaluation's own workers show. Measured: the reference against
 # itself, benchmarks/verdict.py, part `fidelity`.
-WORKERS_DIFFER, PRIOR_WORKERS = 0.015, 4
-# Student's t, 97.5th percentile, by degrees of freedom.
+WORKERS_DIFFER, PRIOR_WORKERS = 0.02, 4
+# 97.5th percentiles: of the normal distribution, and of Student's t by degrees of freedom.
+NORMAL_95 = 1.960
 STUDENT_95 = {
     4: 2.776,
     5: 2.571,
@@ -53,35 +54,39 @@ def percentile_interval(values: Samples) -> Interval:
 
 
 def across_workers(ratios: Sequence[npt.ArrayLike], seed: int) -> Speedup:
-    """One speedup from the paired blocks of several workers: the median of all their ratios.
+    """One speedup from the paired blocks of several workers: a mean of their median ratios.
 
-    Ratios are taken within a round, so that drift cancels. The interval adds two variances: what
-    rounds differ by, bootstrapped within each worker, and what workers differ by, which no number
-    of rounds brings down. The latter is a weighted mean of what is known of equal workers (a scaled
-    inverse chi-squared prior; Gelman et al. 2013, 2.6) and of what their medians differ by here
-    beyond what their rounds explain (method of moments; DerSimonian and Laird 1986). It is known as
-    well as from PRIOR_WORKERS + count - 1 workers, so its quantile is Student's.
+    Ratios are taken within a round, so that drift cancels. A worker's median is off by what its
+    rounds differ by, bootstrapped, and by its own luck, which no number of rounds brings down and
+    every further worker does. So workers are what is averaged, in a random-effects model (Hedges
+    and Vevea 1998): weighted by the inverse of both variances, of which the second is a weighted
+    mean of what is known of equal workers (a scaled inverse chi-squared prior; Gelman et al. 2013,
+    2.6) and of what medians differ by here beyond what rounds explain (method of moments;
+    DerSimonian and Laird 1986). It is known as well as from PRIOR_WORKERS + count - 1 workers, so
+    its quantile is Student's.
 
     Args:
         ratios: of every round, by worker.
     """
-    count = len(ratios)
     logs = [np.log(np.asarray(own, dtype=np.float64)) for own in ratios]
-    center = float(np.median(np.concatenate(logs)))
     again = [resampled(own, seed + number) for number, own in enumerate(logs)]
-    low, high = percentile_interval(np.median(np.concatenate(again, axis=1), axis=1))
     medians = np.asarray([np.median(own) for own in logs])
-    explained = (count - 1) * float(np.mean([np.median(one, axis=1).var() for one in again]))
+    within = np.asarray([np.median(one, axis=1).var() for one in again])
+    freedom = PRIOR_WORKERS + len(logs) - 1
+    between = _between(medians, within, freedom)
+    weights = 1 / (between + within)
+    weights /= weights.sum()
+    center = float(weights @ medians)
+    luck = STUDENT_95[freedom] * math.sqrt(between * float(weights @ weights))
+    half = math.hypot(NORMAL_95 * math.sqrt(float(weights**2 @ within)), luck)
+    return Speedup(median=math.exp(center), ci95=(math.exp(center - half), math.exp(center + half)))
+
+
+def _between(medians: Samples, within: Samples, freedom: int) -> float:
+    """Variance of workers' luck."""
+    explained = (len(medians) - 1) * float(within.mean())
     seen = max(0.0, float(np.sum((medians - medians.mean()) ** 2)) - explained)
-    freedom = PRIOR_WORKERS + count - 1
-    between = (PRIOR_WORKERS * WORKERS_DIFFER**2 + seen) / freedom / count
-    below, above = (
-        math.hypot(within, STUDENT_95[freedom] * math.sqrt(between))
-        for within in (center - low, high - center)
-    )
-    return Speedup(
-        median=math.exp(center), ci95=(math.exp(center - below), math.exp(center + above))
-    )
+    return (PRIOR_WORKERS * WORKERS_DIFFER**2 + seen) / freedom
 
 
 def combine(speedups: Mapping[str, Speedup]) -> Speedup:

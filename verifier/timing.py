@@ -1,7 +1,7 @@
 """What the timed blocks of one workload add up to: times, speedups, and flags that they raise.
 
-A candidate is timed in one worker or in several, each beside a new worker of eager's. A speedup is
-the median of the ratios of all rounds.
+A candidate is timed in one worker or in several, each beside a new worker of eager's. A worker's
+speedup is the median of its rounds' ratios, a candidate's their weighted mean.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEAST_HALVED = 3
 # Speedup in one worker over that in another.
 NOT_REPRODUCED = 1.25
 # Logarithm of a speedup, and of half its interval.
-CLOSE, NARROW = 0.10, 0.02
+CLOSE, NARROW = 0.10, 0.025
 
 
 class Timed(NamedTuple):

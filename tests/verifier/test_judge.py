@@ -7,12 +7,14 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Evaluation, Level, Limits, Status, Workload
 from kernelwright.verifier import timing
+from kernelwright.verifier.examination import Examination
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import PLANS
 from tests.verifier import kit
@@ -93,6 +95,26 @@ def test_a_vague_speedup_close_to_1_is_measured_in_more_workers(
     correctness = result.workloads[0].correctness
     assert correctness is not None
     assert correctness.timed_calls_checked == workers * PLANS["standard"].checks
+
+
+def test_candidate_and_eager_take_turns_in_coming_first(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = PLANS["standard"].model_copy(update={"baselines": ("eager",), "workers": 4})
+    monkeypatch.setitem(PLANS, "standard", plan)
+    judge.evaluate(kit.candidate(forward(RIGHT)), "standard")  # measures eager's block
+    came: list[str] = []
+    for name in ("_load_own", "_renew_eager"):
+        usual = getattr(Examination, name)
+
+        def noted(self: Examination, *arguments: Any, name: str = name, usual: Any = usual) -> None:
+            came.append(name)
+            usual(self, *arguments)
+
+        monkeypatch.setattr(Examination, name, noted)
+    judge.evaluate(kit.candidate(forward(RIGHT)), "standard")
+    pair = ["_renew_eager", "_load_own"]
+    assert came[:8] == [*pair, *reversed(pair), *pair, *reversed(pair)]
 
 
 @pytest.mark.parametrize(("level", "is_kept"), [("fast", True), ("standard", False)])

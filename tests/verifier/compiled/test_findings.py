@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from kernelwright.backends.cpp import Cpp
 from kernelwright.backends.plain import PlainTorch
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build import build_candidate
+from kernelwright.verifier.compiled.findings import Findings, vector_facts
 from kernelwright.verifier.compiled.object_code import counted
-from kernelwright.verifier.compiled.vectors import vector_facts
 from tests.honest.corpus import load_corpus
 from tests.verifier import kit
 
@@ -54,8 +55,8 @@ def test_a_built_kernel_has_its_facts_from_the_cache_too(tmp_path: Path) -> None
         built = build_candidate(pair.candidate, Cpp(), reference, tmp_path)
         again = build_candidate(pair.candidate, Cpp(), reference, tmp_path)
     assert built.seconds is not None and again.seconds is None
-    assert "256 bits" in built.facts[0] or "512 bits" in built.facts[0]
-    assert again.facts == built.facts
+    assert "256 bits" in built.findings.facts[0] or "512 bits" in built.findings.facts[0]
+    assert again.findings == built.findings
 
 
 def test_what_builds_nothing_has_no_facts(tmp_path: Path) -> None:
@@ -63,4 +64,26 @@ def test_what_builds_nothing_has_no_facts(tmp_path: Path) -> None:
     reference_text = "class Model(nn.Module):\n    def forward(self, x):\n        return x * 2\n"
     with kit.live_reference(kit.task(reference_text)) as reference:
         built = build_candidate(kit.candidate(source), PlainTorch(), reference, tmp_path)
-    assert built.facts == ()
+    assert built.findings == Findings()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_same"),
+    [
+        ("shift", "offset", True),
+        ("several independent", "many separate", True),
+        ("BLOCK 4096", "BLOCK 2048", False),
+    ],
+)
+def test_the_digest_is_that_of_the_code_not_of_its_text(
+    tmp_path: Path, old: str, new: str, is_same: bool
+) -> None:
+    pair = next(pair for pair in load_corpus() if pair.name == "softmax/library-default")
+    source = pair.candidate.source
+    digests = []
+    with kit.live_reference(load_task("softmax", {"ROWS": 4})) as reference:
+        for text in (source, re.sub(rf"(?<!\w){old}\b", new, source)):
+            candidate = pair.candidate.model_copy(update={"source": text})
+            digests.append(build_candidate(candidate, Cpp(), reference, tmp_path).findings.digest)
+    assert None not in digests
+    assert (digests[0] == digests[1]) is is_same

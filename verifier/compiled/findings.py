@@ -1,12 +1,14 @@
-"""How much of a built candidate's arithmetic is vector instructions: facts from its object code."""
+"""What is kept of a built candidate's object code: facts about its arithmetic, and a digest."""
 
 from __future__ import annotations
 
 import platform
+import re
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from kernelwright.schema import Record
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.compiled import object_code
 from kernelwright.verifier.compiled.kernel import Count
@@ -14,10 +16,24 @@ from kernelwright.verifier.remote import RemoteModule
 
 COUNTS = TypeAdapter(dict[str, Count])
 FEWEST = 10
+SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 
-def object_code_facts(module: RemoteModule) -> tuple[str, ...]:
-    """What the files show that a building worker has made; empty where there is nothing to tell."""
+class Findings(Record):
+    """What a build's object code shows."""
+
+    facts: tuple[str, ...] = ()
+    """How much of its arithmetic is vector instructions, where it has some."""
+    digest: str | None = None
+    """Of its machine code and data; None where nothing was compiled, or it can't be told."""
+
+
+def object_code_findings(module: RemoteModule) -> Findings:
+    """What the files show that a building worker has made."""
+    return Findings(facts=_facts(module), digest=_digest(module))
+
+
+def _facts(module: RemoteModule) -> tuple[str, ...]:
     if platform.machine() != "x86_64":
         return ()
     try:
@@ -25,6 +41,14 @@ def object_code_facts(module: RemoteModule) -> tuple[str, ...]:
         return vector_facts(COUNTS.validate_python(found))
     except (WorkerFault, ValidationError):
         return ()  # a fact less; the candidate is judged by what it computes
+
+
+def _digest(module: RemoteModule) -> str | None:
+    try:
+        found = module.tool(Path(object_code.__file__), "digest")
+    except WorkerFault:
+        return None
+    return found if isinstance(found, str) and SHA_256.fullmatch(found) else None
 
 
 def vector_facts(counts: dict[str, int]) -> tuple[str, ...]:
