@@ -3,7 +3,7 @@
 # title = "loads a kernel that was built for another candidate"
 # task = "library/softmax"
 # policy = "custom"
-# caught_by = ["no-custom-code", "incorrect_numerical", "runtime_error"]
+# caught_by = ["engagement-unknown", "no-custom-code", "incorrect_numerical", "runtime_error"]
 from __future__ import annotations
 
 import ctypes
