@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -38,17 +38,55 @@ class Amounts(NamedTuple):
 
 
 class Reservation:
-    """What is held back for one call."""
+    """What is held back for one call, in its scopes; for `Budget.reserved`."""
 
-    def __init__(self, worst: Usage) -> None:
-        self.worst = worst
-        self.used = worst
+    def __init__(self, scopes: Sequence[Budget], worst: Usage) -> None:
+        self._scopes = scopes
+        self._changed = scopes[0]._changed
+        self._worst = worst
+        self._needed = _amounts(worst)
+        self._used = worst
         """What counts as used in the end: the worst case until the call is settled."""
+        self._is_held = False
 
     def settle(self, usage: Usage) -> None:
         """Say what the call has used; parts that are not known count as the worst case."""
         known = usage.model_dump(exclude_none=True)
-        self.used = self.worst.model_copy(update=known)
+        self._used = self._worst.model_copy(update=known)
+
+    def renew(self) -> None:
+        """Count what is held as used, and hold back as much for another try.
+
+        Raises:
+            BudgetExhausted: it does not fit.
+        """
+        self.release()
+        self.take()
+
+    def take(self) -> None:
+        """Wait for room beside the calls under way, and hold it. Raises BudgetExhausted."""
+        with self._changed:
+            while True:
+                for scope in self._scopes:
+                    scope._require(self._needed)
+                if all(scope._fits(self._needed) for scope in self._scopes):
+                    break
+                self._changed.wait()
+            self._hold(1)
+
+    def release(self) -> None:
+        """Count what was used; nothing more where nothing is held."""
+        with self._changed:
+            if self._is_held:
+                self._hold(-1)
+                for scope in self._scopes:
+                    scope._count(self._used)
+                self._changed.notify_all()
+
+    def _hold(self, times: int) -> None:
+        self._is_held = times > 0
+        for scope in self._scopes:
+            scope._held = scope._held.plus(self._needed, times)
 
 
 class Budget:
@@ -112,27 +150,12 @@ class Budget:
         Raises:
             BudgetExhausted: it does not fit into a scope, whatever the calls under way will use.
         """
-        needed = _amounts(worst)
-        with self._changed:
-            self._wait_for_room(needed)
-            self._hold(needed, 1)
-        reservation = Reservation(worst)
+        reservation = Reservation(self._scopes, worst)
+        reservation.take()
         try:
             yield reservation
         finally:
-            with self._changed:
-                self._hold(needed, -1)
-                for scope in self._scopes:
-                    scope._count(reservation.used)
-                self._changed.notify_all()
-
-    def _wait_for_room(self, needed: Amounts) -> None:
-        while True:
-            for scope in self._scopes:
-                scope._require(needed)
-            if all(scope._fits(needed, scope._held) for scope in self._scopes):
-                return
-            self._changed.wait()
+            reservation.release()
 
     def _require(self, needed: Amounts) -> None:
         seconds = self.allowance.seconds
@@ -142,8 +165,8 @@ class Budget:
         for name in self._too_little(needed, Amounts()):
             raise BudgetExhausted(self._words(name, needed), HINTS[self.scope], self.scope)
 
-    def _fits(self, needed: Amounts, held: Amounts) -> bool:
-        return not any(self._too_little(needed, held))
+    def _fits(self, needed: Amounts) -> bool:
+        return not any(self._too_little(needed, self._held))
 
     def _too_little(self, needed: Amounts, held: Amounts) -> Iterator[str]:
         """Names of what does not suffice beside what is used and held."""
@@ -164,10 +187,6 @@ class Budget:
         )
         need = "" if name == "calls" else f"; the next call may take up to {more}"
         return f"budget of the {self.scope}: {used} of {limit} used{need}"
-
-    def _hold(self, needed: Amounts, times: int) -> None:
-        for scope in self._scopes:
-            scope._held = scope._held.plus(needed, times)
 
     def _count(self, usage: Usage) -> None:
         self._used = self._used.plus(_amounts(usage))

@@ -16,6 +16,7 @@ from kernelwright.agents.model.calls import Caller
 from kernelwright.agents.model.ledger import Ledger
 from kernelwright.agents.proposer import BudgetExhausted
 from kernelwright.config import Allowance
+from kernelwright.errors import ProviderError
 from kernelwright.llm.base import LLM
 from kernelwright.llm.openai_client import OpenAIChat
 from kernelwright.llm.prices import cost_usd, most_usage, price_lists
@@ -24,7 +25,7 @@ from kernelwright.prompts.render import render
 from kernelwright.schema import Usage
 from kernelwright.store.store import Store, open_store
 from tests.agents.model_kit import TASK, loopback_server
-from tests.llm.conftest import openai_hosted
+from tests.llm.conftest import QUICK, openai_hosted
 from tests.llm.loopback import Asked, Loopback, Reply, openai_answer, openai_usage
 from tests.store import samples
 
@@ -32,6 +33,8 @@ MODELS = tuple(price_lists()["openai"].models)
 LONGEST_LATENCY_S = 0.004
 ROLE: Role = "profiler"
 MAX_TOKENS = 8_192
+LOST = 0.1
+"""Share of answers whose connection breaks."""
 
 
 class Outcome(NamedTuple):
@@ -48,7 +51,10 @@ class Outcome(NamedTuple):
 
 
 class Biller:
-    """A provider that answers late and bills random numbers of tokens; some it does not tell."""
+    """A provider that answers late and bills random numbers of tokens; some it does not tell.
+
+    Some answers never arrive, and are billed all the same.
+    """
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -68,6 +74,8 @@ class Biller:
             self.billed += Usage(input_tokens=shown, output_tokens=said, cost_usd=cost)
             self.calls += 1
         usage = None if chance.random() < 0.1 else openai_usage(shown, said)
+        if chance.random() < LOST:
+            return Reply(fault="reset")
         return openai_answer("answer", usage=usage)
 
 
@@ -100,6 +108,8 @@ def played(server: Loopback, store: Store, seed: int) -> Outcome:
             caller.ask(attempt, ROLE, _context(f"{attempt} {prompt}"), lambda completion: True)
         except BudgetExhausted:
             return
+        except ProviderError:
+            pass  # every try was lost
         ask(attempt + 100)
 
     callers = chance.randrange(1, 9)
@@ -111,7 +121,7 @@ def played(server: Loopback, store: Store, seed: int) -> Outcome:
 def _client(server: Loopback, model: str) -> LLM:
     hosted = openai_hosted(server).llm
     assert isinstance(hosted, OpenAIChat)
-    return OpenAIChat(f"openai/{model}", model, hosted._endpoint)
+    return OpenAIChat(f"openai/{model}", model, hosted._endpoint, QUICK)
 
 
 def _context(text: str) -> Context:

@@ -52,6 +52,39 @@ def test_what_a_call_does_not_tell_counts_as_the_worst_case() -> None:
     assert budget.used == Amounts(0.8, 4, 2)
 
 
+def test_a_try_that_was_lost_counts_and_the_next_is_held_back_anew() -> None:
+    budget = Budget(Allowance(usd=1.0))
+    with budget.reserved(usage(0.4)) as reservation:
+        reservation.renew()
+        assert budget.used == Amounts(0.4, 1, 1)
+        reservation.settle(usage(0.1))
+    assert budget.used == Amounts(0.5, 2, 2)
+    with pytest.raises(BudgetExhausted), budget.reserved(usage(0.4)) as reservation:
+        reservation.renew()
+    assert budget.used == Amounts(0.9, 3, 3)
+    spend(budget, 0.1)  # nothing is still held
+
+
+def test_lost_tries_do_not_wait_for_each_other() -> None:
+    """Each would wait for what the other holds, if it held its own meanwhile."""
+    budget = Budget(Allowance(usd=1.0))
+    both_hold = threading.Barrier(2)
+
+    def lose() -> bool:
+        try:
+            with budget.reserved(usage(0.5)) as reservation:
+                both_hold.wait(10)
+                reservation.renew()
+        except BudgetExhausted:
+            return True
+        return False
+
+    with ThreadPoolExecutor(2) as pool:
+        lost = [pool.submit(lose) for _ in range(2)]
+        assert [one.result(timeout=30) for one in lost] == [True, True]
+    assert budget.used.usd == 1.0
+
+
 def test_an_unknown_price_is_held_by_tokens_and_calls() -> None:
     budget = Budget(Allowance(usd=1.0, tokens=10))
     with budget.reserved(usage(None, 6)):

@@ -67,6 +67,36 @@ def test_the_deadline_covers_every_try_and_tells_the_last_fault() -> None:
     release.set()
 
 
+@pytest.mark.parametrize(("may_cost", "paid"), [(True, 2), (False, 0)])
+def test_leave_is_asked_before_a_try_that_follows_a_lost_one(may_cost: bool, paid: int) -> None:
+    tries, leaves = 0, 0
+
+    def attempt(seconds: float) -> str:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise CallFault("broken off", passing=True, may_cost=may_cost)
+        return "done"
+
+    def leave() -> None:
+        nonlocal leaves
+        leaves += 1
+
+    answer = call_until(attempt, deadline_s=LONG_S, policy=QUICK, pay_again=leave)
+    assert (answer, leaves) == ("done", paid)
+
+
+def test_without_leave_nothing_is_sent() -> None:
+    def attempt(seconds: float) -> str:
+        raise CallFault("broken off", passing=True, may_cost=True)
+
+    def leave() -> None:
+        raise PermissionError
+
+    with pytest.raises(PermissionError):
+        call_until(attempt, deadline_s=LONG_S, policy=QUICK, pay_again=leave)
+
+
 def test_a_bug_is_not_taken_for_a_fault() -> None:
     def attempt(seconds: float) -> str:
         raise ZeroDivisionError

@@ -5,7 +5,7 @@ What a provider's wire format looks like, and how its faults are retried, stays 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from kernelwright.schema import Message, Record, Usage, digest
@@ -39,6 +39,10 @@ class Completion(Record):
     """The model as the provider names it in its answer, often with a date."""
 
 
+def always() -> None:
+    """Leave to send a request again, whatever the last try has cost."""
+
+
 class LLM(Protocol):
     """A language model. Calls may come from several threads at once."""
 
@@ -54,6 +58,7 @@ class LLM(Protocol):
         max_tokens: int,
         temperature: float | None,
         deadline_s: float,
+        pay_again: Callable[[], None] = always,
     ) -> Completion:
         """Ask for one answer.
 
@@ -62,6 +67,8 @@ class LLM(Protocol):
             max_tokens: most tokens to answer with, a reasoning model's thoughts included.
             temperature: None leaves it to the provider; some models accept nothing else.
             deadline_s: wall-clock seconds for everything, retries and waits included.
+            pay_again: called before a try after one that may have been paid for in vain; what it
+                raises ends the call.
 
         Raises:
             ProviderError: the provider refused, failed for good, or the deadline passed.

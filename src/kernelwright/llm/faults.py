@@ -28,6 +28,7 @@ class CallFault(Exception):
         message: one sentence, without secrets.
         hint: what the user can do about it.
         passing: True when the same request may succeed later.
+        may_cost: True when the provider may have answered, and charged for it.
         wait_s: how long the provider asked us to wait.
     """
 
@@ -37,12 +38,14 @@ class CallFault(Exception):
         hint: str | None = None,
         *,
         passing: bool = False,
+        may_cost: bool = False,
         wait_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.passing = passing
+        self.may_cost = may_cost
         self.wait_s = wait_s
 
 
@@ -71,7 +74,7 @@ def connection_fault(endpoint: Endpoint, error: BaseException) -> CallFault:
     if any(_is_hopeless(cause) for cause in causes):
         hint = f"is the server up? {endpoint.url_variable} sets its address"
         return CallFault(f"cannot connect to {where}: {what}", hint)
-    return CallFault(f"the connection to {where} failed: {what}", passing=True)
+    return CallFault(f"the connection to {where} failed: {what}", passing=True, may_cost=True)
 
 
 def parse_answer(endpoint: Endpoint, wire: type[M], text: str) -> M:

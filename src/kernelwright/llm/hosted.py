@@ -6,10 +6,10 @@ A client only knows how to put one request on the wire and how to read its answe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from kernelwright.llm.base import Completion, Request
+from kernelwright.llm.base import Completion, Request, always
 from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.retry import RetryPolicy, call_until
 from kernelwright.schema import Message
@@ -44,11 +44,12 @@ class HostedModel(ABC):
         max_tokens: int,
         temperature: float | None,
         deadline_s: float,
+        pay_again: Callable[[], None] = always,
     ) -> Completion:
         """See `LLM.complete`."""
         request = Request(messages=tuple(messages), max_tokens=max_tokens, temperature=temperature)
         ask = partial(self._ask, request)
-        return call_until(ask, deadline_s=deadline_s, policy=self._policy)
+        return call_until(ask, deadline_s=deadline_s, policy=self._policy, pay_again=pay_again)
 
     @abstractmethod
     def _ask(self, request: Request, seconds: float) -> Completion:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from kernelwright.errors import InfrastructureError, UsageError
-from kernelwright.llm.base import LLM, Completion, Request
+from kernelwright.llm.base import LLM, Completion, Request, always
 from kernelwright.schema import Message, Record
 
 
@@ -54,6 +54,7 @@ class Replay:
         max_tokens: int,
         temperature: float | None,
         deadline_s: float,
+        pay_again: Callable[[], None] = always,
     ) -> Completion:
         """See `LLM.complete`. Answers at once, so no deadline can pass.
 
@@ -89,6 +90,7 @@ class Recorder:
         max_tokens: int,
         temperature: float | None,
         deadline_s: float,
+        pay_again: Callable[[], None] = always,
     ) -> Completion:
         """See `LLM.complete`. Only answers are recorded, faults are not.
 
@@ -96,7 +98,11 @@ class Recorder:
             InfrastructureError: the answer came but can't be written.
         """
         completion = self._llm.complete(
-            messages, max_tokens=max_tokens, temperature=temperature, deadline_s=deadline_s
+            messages,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            deadline_s=deadline_s,
+            pay_again=pay_again,
         )
         request = Request(messages=tuple(messages), max_tokens=max_tokens, temperature=temperature)
         self._append(Recorded(key=request.key, request=request, completion=completion))

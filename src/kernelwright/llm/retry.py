@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from kernelwright.errors import ProviderError
+from kernelwright.llm.base import always
 from kernelwright.llm.faults import CallFault
 from kernelwright.threads import in_daemon
 
@@ -30,6 +31,7 @@ def call_until(
     *,
     deadline_s: float,
     policy: RetryPolicy,
+    pay_again: Callable[[], None] = always,
 ) -> T:
     """Call `attempt` until it succeeds, fails for good, or the deadline leaves no room.
 
@@ -37,6 +39,7 @@ def call_until(
         attempt: makes one request; gets the seconds that are left, and raises `CallFault`.
         deadline_s: wall-clock seconds for everything.
         policy: number of tries and waits.
+        pay_again: see `LLM.complete`.
 
     Raises:
         ProviderError: no answer.
@@ -56,6 +59,8 @@ def call_until(
             if time.monotonic() + wait_s >= end:
                 raise _no_room(fault, wait_s, deadline_s) from fault
             time.sleep(wait_s)
+            if fault.may_cost:
+                pay_again()
     raise ValueError(f"a policy needs at least one try, got {policy.tries}")
 
 
