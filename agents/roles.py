@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kernelwright.agents.proposer import Scope
 from kernelwright.config import Allowance, Settings
 from kernelwright.prompts.context import Role
 
@@ -22,3 +23,12 @@ def run_allowance(settings: Settings) -> Allowance:
     return Allowance(
         usd=settings.budget_usd, tokens=settings.budget_tokens, calls=settings.budget_calls
     )
+
+
+def allowances(settings: Settings) -> Mapping[Scope, Allowance]:
+    """What model calls may use, by scope."""
+    return {
+        "run": run_allowance(settings),
+        "task": settings.task_budget,
+        "attempt": settings.attempt_budget,
+    }

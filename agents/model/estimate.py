@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from kernelwright.config import Settings
-from kernelwright.llm.prices import cost_usd
+from kernelwright.agents.model.budget import Budget
+from kernelwright.agents.model.limits import MAX_TOKENS
+from kernelwright.agents.proposer import BudgetExhausted, Scope
+from kernelwright.config import Allowance, Settings
+from kernelwright.errors import UsageError
+from kernelwright.llm.prices import cost_usd, most_usage
 from kernelwright.prompts.context import Role
 from kernelwright.prompts.exemplar import exemplar
 from kernelwright.prompts.render import instructions
-from kernelwright.schema import Task
+from kernelwright.schema import Message, Task
 
 BYTES_PER_TOKEN = 3.5
 """Of code in English, about; reserving counts a byte as a token instead."""
@@ -39,6 +43,25 @@ def estimate(settings: Settings, models: Mapping[Role, str], tasks: Iterable[Tas
     known = [cost for cost in costs if cost is not None]
     total = sum(known) * settings.attempts if len(known) == len(costs) else None
     return Estimate(len(costs) * settings.attempts, total)
+
+
+def require_room(allowances: Mapping[Scope, Allowance], model: str, task: Task) -> None:
+    """Check that budgets have room for the first call, before anything else is done.
+
+    Args:
+        model: the planner's, which is asked first.
+
+    Raises:
+        UsageError: one has not, however short the prompt will be.
+    """
+    shown = (Message(role="user", content=task.source),)
+    least = most_usage(model, shown, MAX_TOKENS["planner"])
+    for scope, allowance in allowances.items():
+        try:
+            with Budget(allowance, scope).reserved(least):
+                pass
+        except BudgetExhausted as error:
+            raise UsageError(f"no call fits: {error.message}", error.hint) from error
 
 
 def _call_usd(role: Role, model: str, task: Task, backend: str) -> float | None:

@@ -85,8 +85,15 @@ def test_a_provider_that_refuses(
     assert [run["status"] for run in listed] == ["failed"]
 
 
-def test_no_budget_no_call(shell: Shell, provider: Loopback) -> None:
+@pytest.mark.parametrize(
+    ("budget", "words"), [("0", "$0 of $0 used"), ("0.01", "the next call may take up to")]
+)
+def test_a_budget_for_no_call_is_refused_before_anything_is_done(
+    shell: Shell, provider: Loopback, budget: str, words: str
+) -> None:
     env = {"OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": provider.url + "/v1"}
     task = shell.write("task.py", TASK)
-    done = shell.run("optimize", task, "-m", "openai/gpt-4o", "--budget-usd", "0", **env)
-    assert done.code == 1 and provider.asked == [], done.err
+    done = shell.run("optimize", task, "-m", "openai/gpt-4o", "--budget-usd", budget, **env)
+    assert done.code == 2 and provider.asked == [] and words in done.err, done.err
+    assert "hint: --budget-usd" in done.err
+    assert json.loads(shell.run("runs", "list", "--json").out) == []

@@ -84,6 +84,7 @@ def run_optimize(
     run_id = run_id or new_run_id()
     folder = out or settings.out / run_id
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder.absolute())}
+    announce(settings, [task])
     with (
         shown_progress(settings.attempts) as progress,
         open_session("optimize", settings, progress, config, run_id) as session,
@@ -92,7 +93,6 @@ def run_optimize(
         if (folder / RESULT).exists():
             read_result(folder)  # refuses to replace what another version wrote
         session.store.add_task(session.run.id, task)
-        announce(settings, [task])
         result = optimize_task(session.engine, task)
         files = write_files(session, task, folder)
     print_result(result, files, json)

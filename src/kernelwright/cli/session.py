@@ -19,7 +19,7 @@ import typer
 
 from kernelwright.agents.optimize import Engine, Progress
 from kernelwright.agents.proposers import proposer_factory
-from kernelwright.agents.roles import models, run_allowance
+from kernelwright.agents.roles import allowances, models, run_allowance
 from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.backends.registry import require_backends
 from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Allowance, Settings
@@ -132,6 +132,7 @@ def open_session(
                 attempts=settings.attempts,
                 patience=settings.patience,
                 proposals=settings.proposals,
+                halving=settings.halving,
                 time_limit_s=settings.time_limit_s,
                 make_proposer=proposer_factory(settings, store, run.id),
                 progress=progress,
@@ -151,12 +152,18 @@ def _alone(run_id: str) -> Iterator[None]:
 
 
 def announce(settings: Settings, tasks: Sequence[Task]) -> None:
-    """Say what is going to be done and what it may cost, before a model is asked."""
+    """Say what is going to be done and what it may cost, before a model is asked.
+
+    Raises:
+        UsageError: a budget is too small for any call.
+    """
     if settings.model == OFFLINE:
         return
-    from kernelwright.agents.model.estimate import estimate
+    from kernelwright.agents.model.estimate import estimate, require_room
 
     by_role = models(settings)
+    for task in tasks:
+        require_room(allowances(settings), by_role["planner"], task)
     found = estimate(settings, by_role, tasks)
     names = ", ".join(f"{role} {name}" for role, name in by_role.items())
     cost = "cost unknown (a price is missing)" if found.usd is None else f"about ${found.usd:.2f}"
