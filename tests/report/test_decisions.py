@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelwright.report.decisions import call_title, calls_of, fate, how
+from kernelwright.report.decisions import blocks_line, call_title, calls_of, fate, how
 from kernelwright.schema import Attempt, Move, Status, Usage
 from tests.agents.model_kit import attempt, file
 from tests.store import samples
@@ -53,3 +53,10 @@ def test_its_calls_and_what_they_took() -> None:
     title = "coder: openai/some-model, 1,200 tokens in, 800 tokens out, $0.0123"
     assert call_title(own) == title
     assert call_title(samples.call(usage=Usage())) == "coder: openai/some-model, cost unknown"
+
+
+def test_what_the_blocks_of_a_prompt_took() -> None:
+    """1,200 tokens for 47 characters, as the provider counted."""
+    blocks = {"task": 24, "device": 23, "moves": 0}
+    assert blocks_line(samples.call(blocks=blocks)) == "task 613, device 587"
+    assert blocks_line(samples.call(blocks=blocks, usage=Usage())) == ""

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from kernelwright.agents.optimize import Progress
 from kernelwright.agents.search.ranking import eager_speedup
+from kernelwright.report.format import cost
 from kernelwright.schema import Attempt, Evaluation, Task, Usage
 
 NEWLINE = "\n"
@@ -43,8 +44,8 @@ class PlainProgress:
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
-        cost = "" if attempt.usage == Usage.zero() else f", {cost_words(attempt.usage)}"
-        self._say(f"{task.id}: attempt {attempt.number}: {outcome(attempt)}{cost}")
+        paid = "" if attempt.usage == Usage.zero() else f", {cost(attempt.usage)}"
+        self._say(f"{task.id}: attempt {attempt.number}: {outcome(attempt)}{paid}")
 
     def final(self, task: Task, evaluation: Evaluation) -> None:
         """See `Progress.final`."""
@@ -94,7 +95,7 @@ class LiveProgress:
         table.add_row(Text("best", "dim"), Text(self._best(), "green"))
         done = len(self._attempts)
         table.add_row(Text("attempts", "dim"), Text(f"{done} of {self._limit}"))
-        table.add_row(Text("cost", "dim"), Text(cost_words(self._usage)))
+        table.add_row(Text("cost", "dim"), Text(cost(self._usage)))
         last = self._attempts[-3:]
         return Group(table, *(Text(f"  {a.number}. {outcome(a)}", "dim") for a in last))
 
@@ -147,8 +148,3 @@ def evidence_words(evaluation: Evaluation) -> list[str]:
     if found.sol_score is not None:
         words.append(f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time)")
     return [f"{'; '.join(words)} (estimates)"] if words else []
-
-
-def cost_words(usage: Usage) -> str:
-    """Dollars; unknown is said to be unknown."""
-    return "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"

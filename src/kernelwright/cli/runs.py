@@ -126,13 +126,16 @@ def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: b
 def _print_attempt(
     attempt: Attempt, attempts: Sequence[Attempt], calls: Sequence[ModelCall]
 ) -> None:
-    from kernelwright.cli.progress import cost_words, outcome
-    from kernelwright.report.decisions import call_title, fate, how
+    from kernelwright.cli.progress import outcome
+    from kernelwright.report.decisions import blocks_line, call_title, fate, how
+    from kernelwright.report.format import cost
 
     typer.echo(f"attempt {attempt.number} of {attempt.task_id}: {how(attempt.move)}")
     typer.echo(f"plan: {attempt.plan}")
     for call in calls:
         typer.echo(f"\n--- {call_title(call)}")
+        if blocks := blocks_line(call):
+            typer.echo(f"tokens by block, about: {blocks}")
         for message in call.messages:
             typer.echo(f"\n[{message.role}]\n{message.content}")
         typer.echo(f"\n[answer]\n{call.answer if call.answer is not None else call.error}")
@@ -142,13 +145,13 @@ def _print_attempt(
     if attempt.diagnosis:
         typer.echo(f"profiler: {attempt.diagnosis}")
     typer.echo(f"kept: {fate(attempt, attempts)}")
-    typer.echo(f"cost: {cost_words(attempt.usage)}")
+    typer.echo(f"cost: {cost(attempt.usage)}")
 
 
 def _print_run(run: Run) -> None:
-    from kernelwright.cli.progress import cost_words
+    from kernelwright.report.format import cost
 
-    typer.echo(f"{run.id}: {run.command}, {run.status}, {cost_words(run.usage)}")
+    typer.echo(f"{run.id}: {run.command}, {run.status}, {cost(run.usage)}")
     for name, value in run.config.items():
         typer.echo(f"  {name} = {value}")
 

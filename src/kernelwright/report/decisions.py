@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kernelwright.agents.search.ranking import eager_speedup
+from kernelwright.report.format import cost
 from kernelwright.schema import Attempt, ModelCall, Move
 
 OPERATORS = {
@@ -41,7 +42,9 @@ def fate(attempt: Attempt, attempts: Sequence[Attempt]) -> str:
     led_to = sum(_is_parent(attempt, later) for later in attempts)
     later = "attempt" if led_to == 1 else "attempts"
     after = f"; {led_to} later {later} went on from it" if led_to else ""
-    return ("best so far" if own > best else f"not faster than attempt {number}") + after
+    at_length = "" if attempt.evaluation.level == "fast" else "; measured at length"
+    place = "best so far" if own > best else f"not faster than attempt {number}"
+    return place + at_length + after
 
 
 def calls_of(attempt: Attempt, calls: Sequence[ModelCall]) -> list[ModelCall]:
@@ -57,8 +60,13 @@ def call_title(call: ModelCall) -> str:
         for count, way in ((usage.input_tokens, "in"), (usage.output_tokens, "out"))
         if count is not None
     ]
-    cost = "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
-    return ", ".join([f"{call.role}: {call.model}", *tokens, cost])
+    return ", ".join([f"{call.role}: {call.model}", *tokens, cost(usage)])
+
+
+def blocks_line(call: ModelCall) -> str:
+    """About how many tokens each block of the prompt took; empty where nobody knows."""
+    known = {name: count for name, count in (call.block_tokens or {}).items() if count}
+    return ", ".join(f"{name} {count:,}" for name, count in known.items())
 
 
 def _is_parent(attempt: Attempt, later: Attempt) -> bool:

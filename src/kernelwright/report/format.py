@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from kernelwright.schema import Interval, Speedup
+from kernelwright.schema import Interval, Speedup, Usage
 
 UNKNOWN = "unknown"
 NOT_MEASURED = "not measured"
@@ -66,6 +66,11 @@ def dollars(value: float | None) -> str:
     if value == 0:
         return "$0"
     return f"${value:.4f}" if value < 1 else f"${value:,.2f}"
+
+
+def cost(usage: Usage) -> str:
+    """The same of a usage, where the words around it don't say what it is."""
+    return "cost unknown" if usage.cost_usd is None else dollars(usage.cost_usd)
 
 
 def count(value: int | None) -> str:

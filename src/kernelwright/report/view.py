@@ -67,6 +67,8 @@ class CallView:
     """One model call of an attempt."""
 
     title: str
+    blocks: str
+    """Tokens of the prompt's parts."""
     prompt: list[tuple[str, str]]
     """Role and text of each message."""
     answer: str
@@ -263,6 +265,7 @@ def _attempt(attempt: Attempt, found: TaskBundle) -> AttemptView:
 def _call(call: ModelCall) -> CallView:
     return CallView(
         title=decisions.call_title(call),
+        blocks=decisions.blocks_line(call),
         prompt=[(message.role, message.content) for message in call.messages],
         answer=call.answer if call.answer is not None else f"no answer: {call.error}",
     )
