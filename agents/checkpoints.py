@@ -10,6 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from kernelwright.store.database import in_words
 from kernelwright.store.store import Store
 
 BUSY_TIMEOUT_S = 30.0
@@ -23,6 +24,9 @@ def checkpoints(store: Store) -> Iterator[Saver]:
 
     Only SQLite's keeps steps: elsewhere a run that was killed begins its unfinished attempts again,
     from the answers that the ledger holds.
+
+    Raises:
+        StoreError: a step could not be kept.
     """
     path = store.sqlite_path
     if path is None:
@@ -33,5 +37,7 @@ def checkpoints(store: Store) -> Iterator[Saver]:
     connection.execute("PRAGMA synchronous = NORMAL")
     try:
         yield SqliteSaver(connection)
+    except sqlite3.Error as error:
+        raise in_words(path, error) from error
     finally:
         connection.close()

@@ -10,9 +10,10 @@ from functools import partial
 from typing import TypeVar
 
 from kernelwright.agents.model.answers import BadAnswer
-from kernelwright.agents.model.budget import Budget
+from kernelwright.agents.model.budget import Budget, Reservation
 from kernelwright.agents.model.ledger import Asked, Ledger
 from kernelwright.agents.model.limits import DEADLINE_S, MAX_TOKENS, MORE_TRIES, TEMPERATURE
+from kernelwright.agents.proposer import BudgetExhausted
 from kernelwright.config import Allowance
 from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import LLM, Completion, Request
@@ -25,6 +26,8 @@ T = TypeVar("T")
 Messages = tuple[Message, ...]
 # Stands for an answer that is not worth sending back; providers refuse an empty one.
 NO_ANSWER = "[no usable answer]"
+LONGEST_SENT_BACK = 100_000
+"""Characters of an answer; all of it would be paid for again."""
 
 
 class Caller:
@@ -122,15 +125,25 @@ class Caller:
             call = partial(_call, attempt, role, llm.name, messages, blocks, time.time())
             try:
                 completion = llm.complete(
-                    messages, max_tokens=limit, temperature=TEMPERATURE, deadline_s=DEADLINE_S
+                    messages,
+                    max_tokens=limit,
+                    temperature=TEMPERATURE,
+                    deadline_s=DEADLINE_S,
+                    pay_again=partial(self._pay_again, reservation, attempt, asked, worst),
                 )
-            except InfrastructureError as error:
+            except (InfrastructureError, BudgetExhausted) as error:
                 self._ledger.failed(self._counted(call(error=error.message)))
                 raise
             reservation.settle(completion.usage)
             made = self._counted(call(answer=completion.text, usage=completion.usage))
             self._ledger.answered(attempt, asked, completion, made)
         return completion
+
+    def _pay_again(
+        self, reservation: Reservation, attempt: int, asked: Asked, worst: Usage
+    ) -> None:
+        reservation.renew()
+        self._ledger.note(attempt, asked, worst)
 
     def _counted(self, call: ModelCall) -> ModelCall:
         assert call.attempt is not None
@@ -160,13 +173,14 @@ def _call(
         answer=answer,
         error=error,
         usage=usage or Usage(),
-        span=Span(started=started, ended=time.time()),
+        span=Span.since(started),
     )
 
 
 def _complaint(completion: Completion, bad: BadAnswer) -> Messages:
-    keep = completion.stop in ("end", "other") and completion.text.strip()
-    said = completion.text if keep else NO_ANSWER
+    text = completion.text
+    keep = completion.stop in ("end", "other") and text.strip() and len(text) <= LONGEST_SENT_BACK
+    said = text if keep else NO_ANSWER
     return (
         Message(role="assistant", content=said),
         Message(role="user", content=bad.complaint),

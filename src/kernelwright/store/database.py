@@ -85,7 +85,7 @@ class Database:
         try:
             yield
         except (DBAPIError, sqlite3.Error) as error:
-            raise _in_words(self.name, error) from error
+            raise in_words(self.name, error) from error
 
 
 def _parse(location: str | Path) -> URL:
@@ -144,7 +144,8 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _in_words(name: str, error: DBAPIError | sqlite3.Error) -> StoreError:
+def in_words(name: str, error: DBAPIError | sqlite3.Error) -> StoreError:
+    """What went wrong with a store, and what the user can do about it."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorname", "")
     family = "_".join(code.split("_")[:2])
