@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
+from kernelwright.agents.duplicates import same_code, same_text
+from kernelwright.agents.judging import Judging
 from kernelwright.agents.proposer import BudgetExhausted, Idea, Proposer, View
+from kernelwright.agents.search.halving import is_promoted
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Attempt, Candidate, Evaluation, Move, Span, Status, Task
 
@@ -54,8 +57,9 @@ class Parts(NamedTuple):
     task: Task
     backends: tuple[str, ...]
     proposer: Proposer
-    evaluate: Callable[[Candidate], Evaluation]
-    """The judge at search level."""
+    judge: Judging
+    halving: int
+    """See `is_promoted`."""
     record: Callable[[Attempt], None]
     """Stores an attempt."""
     on_phase: Callable[[Phase, str], None]
@@ -95,7 +99,7 @@ class Lanes:
         graph.add_edge(START, "plan")
         graph.add_conditional_edges("plan", _after("code"), ["code", "record", END])
         graph.add_conditional_edges("code", _after("evaluate"), ["evaluate", "record", END])
-        graph.add_edge("evaluate", "profile")
+        graph.add_conditional_edges("evaluate", _after("profile"), ["profile", "record", END])
         graph.add_edge("profile", "record")
         graph.add_edge("record", END)
         return graph.compile(checkpointer=saver)
@@ -130,24 +134,37 @@ class Lanes:
             return _over(over)
         if candidate is None:
             return {"dropped": NO_CODE}
-        same = _same(candidate, view.attempts)
+        same = same_text(candidate, view.attempts)
         if same is not None:
             return {"dropped": f"the same file as attempt {same.number}"}
         return {"candidate": candidate.model_dump_json()}
 
     def evaluate(self, state: Lane) -> Lane:
-        """Judge: a verdict, or an infrastructure error."""
-        candidate = Candidate.model_validate_json(state["candidate"])
+        """Judge: a verdict, or an infrastructure error; what was judged before is dropped."""
+        candidate, attempts = _candidate(state), self.view(state).attempts
         error: InfrastructureError | None = None
         for _ in range(EVALUATE_TRIES):
             try:
                 with self._one:
                     self._parts.on_phase("evaluate", _idea(state).text)
-                    found = self._parts.evaluate(candidate)
-                return {"evaluation": found.model_dump_json()}
+                    return self._judged(candidate, attempts)
             except InfrastructureError as raised:
                 error = raised
         return {"error": str(error)}
+
+    def _judged(self, candidate: Candidate, attempts: Sequence[Attempt]) -> Lane:
+        """As much judging as the candidate deserves beside the attempts before."""
+        judge = self._parts.judge
+        build = judge.build(candidate, "fast")
+        if isinstance(build, Evaluation):
+            return {"evaluation": build.model_dump_json()}
+        same = same_code(candidate, build.findings.digest, attempts)
+        if same is not None:
+            return {"dropped": f"compiles to the same code as attempt {same.number}"}
+        found = judge.evaluate(candidate, "fast", build)
+        if is_promoted(found, attempts, self._parts.halving):
+            found = judge.evaluate(candidate, "standard", build)
+        return {"evaluation": found.model_dump_json()}
 
     def profile(self, state: Lane) -> Lane:
         """Profiler: one bottleneck and one fix, for whoever goes on from here."""
@@ -187,7 +204,7 @@ class Lanes:
             dropped=lane.get("dropped"),
             diagnosis=lane.get("diagnosis", ""),
             usage=self._parts.proposer.usage(lane["index"]),
-            span=Span(started=lane["started"], ended=time.time()),
+            span=Span.since(lane["started"]),
         )
 
 
@@ -195,14 +212,12 @@ def _idea(lane: Lane) -> Idea:
     return Idea.model_validate_json(lane["idea"])
 
 
+def _candidate(lane: Lane) -> Candidate:
+    return Candidate.model_validate_json(lane["candidate"])
+
+
 def _over(over: BudgetExhausted) -> Lane:
     return {"dropped": over.message} if over.scope == "attempt" else {"ended": [over.message]}
-
-
-def _same(candidate: Candidate, attempts: tuple[Attempt, ...]) -> Attempt | None:
-    """An attempt that has a verdict on the same file."""
-    judged = (a for a in attempts if a.evaluation and a.candidate)
-    return next((a for a in judged if a.candidate and a.candidate.hash == candidate.hash), None)
 
 
 def _after(step: str) -> Callable[[Lane], str]:

@@ -10,13 +10,14 @@ from typing import NamedTuple, Protocol
 
 from kernelwright.agents.checkpoints import Saver, checkpoints
 from kernelwright.agents.graph import Plan, Workflow, go_on
+from kernelwright.agents.judging import Remembering
 from kernelwright.agents.lane import Parts, Phase
 from kernelwright.agents.lessons import learn
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search.ranking import ranked
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.errors import InfrastructureError, UsageError
-from kernelwright.schema import Attempt, Candidate, Evaluation, Policy, Status, Task
+from kernelwright.schema import Attempt, Evaluation, Policy, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store
 from kernelwright.verifier.audit.audit import require_sound
@@ -26,12 +27,6 @@ from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.workers import Machine
 
 FINALISTS = 3
-LASTING = (
-    Status.COMPILE_ERROR,
-    Status.INCORRECT_SHAPE,
-    Status.INCORRECT_DTYPE,
-    Status.INCORRECT_NUMERICAL,
-)
 
 
 class Progress(Protocol):
@@ -62,6 +57,7 @@ class Engine(NamedTuple):
     attempts: int
     patience: int
     proposals: int
+    halving: int
     time_limit_s: float
     """For the search of one task; the final measurement comes on top."""
     make_proposer: Callable[[Task, Reference], Proposer]
@@ -134,7 +130,8 @@ def _workflow(
         task=task,
         backends=engine.backends,
         proposer=engine.make_proposer(task, reference),
-        evaluate=lambda candidate: _evaluate(engine, judge, candidate),
+        judge=Remembering(judge, engine.store),
+        halving=engine.halving,
         record=record,
         on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
     )
@@ -147,18 +144,6 @@ def _workflow(
         proposals=engine.proposals,
     )
     return Workflow(parts, plan, history, saver, engine.checkpoint)
-
-
-def _evaluate(engine: Engine, judge: Judge, candidate: Candidate) -> Evaluation:
-    """The search's verdict. Only verdicts that stay true are reused: times age, crashes may not."""
-    key = judge.evaluation_key(candidate, "fast")
-    known = engine.store.cached_evaluation(key)
-    if known is not None:
-        return known
-    evaluation = judge.evaluate(candidate, "fast")
-    if evaluation.status in LASTING:
-        engine.store.cache_evaluation(key, evaluation)
-    return evaluation
 
 
 def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> TaskResult:

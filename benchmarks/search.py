@@ -1,6 +1,6 @@
 """Search strategies on measured landscapes, kills, budgets, and what an attempt costs besides.
 
-    python -m benchmarks.search [--part strategies|crashes|budgets|overhead]...
+    python -m benchmarks.search [--part strategies|halving|crashes|budgets|overhead]...
 
 No model is paid and none is pretended to be one: strategies are compared on stored landscapes
 (`benchmarks.landscapes`) with a scripted model that knows what a language model would be shown
@@ -28,12 +28,13 @@ from kernelwright.store.store import open_store
 from tests.agents.crashes import Crash, crash, provider, seconds_of
 from tests.agents.overhead import attempt_ms
 from tests.agents.schedules import billing, played
-from tests.agents.scripted import Landscape, evaluations_needed, landscape
+from tests.agents.scripted import FAST, STANDARD, Landscape, evaluations_needed, landscape, picked
 
 Figures = dict[str, Any]
 STRATEGIES = ("best-of-n", "greedy", "beam", "evolve", "scatter")
 RANDOM = "random"
 SEEDS, SHARE, LIMIT = 50, 0.95, 200
+PICKED_FROM = 24
 KILLS, SCHEDULES = 200, 1000
 STORED = (10, 100, 1000, 10_000)
 
@@ -79,6 +80,32 @@ def strategies(_scratch: Path) -> Figures:
         "median_evaluations": table,
         "of_random": {name: round(ratio, 3) for name, ratio in ratios.items()},
         "default": Settings().search,
+    }
+
+
+def halving(_scratch: Path) -> Figures:
+    """What a search ends with when times are noisy, with and without longer measurements."""
+    spaces = [landscape(document) for document in landscapes.stored().values()]
+    strategy = open_strategy(Settings().search)
+    found = {
+        str(factor): [
+            picked(space, strategy, seed, PICKED_FROM, factor)
+            for space in spaces
+            for seed in range(SEEDS)
+        ]
+        for factor in (0, Settings().halving, 1)
+    }
+    return {
+        "evaluations": PICKED_FROM,
+        "noise": {"fast": FAST, "standard": STANDARD},
+        "mean_share_of_optimum": {
+            factor: round(statistics.mean(pick.share for pick in picks), 4)
+            for factor, picks in found.items()
+        },
+        "measured_at_length": {
+            factor: round(statistics.mean(pick.at_length for pick in picks), 1)
+            for factor, picks in found.items()
+        },
     }
 
 
@@ -142,6 +169,7 @@ def overhead(scratch: Path) -> Figures:
 
 PARTS: dict[str, Callable[[Path], Figures]] = {
     "strategies": strategies,
+    "halving": halving,
     "crashes": crashes,
     "budgets": budgets,
     "overhead": overhead,

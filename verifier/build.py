@@ -8,6 +8,7 @@ So nothing that a candidate writes can reach another candidate or the cache itse
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -69,8 +70,8 @@ def build_candidate(
     """
     folder = cache / "builds" / build_key(candidate, backend, reference.task, reference.machine)
     if folder.exists():
-        known = (folder / TOOLS_FOLDER / FINDINGS).read_text()
-        return Build(folder, None, Findings.model_validate_json(known))
+        known = json.loads((folder / TOOLS_FOLDER / FINDINGS).read_text())
+        return Build(folder, None, Findings(tuple(known["facts"]), known["digest"]))
     start = time.monotonic()
     machine, limits = reference.machine, reference.task.limits
     env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
@@ -125,7 +126,7 @@ def _keep(built: Path, folder: Path, findings: Findings) -> None:
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".incoming-"))
         try:
             _copy(built, scratch)
-            (scratch / TOOLS_FOLDER / FINDINGS).write_text(findings.model_dump_json())
+            (scratch / TOOLS_FOLDER / FINDINGS).write_text(json.dumps(findings._asdict()))
             os.rename(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from kernelwright.backends.base import Backend
 from kernelwright.backends.registry import open_backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import (
@@ -70,54 +71,71 @@ class Judge:
         parts = [candidate.hash, task.hash, WORKER_VERSION, device, level, info, self.policy]
         return digest(parts)
 
-    def evaluate(self, candidate: Candidate, level: Level) -> Evaluation:
-        """The verdict on a candidate.
+    def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
+        """The candidate's build, or the verdict on one that can't be built.
 
         Raises:
             InvalidReferenceError: the reference can't be judged against.
             InfrastructureError: a part of the system failed; nothing is known about the candidate.
         """
+        started = time.monotonic()
+        with self._renewed_after_failures():
+            try:
+                backend = open_backend(candidate.backend)
+                return build_candidate(candidate, backend, self.reference, self.cache)
+            except WorkerFault as fault:
+                verdict = Verdict(_build_status(fault), fault.reason, (), ())
+            return self._evaluation(candidate, level, verdict, None, started)
+
+    def evaluate(
+        self, candidate: Candidate, level: Level, build: Build | None = None
+    ) -> Evaluation:
+        """The verdict on a candidate.
+
+        Args:
+            build: what `build` returned for it, if that was asked for.
+
+        Raises:
+            InvalidReferenceError, InfrastructureError: see `build`.
+        """
+        started = time.monotonic() - ((build.seconds or 0.0) if build else 0.0)
+        found = build or self.build(candidate, level)
+        if isinstance(found, Evaluation):
+            return found
+        with self._renewed_after_failures():
+            return self._examined(candidate, level, found, started)
+
+    @contextmanager
+    def _renewed_after_failures(self) -> Iterator[None]:
         try:
-            return self._evaluate(candidate, level)
+            yield
         except InfrastructureError:
             self.reference.close()  # whoever tries again starts with new workers
             raise
 
-    def _evaluate(self, candidate: Candidate, level: Level) -> Evaluation:
-        started = time.monotonic()
+    def _examined(
+        self, candidate: Candidate, level: Level, build: Build, started: float
+    ) -> Evaluation:
         prepared = [self.reference.prepare(w) for w in self.reference.workloads()]
-        build_s: float | None = None
-        try:
-            backend = open_backend(candidate.backend)
-            build = build_candidate(candidate, backend, self.reference, self.cache)
-            build_s = build.seconds
-        except WorkerFault as fault:
-            verdict = Verdict(_build_status(fault), fault.reason, (), ())
-        else:
-            examination = self._examination(candidate, level, build, backend)
-            with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
-                verdict = examination.verdict(prepared)
-        if self.reference.machine.kind != "cpu" and verdict.status in MAY_HARM:
-            self.reference.probe()
-        return self._evaluation(candidate, level, verdict, build_s, time.monotonic() - started)
-
-    def _examination(
-        self, candidate: Candidate, level: Level, build: Build, backend: Backend
-    ) -> Examination:
-        timed = self.reference.machine.kind in backend.timed_on
-        return Examination(
+        timed = self.reference.machine.kind in open_backend(candidate.backend).timed_on
+        examination = Examination(
             self.reference, candidate, build, level, self.tolerance, self.policy, timed
         )
+        with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
+            verdict = examination.verdict(prepared)
+        return self._evaluation(candidate, level, verdict, build, started)
 
     def _evaluation(
         self,
         candidate: Candidate,
         level: Level,
         verdict: Verdict,
-        build_s: float | None,
-        duration_s: float,
+        build: Build | None,
+        started: float,
     ) -> Evaluation:
         machine = self.reference.machine
+        if machine.kind != "cpu" and verdict.status in MAY_HARM:
+            self.reference.probe()
         return Evaluation(
             task_hash=self.reference.task.hash,
             candidate_hash=candidate.hash,
@@ -137,8 +155,9 @@ class Judge:
                 "pinned_cpus": list(machine.cores),
             },
             sandbox=machine.sandbox.info,
-            build_s=build_s,
-            duration_s=duration_s,
+            build_s=build.seconds if build else None,
+            object_code=build.findings.digest if build else None,
+            duration_s=time.monotonic() - started,
             worker_version=WORKER_VERSION,
         )
 

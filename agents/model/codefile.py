@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 
+from kernelwright.agents.duplicates import UNREADABLE, parsed, statements
 from kernelwright.agents.model.answers import BadAnswer, whole_text
 from kernelwright.llm.base import Completion
 
@@ -17,8 +17,9 @@ EDIT = re.compile(
     r"^<{5,} SEARCH[ \t]*\n(.*?)^={5,}[ \t]*\n(.*?)^>{5,} REPLACE[ \t]*$", re.M | re.S
 )
 MODEL_NEW = re.compile(r"^class ModelNew\b", re.M)
+MAX_CHARACTERS = 200_000
+"""Of a file: it is shown again in every prompt that goes on from it."""
 FILE_ONLY = "Answer again with one complete Python file in one ```python block."
-UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def read_file(
@@ -38,18 +39,23 @@ def read_file(
     text = whole_text(completion)
     edits = EDIT.findall(text) if base is not None else []
     source = _edited(base, edits) if base is not None and edits else _only_file(text)
+    if len(source) > MAX_CHARACTERS:
+        raise BadAnswer(
+            f"Your file has {len(source):,} characters; {MAX_CHARACTERS:,} are the most. "
+            f"Compute tables, don't write them out. {FILE_ONLY}"
+        )
     try:
-        statements = _statements(source)
+        own = statements(source)
     except UNREADABLE as error:
         raise BadAnswer(f"Your file is not valid Python: {_where(error)}. {FILE_ONLY}") from error
     if not _defines_model_new(source):
         raise BadAnswer(f"Your file has no top-level `class ModelNew`. {FILE_ONLY}")
     known = _known_statements(reference)
-    if known and all(line in known or line.startswith("Import") for line in statements):
+    if known and all(line in known or line.startswith("Import") for line in own):
         raise BadAnswer(
             f"Your file is the reference again, unchanged. Write the faster version. {FILE_ONLY}"
         )
-    if any(statements == _known_statements(other) for other in earlier):
+    if any(own == _known_statements(other) for other in earlier):
         raise BadAnswer(
             f"Your file is the same as one that was tried before. Change the code. {FILE_ONLY}"
         )
@@ -85,37 +91,15 @@ def _only_file(text: str) -> str:
     raise BadAnswer(f"{problem} {FILE_ONLY}")
 
 
-def _statements(source: str) -> list[str]:
-    """Top-level statements, in a form that layout, comments and docstrings don't touch.
-
-    `ModelNew` and `Model` count as the same name.
-    """
-    body = _Bare().visit(_parsed(source)).body
-    return [re.sub(r"\bModelNew\b", "Model", ast.dump(node)) for node in body]
-
-
 def _known_statements(source: str) -> list[str]:
     try:
-        return _statements(source)
+        return statements(source)
     except UNREADABLE:
         return []
 
 
-def _parsed(source: str) -> ast.Module:
-    with warnings.catch_warnings():  # C++ in a plain string is full of odd escapes
-        warnings.simplefilter("ignore")
-        return ast.parse(source)
-
-
-class _Bare(ast.NodeTransformer):
-    """Drops docstrings and other statements that are just a constant."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) else node
-
-
 def _defines_model_new(source: str) -> bool:
-    body = _parsed(source).body
+    body = parsed(source).body
     return any(isinstance(node, ast.ClassDef) and node.name == "ModelNew" for node in body)
 
 

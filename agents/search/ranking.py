@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernelwright.schema import Attempt, Move, Status
+from kernelwright.schema import Attempt, Evaluation, Move, Status
 
 MOST_REPAIRS = 2
 """Repairs in a row, before the search looks for another way."""
 
 
-def eager_speedup(attempt: Attempt) -> float | None:
-    """Median speedup over eager of an accepted attempt; None for every other one."""
-    evaluation = attempt.evaluation
+def speedup_of(evaluation: Evaluation | None) -> float | None:
+    """Median speedup over eager of what was accepted and timed; None for everything else."""
     if evaluation is None or not evaluation.accepted or "eager" not in evaluation.speedup:
         return None
     return evaluation.speedup["eager"].median
+
+
+def eager_speedup(attempt: Attempt) -> float | None:
+    """The same of an attempt."""
+    return speedup_of(attempt.evaluation)
 
 
 def ranked(attempts: Sequence[Attempt]) -> list[Attempt]:

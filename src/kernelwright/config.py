@@ -192,6 +192,8 @@ class Settings(BaseModel):
     """No new attempt of a task starts after this: seconds, or a text like `90s`, `10m`, `1h30m`."""
     proposals: Annotated[int, Number, Field(ge=1)] = 1
     """Candidates proposed side by side, each knowing the rounds before; evaluations overlap."""
+    halving: Annotated[Count, Number] = 3
+    """The fastest one in so many of a task's attempts is measured at length; 0: none is."""
     sandbox: SandboxName = "auto"
     """Where candidates run; `auto` takes the strictest one that works here."""
     tolerance: ToleranceName = "default"

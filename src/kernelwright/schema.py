@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from enum import StrEnum
 from typing import Any, Literal, Self, TypeVar
 
@@ -245,6 +246,8 @@ class Evaluation(Record):
     sandbox: SandboxInfo
     build_s: float | None = None
     """Seconds to build; None where nothing was built."""
+    object_code: str | None = None
+    """Digest of the machine code that the build made; None where it made none."""
     duration_s: float
     worker_version: str
 
@@ -306,6 +309,11 @@ class Span(Record):
     started: float
     ended: float
 
+    @classmethod
+    def since(cls, started: float) -> Self:
+        """Until now; not before it started, where the clock was set back meanwhile."""
+        return cls(started=started, ended=max(started, time.time()))
+
 
 class Message(Record):
     """One chat message."""
@@ -329,6 +337,18 @@ class ModelCall(Record):
     error: str | None = None
     usage: Usage = Field(default_factory=Usage)
     span: Span
+
+    @property
+    def block_tokens(self) -> dict[str, int] | None:
+        """Input tokens by block: the provider's count in proportion to characters.
+
+        None where the provider told none.
+        """
+        characters = sum(len(message.content) for message in self.messages)
+        if self.usage.input_tokens is None or characters == 0:
+            return None
+        share = self.usage.input_tokens / characters
+        return {name: round(share * length) for name, length in self.blocks.items()}
 
 
 Operator = Literal["fresh", "improve", "repair", "combine"]

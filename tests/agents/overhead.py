@@ -14,6 +14,7 @@ from kernelwright.schema import Attempt, Candidate, Usage
 from kernelwright.store.store import Store
 from tests.agents.crashes import judged_at_once
 from tests.agents.model_kit import BACKENDS, TASK, file
+from tests.agents.workflow_kit import Scripted
 from tests.store import samples
 
 MEASURED = 20
@@ -55,7 +56,14 @@ def attempt_ms(store: Store, stored: int) -> float:
         ends.append(time.perf_counter())
 
     parts = Parts(
-        run_id, TASK, BACKENDS, Instant(), judged_at_once, record, lambda phase, text: None
+        run_id=run_id,
+        task=TASK,
+        backends=BACKENDS,
+        proposer=Instant(),
+        judge=Scripted(judged_at_once),
+        halving=3,
+        record=record,
+        on_phase=lambda phase, text: None,
     )
     plan = Plan(Greedy(), 0, MEASURED, time.monotonic() + 600, 10**6, 1)
     with checkpoints(store) as saver:

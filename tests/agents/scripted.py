@@ -11,6 +11,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from kernelwright.agents.search.halving import is_promoted
+from kernelwright.agents.search.ranking import best_attempt
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.prompts.moves import DIRECTIONS
 from kernelwright.schema import (
@@ -28,6 +30,8 @@ from kernelwright.schema import (
 
 Point = tuple[Scalar, ...]
 BESIDE = 2 / 3
+FAST, STANDARD = 0.04, 0.01
+"""Standard deviations of a speedup's logarithm: half of `fast` is off by more than 2.8%."""
 
 
 class Landscape(NamedTuple):
@@ -104,6 +108,46 @@ def evaluations_needed(
             break
         history.append(_attempt(space, index, move, point, known[point]))
     return limit
+
+
+class Pick(NamedTuple):
+    """What a search with noisy measurements ends with."""
+
+    share: float
+    """Of the best speed: what the attempt that looks fastest truly has."""
+    at_length: int
+    """Attempts that were measured at length."""
+
+
+def picked(
+    space: Landscape, strategy: SearchStrategy, seed: int, evaluations: int, factor: int
+) -> Pick:
+    """Search with times that are off as `fast` and `standard` are, and take what looks fastest.
+
+    Args:
+        factor: see `is_promoted`.
+    """
+    chance, known, at_length = random.Random(f"{seed}/noise"), set[Point](), 0
+    history: list[Attempt] = []
+    for index in range(4 * evaluations):
+        (move,) = strategy.choose(history, 1, seed)
+        point = proposed(space, history, move, f"{seed}/{index}")
+        if point in known:
+            history.append(_attempt(space, index, move, point, None))
+            continue
+        known.add(point)
+        true_us = space.times_us[point]
+        attempt = _attempt(space, index, move, point, true_us * chance.lognormvariate(0, FAST))
+        if attempt.evaluation and is_promoted(attempt.evaluation, history, factor):
+            at_length += 1
+            measured_us = true_us * chance.lognormvariate(0, STANDARD)
+            attempt = _attempt(space, index, move, point, measured_us)
+        history.append(attempt)
+        if len(known) == evaluations:
+            break
+    best = best_attempt(history)
+    assert best is not None
+    return Pick(space.best_us / space.times_us[_point(history, best.index)], at_length)
 
 
 def _attempt(

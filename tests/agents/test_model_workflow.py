@@ -20,14 +20,16 @@ from kernelwright.errors import InfrastructureError, ProviderError
 from kernelwright.llm.replay import Recorder, Replay
 from kernelwright.schema import Candidate, Evaluation
 from tests.agents.model_kit import (
+    TASK,
     block,
     file,
     loopback_server,
     role_of,
 )
-from tests.agents.workflow_kit import ByPlan, run, scripted, verdicts
+from tests.agents.workflow_kit import ByPlan, Scripted, run, scripted, verdicts
 from tests.llm.conftest import Hosted, openai_hosted
 from tests.llm.loopback import Asked, Reply
+from tests.store import samples
 from tests.verifier.kit import until
 
 CALL_USD = 0.0035
@@ -115,6 +117,32 @@ def test_three_empty_codes_end_the_search_without_an_evaluation(
     assert outcome.reason == "3 answers in a row without usable code"
     assert outcome.roles == ["planner", "coder", "coder", "coder"] * 3
     assert [attempt.dropped for attempt in outcome.history] == ["no usable answer"] * 3
+
+
+def test_the_fastest_are_measured_at_length(hosted: Hosted, tmp_path: Path) -> None:
+    scripted(hosted, *(block(file(index)) for index in range(4)))
+    judge = Scripted(verdicts(2.0, 1.5, 0.5, 3.0))
+    outcome = run(hosted, tmp_path, verdicts(), attempts=4, judge=judge, halving=3)
+    assert judge.levels == ["fast", "standard", "fast", "fast", "fast", "standard"]
+    levels = [a.evaluation.level for a in outcome.history if a.evaluation]
+    assert levels == ["standard", "fast", "fast", "standard"]
+
+
+def test_what_compiles_to_known_code_is_dropped_before_it_runs(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    native = "SOURCE = '#include <cmath>  {}'\n"
+    files = [file(0) + native.format(place) for place in range(3)]
+    scripted(hosted, *map(block, files))
+    judge = Scripted(
+        lambda candidate: samples.evaluation(candidate, 2.0, for_task=TASK),
+        dict(zip(files, ("one", "one", "other"), strict=True)),
+    )
+    outcome = run(hosted, tmp_path, verdicts(), attempts=3, judge=judge)
+    dropped = [attempt.dropped for attempt in outcome.history]
+    assert dropped == [None, "compiles to the same code as attempt 1", None]
+    assert judge.levels == ["fast", "fast"]
+    assert outcome.history[1].diagnosis == ""
 
 
 def test_an_infrastructure_error_is_stored_and_not_scored(hosted: Hosted, tmp_path: Path) -> None:

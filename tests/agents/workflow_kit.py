@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from kernelwright.agents.checkpoints import checkpoints
 from kernelwright.agents.graph import Plan, Workflow
+from kernelwright.agents.judging import Judging
 from kernelwright.agents.lane import Parts
 from kernelwright.agents.search.greedy import Greedy
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
-from kernelwright.schema import Attempt, Candidate, Evaluation, Status
+from kernelwright.schema import Attempt, Candidate, Evaluation, Level, Status
+from kernelwright.verifier.build import Build
+from kernelwright.verifier.compiled.findings import Findings
 from tests.agents.model_kit import (
     BACKENDS,
     DIAGNOSIS,
@@ -53,6 +56,30 @@ def verdicts(*eager: float | None) -> Evaluate:
     return evaluate
 
 
+class Scripted:
+    """A judge whose verdicts are made up, and whose builds are empty.
+
+    Args:
+        builds: digests of the machine code of some files.
+    """
+
+    def __init__(self, evaluate: Evaluate, builds: Mapping[str, str] | None = None) -> None:
+        self._evaluate = evaluate
+        self._builds = builds or {}
+        self.levels: list[Level] = []
+        """Asked for, in order."""
+
+    def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
+        """See `Judging.build`."""
+        return Build(Path(), None, Findings(digest=self._builds.get(candidate.source)))
+
+    def evaluate(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
+        """See `Judging.evaluate`."""
+        self.levels.append(level)
+        update = {"level": level, "object_code": build.findings.digest}
+        return self._evaluate(candidate).model_copy(update=update)
+
+
 class Outcome(NamedTuple):
     stage: Stage
     reason: str
@@ -80,6 +107,8 @@ def run(
     llm: LLM | None = None,
     strategy: SearchStrategy | None = None,
     proposals: int = 1,
+    judge: Judging | None = None,
+    halving: int = 0,
 ) -> Outcome:
     """Run the workflow, or go on with what an earlier one left in the folder."""
     stage = Stage(hosted, folder, llm, allowed, each)
@@ -89,7 +118,8 @@ def run(
         task=TASK,
         backends=BACKENDS,
         proposer=stage.proposer,
-        evaluate=evaluate,
+        judge=judge or Scripted(evaluate),
+        halving=halving,
         record=stage.store.add_attempt,
         on_phase=lambda phase, text: phases.append(phase),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from kernelwright.schema import Record
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.compiled import object_code
 from kernelwright.verifier.compiled.kernel import Count
@@ -19,7 +19,7 @@ FEWEST = 10
 SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 
-class Findings(Record):
+class Findings(NamedTuple):
     """What a build's object code shows."""
 
     facts: tuple[str, ...] = ()

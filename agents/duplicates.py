@@ -1,0 +1,111 @@
+"""Whether a candidate is one that has a verdict already, under another text.
+
+First by its text, without what changes nothing: layout, comments, docstrings, also in its C++ and
+CUDA. Then by what its build makes of that: the same Python around the same machine code.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import warnings
+from collections.abc import Callable, Sequence
+
+from kernelwright.schema import Attempt, Candidate, digest
+
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+# A string with either of these is the source of a C++ or CUDA extension.
+NATIVE = ("#include", "__global__")
+# Text in quotes is kept, whatever stands in it.
+COMMENT = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?\*/""", re.S)
+KNOWN_FORMS = 100_000
+
+
+def statements(source: str) -> list[str]:
+    """Top-level statements in normal form; `ModelNew` and `Model` count as the same name.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it is not Python; see UNREADABLE.
+    """
+    return _statements(source, _normal_native)
+
+
+def parsed(source: str) -> ast.Module:
+    """The syntax tree. Raises what `statements` does."""
+    with warnings.catch_warnings():  # C++ in a plain string is full of odd escapes
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
+def same_text(candidate: Candidate, attempts: Sequence[Attempt]) -> Attempt | None:
+    """A judged attempt whose file says the same."""
+    own = _form(candidate.source, with_native=True)
+    return _judged(candidate, attempts, lambda known: _form(known.source, True) == own)
+
+
+def same_code(
+    candidate: Candidate, object_code: str | None, attempts: Sequence[Attempt]
+) -> Attempt | None:
+    """A judged attempt whose file says the same but for native code that was built to the same.
+
+    Args:
+        object_code: digest of what the candidate's build made; None where there is none.
+    """
+    if object_code is None:
+        return None
+    own = _form(candidate.source, with_native=False)
+    alike = [a for a in attempts if a.evaluation and a.evaluation.object_code == object_code]
+    return _judged(candidate, alike, lambda known: _form(known.source, False) == own)
+
+
+def _judged(
+    candidate: Candidate, attempts: Sequence[Attempt], is_same: Callable[[Candidate], bool]
+) -> Attempt | None:
+    for attempt in attempts:
+        known = attempt.candidate
+        if attempt.evaluation is None or known is None or known.backend != candidate.backend:
+            continue
+        if known.entry_point == candidate.entry_point and is_same(known):
+            return attempt
+    return None
+
+
+@functools.lru_cache(KNOWN_FORMS)
+def _form(source: str, with_native: bool) -> str:
+    """Digest of the normal form, with or without native code; of the text where it is no Python."""
+    try:
+        return digest(_statements(source, _normal_native if with_native else _without))
+    except UNREADABLE:
+        return digest(source)
+
+
+def _statements(source: str, native: Callable[[str], str]) -> list[str]:
+    body = _Bare(native).visit(parsed(source)).body
+    return [re.sub(r"\bModelNew\b", "Model", ast.dump(node)) for node in body]
+
+
+class _Bare(ast.NodeTransformer):
+    """Drops docstrings and other statements that are just a constant; maps native code."""
+
+    def __init__(self, native: Callable[[str], str]) -> None:
+        self._native = native
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if isinstance(node.value, str) and any(sign in node.value for sign in NATIVE):
+            return ast.Constant(self._native(node.value))
+        return node
+
+
+def _normal_native(text: str) -> str:
+    """C++ or CUDA by lines, as the preprocessor reads it, without comments and layout."""
+    bare = COMMENT.sub(lambda found: found[1] or " ", text)
+    lines = (" ".join(line.split()) for line in bare.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _without(_text: str) -> str:
+    return ""

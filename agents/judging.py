@@ -1,0 +1,57 @@
+"""What the workflow asks of a judge, and a judge that remembers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kernelwright.schema import Candidate, Evaluation, Level, Status
+from kernelwright.store.store import Store
+from kernelwright.verifier.build import Build
+from kernelwright.verifier.judge import Judge
+
+LASTING = (
+    Status.COMPILE_ERROR,
+    Status.INCORRECT_SHAPE,
+    Status.INCORRECT_DTYPE,
+    Status.INCORRECT_NUMERICAL,
+)
+"""Verdicts that stay true: times age, and a crash may not happen again."""
+
+
+class Judging(Protocol):
+    """A judge in its two steps. Both raise InfrastructureError."""
+
+    def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
+        """The candidate's build; its verdict where that is clear already."""
+
+    def evaluate(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
+        """The verdict on a candidate that was built."""
+
+
+class Remembering:
+    """A judge whose lasting verdicts are kept in the store, also for later runs."""
+
+    def __init__(self, judge: Judge, store: Store) -> None:
+        self._judge = judge
+        self._store = store
+
+    def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
+        """See `Judging.build`."""
+        known = self._store.cached_evaluation(self._judge.evaluation_key(candidate, level))
+        if known is not None:
+            return known
+        found = self._judge.build(candidate, level)
+        if isinstance(found, Evaluation):
+            self._keep(candidate, found)
+        return found
+
+    def evaluate(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
+        """See `Judging.evaluate`."""
+        found = self._judge.evaluate(candidate, level, build)
+        self._keep(candidate, found)
+        return found
+
+    def _keep(self, candidate: Candidate, found: Evaluation) -> None:
+        if found.status in LASTING:
+            key = self._judge.evaluation_key(candidate, found.level)
+            self._store.cache_evaluation(key, found)
