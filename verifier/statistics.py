@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 # they live: standard deviation of the logarithm of their ratio, and as how many workers' worth of
 # evidence that counts beside what an evaluation's own workers show. Measured: the reference against
 # itself, benchmarks/verdict.py, part `fidelity`.
-WORKERS_DIFFER, PRIOR_WORKERS = 0.02, 4
+WORKERS_DIFFER, PRIOR_WORKERS = 0.015, 4
 # 97.5th percentiles: of the normal distribution, and of Student's t by degrees of freedom.
 NORMAL_95 = 1.960
 STUDENT_95 = {

@@ -29,7 +29,7 @@ LEAST_HALVED = 3
 # Speedup in one worker over that in another.
 NOT_REPRODUCED = 1.25
 # Logarithm of a speedup, and of half its interval.
-CLOSE, NARROW = 0.10, 0.025
+CLOSE, NARROW = 0.10, 0.02
 
 
 class Timed(NamedTuple):
