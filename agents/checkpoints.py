@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
@@ -32,12 +32,12 @@ def checkpoints(store: Store) -> Iterator[Saver]:
     if path is None:
         yield InMemorySaver()
         return
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
-    # A step that a loss of power takes with it is done again; what was paid for is in the store.
-    connection.execute("PRAGMA synchronous = NORMAL")
     try:
-        yield SqliteSaver(connection)
+        # LangGraph's threads share it, behind a lock of its own.
+        shared = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        with closing(shared) as connection:
+            # A step that a loss of power takes with it is done again; what was paid for is stored.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            yield SqliteSaver(connection)
     except sqlite3.Error as error:
         raise in_words(path, error) from error
-    finally:
-        connection.close()

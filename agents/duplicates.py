@@ -17,9 +17,12 @@ from kernelwright.schema import Attempt, Candidate, digest
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 # A string with either of these is the source of a C++ or CUDA extension.
 NATIVE = ("#include", "__global__")
-# Text in quotes is kept, whatever stands in it.
-COMMENT = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?\*/""", re.S)
-KNOWN_FORMS = 100_000
+# Text in quotes, which is kept, or a comment, or blanks within a line.
+PART = re.compile(
+    r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?\*/|[^\S\n]+""", re.S
+)
+RAW_STRING = re.compile(r'R"[^()\\\s]{0,16}\(')
+KNOWN_FORMS = 10_000
 
 
 def statements(source: str) -> list[str]:
@@ -47,12 +50,14 @@ def same_text(candidate: Candidate, attempts: Sequence[Attempt]) -> Attempt | No
 def same_code(
     candidate: Candidate, object_code: str | None, attempts: Sequence[Attempt]
 ) -> Attempt | None:
-    """A judged attempt whose file says the same but for native code that was built to the same.
+    """A judged attempt whose file says the same but for C++ that was built to the same.
+
+    Only of files that have one such source: then it is what was built.
 
     Args:
         object_code: digest of what the candidate's build made; None where there is none.
     """
-    if object_code is None:
+    if object_code is None or candidate.backend != "cpp" or not _has_one_source(candidate.source):
         return None
     own = _form(candidate.source, with_native=False)
     alike = [a for a in attempts if a.evaluation and a.evaluation.object_code == object_code]
@@ -94,17 +99,32 @@ class _Bare(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
 
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.JoinedStr:
+        return node  # a comment may begin in one of its pieces and end in another
+
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        if isinstance(node.value, str) and any(sign in node.value for sign in NATIVE):
+        if isinstance(node.value, str) and _is_native(node.value):
             return ast.Constant(self._native(node.value))
         return node
 
 
 def _normal_native(text: str) -> str:
     """C++ or CUDA by lines, as the preprocessor reads it, without comments and layout."""
-    bare = COMMENT.sub(lambda found: found[1] or " ", text)
-    lines = (" ".join(line.split()) for line in bare.splitlines())
+    if RAW_STRING.search(text):
+        return text
+    joined = text.replace("\\\n", "")
+    bare = PART.sub(lambda found: found[1] or " ", joined)
+    lines = (line.strip() for line in bare.split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def _has_one_source(source: str) -> bool:
+    strings = [node.value for node in ast.walk(parsed(source)) if isinstance(node, ast.Constant)]
+    return sum(isinstance(text, str) and _is_native(text) for text in strings) == 1
+
+
+def _is_native(text: str) -> bool:
+    return any(sign in text for sign in NATIVE)
 
 
 def _without(_text: str) -> str:

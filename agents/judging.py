@@ -9,6 +9,8 @@ from kernelwright.store.store import Store
 from kernelwright.verifier.build import Build
 from kernelwright.verifier.judge import Judge
 
+LEVELS: tuple[Level, ...] = ("fast", "standard")
+"""What a search asks for."""
 LASTING = (
     Status.COMPILE_ERROR,
     Status.INCORRECT_SHAPE,
@@ -37,9 +39,10 @@ class Remembering:
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
         """See `Judging.build`."""
-        known = self._store.cached_evaluation(self._judge.evaluation_key(candidate, level))
-        if known is not None:
-            return known
+        for one in LEVELS:  # wrong at one is wrong
+            key = self._judge.evaluation_key(candidate, one)
+            if (known := self._store.cached_evaluation(key)) is not None:
+                return known
         found = self._judge.build(candidate, level)
         if isinstance(found, Evaluation):
             self._keep(candidate, found)

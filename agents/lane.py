@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -163,7 +164,8 @@ class Lanes:
             return {"dropped": f"compiles to the same code as attempt {same.number}"}
         found = judge.evaluate(candidate, "fast", build)
         if is_promoted(found, attempts, self._parts.halving):
-            found = judge.evaluate(candidate, "standard", build)
+            with suppress(InfrastructureError):  # what is known already stays known
+                found = judge.evaluate(candidate, "standard", build)
         return {"evaluation": found.model_dump_json()}
 
     def profile(self, state: Lane) -> Lane:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from kernelwright.agents.lessons import lessons_shown
 from kernelwright.agents.offline.proposer import OfflineProposer
@@ -10,7 +10,7 @@ from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.roles import models, run_allowance
 from kernelwright.config import OFFLINE, Settings
-from kernelwright.schema import ModelCall, Task, Usage
+from kernelwright.schema import Task, Usage
 from kernelwright.store.store import Store
 from kernelwright.verifier.reference import Reference
 
@@ -43,17 +43,18 @@ def proposer_factory(
         opened = {name: Recorder(llm, settings.record) for name, llm in opened.items()}
     by_role = {role: opened[name] for role, name in models(settings).items()}
     budget = Budget(run_allowance(settings))
-    for usage in [*store.lost_usage(run_id), *answered(store.model_calls_of(run_id))]:
+    for usage in _used(store, run_id):
         budget.add(usage)
 
     def make(task: Task, reference: Reference) -> Proposer:
         own = budget.inner("task", settings.task_budget)
-        earlier = store.model_calls_of(run_id, task.id)
-        for usage in answered(earlier):
+        for usage in _used(store, run_id, task.id):
             own.add(usage)
+        earlier = store.model_calls_of(run_id, task.id)
+        lost = store.lost_usage(run_id, task.id)
         ledger = Ledger(store, run_id, task.id)
         each, without = settings.attempt_budget, settings.without_blocks
-        caller = Caller(by_role, own, each, ledger, earlier, without)
+        caller = Caller(by_role, own, each, ledger, earlier, lost, without)
         shown = lessons_shown(store, run_id, task, reference.machine.kind)
         edits = settings.coder_answers == "edits"
         return ModelProposer(caller, reference.machine, settings.seed, shown, edits)
@@ -61,6 +62,8 @@ def proposer_factory(
     return make
 
 
-def answered(calls: Iterable[ModelCall]) -> Iterator[Usage]:
-    """What answers used; calls without one are among the store's `lost_usage`."""
-    return (call.usage for call in calls if call.answer is not None)
+def _used(store: Store, run_id: str, task_id: str | None = None) -> Iterator[Usage]:
+    """What the calls of a run, or of one of its tasks, have used so far, in an earlier part."""
+    yield from (one.usage for one in store.lost_usage(run_id, task_id))
+    calls = store.model_calls_of(run_id, task_id)
+    yield from (call.usage for call in calls if call.answer is not None)

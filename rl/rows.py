@@ -100,15 +100,15 @@ def is_certainly_better(chosen: Evaluation, rejected: Evaluation) -> bool:
     """Whether `chosen`, which is accepted, certainly beats `rejected`.
 
     A wrong or refused candidate is worse. An accepted one is worse only when both were measured
-    at one level in one environment and their intervals do not overlap. A broken reference or a
-    missing time says nothing.
+    in one environment and their intervals do not overlap, which are as wide as the level of each
+    makes them. A broken reference or a missing time says nothing.
     """
     if rejected.status is Status.INVALID_REFERENCE:
         return False
     if not rejected.accepted:
         return True
     left, right = chosen.speedup.get("eager"), rejected.speedup.get("eager")
-    comparable = (chosen.level, chosen.environment) == (rejected.level, rejected.environment)
+    comparable = chosen.environment == rejected.environment
     return comparable and left is not None and right is not None and _above(left, right)
 
 

@@ -27,9 +27,9 @@ STDERR_BYTES = 200_000
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "CUDA_HOME", "LD_LIBRARY_PATH", "CXX", "CC")
 KILL_WAIT_S = 10.0
 STOP_WAIT_S = 5.0
-# Heaps of huge pages where the system gives them on demand, and no freed blocks kept by threads:
-# with small pages, or small freed blocks between large ones, the luck of where memory lies makes one
-# process up to a fifth slower than its twin, for as long as it lives.
+# Heaps of huge pages where the system gives them on demand, and no freed blocks kept by threads.
+# With small pages, or small freed blocks between large ones, the luck of where memory lies makes
+# one process up to a fifth slower than its twin, for as long as it lives.
 ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.tcache_count=0"}
 # Descriptors in the worker: 0 to 2 are its standard ones.
 CHANNEL, SHARED = 3, 4

@@ -46,7 +46,7 @@ exec ninja "$@"
 
 
 # Beside what the judge puts there, as a candidate can't have written that.
-FINDINGS = "findings.json"
+FINDINGS = "object_code.json"
 
 
 class Build(NamedTuple):
@@ -69,9 +69,9 @@ def build_candidate(
         WorkerFault: the candidate does not compile, import, or survive one call.
     """
     folder = cache / "builds" / build_key(candidate, backend, reference.task, reference.machine)
-    if folder.exists():
-        known = json.loads((folder / TOOLS_FOLDER / FINDINGS).read_text())
-        return Build(folder, None, Findings(tuple(known["facts"]), known["digest"]))
+    known = _findings(folder)
+    if known is not None:
+        return Build(folder, None, known)
     start = time.monotonic()
     machine, limits = reference.machine, reference.task.limits
     env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
@@ -84,6 +84,16 @@ def build_candidate(
     finally:
         module.process.kill()
     return Build(folder, time.monotonic() - start, findings)
+
+
+def _findings(folder: Path) -> Findings | None:
+    """What is kept of a build; None where there is none, or a loss of power left half of one."""
+    try:
+        known = json.loads((folder / TOOLS_FOLDER / FINDINGS).read_text())
+        return Findings(tuple(known["facts"]), known["digest"])
+    except (OSError, ValueError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
 
 
 def build_key(candidate: Candidate, backend: Backend, task: Task, machine: Machine) -> str:

@@ -45,7 +45,7 @@ class Plan(Record):
     """How many workers the candidate is timed in, one after the other."""
     times_new_workers: bool
     """Each is timed beside a new worker of eager's: an old one has other memory, which is worth
-    some percent. Else one worker of eager's stays for the whole run."""
+    some percent. Else one worker of eager's stays until such a level takes a new one."""
     most_workers: int
     """The same where a speedup is close to 1, so that it takes more to tell which side of it."""
     close_budget_s: float

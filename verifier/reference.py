@@ -2,8 +2,8 @@
 
 The reference runs in workers too, never in this process. One of them, the oracle, makes inputs and
 expected values; those that are timed (eager and torch.compile) do nothing else, so that they are in
-the same state as a candidate's. They stay open for a whole run: every candidate is judged against
-the same expected values and timed against live baselines.
+the same state as a candidate's. Every candidate of a run is judged against the same expected values
+and timed against live baselines.
 """
 
 from __future__ import annotations

@@ -21,10 +21,12 @@ from kernelwright.llm.prices import most_usage
 from kernelwright.prompts.context import Block, Context, Role
 from kernelwright.prompts.render import render
 from kernelwright.schema import Message, ModelCall, Span, Usage, digest
+from kernelwright.store.results import Lost
 
 T = TypeVar("T")
 Messages = tuple[Message, ...]
 # Stands for an answer that is not worth sending back; providers refuse an empty one.
+LOST = "the connection broke; the answer may have been paid for"
 NO_ANSWER = "[no usable answer]"
 LONGEST_SENT_BACK = 100_000
 """Characters of an answer; all of it would be paid for again."""
@@ -38,6 +40,7 @@ class Caller:
         budget: of the task.
         each: what one attempt may use.
         earlier: calls of the task in an earlier part of the run.
+        lost: what those without an answer may have used.
         without: blocks that no prompt has.
     """
 
@@ -48,6 +51,7 @@ class Caller:
         each: Allowance,
         ledger: Ledger,
         earlier: Iterable[ModelCall] = (),
+        lost: Iterable[Lost] = (),
         without: Collection[Block] = (),
     ) -> None:
         self._models = models
@@ -63,6 +67,8 @@ class Caller:
                 self._usage[call.attempt] += call.usage
                 if call.answer is not None:
                     self._within(call.attempt).add(call.usage)
+        for one in lost:
+            self._within(one.attempt).add(one.usage)
 
     def model(self, role: Role) -> str:
         """The `provider/name` of a role's model."""
@@ -129,7 +135,7 @@ class Caller:
                     max_tokens=limit,
                     temperature=TEMPERATURE,
                     deadline_s=DEADLINE_S,
-                    pay_again=partial(self._pay_again, reservation, attempt, asked, worst),
+                    pay_again=partial(self._pay_again, reservation, attempt, asked, worst, call),
                 )
             except (InfrastructureError, BudgetExhausted) as error:
                 self._ledger.failed(self._counted(call(error=error.message)))
@@ -140,8 +146,15 @@ class Caller:
         return completion
 
     def _pay_again(
-        self, reservation: Reservation, attempt: int, asked: Asked, worst: Usage
+        self,
+        reservation: Reservation,
+        attempt: int,
+        asked: Asked,
+        worst: Usage,
+        call: Callable[..., ModelCall],
     ) -> None:
+        """Before another try: the one that was lost goes on record, its usage unknown."""
+        self._ledger.failed(self._counted(call(error=LOST)))
         reservation.renew()
         self._ledger.note(attempt, asked, worst)
 

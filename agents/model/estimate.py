@@ -45,16 +45,17 @@ def estimate(settings: Settings, models: Mapping[Role, str], tasks: Iterable[Tas
     return Estimate(len(costs) * settings.attempts, total)
 
 
-def require_room(allowances: Mapping[Scope, Allowance], model: str, task: Task) -> None:
-    """Check that budgets have room for the first call, before anything else is done.
+def require_room(allowances: Mapping[Scope, Allowance], model: str, tasks: Iterable[Task]) -> None:
+    """Check that budgets have room for a first call, before anything else is done.
 
     Args:
         model: the planner's, which is asked first.
 
     Raises:
-        UsageError: one has not, however short the prompt will be.
+        UsageError: one has not, for any of the tasks, however short the prompt will be.
     """
-    shown = (Message(role="user", content=task.source),)
+    shortest = min((task.source for task in tasks), key=len, default="")
+    shown = (Message(role="user", content=shortest),)
     least = most_usage(model, shown, MAX_TOKENS["planner"])
     for scope, allowance in allowances.items():
         try:

@@ -22,7 +22,7 @@ def reason_to_stop(attempts: Sequence[Attempt], patience: int) -> str | None:
     """
     last = attempts[-EMPTY_IN_A_ROW:]
     if len(last) == EMPTY_IN_A_ROW and all(attempt.dropped for attempt in last):
-        return f"{EMPTY_IN_A_ROW} answers in a row without usable code"
+        return f"{EMPTY_IN_A_ROW} answers in a row without new code"
     best = best_attempt(attempts)
     evidence = best.evaluation.evidence if best and best.evaluation else None
     if evidence and (evidence.roof_fraction or 0.0) >= AT_THE_ROOF:

@@ -42,6 +42,7 @@ LIMITS_AND_PLACES = frozenset(
         "attempt_budget",
         "time_limit_s",
         "proposals",
+        "halving",
     }
 )
 """Settings that may differ between the parts of one run; the others say what the run is."""

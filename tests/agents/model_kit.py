@@ -80,7 +80,8 @@ class Stage:
         model = llm or hosted.llm
         by_role: dict[Role, LLM] = {"planner": model, "coder": model, "profiler": model}
         own = self.budget.inner("task", FREE)
-        self.caller = Caller(by_role, own, each, ledger, self.calls, without)
+        lost = self.store.lost_usage(samples.RUN_ID, TASK.id)
+        self.caller = Caller(by_role, own, each, ledger, self.calls, lost, without)
         self.proposer = ModelProposer(self.caller, Machine(ProcessSandbox(), 2, "cpu"), seed=0)
 
     @property

@@ -80,3 +80,27 @@ def test_the_same_machine_code_in_the_same_python_is_the_same() -> None:
     assert same_code(asked(renamed), OTHER_CODE, [judged(FILE, CODE)]) is None
     assert same_code(asked(OTHER_TEXTS["Python"]), CODE, [judged(FILE, CODE)]) is None
     assert same_code(asked(renamed), None, [judged(FILE, None)]) is None
+
+
+TRICKY = {
+    "a continued comment": ("// note \\\n  x[0] = 1;", "// note\n  x[0] = 1;"),
+    "blanks in quotes": ('puts("a  b");', 'puts("a b");'),
+    "a raw string": ('s = R"(a // b)";', 's = R"(a // c)";'),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), TRICKY.values(), ids=TRICKY)
+def test_what_only_looks_like_layout_is_code(old: str, new: str) -> None:
+    one, other = (FILE.replace("x[0] = 2;", f"x[0] = 2;\n  {text}") for text in (old, new))
+    assert same_text(asked(other), [judged(one)]) is None
+
+
+def test_pieces_of_a_formatted_string_are_left_alone() -> None:
+    one = 'A = 1\nSOURCE = f"#include <a>\\nint x = 1; // {A}"\n'
+    assert same_text(asked(one.replace("// ", "")), [judged(one)]) is None
+
+
+def test_machine_code_says_nothing_where_there_are_several_sources() -> None:
+    two = FILE + "OTHER = '#include <a>'\n"
+    renamed = two.replace("(float* x)", "(float* in)").replace("x[0]", "in[0]")
+    assert same_code(asked(renamed), CODE, [judged(two, CODE)]) is None

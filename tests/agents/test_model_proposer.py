@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kernelwright.agents.model.calls import NO_ANSWER
+from kernelwright.agents.model.calls import LOST, NO_ANSWER
 from kernelwright.agents.model.limits import MAX_TOKENS
 from kernelwright.agents.model.proposer import PLAIN_IDEA, REPAIR, ModelProposer
 from kernelwright.agents.proposer import BudgetExhausted, Idea, View
@@ -352,7 +352,21 @@ def test_a_provider_fault_is_recorded_and_passed_on(stage: Stage) -> None:
     assert call.answer is None and call.error is not None and "401" in call.error
     assert call.usage == Usage() and len(stage.asked) == 1
     (lost,) = stage.store.lost_usage(samples.RUN_ID)
-    assert lost.cost_usd == pytest.approx(stage.budget.spent_usd) and lost.cost_usd
+    assert lost.usage.cost_usd == pytest.approx(stage.budget.spent_usd) and lost.usage.cost_usd
+
+
+def test_a_lost_try_is_on_record_and_counts_in_every_scope_later(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.script(Reply(fault="reset"), block(file(1)))
+    assert stage.proposer.code(view(), IDEA) is not None
+    lost, good = stage.calls
+    assert (lost.answer, lost.error, good.error) == (None, LOST, None)
+    assert stage.proposer.usage(0).cost_usd is None  # nobody knows
+    again = Stage(stage.hosted, tmp_path, each=Allowance(calls=2))
+    with pytest.raises(BudgetExhausted, match="2 calls of 2 calls used") as caught:
+        again.proposer.plan(view())
+    assert caught.value.scope == "attempt"
 
 
 def test_an_attempt_without_a_verdict_may_come_again(stage: Stage) -> None:

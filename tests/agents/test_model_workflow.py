@@ -114,7 +114,7 @@ def test_three_empty_codes_end_the_search_without_an_evaluation(
 ) -> None:
     scripted(hosted, "I would tile it.")
     outcome = run(hosted, tmp_path, verdicts(), attempts=9)
-    assert outcome.reason == "3 answers in a row without usable code"
+    assert outcome.reason == "3 answers in a row without new code"
     assert outcome.roles == ["planner", "coder", "coder", "coder"] * 3
     assert [attempt.dropped for attempt in outcome.history] == ["no usable answer"] * 3
 

@@ -42,7 +42,7 @@ def test_a_coder_that_never_answers_with_a_file_ends_the_search(
 ) -> None:
     scripted(hosted, answer)
     outcome = run(hosted, tmp_path, verdicts(), attempts=9)
-    assert outcome.reason == "3 answers in a row without usable code"
+    assert outcome.reason == "3 answers in a row without new code"
     assert [attempt.dropped for attempt in outcome.history] == ["no usable answer"] * 3
     assert all(len(str(asked.body)) < 100_000 for asked in outcome.stage.asked)
 
@@ -57,7 +57,7 @@ def test_a_megabyte_of_code_is_named_as_what_it_is(hosted: Hosted, tmp_path: Pat
 def test_the_same_kernel_for_ever_is_judged_once(hosted: Hosted, tmp_path: Path) -> None:
     scripted(hosted, block(file(0)))
     outcome = run(hosted, tmp_path, verdicts(2.0), attempts=9)
-    assert outcome.reason == "3 answers in a row without usable code"
+    assert outcome.reason == "3 answers in a row without new code"
     assert [attempt.evaluation is not None for attempt in outcome.history] == [True] + [False] * 3
     assert outcome.phases.count("evaluate") == 1
 
@@ -112,7 +112,7 @@ def test_a_clock_that_jumps_changes_nothing_but_times(
 
 
 @pytest.mark.parametrize("pages", [1, 4, 12, 40])
-def test_a_full_disk_ends_the_run_and_nothing_paid_for_is_lost(
+def test_a_full_disk_ends_the_run_and_at_most_what_did_not_fit_is_asked_again(
     hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
     """`max_page_count` makes SQLite answer as it does on a full disk: SQLITE_FULL."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 
+import httpx
 import pytest
 
 from kernelwright.errors import ProviderError
 from kernelwright.llm.endpoint import Endpoint
+from kernelwright.llm.faults import connection_fault
 from kernelwright.llm.openai_client import OpenAIChat
 from kernelwright.schema import Message
-from tests.llm.conftest import KEY, QUICK, Hosted
+from tests.llm.conftest import KEY, LONG_S, QUICK, Hosted
 from tests.llm.loopback import Reply
 
 
@@ -51,6 +54,45 @@ def test_a_reset_connection_is_retried(hosted: Hosted) -> None:
     hosted.loopback.script(Reply(fault="reset"), hosted.answer("hi"))
     assert hosted.ask().text == "hi"
     assert len(hosted.loopback.asked) == 2
+
+
+def gateway(status: int) -> Callable[[Hosted], Reply]:
+    return lambda hosted: hosted.error(status, "the upstream went away")
+
+
+@pytest.mark.parametrize(
+    ("first", "paid"),
+    [
+        (lambda hosted: Reply(fault="reset"), 1),
+        (gateway(502), 1),
+        (gateway(504), 1),
+        (gateway(429), 0),
+        (gateway(500), 0),
+    ],
+)
+def test_what_may_have_been_answered_may_have_cost(
+    hosted: Hosted, first: Callable[[Hosted], Reply], paid: int
+) -> None:
+    hosted.loopback.script(first(hosted), hosted.answer("hi"))
+    leaves: list[None] = []
+    hosted.llm.complete(
+        [Message(role="user", content="hello")],
+        max_tokens=16,
+        temperature=None,
+        deadline_s=LONG_S,
+        pay_again=lambda: leaves.append(None),
+    )
+    assert len(leaves) == paid
+
+
+@pytest.mark.parametrize(
+    "cause", [httpx.ConnectTimeout("slow"), socket.gaierror(socket.EAI_AGAIN, "later")]
+)
+def test_what_was_never_sent_costs_nothing(cause: Exception) -> None:
+    where = Endpoint("x", "http://127.0.0.1:1/v1", "X_API_KEY", "X_BASE_URL", KEY)
+    fault = connection_fault(where, cause)
+    assert fault.passing and not fault.may_cost
+    assert connection_fault(where, httpx.ReadError("reset")).may_cost
 
 
 def test_only_our_own_layer_retries(hosted: Hosted) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from kernelwright.errors import StoreError, UsageError
 from kernelwright.schema import Attempt, Move, Status, Usage
-from kernelwright.store.results import TaskResult
+from kernelwright.store.results import Lost, TaskResult
 from kernelwright.store.store import Store, open_store
 from tests.store import samples
 
@@ -133,12 +133,14 @@ def test_a_journaled_request_is_lost_until_it_is_answered(store: Store) -> None:
     assert store.answer_to(*place) is None
     for sent in (1, 2):
         store.journal(*place, samples.task(), worst)
-        assert store.lost_usage(samples.RUN_ID) == [worst] * sent
+        assert store.lost_usage(samples.RUN_ID) == [Lost(0, worst)] * sent
     assert store.answer_to(*place) is None
     call = samples.call("first")
     store.settle(*place, '{"text": "first"}', call)
     assert store.answer_to(*place) == '{"text": "first"}'
-    assert store.lost_usage(samples.RUN_ID) == [worst]  # of the first time
+    assert store.lost_usage(samples.RUN_ID) == [Lost(0, worst)]  # of the first time
+    assert store.lost_usage(samples.RUN_ID, samples.task().id) == [Lost(0, worst)]
+    assert store.lost_usage(samples.RUN_ID, "another/task") == []
     assert store.model_calls_of(samples.RUN_ID) == [call]
     assert store.answer_to(samples.RUN_ID, samples.task().id, 1, "key") is None
 

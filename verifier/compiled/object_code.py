@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import math
 import os
 import re
 import subprocess
@@ -19,42 +20,39 @@ INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\s+(v?[a-z][a-z0-9]*)(p[sd]|s[sd])\s+(.
 ARITHMETIC = re.compile(r"v?(f?n?m(add|sub)\w*|add|sub|mul|div|max|min|sqrt|rcp|rsqrt)")
 WIDTHS = (("zmm", 512), ("ymm", 256), ("xmm", 128))
 MAX_FILE_BYTES = 20 * 2**20
-# Code and data, of the CPU and of GPUs; not what names the compiler or the folder.
-SECTIONS = (".text", ".rodata*", ".data", ".nv_fatbin")
+# What is not loaded, and what identifies a build: all that differs in builds of the same code.
+STRIPPED = ("--strip-all", "--remove-section=.note*", "--remove-section=.comment")
 
 
 def digest(_loaded: Mapping[str, Any]) -> str | None:
-    """SHA-256 (hex) of the code and data of what was built; None where nothing was."""
-    found = sorted(map(_contents, shared_objects(os.environ["TORCH_EXTENSIONS_DIR"])))
-    return hashlib.sha256(b"".join(found)).hexdigest() if found else None
-
-
-def _contents(path: str) -> bytes:
+    """SHA-256 (hex) of what was built, without names and notes; None unless that is one file."""
+    found = list(shared_objects(os.environ["TORCH_EXTENSIONS_DIR"], math.inf))
+    if len(found) != 1:
+        return None
     with tempfile.TemporaryDirectory() as scratch:
-        target = os.path.join(scratch, "contents")
-        chosen = [f"--only-section={section}" for section in SECTIONS]
-        command = ["objcopy", "-O", "binary", *chosen, path, target]
+        target = os.path.join(scratch, "stripped")
+        command = ["objcopy", *STRIPPED, found[0], target]
         subprocess.run(command, capture_output=True, check=True)
         with open(target, "rb") as file:
-            return hashlib.sha256(file.read()).digest()
+            return hashlib.sha256(file.read()).hexdigest()
 
 
 def floating_point(_loaded: Mapping[str, Any]) -> dict[str, int]:
     """Arithmetic instructions by width in bits, `scalar` for one number, and `fused` among them."""
     found: collections.Counter[str] = collections.Counter()
-    for path in shared_objects(os.environ["TORCH_EXTENSIONS_DIR"]):
+    for path in shared_objects(os.environ["TORCH_EXTENSIONS_DIR"], MAX_FILE_BYTES):
         command = ["objdump", "-d", "--no-show-raw-insn", path]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         found.update(counted(done.stdout))
     return dict(found)
 
 
-def shared_objects(folder: str) -> Iterator[str]:
+def shared_objects(folder: str, max_bytes: float) -> Iterator[str]:
     """Small enough ones below a folder."""
     for parent, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(parent, name)
-            if name.endswith(".so") and os.path.getsize(path) <= MAX_FILE_BYTES:
+            if name.endswith(".so") and os.path.getsize(path) <= max_bytes:
                 yield path
 
 

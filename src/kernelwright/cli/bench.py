@@ -125,11 +125,12 @@ def run_bench(
 ) -> None:
     """Run what is missing of a suite, print the table, exit 0 when any task improved."""
     from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.session import announce, open_session, require_writable
+    from kernelwright.cli.session import announce, open_session, require_budget, require_writable
     from kernelwright.schema import digest
 
     folder = settings.out / run_id
     config = {"suite": digest([task.hash for task in tasks])}
+    require_budget(settings, tasks)
     hint = "the same command again" if command == "bench" else "`kernelwright demo` starts anew"
     with (
         shown_progress(settings.attempts) as progress,

@@ -78,13 +78,20 @@ def run_optimize(
     """
     from kernelwright.agents.optimize import optimize_task
     from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.session import announce, new_run_id, open_session, require_writable
+    from kernelwright.cli.session import (
+        announce,
+        new_run_id,
+        open_session,
+        require_budget,
+        require_writable,
+    )
     from kernelwright.report.result import RESULT, read_result
 
+    if run_id is None:
+        require_budget(settings, [task])
     run_id = run_id or new_run_id()
     folder = out or settings.out / run_id
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder.absolute())}
-    announce(settings, [task])
     with (
         shown_progress(settings.attempts) as progress,
         open_session("optimize", settings, progress, config, run_id) as session,
@@ -93,6 +100,7 @@ def run_optimize(
         if (folder / RESULT).exists():
             read_result(folder)  # refuses to replace what another version wrote
         session.store.add_task(session.run.id, task)
+        announce(settings, [task])
         result = optimize_task(session.engine, task)
         files = write_files(session, task, folder)
     print_result(result, files, json)

@@ -23,7 +23,7 @@ from kernelwright.agents.roles import allowances, models, run_allowance
 from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.backends.registry import require_backends
 from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Allowance, Settings
-from kernelwright.errors import InfrastructureError, PrerequisiteError, UsageError
+from kernelwright.errors import InfrastructureError, PrerequisiteError, StoreError, UsageError
 from kernelwright.sandbox.leases import alone
 from kernelwright.sandbox.registry import open_sandbox
 from kernelwright.schema import Run, RunStatus, Task, Usage
@@ -151,19 +151,21 @@ def _alone(run_id: str) -> Iterator[None]:
         yield
 
 
-def announce(settings: Settings, tasks: Sequence[Task]) -> None:
-    """Say what is going to be done and what it may cost, before a model is asked.
+def require_budget(settings: Settings, tasks: Sequence[Task]) -> None:
+    """Raise UsageError where the budget leaves no room for a call on any of the tasks."""
+    if settings.model != OFFLINE:
+        from kernelwright.agents.model.estimate import require_room
 
-    Raises:
-        UsageError: a budget is too small for any call.
-    """
+        require_room(allowances(settings), models(settings)["planner"], tasks)
+
+
+def announce(settings: Settings, tasks: Sequence[Task]) -> None:
+    """Say what is going to be done and what it may cost, before a model is asked."""
     if settings.model == OFFLINE:
         return
-    from kernelwright.agents.model.estimate import estimate, require_room
+    from kernelwright.agents.model.estimate import estimate
 
     by_role = models(settings)
-    for task in tasks:
-        require_room(allowances(settings), by_role["planner"], task)
     found = estimate(settings, by_role, tasks)
     names = ", ".join(f"{role} {name}" for role, name in by_role.items())
     cost = "cost unknown (a price is missing)" if found.usd is None else f"about ${found.usd:.2f}"
@@ -228,7 +230,7 @@ def _recorded_end(store: Store, run: Run, resume_hint: str | None) -> Iterator[N
         status = "interrupted"
         typer.echo(f"interrupted; to continue: {hint}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    except InfrastructureError:
+    except (InfrastructureError, StoreError):
         typer.echo(f"stopped; to continue: {hint}", err=True)
         raise
     finally:

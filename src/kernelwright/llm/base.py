@@ -68,7 +68,7 @@ class LLM(Protocol):
             temperature: None leaves it to the provider; some models accept nothing else.
             deadline_s: wall-clock seconds for everything, retries and waits included.
             pay_again: called before a try after one that may have been paid for in vain; what it
-                raises ends the call.
+                raises ends the call, and the time it takes does not count.
 
         Raises:
             ProviderError: the provider refused, failed for good, or the deadline passed.

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from kernelwright.llm.endpoint import Endpoint
 
 _RETRIED = frozenset({408, 409, 429})
+# Somebody on the way lost the answer.
+_GATEWAY = frozenset({502, 504})
 _LONGEST_DETAIL = 400
 _SHORTEST_SECRET = 8
 
@@ -62,6 +64,7 @@ def status_fault(
         + (f": {detail[:_LONGEST_DETAIL]}" if detail else ""),
         _status_hint(endpoint, status, detail, out_of_credit),
         passing=(status in _RETRIED or status >= 500) and not out_of_credit,
+        may_cost=status in _GATEWAY,
         wait_s=retry_after_s(headers),
     )
 
@@ -74,7 +77,9 @@ def connection_fault(endpoint: Endpoint, error: BaseException) -> CallFault:
     if any(_is_hopeless(cause) for cause in causes):
         hint = f"is the server up? {endpoint.url_variable} sets its address"
         return CallFault(f"cannot connect to {where}: {what}", hint)
-    return CallFault(f"the connection to {where} failed: {what}", passing=True, may_cost=True)
+    was_sent = not any(_is_before_sending(cause) for cause in causes)
+    message = f"the connection to {where} failed: {what}"
+    return CallFault(message, passing=True, may_cost=was_sent)
 
 
 def parse_answer(endpoint: Endpoint, wire: type[M], text: str) -> M:
@@ -156,6 +161,12 @@ def _chain(error: BaseException | None) -> list[BaseException]:
         found.append(error)
         error = error.__cause__ or error.__context__
     return found
+
+
+def _is_before_sending(error: BaseException) -> bool:
+    # httpx's and httpcore's, for whichever SDK.
+    is_connecting = type(error).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout")
+    return is_connecting or isinstance(error, socket.gaierror)
 
 
 def _is_hopeless(error: BaseException) -> bool:

@@ -60,7 +60,9 @@ def call_until(
                 raise _no_room(fault, wait_s, deadline_s) from fault
             time.sleep(wait_s)
             if fault.may_cost:
+                asked = time.monotonic()
                 pay_again()
+                end += time.monotonic() - asked
     raise ValueError(f"a policy needs at least one try, got {policy.tries}")
 
 

@@ -21,7 +21,7 @@ BUSY_TIMEOUT_S = 30
 WRITE = {"kernelwright_write": True}
 
 _ELSEWHERE = "choose a path for the store in a folder that can be written"
-_DISK = "free some disk space and run the command again; what was stored before is intact"
+_DISK = "free some disk space; what was stored before is intact"
 _EXPLAINED: dict[str, tuple[str, str]] = {
     "SQLITE_NOTADB": ("is not a database", "move that file away, or choose another path"),
     "SQLITE_CORRUPT": ("is damaged", "restore a copy, or try `sqlite3 FILE .recover`"),

@@ -1,12 +1,12 @@
-"""What the store keeps beside the nouns of `schema.py`: answers per task and progress lines."""
+"""What the store keeps beside the nouns of `schema.py`: answers per task, progress, lost calls."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import model_validator
 
-from kernelwright.schema import Evaluation, Record
+from kernelwright.schema import Evaluation, Record, Usage
 
 TaskStatus = Literal["improved", "no_improvement", "error"]
 
@@ -56,3 +56,12 @@ class Event(Record):
     at: float
     """Seconds since the epoch."""
     text: str
+
+
+class Lost(NamedTuple):
+    """A request that was sent and whose answer never came."""
+
+    attempt: int
+    """Index of the attempt it was made for."""
+    usage: Usage
+    """The most that it may have used."""

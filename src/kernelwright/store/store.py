@@ -31,7 +31,7 @@ from kernelwright.schema import (
 )
 from kernelwright.store import rows, tables
 from kernelwright.store.database import Database
-from kernelwright.store.results import Event, TaskResult
+from kernelwright.store.results import Event, Lost, TaskResult
 
 KNOWN_RUNS_IN_HINT = 10
 
@@ -257,15 +257,16 @@ class Store:
             connection.execute(answered)
             _add_call(connection, run_id, task_id, call)
 
-    def lost_usage(self, run_id: str) -> list[Usage]:
+    def lost_usage(self, run_id: str, task_id: str | None = None) -> list[Lost]:
         """The most that was used by requests of a run whose answers never came, for each sending:
-        calls that failed, and those that a killed process had under way."""
+        calls and tries that failed, and those that a killed process had under way."""
         table = tables.requests
-        query = select(table.c.worst, table.c.sent, table.c.answer).filter_by(run_id=run_id)
+        place = {"run_id": run_id} | ({} if task_id is None else {"task_id": task_id})
+        columns = (table.c.attempt, table.c.worst, table.c.sent, table.c.answer)
         with self._database.reading() as connection:
-            found = connection.execute(query).all()
+            found = connection.execute(select(*columns).filter_by(**place)).all()
         return [
-            rows.decode(Usage, row.worst)
+            Lost(row.attempt, rows.decode(Usage, row.worst))
             for row in found
             for _ in range(row.sent - (row.answer is not None))
         ]

@@ -175,7 +175,7 @@ def test_when_going_on_is_not_worth_it() -> None:
     assert reason_to_stop([*better, roof], 3) == "the best attempt reaches 97% of the measured roof"
     dropped = [samples.attempt(i, dropped="no usable answer") for i in range(EMPTY_IN_A_ROW)]
     assert reason_to_stop([*better, *dropped[:-1]], 9) is None
-    assert "without usable code" in (reason_to_stop([*better, *dropped], 9) or "")
+    assert "without new code" in (reason_to_stop([*better, *dropped], 9) or "")
     lost = [samples.attempt(6 + index, error="no worker") for index in range(9)]
     assert reason_to_stop([*better, *lost], 3) is None
 
