@@ -164,13 +164,19 @@ class Child:
 
     def wait(self, timeout_s: float) -> int | None:
         """Exit code (negative: signal), or None while it still runs after `timeout_s`."""
-        if self._status is None and select.select([self._descriptor], [], [], timeout_s)[0]:
+        if self._status is None and self.has_ended(timeout_s):
             result = os.waitid(os.P_PID, self.pid, os.WEXITED)
             assert result is not None
             killed = result.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
             self._status = -result.si_status if killed else result.si_status
             os.close(self._descriptor)
         return self._status
+
+    def has_ended(self, timeout_s: float) -> bool:
+        """Whether it has ended by then; it may not have been waited for."""
+        if self._status is not None:
+            return True
+        return bool(select.select([self._descriptor], [], [], timeout_s)[0])
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole process group."""

@@ -186,13 +186,16 @@ class LinuxWorker:
         for pid in self.escaped():  # while its parent still says whose it is
             end(pid)
         self._child.signal(signal.SIGKILL)
-        LIVE.discard(self.pid)
         self.channel.close()
         self._stderr.close()
         os.close(self.shared)
-        status = self._child.wait(KILL_WAIT_S)
+        if is_dead := self._child.has_ended(KILL_WAIT_S):
+            # Before that it would be taken for something that another worker started, and be
+            # reaped there; after it was reaped its number may be another's.
+            LIVE.discard(self.pid)
+            self._child.wait(0)
         self._place.end()
-        if status is None:
+        if not is_dead:
             raise InfrastructureError(
                 f"worker {self.pid} did not die within {KILL_WAIT_S:.0f} s of SIGKILL"
             )

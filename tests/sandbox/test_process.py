@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from kernelwright.errors import InfrastructureError, UsageError
 from kernelwright.sandbox.base import WorkerSpec
+from kernelwright.sandbox.linux import LinuxWorker
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.sandbox.registry import SANDBOXES, open_sandbox
 from tests.verifier.kit import gone, group_members
@@ -90,6 +92,7 @@ def test_no_room_for_a_worker_is_nobodys_fault(
 
 HOST = """
 import os, sys, time
+from kernelwright.sandbox.linux import LinuxWorker
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.verifier.workers import Machine, await_start, start_worker
 from kernelwright.schema import Limits
@@ -114,3 +117,27 @@ def test_a_killed_host_leaves_no_worker_even_in_an_endless_loop(tmp_path: Path) 
     host.kill()
     host.wait()
     assert gone(int(group))
+
+
+def test_a_dying_worker_is_not_taken_for_what_another_one_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it is killed and waited for there, and whoever ended it finds no child to wait for."""
+    file = tmp_path / "sleeper.py"
+    file.write_text("import time\ntime.sleep(60)\n")
+    warm = WorkerSpec(argv=(str(file),), env={}, memory_bytes=2**30, files={}, warm=True)
+    sandbox = ProcessSandbox()
+    one, other = sandbox.start(warm), sandbox.start(warm)
+    assert isinstance(other, LinuxWorker)
+    usual, ended, seen = other._child.signal, other._child.has_ended, list[int]()
+
+    def looked(limit_s: float) -> bool:
+        seen.extend(one.escaped())  # the other one is still there, and about to go
+        usual(signal.SIGKILL)
+        return ended(limit_s)
+
+    monkeypatch.setattr(other._child, "signal", lambda number: None)
+    monkeypatch.setattr(other._child, "has_ended", looked)
+    other.kill()
+    assert other.pid not in seen
+    sandbox.close()
