@@ -43,8 +43,8 @@ def parsed(source: str) -> ast.Module:
 
 def same_text(candidate: Candidate, attempts: Sequence[Attempt]) -> Attempt | None:
     """A judged attempt whose file says the same."""
-    own = _form(candidate.source, with_native=True)
-    return _judged(candidate, attempts, lambda known: _form(known.source, True) == own)
+    own = normal_form(candidate.source)
+    return _judged(candidate, attempts, lambda known: normal_form(known.source) == own)
 
 
 def same_code(
@@ -59,9 +59,9 @@ def same_code(
     """
     if object_code is None or candidate.backend != "cpp" or not _has_one_source(candidate.source):
         return None
-    own = _form(candidate.source, with_native=False)
+    own = normal_form(candidate.source, with_native=False)
     alike = [a for a in attempts if a.evaluation and a.evaluation.object_code == object_code]
-    return _judged(candidate, alike, lambda known: _form(known.source, False) == own)
+    return _judged(candidate, alike, lambda known: normal_form(known.source, False) == own)
 
 
 def _judged(
@@ -77,7 +77,7 @@ def _judged(
 
 
 @functools.lru_cache(KNOWN_FORMS)
-def _form(source: str, with_native: bool) -> str:
+def normal_form(source: str, with_native: bool = True) -> str:
     """Digest of the normal form, with or without native code; of the text where it is no Python."""
     try:
         return digest(_statements(source, _normal_native if with_native else _without))

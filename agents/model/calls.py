@@ -25,8 +25,8 @@ from kernelwright.store.results import Lost
 
 T = TypeVar("T")
 Messages = tuple[Message, ...]
-# Stands for an answer that is not worth sending back; providers refuse an empty one.
 LOST = "the connection broke; the answer may have been paid for"
+# Stands for an answer that is not worth sending back; providers refuse an empty one.
 NO_ANSWER = "[no usable answer]"
 LONGEST_SENT_BACK = 100_000
 """Characters of an answer; all of it would be paid for again."""

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Sequence
 
-from kernelwright.agents.duplicates import UNREADABLE, parsed, statements
+from kernelwright.agents.duplicates import UNREADABLE, normal_form, parsed, statements
 from kernelwright.agents.model.answers import BadAnswer, whole_text
 from kernelwright.llm.base import Completion
 
@@ -55,7 +55,7 @@ def read_file(
         raise BadAnswer(
             f"Your file is the reference again, unchanged. Write the faster version. {FILE_ONLY}"
         )
-    if any(own == _known_statements(other) for other in earlier):
+    if normal_form(source) in map(normal_form, earlier):
         raise BadAnswer(
             f"Your file is the same as one that was tried before. Change the code. {FILE_ONLY}"
         )

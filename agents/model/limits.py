@@ -11,5 +11,3 @@ TEMPERATURE: float | None = None
 DEADLINE_S = 600.0
 MORE_TRIES = 2
 """How often a step asks again after an answer that cannot be used."""
-REPAIRS_IN_A_ROW = 2
-"""Failed attempts that are repaired before the planner looks for another way."""

@@ -8,7 +8,7 @@ twice out of three times; a combination takes each parameter from one of two att
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kernelwright.agents.search.halving import is_promoted
@@ -88,25 +88,15 @@ def _other(values: Sequence[Scalar], now: Scalar, chance: random.Random) -> Scal
 def evaluations_needed(
     space: Landscape, strategy: SearchStrategy, seed: int, share: float, limit: int
 ) -> int:
-    """Evaluations until a point has `share` of the best speed, or `limit`.
+    """Evaluations until a point has `share` of the best speed, or `limit`."""
 
-    Points that were evaluated before are dropped, as the workflow drops files; after `limit` tries
-    in all nothing more comes.
-    """
-    history: list[Attempt] = []
-    known: dict[Point, float] = {}
-    for index in range(4 * limit):
-        (move,) = strategy.choose(history, 1, seed)
-        point = proposed(space, history, move, f"{seed}/{index}")
-        if point in known:
-            history.append(_attempt(space, index, move, point, None))
-            continue
-        known[point] = space.times_us[point]
-        if known[point] <= space.best_us / share:
-            return len(known)
-        if len(known) >= limit:
-            break
-        history.append(_attempt(space, index, move, point, known[point]))
+    def judged(index: int, move: Move, point: Point, history: Sequence[Attempt]) -> Attempt:
+        return _attempt(space, index, move, point, space.times_us[point])
+
+    found = _search(space, strategy, seed, limit, judged)
+    for count, attempt in enumerate(found, 1):
+        if space.times_us[_point([attempt], attempt.index)] <= space.best_us / share:
+            return count
     return limit
 
 
@@ -127,27 +117,48 @@ def picked(
     Args:
         factor: see `is_promoted`.
     """
-    chance, known, at_length = random.Random(f"{seed}/noise"), set[Point](), 0
+    chance, at_length = random.Random(f"{seed}/noise"), 0
+
+    def judged(index: int, move: Move, point: Point, history: Sequence[Attempt]) -> Attempt:
+        nonlocal at_length
+        true_us = space.times_us[point]
+        attempt = _attempt(space, index, move, point, true_us * chance.lognormvariate(0, FAST))
+        if attempt.evaluation and is_promoted(attempt.evaluation, history, factor):
+            at_length += 1
+            measured_us = true_us * chance.lognormvariate(0, STANDARD)
+            return _attempt(space, index, move, point, measured_us)
+        return attempt
+
+    found = list(_search(space, strategy, seed, evaluations, judged))
+    best = best_attempt(found)
+    assert best is not None
+    return Pick(space.best_us / space.times_us[_point(found, best.index)], at_length)
+
+
+Judged = Callable[[int, Move, Point, Sequence[Attempt]], Attempt]
+
+
+def _search(
+    space: Landscape, strategy: SearchStrategy, seed: int, limit: int, judged: Judged
+) -> Iterator[Attempt]:
+    """Attempts that were evaluated, at most `limit`.
+
+    Points that were evaluated before are dropped, as the workflow drops files; after four times
+    `limit` tries in all nothing more comes.
+    """
     history: list[Attempt] = []
-    for index in range(4 * evaluations):
+    known: set[Point] = set()
+    for index in range(4 * limit):
         (move,) = strategy.choose(history, 1, seed)
         point = proposed(space, history, move, f"{seed}/{index}")
         if point in known:
             history.append(_attempt(space, index, move, point, None))
             continue
         known.add(point)
-        true_us = space.times_us[point]
-        attempt = _attempt(space, index, move, point, true_us * chance.lognormvariate(0, FAST))
-        if attempt.evaluation and is_promoted(attempt.evaluation, history, factor):
-            at_length += 1
-            measured_us = true_us * chance.lognormvariate(0, STANDARD)
-            attempt = _attempt(space, index, move, point, measured_us)
-        history.append(attempt)
-        if len(known) == evaluations:
+        history.append(judged(index, move, point, history))
+        yield history[-1]
+        if len(known) == limit:
             break
-    best = best_attempt(history)
-    assert best is not None
-    return Pick(space.best_us / space.times_us[_point(history, best.index)], at_length)
 
 
 def _attempt(

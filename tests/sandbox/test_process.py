@@ -92,7 +92,6 @@ def test_no_room_for_a_worker_is_nobodys_fault(
 
 HOST = """
 import os, sys, time
-from kernelwright.sandbox.linux import LinuxWorker
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.verifier.workers import Machine, await_start, start_worker
 from kernelwright.schema import Limits
