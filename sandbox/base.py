@@ -117,7 +117,11 @@ class Sandbox(Protocol):
         """What this sandbox holds and lacks; stored with every evaluation."""
 
     def start(self, spec: WorkerSpec) -> WorkerProcess:
-        """Start a worker. Raises InfrastructureError or PrerequisiteError, never a candidate's."""
+        """Start a worker, which dies with this sandbox: who needs it keeps the sandbox too.
+
+        Raises:
+            InfrastructureError, PrerequisiteError: it could not be; never a candidate's doing.
+        """
 
     def close(self) -> None:
         """Kill every worker that is still there."""

@@ -108,7 +108,8 @@ import sys, time
 from kernelwright.sandbox.base import WorkerSpec
 from kernelwright.sandbox.bwrap import BwrapSandbox
 script = "import os, time\\nif os.fork() == 0: os.setsid()\\ntime.sleep(600)"
-worker = BwrapSandbox().start(WorkerSpec(argv=("-c", script), env={}, memory_bytes=2**30, files={}))
+sandbox = BwrapSandbox()  # kept: a worker does not outlive its sandbox
+worker = sandbox.start(WorkerSpec(argv=("-c", script), env={}, memory_bytes=2**30, files={}))
 print(worker.pid, worker._place._holder.init, flush=True)
 time.sleep(600)
 """

@@ -182,8 +182,9 @@ HOST = """
 import sys, time
 from kernelwright.sandbox.base import WorkerSpec
 from kernelwright.sandbox.docker.sandbox import DockerSandbox
-worker = DockerSandbox().start(WorkerSpec(argv=("-c", "import time; time.sleep(600)"), env={},
-                                          memory_bytes=2**30, files={}))
+sandbox = DockerSandbox()  # kept: a worker does not outlive its sandbox
+worker = sandbox.start(WorkerSpec(argv=("-c", "import time; time.sleep(600)"), env={},
+                                  memory_bytes=2**30, files={}))
 print(worker.pid, flush=True)
 time.sleep(600)
 """

@@ -95,7 +95,8 @@ import os, sys, time
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.verifier.workers import Machine, await_start, start_worker
 from kernelwright.schema import Limits
-module = start_worker(Machine(ProcessSandbox(), 1, "cpu"), Limits())
+sandbox = ProcessSandbox()  # kept: a worker does not outlive its sandbox
+module = start_worker(Machine(sandbox, 1, "cpu"), Limits())
 await_start(module)
 path = module.write("hang.py", "while True: pass")
 print(module.process.exit_status(0) is None, module.process.pid, flush=True)
