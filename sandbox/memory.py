@@ -74,15 +74,18 @@ class Mapping(NamedTuple):
     end: int
     path: str
     """Empty for memory without a file."""
+    offset: int = 0
+    """Where in the file it begins."""
 
 
 def mappings(pid: int) -> list[Mapping]:
     """The mapped regions of a process; none when it is gone."""
     found = []
     for line in _lines(Path(f"/proc/{pid}/maps")):
-        span, _access, _offset, _device, _inode, *path = line.split(maxsplit=5)
+        span, _access, offset, _device, _inode, *path = line.split(maxsplit=5)
         start, _, end = span.partition("-")
-        found.append(Mapping(int(start, 16), int(end, 16), path[0] if path else ""))
+        where = int(start, 16), int(end, 16)
+        found.append(Mapping(*where, path[0] if path else "", int(offset, 16)))
     return found
 
 

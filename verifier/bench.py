@@ -17,6 +17,7 @@ import math
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -25,9 +26,12 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.leases import lease
 from kernelwright.sandbox.strays import descendants
 from kernelwright.schema import BUSY_MACHINE, Flag
+from kernelwright.verifier.alone import batched
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.correctness import must_lie_apart
+from kernelwright.verifier.expected import Prepared, returns_inputs
 from kernelwright.verifier.gpu.state import gpu_processes
+from kernelwright.verifier.integrity.engagement import Engagement, Owner
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.load import LoadMeter
@@ -35,7 +39,8 @@ from kernelwright.verifier.one_thread import one_thread
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran
-from kernelwright.verifier.rounds import CANDIDATE, Rounds
+from kernelwright.verifier.rotation import APART
+from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds
 from kernelwright.verifier.shared import Image, Trace, trace
 from kernelwright.verifier.values import Values
 from kernelwright.verifier.workers import Machine
@@ -55,6 +60,10 @@ WINDOW_ROUNDS = 4
 LEAST_ROUNDS = 8
 # Cores' worth of others' CPU time from which a window is set aside. The counters tick in 10 ms.
 BUSY_CORES = 0.25
+# Calls of a worker's last block that are asked whether they return their inputs.
+ALIAS_CHECKS = 4
+# Single calls at a time, how many of these are compared, and how many there are at most.
+ALONE, ALONE_CHECKS, MOST_ALONE = 12, 2, 120
 # A busy machine is waited for this many times as long as the plan's budget.
 PATIENCE = 6
 
@@ -66,10 +75,17 @@ class Side(NamedTuple):
     key: str
     is_baseline: bool
 
-    def run(self, image: Image, slots: list[int], seeds: list[int] | None) -> Ran:
-        """See `RemoteModule.run`; a baseline that fails here is not the candidate's fault."""
+    def run(
+        self, image: Image, slots: list[int], seeds: list[int] | None, state: Values | None = None
+    ) -> Ran:
+        """See `RemoteModule.run`; a baseline that fails here is not the candidate's fault.
+
+        Args:
+            state: to be set before.
+        """
         try:
-            self.module.drop(self.key)
+            if state is not None:
+                self.module.set_state(self.key, state)
             if image.cover is None:
                 self.module.give(self.key, image, len(slots))
                 return self.module.run(self.key, slots, seeds)
@@ -90,17 +106,25 @@ class Pick(NamedTuple):
     inputs: Values
     seed: int
     result: Values
+    earlier: tuple[int, ...]
+    """Slots of the calls before it in its block."""
 
 
 class Measured(NamedTuple):
     """What was measured of one workload in one worker."""
 
     rounds: Rounds
+    alone: Rounds
+    """Of single calls, after these."""
+    engagement: Engagement
+    """Of blocks between the two."""
     flags: tuple[Flag, ...]
     """About the machine."""
     picks: list[Pick]
     trace: Trace
     """What the candidate's last block left in the shared memory."""
+    returns_inputs: bool
+    """Results of that block lie in the memory of its inputs."""
 
 
 @contextmanager
@@ -139,26 +163,38 @@ def measure(
     plan: Plan,
     sides: Mapping[str, Side],
     calls: int,
+    worker: int,
+    watch_s: float,
 ) -> Measured:
     """Time `candidate` against the other sides on one workload.
 
     Args:
         sides: `candidate`, `eager`, and `compile` where the plan asks for it.
         calls: in a block.
+        worker: which of the candidate's it is; no two are shown the same inputs.
+        watch_s: for how long somebody looks at whose code is running, at most.
     """
-    bench = Bench(reference, prepared, plan, sides)
+    bench = Bench(reference, prepared, plan, sides, worker)
     with quietly(reference.machine):
         bench.warm_up(calls)
         rounds, busy = _rounds(bench, calls)
+        engagement = bench.watched(calls, watch_s)
         flags = (*busy, *_gpu_flags(bench))
-    return Measured(rounds, flags, bench.picks, bench.left())
+        left, returns_inputs = bench.left(), bench.returns_inputs()
+        alone = bench.alone(rounds)
+    return Measured(rounds, alone, engagement, flags, bench.picks, left, returns_inputs)
 
 
 class Bench:
-    """The timing of one workload as it goes on."""
+    """The timing of one workload as it goes on; see `measure`."""
 
     def __init__(
-        self, reference: Reference, prepared: Prepared, plan: Plan, sides: Mapping[str, Side]
+        self,
+        reference: Reference,
+        prepared: Prepared,
+        plan: Plan,
+        sides: Mapping[str, Side],
+        worker: int = 0,
     ) -> None:
         self.reference = reference
         self.prepared = prepared
@@ -166,10 +202,12 @@ class Bench:
         self.rotation = reference.rotation(prepared, plan.image_bytes)
         self.sides = sides
         self.chance = random.SystemRandom()
-        self.number = 0
-        """Of the round and of its image; from 1, as the warm-up has image 0."""
+        self.number = worker * APART
+        """Of the image of this round; the warm-up has the first one."""
+        self.rounds = 0
         self.picks: list[Pick] = []
-        self._written: tuple[Image, list[int]]
+        self._last: tuple[Image, list[int], Ran]
+        """The candidate's block of the last round."""
 
     def image(self) -> Image:
         """The inputs of this round."""
@@ -204,6 +242,7 @@ class Bench:
         found, order = Rounds(self.sides, calls), list(self.sides)
         for _ in range(rounds):
             self.number += 1
+            self.rounds += 1
             image, halved = self.image(), self.chance.random() < HALVED
             self.chance.shuffle(order)
             for name in order:
@@ -211,15 +250,21 @@ class Bench:
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE:
+                    must_lie_apart(ran, self.prepared.nature)
                     self._look(image, slots, ran)
-                    self._written = image, slots
+                    self._last = image, slots, ran
             found.halved.append(halved)
         return found
 
     def _block(self, side: Side, image: Image, calls: int) -> tuple[list[int], Ran]:
         slots = list(range(calls))
         self.chance.shuffle(slots)
-        return slots, side.run(image, slots, self.rotation.call_seeds(self.number, slots))
+        return slots, self._run(side, image, slots, self.rotation.call_seeds(self.number, slots))
+
+    def _run(self, side: Side, image: Image, slots: list[int], seeds: list[int] | None) -> Ran:
+        # What remembers begins each block alike, so that it is known what any call has to return.
+        state = self.prepared.state if self.prepared.nature.remembers else None
+        return side.run(image, slots, seeds, state)
 
     def _look(self, image: Image, slots: list[int], ran: Ran) -> None:
         """Take the result of one call out of the stopped worker, perhaps instead of an earlier one.
@@ -229,22 +274,83 @@ class Bench:
         """
         place = len(self.picks)
         if place >= self.plan.checks:
-            place = self.chance.randrange(self.number)
+            place = self.chance.randrange(self.rounds)
             if place >= self.plan.checks:
                 return
         slot = self.rotation.looked_at(self.number, len(slots), self.plan.looked_at)
-        side = self.sides[CANDIDATE]
-        result = side.module.result(side.key, ran, slots.index(slot), self.prepared.specs)
         inputs = self.prepared.image([image.sets[slot]]).sets[0]
+        self.picks[place : place + 1] = [self._pick(slot, inputs, slots, ran)]
+
+    def _pick(self, slot: int, inputs: Values, slots: list[int], ran: Ran) -> Pick:
+        side, call = self.sides[CANDIDATE], slots.index(slot)
+        result = side.module.result(side.key, ran, call, self.prepared.specs)
         seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
-        self.picks[place : place + 1] = [Pick((self.number, slot), inputs, seeds[0], result)]
+        return Pick((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
+
+    def watched(self, calls: int, limit_s: float) -> Engagement:
+        """Blocks as before, during which somebody looks at whose code is running."""
+        total: Counter[Owner] = Counter()
+        start, side = time.monotonic(), self.sides[CANDIDATE]
+        while time.monotonic() - start < limit_s and Engagement(total).wants_more:
+            self.number += 1
+            self.rounds += 1
+            image, slots = self.image(), self.chance.sample(range(calls), calls)
+            if self.prepared.nature.remembers:
+                side.module.set_state(side.key, self.prepared.state)
+            side.module.give(side.key, image, calls)
+            seeds = self.rotation.call_seeds(self.number, slots)
+            found, ran = side.module.watched_run(side.key, slots, seeds)
+            total.update(found.samples)
+            self._look(image, slots, ran)
+            self._last = image, slots, ran
+        return Engagement(total)
+
+    def alone(self, rounds: Rounds) -> Rounds:
+        """Single calls, of the candidate and of eager; more of them where they seem to be slow.
+
+        Args:
+            rounds: what was measured in blocks.
+        """
+        found = Rounds((CANDIDATE, EAGER), 1)
+        while rounds.calls > 1 and len(found) < MOST_ALONE:
+            found.extend(self._singles())
+            if batched(rounds, found) is None:
+                break
+        return found
+
+    def _singles(self) -> Rounds:
+        """A few calls of workers that have no other inputs."""
+        sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
+        found = Rounds(sides, 1)
+        self.number += 1
+        images = self.reference.singles(self.rotation, self.number, ALONE)
+        looked_at = self.chance.sample(range(len(images)), min(ALONE_CHECKS, len(images)))
+        for side in sides.values():
+            side.module.stage(side.key, images[0].layout)
+        for slot, image in enumerate(images):
+            seeds = self.rotation.call_seeds(self.number, [slot])
+            for name in self.chance.sample(list(sides), len(sides)):
+                ran = self._run(sides[name], image, [0], seeds)
+                found.judge[name].append(ran.seconds)
+                found.worker[name].append(ran.worker_seconds)
+                if name == CANDIDATE and slot in looked_at:
+                    self.picks.insert(0, self._pick(slot, image.sets[0], [slot], ran))
+            found.halved.append(False)
+        return found
 
     def left(self) -> Trace:
         """What else than results the candidate's last block wrote."""
-        image, slots = self._written
+        image, slots, _ran = self._last
         side = self.sides[CANDIDATE]
         side.module.download(side.key, image.layout.nbytes)
         return trace(image, side.module.process.shared, slots)
+
+    def returns_inputs(self) -> bool:
+        """See `Measured.returns_inputs`; of some calls. Overwrites the inputs."""
+        image, slots, ran = self._last
+        side = self.sides[CANDIDATE]
+        calls = self.chance.sample(range(len(slots)), min(len(slots), ALIAS_CHECKS))
+        return returns_inputs(side.module, side.key, ran, image, calls)
 
 
 def _gpu_flags(bench: Bench) -> Iterator[Flag]:

@@ -16,7 +16,11 @@ multiplied by ERROR_RATIO; one that is not finite where the reference is counts 
 
 Where a result is badly conditioned (two logits that nearly tie) E is a matter of luck. What fails
 the rule is therefore compared again with ERROR_RATIO * R allowed as well, R being how far that
-element of g moves when the inputs move by less than one rounding of their type.
+element of g moves when the inputs move by less than one rounding of their type. Integers have to be
+equal to the reference's, or to what they become then: of equal numbers any may come first.
+
+Numbers far above all others that stand for something (masks: -1e9, the lowest of the type) are
+judged by themselves: beside them s and E would let the others be anything.
 
 Inputs that are degenerate on purpose are judged `coarse`ly: sqrt(eps) takes the place of eps, s is
 at least 1, and places where the reference itself is not finite are left out.
@@ -25,6 +29,7 @@ at least 1, and places where the reference itself is not finite are left out.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -35,6 +40,8 @@ ERROR_RATIO = 8.0
 ULPS = 32.0
 # Of 16 bits and fewer only the result is rounded: 32 steps of bfloat16 would be a quarter.
 ULPS_HALF = 4.0
+# A number that stands for something is at least this large, and this many times the others' s.
+FILL, FILL_RATIO = 1e4, 1e3
 # KernelBench (eval.py): atol = rtol by precision.
 KERNELBENCH = {torch.float16: 1e-2, torch.bfloat16: 1e-2}
 KERNELBENCH_OTHERS = 1e-4
@@ -65,10 +72,14 @@ def compare(
     """Compare one output; shapes and dtypes of candidate and reference are equal already.
 
     Args:
-        rounding: how far each golden value moves within the rounding of the inputs, if known.
+        rounding: how far each golden value moves within the rounding of the inputs, if known; of
+            integers, what they become, in a dimension in front.
     """
     if not (reference.is_floating_point() or reference.is_complex()):
-        wrong = int((candidate != reference).sum())
+        differs = candidate != reference
+        if rounding is not None:
+            differs &= (rounding != candidate).all(0)
+        wrong = int(differs.sum())
         reason = f"{wrong} of {reference.numel()} integer values differ" if wrong else None
         return Difference(reason, float(wrong > 0), 0.0, float("inf") if wrong else 0.0)
     precision = torch.finfo(reference.dtype)
@@ -88,7 +99,58 @@ def compare(
         return _kernelbench(candidate, reference)
     if golden is not None and not _is_finite(golden):
         golden = None
-    return _against_golden(candidate, reference, golden, precision, coarse, rounding)
+    parts = [
+        _against_golden(candidate, reference, golden, precision, coarse, rounding)
+        for candidate, reference, golden, rounding in _parts(
+            candidate, reference, golden, rounding, coarse
+        )
+    ]
+    return _together(parts)
+
+
+def _parts(
+    candidate: torch.Tensor,
+    reference: torch.Tensor,
+    golden: torch.Tensor | None,
+    rounding: torch.Tensor | None,
+    coarse: bool,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None]]:
+    """All, or what stands for something and what does not."""
+    fill = None if coarse else _fill(reference)
+    if fill is None:
+        yield candidate, reference, golden, rounding
+        return
+    for part in (~fill, fill):
+        yield (
+            candidate[part],
+            reference[part],
+            golden if golden is None else golden[part],
+            rounding if rounding is None else rounding[part],
+        )
+
+
+def _together(parts: Sequence[Difference]) -> Difference:
+    """The worst of them, with the largest errors, and the bits of the first."""
+    worst = max(parts, key=lambda part: (part.reason is not None, part.margin))
+    return worst._replace(
+        max_abs_error=max(part.max_abs_error for part in parts),
+        reference_max_abs_error=max(part.reference_max_abs_error for part in parts),
+        bits=parts[0].bits,
+        reference_bits=parts[0].reference_bits,
+    )
+
+
+def _fill(reference: torch.Tensor) -> torch.Tensor | None:
+    """Where numbers lie that stand for something; None where there are none, or no others."""
+    if not reference.is_floating_point():
+        return None
+    top = float(reference.abs().max())
+    if top < FILL:
+        return None
+    fill = reference.abs() > top / 2
+    others = reference[~fill]
+    is_far_above = others.numel() > 0 and _rms(others.double()) * FILL_RATIO <= top
+    return fill if is_far_above else None
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from kernelwright.schema import Flag, Status, ToleranceName, WorkloadResult
 from kernelwright.verifier.comparison import Difference, compare
-from kernelwright.verifier.expected import Expected, Prepared
+from kernelwright.verifier.expected import Expected, Nature, Prepared
 from kernelwright.verifier.inputs import COARSE
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.reference import Case, Reference
+from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
 from kernelwright.verifier.values import Values, same_tree
 
 
@@ -54,7 +55,7 @@ class Checker:
         is_wrong = any(difference.reason is not None for difference in found)
         if not is_wrong or case.expected.golden is None or self.tolerance != "default":
             return found
-        rounding = self.reference.rounding(self.prepared, case.inputs, case.seed)
+        rounding = self.reference.rounding(self.prepared, case.calls)
         return self.differences(result, case.expected, coarse, rounding)
 
     def differences(
@@ -71,6 +72,16 @@ class Checker:
             compare(own, value, truth, self.tolerance, coarse, move)
             for own, value, truth, move in together
         ]
+
+
+def must_lie_apart(ran: Ran, nature: Nature) -> None:
+    """Raise Wrong where results share memory with each other, and the reference's do not."""
+    for index, entry in enumerate(ran.entries):
+        if overlaps_itself(entry) and not nature.overlaps_itself:
+            evidence = f"elements of output {index} share memory (strides {entry['strides']})"
+            raise refused("overlapping-output", evidence)
+    if overlapping(ran) and not nature.reuses_memory:
+        raise refused("result-overwritten", "a result was overwritten by the next call")
 
 
 def must_be_right(found: Sequence[Difference], where: str) -> None:

@@ -198,7 +198,7 @@ class Examination:
             with self._timed(new, number) as session:
                 if session is not new:
                     self._make_ready(session, prepared, number)
-                for key, timed in session.time(self.plan, calls).items():
+                for key, timed in session.time(self.plan, calls, number, self.policy).items():
                     found[key].append(timed)
                 self._note(session.inspect())
                 if number == 0:

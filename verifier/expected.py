@@ -12,15 +12,15 @@ from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Workload
 from kernelwright.verifier.channel import Spec
 from kernelwright.verifier.comparison import compare
+from kernelwright.verifier.inputs import moved
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
 from kernelwright.verifier.shared import Image, plan_layout, trace
 from kernelwright.verifier.values import Values, packed, same_bits, same_tree, specs
 
-# A parameter moves by this share of its root mean square; one of zeros as if that were 0.5.
-MOVES_BY, ZERO_MOVES_BY = 0.1, 0.5
-# Times that inputs are moved within their rounding; once may happen to change nothing.
-SHAKES = 5
+# Times that inputs are moved within their rounding; once may happen to change nothing. Each of many
+# ties has to break either way in one of them.
+SHAKES, SHAKES_OF_TIES = 5, 16
 
 
 class Nature(NamedTuple):
@@ -80,6 +80,14 @@ class Prepared(NamedTuple):
         return image
 
 
+class Call(NamedTuple):
+    """What a call is given."""
+
+    inputs: Values
+    seed: int
+    """Of torch."""
+
+
 class Expected(NamedTuple):
     """The reference's values on some inputs."""
 
@@ -115,6 +123,11 @@ def prepare(
         raise InvalidReferenceError(
             "forward() returns no tensor", hint="it must return a tensor, or some in a tuple"
         )
+    if not any(tensor.numel() for tensor in first[0].tensors):
+        raise InvalidReferenceError(
+            "forward() returns empty tensors: there is nothing to compare",
+            hint="give it larger sizes",
+        )
     left = trace(image, oracle.process.shared, [0])
     draws, stateful = oracle.draws(key, 0), not same_bits(state, oracle.state(key))
     nature = Nature(
@@ -123,7 +136,7 @@ def prepare(
         changes_inputs=bool(left.inputs),
         reuses_memory=overlapping(ran),
         overlaps_itself=any(map(overlaps_itself, ran.entries)),
-        returns_inputs=returns_inputs(oracle, key, ran, image),
+        returns_inputs=returns_inputs(oracle, key, ran, image, [0]),
     )
     oracle.set_state(key, state)
     known = bare._replace(
@@ -152,63 +165,76 @@ def _observed(
     return ran, [oracle.result(key, ran, call) for call in range(len(sets))], image
 
 
-def returns_inputs(module: RemoteModule, key: str, ran: Ran, image: Image) -> bool:
-    """Whether a result lies in an input's memory: then it changes when that is written to."""
-    before = module.result(key, ran, 0)
+def returns_inputs(
+    module: RemoteModule, key: str, ran: Ran, image: Image, calls: Sequence[int]
+) -> bool:
+    """Whether the result of one of these calls changes when all inputs' memory is written to."""
+    before = [module.result(key, ran, call) for call in calls]
     image.write_inverted(module.process.shared)
     module.upload(key, image.layout.nbytes)
-    return not same_bits(before, module.result(key, ran, 0))
+    after = (module.result(key, ran, call) for call in calls)
+    return not all(map(same_bits, before, after))
 
 
-def _give(oracle: RemoteModule, prepared: Prepared, inputs: Values) -> Image:
-    """Parameters and inputs for one call."""
+def _give(oracle: RemoteModule, prepared: Prepared, calls: Sequence[Call]) -> Image:
+    """Parameters, and inputs by call."""
     key = prepared.workload.name
     if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
         oracle.set_state(key, prepared.state)
     if not prepared.nature.stateful:
         oracle.states[key] = prepared.state
-    image = prepared.image([inputs])
+    image = prepared.image([call.inputs for call in calls])
     oracle.show(key, image)
     return image
 
 
-def rounding(oracle: RemoteModule, prepared: Prepared, inputs: Values, seed: int) -> Values | None:
+def rounding(oracle: RemoteModule, prepared: Prepared, calls: Sequence[Call]) -> Values | None:
     """How far each golden value moves when the inputs do, by less than one rounding of their type.
 
     Large where a result is badly conditioned, as where two logits nearly tie: there the reference's
-    own error is a matter of luck. None where there is no golden value.
+    own error is a matter of luck. Of integers (an index among ties), all that they become, in a
+    dimension of their own in front. None where there is no golden value.
     """
-    key = prepared.workload.name
-    _give(oracle, prepared, inputs)
-    exact, *others = [oracle.golden(key, 0, seed, shake) for shake in (None, *range(SHAKES))]
+    key, slots, seed = prepared.workload.name, range(len(calls)), calls[0].seed
+    _give(oracle, prepared, calls)
+    shakes = range(SHAKES_OF_TIES if prepared.has_integers else SHAKES)
+    exact, *others = [oracle.golden(key, slots, seed, shake) for shake in (None, *shakes)]
     if not isinstance(exact, Values):
         return None
     fitting = [o for o in others if isinstance(o, Values) and _fits(o, exact)] or [exact]
-    moved = zip(*(map(_distance, exact.tensors, other.tensors) for other in fitting), strict=True)
-    return Values(exact.tree, [torch.stack(by).amax(0) for by in moved])
+    exact, *fitting = (_within(found, prepared.specs) for found in (exact, *fitting))
+    columns = zip(exact.tensors, *(other.tensors for other in fitting), strict=True)
+    return Values(exact.tree, [_moves(*column) for column in columns])
 
 
-def _distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Of each element from the other; 0 where that is no number."""
-    if not (first.is_floating_point() or first.is_complex()):
-        return torch.zeros(first.shape, dtype=torch.float64)
-    return (first - second).abs().nan_to_num(nan=0.0, posinf=0.0)
+def _moves(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+    """The largest distance of each element from the others; of integers, all of them."""
+    if not (exact.is_floating_point() or exact.is_complex()):
+        return torch.stack([exact, *others])
+    distances = [(exact - other).abs().nan_to_num(nan=0.0, posinf=0.0) for other in others]
+    return torch.stack(distances).amax(0)
 
 
-def expect(oracle: RemoteModule, prepared: Prepared, inputs: Values, seed: int) -> Expected:
-    """The reference's values on some inputs. Raises WorkerFault where it fails on them."""
-    key, nature = prepared.workload.name, prepared.nature
-    image = _give(oracle, prepared, inputs)
-    golden = None if nature.draws else oracle.golden(key, 0, seed)
-    ran = oracle.run(key, [0], [seed] if nature.draws else None)
-    values = oracle.result(key, ran, 0)
-    truth = golden if isinstance(golden, Values) and _fits(golden, values) else None
+def expect(oracle: RemoteModule, prepared: Prepared, *calls: Call) -> Expected:
+    """The reference's values in the last of some calls, the first with its state as prepared.
+
+    Raises:
+        WorkerFault: it fails on these inputs.
+    """
+    key, nature, slots = prepared.workload.name, prepared.nature, range(len(calls))
+    image = _give(oracle, prepared, calls)
+    golden = None if nature.draws else oracle.golden(key, slots, calls[0].seed)
+    ran = oracle.run(key, slots, [call.seed for call in calls] if nature.draws else None)
+    values = oracle.result(key, ran, slots[-1])
+    truth = None
+    if isinstance(golden, Values) and _fits(golden, values):
+        truth = _within(golden, prepared.specs)
     changed = None
     if nature.changes_inputs:
         oracle.download(key, image.layout.nbytes)
         after = Image(image.layout)
         after.read(oracle.process.shared)
-        changed = after.sets[0]
+        changed = after.sets[-1]
     return Expected(values, truth, changed, oracle.state(key) if nature.stateful else None)
 
 
@@ -237,14 +263,17 @@ def _fingerprint(value: torch.Tensor) -> object:
     return value.dtype, value.shape, float(wide.sum()), float(wide.square().sum())
 
 
-def moved(parameter: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A parameter some tenths of its size away; one that is no number stays."""
-    if not parameter.is_floating_point() or parameter.numel() == 0:
-        return parameter
-    wide = parameter.double()
-    size = float(wide.square().mean().sqrt()) or ZERO_MOVES_BY
-    noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-    return (wide + MOVES_BY * size * noise).to(parameter.dtype)
+def _within(golden: Values, results: Sequence[Spec]) -> Values:
+    """The same where results can be: the lowest of float64 is not that of float32."""
+
+    def within(value: torch.Tensor, spec: Spec) -> torch.Tensor:
+        if not value.is_floating_point() or not spec.dtype.is_floating_point:
+            return value
+        ends = torch.finfo(spec.dtype)
+        clamped = value.clamp(ends.min, ends.max)
+        return torch.where(value.isfinite(), clamped, value)
+
+    return Values(golden.tree, list(map(within, golden.tensors, results)))
 
 
 def _fits(golden: Values, expected: Values) -> bool:

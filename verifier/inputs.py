@@ -1,6 +1,7 @@
 """Seeds, and input distributions: what the judge does to the reference's own inputs.
 
-Integer and boolean tensors are never touched: they are indices, labels or packed data.
+Integer and boolean tensors are never touched: they are indices, labels or packed data. A single
+number (a strength, an epsilon) keeps its size and moves by some tenths of it.
 """
 
 from __future__ import annotations
@@ -13,25 +14,34 @@ from kernelwright.schema import digest
 from kernelwright.verifier.levels import Distribution
 from kernelwright.verifier.values import Values
 
-# Too many to be found by trying, from what a worker is seeded with.
+# Of a run's secret: too many to be found by trying.
 SEED_BITS = 60
 LARGE, TINY = 32.0, 2.0**-10
 # Far beyond where exp overflows in float32 (88), and sums of squares still do not.
 EXTREME = 1e4
 EXTREME_HALF = 200.0  # float16 ends at 65504, and sums of products come near it
 
+# A parameter moves by this share of its root mean square; one of zeros as if that were 0.5.
+MOVES_BY, ZERO_MOVES_BY = 0.1, 0.5
+
 Move = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 # Values may tie in these, and which of two equal ones comes first is free.
 WITH_TIES: tuple[Distribution, ...] = ("normal", "uniform", "zeros", "constant_rows")
+# Single numbers move in these.
+REDRAWN: tuple[Distribution, ...] = ("normal", "uniform")
 # Degenerate on purpose: they find overflow, division by zero and shortcuts, and the reference's own
 # rounding error says nothing about that of another order of operations there.
 COARSE: tuple[Distribution, ...] = ("zeros", "constant_rows", "extreme")
 
 
-def call_seed(seed: int) -> int:
-    """What torch is seeded with for a call whose inputs were drawn from `seed`; one-way."""
-    return int(digest(["call", seed])[:15], 16)
+def derived_seed(secret: int, *purpose: str | int) -> int:
+    """A seed for one purpose, which tells nothing about the secret or about other seeds.
+
+    A worker can find the seed of what it is shown: torch's generator uses 32 bits of it, which two
+    of its numbers give away.
+    """
+    return int(digest([secret, *purpose])[: SEED_BITS // 4], 16)
 
 
 def suits(distribution: Distribution, integer_results: bool) -> bool:
@@ -46,14 +56,26 @@ def distribute(values: Values, distribution: Distribution, seed: int) -> Values:
     generator = torch.Generator().manual_seed(seed)
     move = MOVES[distribution]
 
-    def moved(tensor: torch.Tensor) -> torch.Tensor:
-        if not tensor.is_floating_point() or tensor.numel() < 2:
+    def distributed(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.numel() < 2:
+            return moved(tensor, generator) if distribution in REDRAWN else tensor
+        if not tensor.is_floating_point():
             return tensor
         return move(tensor.float() if tensor.dtype.itemsize == 1 else tensor, generator).to(
             tensor.dtype
         )
 
-    return values.mapped(moved)
+    return values.mapped(distributed)
+
+
+def moved(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A tensor some tenths of its size away; one that is no number stays."""
+    if not tensor.is_floating_point() or tensor.numel() == 0:
+        return tensor
+    wide = tensor.double()
+    size = float(wide.square().mean().sqrt()) or ZERO_MOVES_BY
+    noise = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+    return (wide + MOVES_BY * size * noise).to(tensor.dtype)
 
 
 def _zero_mean(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:

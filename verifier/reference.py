@@ -19,8 +19,16 @@ from kernelwright.sandbox.leases import lease
 from kernelwright.schema import Target, Task, Workload
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.expected import Expected, Prepared, expect, prepare, rounding, trained
-from kernelwright.verifier.inputs import SEED_BITS, call_seed, distribute, suits
+from kernelwright.verifier.expected import (
+    Call,
+    Expected,
+    Prepared,
+    expect,
+    prepare,
+    rounding,
+    trained,
+)
+from kernelwright.verifier.inputs import SEED_BITS, derived_seed, distribute, suits
 from kernelwright.verifier.integrity.physical import Peaks
 from kernelwright.verifier.levels import Baseline, Distribution
 from kernelwright.verifier.remote import RemoteModule
@@ -32,9 +40,6 @@ from kernelwright.verifier.workers import Machine, await_start, start_worker
 CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depends on it
 COMPILE_TIMEOUT_S = 600.0
 EAGER_TENANT = "eager"
-# From the seeds of cases, which are small: what a building worker sees is never judged on.
-LIKE_OFFSET = 900_000
-ROTATION_OFFSET = 10**6
 # What is copied to measure memory and caches.
 MEMORY_BYTES = {"cpu": 2**28, "cuda": 2**31}
 CACHE_BYTES = {"cpu": 2**18, "cuda": 2**23}
@@ -53,6 +58,13 @@ class Case(NamedTuple):
     distribution: Distribution
     inputs: Values
     expected: Expected
+    earlier: tuple[Call, ...] = ()
+    """Those before it since its state was set, where they matter."""
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The same with this one."""
+        return *self.earlier, Call(self.inputs, self.seed)
 
 
 class Reference:
@@ -204,7 +216,9 @@ class Reference:
                 init = self.oracle.load(
                     workload.name, self.oracle.write(path, source), "Model", CONSTRUCTOR_SEED, None
                 )
-                found = prepare(self.oracle, workload, source, init, self.seed + LIKE_OFFSET)
+                found = prepare(
+                    self.oracle, workload, source, init, derived_seed(self.seed, "like")
+                )
             except WorkerFault as fault:
                 raise invalid(workload, fault) from fault
             self._prepared[workload.name] = found
@@ -215,7 +229,9 @@ class Reference:
         key = prepared.workload.name
         if key not in self._trained:
             with known_to_work():
-                self._trained[key] = trained(self.oracle, prepared, self.seed)
+                self._trained[key] = trained(
+                    self.oracle, prepared, derived_seed(self.seed, "parameters")
+                )
         return self._trained[key]
 
     def case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
@@ -225,7 +241,9 @@ class Reference:
         index = (prepared.workload.name, prepared.trained, seed, distribution)
         if index not in self._cases:
             try:
-                self._cases[index] = self._make_case(prepared, self.seed + seed, distribution)
+                self._cases[index] = self._make_case(
+                    prepared, derived_seed(self.seed, "case", seed), distribution
+                )
             except WorkerFault as fault:
                 if distribution == "reference":
                     raise invalid(prepared.workload, fault) from fault
@@ -251,48 +269,51 @@ class Reference:
             message = "get_inputs() returns other shapes, types or numbers at every call"
             raise InvalidReferenceError(message, hint="vary the values only")
         inputs = distribute(made, distribution, seed)
-        called_with = call_seed(seed)
-        expected = expect(self.oracle, prepared, inputs, called_with)
+        called_with = derived_seed(seed, "call")
+        expected = expect(self.oracle, prepared, Call(inputs, called_with))
         return Case(called_with, distribution, inputs, expected)
 
     def expect(
         self,
         prepared: Prepared,
-        inputs: Values,
-        seed: int,
+        *calls: Call,
         place: tuple[int, int] | None = None,
     ) -> Expected:
-        """Expected values of any inputs.
+        """What is expected of the last of some calls.
 
         Args:
-            seed: what torch was seeded with.
-            place: image and slot of the inputs, where what is expected of them is kept.
+            place: image and slot of its inputs, where what is expected of them is kept.
         """
         key = prepared.workload.name, prepared.trained, place
         if key in self._timed:
             return self._timed[key]
         with known_to_work():
-            expected = expect(self.oracle, prepared, inputs, seed)
+            expected = expect(self.oracle, prepared, *calls)
         if place and (len(self._timed) + 1) * prepared.result_bytes <= KEPT_BYTES:
             self._timed[key] = expected
         return expected
 
-    def rounding(self, prepared: Prepared, inputs: Values, seed: int) -> Values | None:
-        """How far golden values move within the rounding of these inputs; None without any."""
+    def rounding(self, prepared: Prepared, calls: Sequence[Call]) -> Values | None:
+        """How far golden values move within the rounding of inputs; None without any."""
         with known_to_work():
-            return rounding(self.oracle, prepared, inputs, seed)
+            return rounding(self.oracle, prepared, calls)
 
     def image(self, rotation: Rotation, number: int) -> Image:
         """The inputs of one round of timed blocks."""
         with known_to_work():
             return rotation.image(number, self.oracle)
 
+    def singles(self, rotation: Rotation, number: int, most: int) -> list[Image]:
+        """Some sets of a round's inputs, each in an image of its own."""
+        with known_to_work():
+            return rotation.singles(number, most, self.oracle)
+
     def rotation(self, prepared: Prepared, nbytes: int) -> Rotation:
         """The fresh inputs of timed blocks, in images of about so many bytes."""
         key = prepared.workload.name, nbytes
         if key not in self._rotations:
             nbytes = max(nbytes, TIMES_L2 * self.oracle.l2_bytes)
-            self._rotations[key] = Rotation(prepared, self.seed + ROTATION_OFFSET, nbytes)
+            self._rotations[key] = Rotation(prepared, self.seed, nbytes)
         return self._rotations[key]
 
     def baseline(self, prepared: Prepared, baseline: Baseline) -> RemoteModule | None:

@@ -206,7 +206,7 @@ class RemoteModule:
 
     def watched_run(
         self, key: str, slots: Sequence[int], seeds: Sequence[int] | None
-    ) -> Engagement:
+    ) -> tuple[Engagement, Ran]:
         """Run, and look at random moments at whose code is running."""
         found: list[Engagement] = []
 
@@ -215,10 +215,10 @@ class RemoteModule:
             self.process.thaw()
 
         given = None if seeds is None else list(seeds)
-        self._ask(
+        reply, _ = self._ask(
             "run", key, slots=list(slots), seeds=given, poison=False, cover=None, meanwhile=watch
         )
-        return found[0]
+        return found[0], checked_run(reply, len(slots), self.window_s)
 
     def observe(self, key: str, slot: int) -> dict[str, list[str]]:
         """torch operators of one call by name, with the types of tensors that they are given."""
@@ -266,13 +266,17 @@ class RemoteModule:
         reply, tensors = self._ask("fetch", key, call=call, expect=specs)
         return Values(reply.get("value"), tensors)
 
-    def golden(self, key: str, slot: int, seed: int, shake: int | None = None) -> Values | str:
-        """The float64 result, or why there is none.
+    def golden(
+        self, key: str, slots: Sequence[int], seed: int, shake: int | None = None
+    ) -> Values | str:
+        """The float64 result of the last of some calls, or why there is none.
 
         Args:
             shake: seed of noise that moves the inputs by less than one rounding of their type.
         """
-        reply, tensors = self._ask("golden", key, slot=slot, seed=seed, shake=shake, expect=None)
+        reply, tensors = self._ask(
+            "golden", key, slots=list(slots), seed=seed, shake=shake, expect=None
+        )
         if "unavailable" in reply:
             return str(reply["unavailable"])
         return Values(reply.get("value"), tensors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -93,6 +94,12 @@ def overlaps_itself(entry: dict[str, Any]) -> bool:
             return True
         reach += stride * (size - 1) if size > 1 else 0
     return False
+
+
+def same_order(entry: dict[str, Any], strides: Sequence[int]) -> bool:
+    """Whether elements lie in memory as with these strides; those of one element say nothing."""
+    triples = zip(entry["shape"], entry["strides"], strides, strict=True)
+    return 0 in entry["shape"] or all(own == other for size, own, other in triples if size > 1)
 
 
 def span_bytes(entry: dict[str, Any]) -> int:

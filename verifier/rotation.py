@@ -3,7 +3,7 @@
 A set lies in an image with as many others as fit into the bytes that the level's plan gives it. The
 larger, the longer are blocks, and the less it matters that each starts with cold caches. Images are
 kept for the next candidate's worker, which has not seen them: as many as a quiet evaluation needs,
-up to BANK_BYTES.
+up to BANK_BYTES. A candidate's workers are shown different ones: they may find ways to each other.
 
 A worker with a GPU has to copy its inputs there itself, and while it does no clock is running. So
 it gets them hidden behind random numbers, and the seed of these when the clock has started.
@@ -16,27 +16,27 @@ import secrets
 from collections.abc import Sequence
 
 from kernelwright.verifier.expected import Prepared
-from kernelwright.verifier.inputs import SEED_BITS, call_seed
+from kernelwright.verifier.inputs import SEED_BITS, derived_seed
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.shared import Cover, Image, plan_layout
 
 BANK_BYTES, BANK_IMAGES = 2 * 2**30, 32
+# More images than one worker is shown.
+APART = 10_000
 MAX_SLOTS = 1024
-# Seeds of one image lie this far from those of the next.
-STRIDE = 2 * MAX_SLOTS
 
 
 class Rotation:
     """The images of one workload, by number.
 
     Args:
-        seed: of the first set of image 0.
+        secret: that all seeds come from.
         nbytes: of inputs or results in one image, whichever are more.
     """
 
-    def __init__(self, prepared: Prepared, seed: int, nbytes: int) -> None:
+    def __init__(self, prepared: Prepared, secret: int, nbytes: int) -> None:
         self.prepared = prepared
-        self._seed = seed
+        self._secret = secret
         largest = max(prepared.like.nbytes, prepared.result_bytes, 1)
         slots = max(1, min(MAX_SLOTS, nbytes // largest))
         self.layout = plan_layout(prepared.like, slots)
@@ -50,20 +50,32 @@ class Rotation:
         """One image, made by the reference's worker where it is not in the bank."""
         if number in self._bank:
             return self._bank[number]
-        key, first = self.prepared.workload.name, self._seed + number * STRIDE
+        key, slots = self.prepared.workload.name, range(self.layout.slots)
         image = Image(self.layout)
         oracle.stage(key, self.layout)
-        oracle.fill(key, range(first, first + self.layout.slots))
+        oracle.fill(key, [derived_seed(self._secret, "timed", number, slot) for slot in slots])
         image.read(oracle.process.shared)
         image.guard()
-        if oracle.kind != "cpu":
-            seed = secrets.randbits(SEED_BITS)
-            oracle.give(key, image)
-            image.cover = Cover(seed, oracle.hide(key, image, seed))
+        self._cover(image, oracle)
         fits = (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES
-        if fits and number < BANK_IMAGES:
+        if fits and number % APART < BANK_IMAGES:
             self._bank[number] = image
         return image
+
+    def singles(self, number: int, most: int, oracle: RemoteModule) -> list[Image]:
+        """The first sets of an image, each in one of its own."""
+        images = [self.prepared.image([one]) for one in self.image(number, oracle).sets[:most]]
+        oracle.stage(self.prepared.workload.name, images[0].layout)
+        for image in images:
+            self._cover(image, oracle)
+        return images
+
+    def _cover(self, image: Image, oracle: RemoteModule) -> None:
+        """Hide an image from GPUs' workers; its layout is staged."""
+        if oracle.kind != "cpu":
+            seed = secrets.randbits(SEED_BITS)
+            oracle.give(self.prepared.workload.name, image)
+            image.cover = Cover(seed, oracle.hide(self.prepared.workload.name, image, seed))
 
     def looked_at(self, number: int, calls: int, few: int | None) -> int:
         """The set of a block of so many calls whose result is looked at.
@@ -79,4 +91,4 @@ class Rotation:
         """What torch is seeded with before each call; None where nothing random is drawn."""
         if not self.prepared.nature.draws:
             return None
-        return [call_seed(self._seed + number * STRIDE + MAX_SLOTS + slot) for slot in slots]
+        return [derived_seed(self._secret, "call", number, slot) for slot in slots]

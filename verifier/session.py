@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -15,9 +13,6 @@ from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.evidence import PROFILED_CALLS
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.integrity.engagement import (
-    ENOUGH_SAMPLES,
-    Engagement,
-    Owner,
     engagement_flags,
 )
 from kernelwright.verifier.integrity.kernels import kernel_flags
@@ -101,9 +96,22 @@ class Session:
         """How many calls fill a block, by workload."""
         return {trial.key: trial.calls_per_block(plan) for trial in self._timed}
 
-    def time(self, plan: Plan, calls: Mapping[str, int]) -> dict[str, Timed]:
-        """Time the workloads that are for it."""
-        return {trial.key: trial.time(plan, calls[trial.key]) for trial in self._timed}
+    def time(
+        self, plan: Plan, calls: Mapping[str, int], worker: int, policy: Policy
+    ) -> dict[str, Timed]:
+        """Time the workloads that are for it, and see whose code does the first one's work."""
+        timed = {}
+        on_cpu = self.reference.machine.kind == "cpu"
+        is_watched = worker == 0 and on_cpu and self._wants_work(plan, policy)
+        watch_s = SAMPLING_S[policy] if is_watched else 0.0
+        for trial in self._timed:
+            timed[trial.key] = trial.time(plan, calls[trial.key], worker, watch_s)
+            watch_s = 0.0
+        return timed
+
+    def _wants_work(self, plan: Plan, policy: Policy) -> bool:
+        """Whether it matters whose code does the work."""
+        return plan.is_thorough or policy == "custom"
 
     @property
     def _timed(self) -> list[Trial]:
@@ -125,7 +133,7 @@ class Session:
         """Whose code does the work, of a candidate that was timed."""
         flags: list[Flag] = []
         timed = self._timed[0]
-        if plan.is_thorough or policy == "custom":
+        if self._wants_work(plan, policy):
             flags += self._work_flags(timed, policy)
         if plan.notes_operators:
             flags += self._operator_flags(timed)
@@ -133,17 +141,8 @@ class Session:
 
     def _work_flags(self, trial: Trial, policy: Policy) -> Iterator[Flag]:
         if self.reference.machine.kind == "cpu":
-            return engagement_flags(self._engagement(trial, SAMPLING_S[policy]), policy)
+            return engagement_flags(trial.engagement, policy)
         return kernel_flags(self.module.profile(trial.key, 0, PROFILED_CALLS), policy)
-
-    def _engagement(self, trial: Trial, limit_s: float) -> Engagement:
-        total: Counter[Owner] = Counter()
-        start = time.monotonic()
-        while time.monotonic() - start < limit_s:
-            total.update(trial.watched().samples)
-            if Engagement(total).computing >= ENOUGH_SAMPLES:
-                break
-        return Engagement(total)
 
     def _operator_flags(self, trial: Trial) -> list[Flag]:
         prepared = trial.prepared

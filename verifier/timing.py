@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernelwright.schema import Flag, Speedup, Timing
+from kernelwright.verifier.alone import batched
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds, Seconds
 from kernelwright.verifier.statistics import across_workers, bootstrap_median
@@ -36,6 +37,8 @@ class Timed(NamedTuple):
     """What is kept of the timing of one workload in one worker."""
 
     rounds: Rounds
+    alone: Rounds
+    """Calls that were all that their worker had to do; none where blocks are single calls."""
     flags: tuple[Flag, ...]
     """About the machine."""
     checked: int
@@ -75,6 +78,7 @@ def summarize(measured: Sequence[Timed], seed: int) -> Summary:
     noise = [*about_machine, *_noise_flags(timing)]
     ratios = [one.ratios() for one in rounds]
     flags = [*noise, *_clock_flags(timing, bool(noise))]
+    flags += _alone_flags(measured)
     if not noise:  # times that mean nothing say nothing about the candidate
         flags += [*_linear_flags(rounds), *_worker_flags(ratios)]
     together = {name: across_workers([one[name] for one in ratios], seed) for name in ratios[0]}
@@ -124,6 +128,13 @@ def _linear_flags(rounds: Sequence[Rounds]) -> Iterator[Flag]:
     if not 1 / limit < own / eager < limit:
         evidence = f"a call takes {own:.2f} times as long in blocks of half as many calls"
         yield flag("not-linear", f"{evidence} (eager: {eager:.2f})")
+
+
+def _alone_flags(measured: Sequence[Timed]) -> Iterator[Flag]:
+    """Calls that are done together show where there is only one."""
+    found = [batched(one.rounds, one.alone) for one in measured]
+    if found and all(found):
+        yield flag("batched-calls", str(found[0]))
 
 
 def _half_over_full(rounds: Sequence[Rounds], name: str) -> float:

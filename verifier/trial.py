@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -24,9 +25,15 @@ from kernelwright.verifier.bench import Pick, Side, calls_per_block, measure
 from kernelwright.verifier.build import load_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.comparison import Difference, compare
-from kernelwright.verifier.correctness import Checker, Wrong, must_be_right, refused
+from kernelwright.verifier.correctness import (
+    Checker,
+    Wrong,
+    must_be_right,
+    must_lie_apart,
+    refused,
+)
 from kernelwright.verifier.evidence import gather
-from kernelwright.verifier.expected import Expected, Prepared, returns_inputs
+from kernelwright.verifier.expected import Call, Expected, Prepared, returns_inputs
 from kernelwright.verifier.integrity.engagement import Engagement
 from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.precision import precision_flags
@@ -35,7 +42,7 @@ from kernelwright.verifier.integrity.runtime import cpu_flags
 from kernelwright.verifier.levels import LEAST_CHECKS, Baseline, Distribution, Plan
 from kernelwright.verifier.reference import Case, Reference
 from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
+from kernelwright.verifier.results import Ran, same_order
 from kernelwright.verifier.rounds import CANDIDATE
 from kernelwright.verifier.shared import Image, Trace, trace
 from kernelwright.verifier.timing import Timed
@@ -46,8 +53,6 @@ Weights = Literal["state_dict", "seed", "none"]
 TOGETHER_BYTES = 256 * 2**20
 # Block of the slowest side, in times of what the plan wants.
 LONGEST_BLOCK = 8
-# Calls during which somebody looks at whose code runs.
-WATCHED_BYTES, WATCHED_RESULT_BYTES, WATCHED_S = 16 * 2**20, 256 * 2**20, 0.05
 
 
 class Trial:
@@ -69,12 +74,14 @@ class Trial:
         self.flags: list[Flag] = []
         self.call_s = math.inf
         """Seconds of a call as far as is known: at first the least of those that were checked."""
+        self.engagement = Engagement(Counter())
+        """Whose code was found running while it was timed."""
         trained = reference.trained(prepared)
         # Before its first call, as one loads a trained model.
         copied, own = load_candidate(module, candidate, trained)
         module.must_be_read = reference.was_read
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
-        if self.weights == "state_dict":
+        if self.weights != "seed":
             self.prepared = trained
         elif copied:
             module.set_state(self.key, prepared.state)
@@ -122,6 +129,7 @@ class Trial:
             self.module.result(self.key, ran, call, self.prepared.specs)
             for call in range(len(group))
         ]
+        self._note_strides(ran)
         self._check_memory(group, ran, image)
         if self.prepared.nature.stateful:
             self._check_state(group[0].expected)
@@ -133,9 +141,15 @@ class Trial:
             if entry["device"] != device:
                 reason = f"output {index} is on device {entry['device']!r}, expected {device!r}"
                 raise Wrong(Status.INCORRECT_DTYPE, reason)
-            if overlaps_itself(entry) and not self.prepared.nature.overlaps_itself:
-                evidence = f"elements of output {index} share memory (strides {entry['strides']})"
-                raise refused("overlapping-output", evidence)
+
+    def _note_strides(self, ran: Ran) -> None:
+        """Of results whose shapes are right."""
+        for index, (entry, wanted) in enumerate(
+            zip(ran.entries, self.prepared.strides, strict=True)
+        ):
+            if not same_order(entry, wanted):
+                words = f"output {index}: {entry['strides']}, the reference's: {wanted}"
+                self.flags.append(flag("strides-differ", words))
 
     def _check_memory(self, group: list[Case], ran: Ran, image: Image) -> None:
         nature = self.prepared.nature
@@ -149,9 +163,8 @@ class Trial:
                 inputs = Expected(case.expected.inputs, None, None, None)
                 found = self.checker.differences(left, inputs, False)
                 must_be_right(found, "inputs after the call")
-        if overlapping(ran) and not nature.reuses_memory:
-            raise refused("result-overwritten", "a result was overwritten by the next call")
-        if not nature.returns_inputs and returns_inputs(self.module, self.key, ran, image):
+        must_lie_apart(ran, nature)
+        if not nature.returns_inputs and returns_inputs(self.module, self.key, ran, image, [0]):
             raise refused("output-aliases-input", "a result lies in the memory of an input")
 
     def _check_trace(self, left: Trace) -> None:
@@ -164,6 +177,8 @@ class Trial:
         assert expected.state is not None
         if self.weights != "state_dict":
             evidence = "its parameters and buffers have other names than the reference's"
+            if self.prepared.nature.remembers:  # it can't be told what to go on from
+                raise Wrong(Status.INCORRECT_SHAPE, f"{evidence}, whose calls depend on them")
             self.flags.append(flag("state-not-compared", evidence))
             return
         own = self.module.state(self.key).unpacked()
@@ -185,11 +200,17 @@ class Trial:
             whole = self._result([*before, *found], cases, golden, None)
             where = f"workload {self.key!r}, {case.distribution} inputs"
             flags = list(precision_flags(wrong, self.prepared.specs))
-            reason = f"{where}: {wrong[0].reason}"
+            reason = f"{where}: {wrong[0].reason}{self._without_parameters()}"
             raise Wrong(Status.INCORRECT_NUMERICAL, reason, whole, flags)
         if self.tolerance != "default":
             self.flags += precision_flags(found, self.prepared.specs)
         return found
+
+    def _without_parameters(self) -> str:
+        """What may be the cause of wrong values."""
+        if self.weights == "none" and self.prepared.trained:
+            return "; it has no parameters, and the reference's are not those of its constructor"
+        return ""
 
     def _result(
         self, differences: list[Difference], cases: int, golden: bool, repeatable: bool | None
@@ -235,36 +256,32 @@ class Trial:
         found = {name: self.reference.baseline(self.prepared, name) for name in names}
         return {name: Side(module, self.key, True) for name, module in found.items() if module}
 
-    def time(self, plan: Plan, calls: int) -> Timed:
+    def time(self, plan: Plan, calls: int, worker: int, watch_s: float) -> Timed:
         """Time against baselines, then look at results of timed calls.
 
         Args:
             calls: in a block.
+            worker: which of the candidate's it is.
+            watch_s: see `measure`.
         """
         sides = {CANDIDATE: self._side, **self._baselines(plan.baselines)}
         if self.prepared.nature.stateful:
             for side in sides.values():
                 side.module.set_state(self.key, self.prepared.state)
         before = self.module.process.cpu_seconds() or 0.0, self.module.running_s
-        measured = measure(self.reference, self.prepared, plan, sides, calls)
+        measured = measure(self.reference, self.prepared, plan, sides, calls, worker, watch_s)
         used = (self.module.process.cpu_seconds() or 0.0) - before[0]
         running_s = self.module.running_s - before[1]
         for found in cpu_flags(used, running_s, len(self.reference.machine.cores)):
             raise refused(found.rule, found.evidence)
+        self.engagement = measured.engagement
         self._check_trace(measured.trace)
+        if measured.returns_inputs and not self.prepared.nature.returns_inputs:
+            raise refused("output-aliases-input", "the result of a timed call is an input")
         self.call_s = float(np.median(measured.rounds.per_call(CANDIDATE).judge))
         checked = self._check_picks(measured.picks, plan)
         self._check_fresh(plan)
-        return Timed(measured.rounds, measured.flags, checked)
-
-    def watched(self) -> Engagement:
-        """Run on over the rotating inputs, once it was timed, and look at whose code is running."""
-        rotation = self.reference.rotation(self.prepared, WATCHED_BYTES)
-        self.module.show(self.key, self.reference.image(rotation, 0))
-        fitting = WATCHED_RESULT_BYTES // max(1, self.prepared.result_bytes)
-        calls = max(1, min(fitting, round(WATCHED_S / self.call_s)))
-        slots = [call % rotation.layout.slots for call in range(calls)]
-        return self.module.watched_run(self.key, slots, rotation.call_seeds(0, slots))
+        return Timed(measured.rounds, measured.alone, measured.flags, checked)
 
     def _check_picks(self, picks: list[Pick], plan: Plan) -> int:
         """Compare results of timed calls, as they lay in memory when the clock had stopped.
@@ -272,19 +289,25 @@ class Trial:
         Returns:
             How many were compared.
         """
-        if self.prepared.nature.remembers:
-            evidence = "what the reference returns depends on its earlier calls"
-            self.flags.append(flag("timed-calls-unchecked", evidence))
-            return 0
         start = time.monotonic()
         for number, pick in enumerate(picks):
             if number >= LEAST_CHECKS and time.monotonic() - start > plan.checks_s:
                 return number
-            place = None if plan.looked_at is None else pick.place
-            expected = self.reference.expect(self.prepared, pick.inputs, pick.seed, place)
-            case = Case(pick.seed, "reference", pick.inputs, expected)
+            earlier = self._earlier(pick, plan) if self.prepared.nature.remembers else ()
+            place = None if plan.looked_at is None or earlier else pick.place
+            calls = *earlier, Call(pick.inputs, pick.seed)
+            expected = self.reference.expect(self.prepared, *calls, place=place)
+            case = Case(pick.seed, "reference", pick.inputs, expected, earlier)
             must_be_right(self.checker.check(case, pick.result), "a timed call")
         return len(picks)
+
+    def _earlier(self, pick: Pick, plan: Plan) -> tuple[Call, ...]:
+        """The calls before it in its block; its image is made anew where it was not kept."""
+        number, _slot = pick.place
+        rotation = self.reference.rotation(self.prepared, plan.image_bytes)
+        sets = self.reference.image(rotation, number).sets
+        seeds = rotation.call_seeds(number, pick.earlier) or [pick.seed] * len(pick.earlier)
+        return tuple(Call(sets[s], seed) for s, seed in zip(pick.earlier, seeds, strict=True))
 
     def _check_fresh(self, plan: Plan) -> None:
         """Once more on inputs that nobody has seen, its state set back.
@@ -318,6 +341,6 @@ class Trial:
 
 
 def _weights(copied: int, own: int, reference: int) -> Weights:
-    if reference == 0 and own == 0:
+    if own == 0:
         return "none"
     return "state_dict" if copied == own == reference else "seed"

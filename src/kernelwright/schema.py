@@ -185,7 +185,7 @@ class Correctness(Record):
     bitwise_repeatable: bool | None
     """Same input, same bits twice."""
     weights: Literal["state_dict", "seed", "none"]
-    """How the candidate got the reference's parameters."""
+    """How the candidate got the reference's parameters; `none`: it has none of its own."""
     timed_calls_checked: int | None = None
     """Timed calls whose results were compared, too; None where nothing was timed."""
 

@@ -16,7 +16,7 @@ import torch
 
 from kernelwright.sandbox.linux import shared_memory
 from kernelwright.schema import Candidate, Origin, Workload
-from kernelwright.verifier.expected import Prepared, expect, prepare, trained
+from kernelwright.verifier.expected import Call, Prepared, expect, prepare, trained
 from kernelwright.verifier.inputs import distribute
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case
 from kernelwright.verifier.remote import RemoteModule
@@ -93,7 +93,7 @@ def subject(source: str) -> Subject:
         moved = trained(oracle, prepared, 1)
         made = [oracle.make_inputs(KEY, 7), distribute(oracle.make_inputs(KEY, 8), "zero_mean", 8)]
         cases = [
-            Case(seed, "reference", values, expect(oracle, moved, values, seed))
+            Case(seed, "reference", values, expect(oracle, moved, Call(values, seed)))
             for seed, values in enumerate(made)
         ]
     text = f"{source}\nModelNew = Model\n"

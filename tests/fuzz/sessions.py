@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -16,7 +16,7 @@ from kernelwright.verifier.bench import Side
 from kernelwright.verifier.channel import Spec
 from kernelwright.verifier.correctness import must_be_right
 from kernelwright.verifier.evidence import operator_facts
-from kernelwright.verifier.expected import Prepared
+from kernelwright.verifier.expected import Call, Prepared
 from kernelwright.verifier.levels import PLANS, Distribution
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case, Reference
 from kernelwright.verifier.remote import RemoteModule
@@ -44,7 +44,7 @@ class Known(Reference):
     def trained(self, prepared: Prepared) -> Prepared:
         return self.known.trained
 
-    def rounding(self, prepared: Prepared, inputs: Values, seed: int) -> Values | None:
+    def rounding(self, prepared: Prepared, calls: Sequence[Call]) -> Values | None:
         return None
 
 
@@ -122,7 +122,7 @@ def values(module: Watched, subject: Subject) -> None:
     module.stage(KEY, subject.prepared.image([case.inputs for case in subject.cases]).layout)
     module.fill(KEY, [1, 2])
     module.draws(KEY, 0)
-    golden = module.golden(KEY, 0, 1)
+    golden = module.golden(KEY, [0], 1)
     if isinstance(golden, Values):
         golden.unpacked()
     module.drop(KEY)

@@ -1,11 +1,14 @@
-"""Which of the timed calls are compared afterwards."""
+"""Which calls are timed, on what, and which of them are compared afterwards."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 
 from kernelwright.schema import Level, Limits
-from kernelwright.verifier.bench import Bench, Side
+from kernelwright.verifier.bench import ALONE_CHECKS, Bench, Side
+from kernelwright.verifier.expected import Call
+from kernelwright.verifier.inputs import derived_seed
 from kernelwright.verifier.levels import PLANS
 from kernelwright.verifier.rounds import CANDIDATE, EAGER
 from tests.verifier import kit
@@ -69,9 +72,62 @@ def test_only_fast_looks_at_the_same_calls_inputs_again() -> None:
 def test_expected_values_are_kept_by_place_only() -> None:
     with kit.live_reference(kit.task(REFERENCE)) as reference:
         prepared = reference.prepare(reference.workloads()[0])
-        kept = reference.expect(prepared, prepared.like, 1, (1, 0))
-        assert reference.expect(prepared, prepared.like, 1, (1, 0)) is kept
-        assert reference.expect(prepared, prepared.like, 1, (1, 1)) is not kept
-        assert reference.expect(prepared, prepared.like, 1) is not kept
-        after_the_fact = reference.expect(prepared, prepared.like, 1)
-        assert reference.expect(prepared, prepared.like, 1) is not after_the_fact
+        call = Call(prepared.like, 1)
+        kept = reference.expect(prepared, call, place=(1, 0))
+        assert reference.expect(prepared, call, place=(1, 0)) is kept
+        assert reference.expect(prepared, call, place=(1, 1)) is not kept
+        assert reference.expect(prepared, call) is not kept
+        after_the_fact = reference.expect(prepared, call)
+        assert reference.expect(prepared, call) is not after_the_fact
+
+
+def test_no_two_workers_are_shown_the_same_inputs() -> None:
+    with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
+        prepared = reference.prepare(reference.workloads()[0])
+        eager = reference.baseline(prepared, "eager")
+        assert eager is not None
+        side = Side(eager, prepared.workload.name, is_baseline=True)
+        found: list[set[bytes]] = []
+        for worker in range(2):
+            bench = Bench(
+                reference, prepared, PLANS["fast"], {CANDIDATE: side, EAGER: side}, worker
+            )
+            bench.warm_up(CALLS)
+            bench.alone(bench.window(CALLS, ROUNDS))
+            found.append({pick.inputs.tensors[0].numpy().tobytes() for pick in bench.picks})
+        assert len(found[0]) == len(found[1]) == PLANS["fast"].checks + ALONE_CHECKS
+        assert not found[0] & found[1]
+
+
+SLOW_TO_FREE = """
+    import time, weakref
+
+    class ModelNew(nn.Module):
+        def forward(self, x):
+            y = torch.relu(x)
+            weakref.finalize(y, time.sleep, 0.002)
+            return y
+"""
+
+
+def test_what_is_done_when_results_are_freed_counts() -> None:
+    with (
+        kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference,
+        kit.worker_with(reference.machine, Limits()) as module,
+    ):
+        prepared = reference.prepare(reference.workloads()[0])
+        kit.load(module, kit.source(SLOW_TO_FREE))
+        side = Side(module, prepared.workload.name, is_baseline=False)
+        eager = Side(module, prepared.workload.name, is_baseline=True)
+        bench = Bench(reference, prepared, PLANS["fast"], {CANDIDATE: side, EAGER: eager})
+        bench.warm_up(CALLS)
+        rounds = bench.window(CALLS, ROUNDS)
+        assert min(rounds.judge[CANDIDATE]) > 0.002
+
+
+def test_seeds_of_inputs_say_nothing_about_each_other() -> None:
+    """A worker can find the 32 bits of a seed that torch uses, from what it is shown."""
+    seeds = [derived_seed(12345, "timed", number, slot) for number in (1, 2) for slot in range(8)]
+    steps = {(after - before) % 2**32 for before, after in itertools.pairwise(seeds)}
+    assert len(set(seeds)) == len(steps) + 1 == 16
+    assert seeds[:8] != [derived_seed(12346, "timed", 1, slot) for slot in range(8)]

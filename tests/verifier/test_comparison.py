@@ -158,3 +158,32 @@ def test_what_the_rounding_of_inputs_moves_may_be_off_by_it_and_nothing_else() -
     assert "1 of 100" in (compare(other, golden.float(), golden, rounding=rounding).reason or "")
     other[[7, 8]] = golden[[7, 8]].float() + torch.tensor([0.1, 0.0])
     assert compare(other, golden.float(), golden, rounding=rounding).reason is not None
+
+
+@pytest.mark.parametrize("fill", [-1e9, -65504.0, torch.finfo(torch.float32).min])
+def test_what_lies_beside_a_mask_is_judged_by_itself(fill: float) -> None:
+    golden = drawn(1, 1.0, 512).double()
+    golden[::2] = fill
+    reference = golden.float()
+    assert compare(reference, reference, golden).reason is None
+    zeros = torch.where(reference == fill, reference, torch.zeros(()))
+    found = compare(zeros, reference, golden)
+    assert found.reason is not None and found.reason.startswith("256 of 256")
+    off = torch.where(reference == fill, reference * (1 + 1e-3), reference)
+    assert compare(off, reference, golden).reason is not None
+
+
+def test_a_large_number_among_others_is_no_mask() -> None:
+    golden = torch.logspace(-3, 5, 512, dtype=torch.float64)
+    reference = golden.float()
+    off = reference + 1e-3  # far less than one rounding of the root mean square
+    assert compare(off, reference, golden).reason is None
+
+
+def test_an_index_among_equal_numbers_may_be_any_of_them() -> None:
+    reference, other = torch.tensor([0, 1, 2]), torch.tensor([1, 0, 2])
+    seen = torch.stack([reference, other, reference])
+    assert compare(other, reference, reference).reason == "2 of 3 integer values differ"
+    assert compare(other, reference, reference, rounding=seen).reason is None
+    wrong = torch.tensor([1, 0, 1])
+    assert compare(wrong, reference, reference, rounding=seen).reason is not None

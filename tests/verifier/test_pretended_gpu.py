@@ -116,6 +116,6 @@ def test_a_gpu_that_others_use_decides_nothing(
     monkeypatch.setattr(bench, "gpu_processes", lambda device: {1, os.getpid()})
     candidate = kit.candidate(kit.forward("return x.softmax(dim=1)"))
     found = Judge(reference, tmp_path).evaluate(candidate, "fast")
-    assert found.was_disturbed and not found.is_win
+    assert found.was_disturbed and not found.is_win, (found.reason, found.flags)
     (evidence,) = [flag.evidence for flag in found.flags if flag.rule == BUSY_MACHINE]
     assert evidence == "1 other processes hold memory of this GPU"

@@ -25,8 +25,22 @@ def rounds(count: int = 24, own_s: float = OWN_S, half_costs: float = 1.0) -> Ro
     return made
 
 
+def timed(found: Rounds, alone: Rounds | None = None, checked: int = 4) -> Timed:
+    return Timed(found, alone or Rounds([CANDIDATE, EAGER], 1), (), checked)
+
+
+def alone(own_s: float, eager_s: float) -> Rounds:
+    """Single calls."""
+    made = Rounds([CANDIDATE, EAGER], 1)
+    made.halved = [False] * 12
+    for name, call_s in ((CANDIDATE, own_s), (EAGER, eager_s)):
+        made.worker[name] = [call_s] * 12
+        made.judge[name] = [call_s + OVERHEAD] * 12
+    return made
+
+
 def flags(*workers: Rounds) -> list[str]:
-    summary = summarize([Timed(one, (), 4) for one in workers], SEED)
+    summary = summarize([timed(one) for one in workers], SEED)
     return [flag.rule for flag in summary.flags]
 
 
@@ -54,17 +68,17 @@ def test_a_constant_part_found_too_large_makes_nobody_fast() -> None:
 
 @pytest.mark.parametrize(("own_s", "expected"), [(94e-6, True), (107e-6, True), (OWN_S, False)])
 def test_speedups_close_to_1_are_worth_more_workers(own_s: float, expected: bool) -> None:
-    assert wants_more_workers([Timed(rounds(own_s=own_s), (), 4)], SEED) is expected
+    assert wants_more_workers([timed(rounds(own_s=own_s))], SEED) is expected
 
 
 def test_a_narrow_interval_is_not_worth_more_workers() -> None:
-    equal = Timed(rounds(own_s=EAGER_S), (), 4)
+    equal = timed(rounds(own_s=EAGER_S))
     assert wants_more_workers([equal] * 2, SEED)
     assert not wants_more_workers([equal] * 4, SEED)
 
 
 def test_what_is_checked_adds_up_over_workers() -> None:
-    summary = summarize([Timed(rounds(), (), 3), Timed(rounds(), (), 4)], SEED)
+    summary = summarize([timed(rounds(), checked=3), timed(rounds())], SEED)
     assert summary.checked == 7
     assert len(summary.timing[CANDIDATE].samples_us) == 48
     assert summary.flags == ()
@@ -97,3 +111,20 @@ def test_noise_does_not_hide_a_clock_that_tells_much_less() -> None:
 
 def test_too_few_half_blocks_say_nothing() -> None:
     assert flags(rounds(count=8, half_costs=1.6)) == []
+
+
+@pytest.mark.parametrize(
+    ("own_s", "eager_s", "is_refused"),
+    [
+        (OWN_S, EAGER_S, False),
+        (OWN_S + 120e-6, EAGER_S, False),  # threads that have to be woken up
+        (OWN_S + 550e-6, EAGER_S + 450e-6, False),  # caches that are cold for eager as well
+        (OWN_S + 1900e-6, EAGER_S, True),
+    ],
+)
+def test_calls_that_were_done_together_are_refused(
+    own_s: float, eager_s: float, is_refused: bool
+) -> None:
+    summary = summarize([timed(rounds(), alone(own_s, eager_s))], SEED)
+    rules = [flag.rule for flag in summary.flags if flag.severity == "refuse"]
+    assert rules == (["batched-calls"] if is_refused else [])

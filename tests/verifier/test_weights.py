@@ -65,6 +65,71 @@ def test_weights_come_by_name_and_else_by_seed(tmp_path: Path) -> None:
         assert verdict(check, fewer)[0] is not Status.PASSED
 
 
+NO_PARAMETERS = """
+    class ModelNew(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            torch.manual_seed(42)
+            linear = nn.Linear(size, 16)
+            self.weights = [linear.weight.data, linear.bias.data]
+
+        def forward(self, x):
+            return nn.functional.linear(x, *self.weights) + torch.arange(16) / 16
+"""
+
+
+def test_who_has_no_parameters_cannot_be_given_any(tmp_path: Path) -> None:
+    with checking(kit.task(LINEAR), tmp_path) as check:
+        status, reason = verdict(check, source(NO_PARAMETERS))
+    assert status is Status.INCORRECT_NUMERICAL
+    assert "has no parameters" in reason
+
+
+REMEMBERS = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mean", torch.zeros(33))
+
+        def forward(self, x):
+            self.mean.lerp_(x.mean(0), 0.1)
+            return x - self.mean
+"""
+
+
+def test_what_results_depend_on_must_have_its_name(tmp_path: Path) -> None:
+    with checking(kit.task(REMEMBERS), tmp_path) as check:
+        same = source(REMEMBERS).replace("Model(", "ModelNew(")
+        assert verdict(check, same)[0] is Status.PASSED
+        status, reason = verdict(check, same.replace("mean", "own").replace("x.own", "x.mean"))
+    assert status is Status.INCORRECT_SHAPE
+    assert "whose calls depend on them" in reason
+
+
+STRENGTH = """
+    class Model(nn.Module):
+        def forward(self, x, strength):
+            return x + strength * torch.sin(x)
+
+    def get_inputs():
+        return [torch.randn(8, 8), torch.zeros(1)]
+
+    def get_init_inputs():
+        return []
+"""
+
+
+def test_single_numbers_move(tmp_path: Path) -> None:
+    with checking(kit.task(STRENGTH), tmp_path) as check:
+        assert verdict(check, source(STRENGTH).replace("Model(", "ModelNew("))[0] is Status.PASSED
+        ignored = source("""
+            class ModelNew(nn.Module):
+                def forward(self, x, strength):
+                    return x.clone()
+        """)
+        assert verdict(check, ignored)[0] is Status.INCORRECT_NUMERICAL
+
+
 DROPOUT = """
     class Model(nn.Module):
         def forward(self, x):

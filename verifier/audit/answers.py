@@ -13,7 +13,7 @@ from kernelwright.verifier.audit.probe import Probe, Result
 from kernelwright.verifier.audit.tensors import close, finite_part, spread, wide
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.comparison import ULPS, ULPS_HALF
-from kernelwright.verifier.expected import expect
+from kernelwright.verifier.expected import Call, expect
 from kernelwright.verifier.inputs import distribute
 
 ZEROS, CONSTANT, INPUT = "zeros-accepted", "constant-accepted", "input-accepted"
@@ -84,7 +84,7 @@ class Answered(Probe):
         for distribution in ("zero_mean", "large"):
             inputs = distribute(inputs, distribution, self.seed)
         try:
-            expected = expect(oracle, self.prepared, inputs, self.seed)
+            expected = expect(oracle, self.prepared, Call(inputs, self.seed))
         except WorkerFault:
             self.recover()
             return True

@@ -11,8 +11,8 @@ import torch
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.audit.tensors import differ, finite_part
 from kernelwright.verifier.comparison import compare
-from kernelwright.verifier.expected import Expected, Prepared, expect
-from kernelwright.verifier.inputs import call_seed
+from kernelwright.verifier.expected import Call, Expected, Prepared, expect
+from kernelwright.verifier.inputs import derived_seed
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.shared import Image, plan_layout
@@ -20,7 +20,6 @@ from kernelwright.verifier.values import Values, packed, same_bits, specs
 
 SAMPLES = 3
 # From the seeds of cases: what is drawn here is never judged on.
-AUDIT_OFFSET = 800_000
 BLOCKS, BLOCK_S, BLOCK_CALLS, BLOCK_BYTES = 5, 0.002, 200, 64 * 2**20
 # Of a single call that takes longer than a block should; the first one of all is a cold one.
 LONG_BLOCKS = 3
@@ -62,19 +61,21 @@ class Probe:
         self.tolerance = tolerance
         self.key = prepared.workload.name
         # The same for all samples: other random numbers are no reaction to the inputs.
-        self.seed = call_seed(reference.seed + AUDIT_OFFSET)
+        self.seed = derived_seed(reference.seed, "audited call")
 
     @functools.cached_property
     def drawn(self) -> list[Values]:
         """Input sets of different seeds."""
-        first, oracle = self.reference.seed + AUDIT_OFFSET, self.reference.oracle
-        return [oracle.make_inputs(self.key, first + number) for number in range(SAMPLES)]
+        secret, oracle = self.reference.seed, self.reference.oracle
+        seeds = [derived_seed(secret, "audited", number) for number in range(SAMPLES)]
+        return [oracle.make_inputs(self.key, seed) for seed in seeds]
 
     @functools.cached_property
     def samples(self) -> list[Sample]:
         """The reference's values on them."""
         oracle, prepared = self.reference.oracle, self.prepared
-        return [Sample(drawn, expect(oracle, prepared, drawn, self.seed)) for drawn in self.drawn]
+        calls = [Call(drawn, self.seed) for drawn in self.drawn]
+        return [Sample(call.inputs, expect(oracle, prepared, call)) for call in calls]
 
     @functools.cached_property
     def results(self) -> list[Result]:

@@ -2,14 +2,18 @@
 
 While a worker runs a long block it is stopped at random moments, and the program counter of every
 thread that computes is looked up in its memory map. Code under the worker's own folder was built
-from the candidate, as was code without a file (a just-in-time compiler's). This can't be forged
-from inside, and a kernel that is there but does no work gets no samples.
+from the candidate, code without a file by a just-in-time compiler (oneDNN's, say). Who samples and
+when is not the worker's to choose, and a kernel that is there but does no work gets no samples; a
+library that a candidate has copied into its folder passes for its own.
 """
 
 from __future__ import annotations
 
+import ctypes
 import math
+import os
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +25,7 @@ from kernelwright.schema import Flag, Policy
 from kernelwright.verifier.integrity.rules import flag
 
 Owner = Literal["candidate", "library", "compiler", "waiting", "neutral"]
-"""`neutral`: the interpreter and the C library, which all code uses."""
+"""`neutral`: the interpreter, the C library and vector mathematics, which all code uses."""
 
 # Between two samples, seconds; drawn anew each time, so that nobody can be elsewhere by then.
 PAUSE_S = (0.0002, 0.001)
@@ -32,8 +36,12 @@ LEAST_CUSTOM = 0.5
 DEVIATIONS = 2.0
 WAITING = ("libgomp", "libiomp")
 PACKAGES = ("/site-packages/", "/dist-packages/")
-# torch.compile's output lies in the worker's folder, but the candidate did not write it.
-COMPILED = "/inductor/"
+# torch.compile's output may lie in the worker's folder, but the candidate did not write it: a name
+# of 52 characters that is a hash in base 32 (torch._inductor.codecache).
+COMPILED = re.compile(r"/inductor/|/c[a-z2-7]{51}(\.main)?\.so$")
+# exp and its like of vectors are torch's copy of SLEEF, for its own kernels and for those written
+# with its headers.
+TORCH, SLEEF = "/libtorch_cpu.so", "Sleef_"
 
 
 class Engagement(NamedTuple):
@@ -47,6 +55,11 @@ class Engagement(NamedTuple):
         return sum(self.samples[name] for name in ("candidate", "library", "compiler"))
 
     @property
+    def wants_more(self) -> bool:
+        """Whether more of them would say more."""
+        return self.computing < ENOUGH_SAMPLES
+
+    @property
     def custom_share(self) -> float | None:
         """Share of the candidate's code in them; None where there are too few."""
         if self.computing < LEAST_SAMPLES:
@@ -58,16 +71,43 @@ def owner(address: int, regions: Iterable[Mapping], folder: str) -> Owner:
     """Whose code an address lies in."""
     for region in regions:
         if region.start <= address < region.end:
-            return _owner_of(region.path, folder)
+            is_sleef = region.path.endswith(TORCH) and (
+                symbol(TORCH, address - region.start + region.offset).startswith(SLEEF)
+            )
+            return "neutral" if is_sleef else _owner_of(region.path, folder)
     return "neutral"
 
 
 def _owner_of(path: str, folder: str) -> Owner:
     if path.rpartition("/")[2].startswith(WAITING):
         return "waiting"
-    if path.startswith(folder) or not path:
-        return "compiler" if COMPILED in path else "candidate"
+    if not path or (path.startswith(folder) and COMPILED.search(path)):
+        return "compiler"
+    if path.startswith(folder):
+        return "candidate"
     return "library" if any(package in path for package in PACKAGES) else "neutral"
+
+
+def symbol(library: str, offset: int) -> str:
+    """Name of what lies at an offset of a library's file, by this process's copy of it, if any."""
+    for region in mappings(os.getpid()):
+        at = region.start + offset - region.offset
+        if region.path.endswith(library) and region.start <= at < region.end:
+            found = _Symbol()
+            is_known = ctypes.CDLL(None).dladdr(ctypes.c_void_p(at), ctypes.byref(found))
+            return (found.name or b"").decode() if is_known else ""
+    return ""
+
+
+class _Symbol(ctypes.Structure):
+    """Dl_info of dlfcn.h."""
+
+    _fields_ = (
+        ("file", ctypes.c_char_p),
+        ("base", ctypes.c_void_p),
+        ("name", ctypes.c_char_p),
+        ("address", ctypes.c_void_p),
+    )
 
 
 def sample(process: WorkerProcess, finished: Callable[[], bool]) -> Engagement:
@@ -78,7 +118,7 @@ def sample(process: WorkerProcess, finished: Callable[[], bool]) -> Engagement:
     found: Counter[Owner] = Counter()
     chance = random.SystemRandom()
     folder = process.inside
-    while not finished() and Engagement(found).computing < ENOUGH_SAMPLES:
+    while not finished() and Engagement(found).wants_more:
         process.thaw()
         time.sleep(chance.uniform(*PAUSE_S))
         process.freeze()

@@ -13,6 +13,8 @@ from kernelwright.schema import Flag
 from kernelwright.verifier.integrity.rules import flag
 
 SHOWN = 3
+# Set by torch.compile itself.
+OF_INDUCTOR = "$_TORCHINDUCTOR"
 # Processor time over what its cores have; counters tick in 10 ms.
 CORES_MARGIN = 1.25
 LEAST_EXTRA_S = 0.1
@@ -52,7 +54,8 @@ def thread_flags(process: WorkerProcess, before: int, threads: int) -> Iterator[
 
 def setting_flags(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Flag]:
     """Settings of torch and the environment that are others than before."""
-    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    names = {name for name in {*before, *after} if not name.startswith(OF_INDUCTOR)}
+    changed = sorted(name for name in names if before.get(name) != after.get(name))
     if changed:
         words = ", ".join(f"{n}: {before.get(n)} -> {after.get(n)}" for n in changed[:SHOWN])
         yield flag("settings-changed", words[:300])

@@ -293,13 +293,6 @@ def _runtime() -> list[Rule]:
             "Values and shape agree, strides don't. A caller that relies on them may notice.",
             "H74",
         ),
-        rule(
-            "timed-calls-unchecked",
-            "info",
-            "Timed calls were not compared",
-            "Outputs of the timed calls themselves were not looked at, only of calls around them.",
-            "H29 H30 H31",
-        ),
     ]
 
 
@@ -395,6 +388,15 @@ def _physical() -> list[Rule]:
             """The operations that the reference needs take longer at this machine's peak. An
             algorithm with fewer operations would be a reason, so this is no proof.""",
             "H12 H17 H18 H19 H66",
+        ),
+        _rule(
+            "physical",
+            "batched-calls",
+            "refuse",
+            "A call by itself takes much longer",
+            """What was measured in blocks is not to be had by whoever has one input: calls of a
+            block were done together, or one did the work of others.""",
+            "H29",
         ),
     ]
 

@@ -11,7 +11,7 @@ from kernelwright.backends.cpp import compiler
 from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
-from kernelwright.verifier.inputs import call_seed
+from kernelwright.verifier.inputs import derived_seed
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
 from kernelwright.verifier.remote import RemoteModule
@@ -90,7 +90,11 @@ def _call(module: RemoteModule, prepared: Prepared, reference: Reference) -> Non
     """Two calls, since some errors need what an earlier one left."""
     sets = [prepared.like, reference.fresh_case(prepared, "reference").inputs]
     stage(module, prepared, sets)
-    seeds = [call_seed(slot) for slot in range(len(sets))] if prepared.nature.draws else None
+    seeds = (
+        [derived_seed(reference.seed, "sanitized", slot) for slot in range(len(sets))]
+        if prepared.nature.draws
+        else None
+    )
     module.run(prepared.workload.name, range(len(sets)), seeds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from kernelwright.sandbox.base import WorkerProcess, WorkerSpec
-from kernelwright.sandbox.memory import Mapping
+from kernelwright.sandbox.memory import Mapping, mappings
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Flag
 from kernelwright.verifier.channel import Spec
@@ -126,10 +127,12 @@ def test_an_address_has_an_owner() -> None:
         region(30, "/usr/lib/libm.so.6"),
         region(40, "/tmp/kernelwright-x/build/inductor/ab/cd.so"),
         region(50, ""),
+        region(60, f"/tmp/kernelwright-x/build/ab/c{'a2' * 25}z.main.so"),
     ]
-    owners = [owner(address, regions, "/tmp/kernelwright-x") for address in range(5, 75, 10)]
+    owners = [owner(address, regions, "/tmp/kernelwright-x") for address in range(5, 85, 10)]
     assert owners == [
-        "candidate", "library", "waiting", "neutral", "compiler", "candidate", "neutral",
+        "candidate", "library", "waiting", "neutral", "compiler", "compiler",
+        "compiler", "neutral",
     ]  # fmt: skip
 
 
@@ -186,3 +189,15 @@ def test_an_error_of_the_size_of_a_lower_precision(
     difference = Difference(None, 1.0, 0.0, 1.0, bits, reference)
     expected = ["precision-downgrade"] if found else []
     assert rules(precision_flags([difference], [Spec(dtype, (4,))])) == expected
+
+
+def test_mathematics_of_vectors_is_nobodys_work() -> None:
+    """torch's headers call functions of its library from kernels that were written with them."""
+    library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    function = ctypes.CDLL(str(library)).Sleef_expf8_u10avx2
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    assert address is not None
+    regions = mappings(os.getpid())
+    assert owner(address, regions, "/tmp/kernelwright-x") == "neutral"
+    start = min(region.start for region in regions if region.path == str(library))
+    assert owner(start, regions, "/tmp/kernelwright-x") == "library"
