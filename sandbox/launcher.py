@@ -53,6 +53,9 @@ class Confinement(NamedTuple):
     """Which of them to have apart from others in the place, as flags of unshare(2)."""
     mounts: Mapping[str, str]
     """tmpfs in the place -> its options; a new one where mounts are apart."""
+    shown: Sequence[str]
+    """Paths to see where they are, whatever these mounts or the modes of folders above hide; where
+    mounts are apart."""
     rights: Rights
 
 

@@ -62,6 +62,7 @@ def confinement(
     mounts: Mapping[str, str],
     first: int,
     apart: int = 0,
+    shown: Sequence[str] = (),
 ) -> tuple[Confinement, list[int]]:
     """What puts a worker beside `init`, and the descriptors that it takes.
 
@@ -71,6 +72,7 @@ def confinement(
         mounts: tmpfs and their options; see `Confinement.mounts`.
         first: index of the first of these descriptors among all of an order.
         apart: namespaces that it does not share with the others in the place.
+        shown: see `Confinement.shown`.
     """
     keys = [os.pidfd_open(init)]
     keys += [os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in groups]
@@ -80,6 +82,7 @@ def confinement(
         groups=list(range(first + 1, first + len(keys))),
         apart=apart,
         mounts=mounts,
+        shown=shown,
         rights=Rights(user, program()),
     )
     return made, keys

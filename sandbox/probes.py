@@ -1,7 +1,8 @@
 """Small programs that try what a sandbox should not let them do, and say whether they could.
 
 Each is Python for the worker, and undoes what it could do. It calls `held(why)` where it was
-stopped; when it comes to its end, or calls `is_open(how)`, the limit is not there.
+stopped; when it comes to its end, or calls `is_open(how)`, the limit is not there. The last one is
+the other way round: it tries what a sandbox must let it do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from kernelwright.config import load_settings
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import Sandbox, WorkerSpec
 
@@ -45,6 +47,8 @@ class Host(NamedTuple):
     abstract: str
     """The same with a name that is no file."""
     pid: int
+    shown: Path
+    """A file of the cache that workers may read, in a folder that only this user may enter."""
 
 
 class Probe(NamedTuple):
@@ -62,6 +66,7 @@ class Finding(NamedTuple):
     words: str
 
 
+SHOWN = "what it is shown"
 PROBES = (
     Probe(
         "network",
@@ -260,6 +265,14 @@ import resource
 held("none") if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else None
 """,
     ),
+    Probe(
+        SHOWN,
+        """
+try: open({shown!r}).read()
+except OSError as error: is_open(f"can't be read: {{error.strerror}}")
+held("can be read")
+""",
+    ),
 )
 
 
@@ -267,7 +280,15 @@ held("none") if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else None
 def host() -> Iterator[Host]:
     """Things on this host that no worker should reach."""
     name = f"kernelwright-probe-{secrets.token_hex(4)}"
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as server:
+    cache = load_settings({}).settings.cache_dir
+    cache.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=cache) as kept,
+        tempfile.TemporaryDirectory() as folder,
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
+        shown = Path(kept) / "shown"
+        shown.write_text("shown")
         file, path = Path(folder) / "secret", Path(folder) / "socket"
         file.write_text("secret")
         with socket.socket(socket.AF_UNIX) as unix, socket.socket(socket.AF_UNIX) as abstract:
@@ -275,7 +296,7 @@ def host() -> Iterator[Host]:
             unix.listen()
             abstract.bind(f"\0{name}")
             abstract.listen()
-            yield Host(server.getsockname()[1], file, path, name, os.getpid())
+            yield Host(server.getsockname()[1], file, path, name, os.getpid(), shown)
 
 
 def attempt(sandbox: Sandbox, probe: Probe, where: Host) -> Finding:
@@ -288,10 +309,17 @@ def attempt(sandbox: Sandbox, probe: Probe, where: Host) -> Finding:
         "name": where.abstract,
         "pid": where.pid,
         "memory": MEMORY_BYTES,
+        "shown": str(where.shown),
     }
     script = HEAD + probe.script.format(**words) + '\nis_open("nothing stopped it")\n'
     worker = sandbox.start(
-        WorkerSpec(argv=("-c", script), env={}, memory_bytes=MEMORY_BYTES, files={})
+        WorkerSpec(
+            argv=("-c", script),
+            env={},
+            memory_bytes=MEMORY_BYTES,
+            files={},
+            readable=(str(where.shown),),
+        )
     )
     try:
         status = worker.exit_status(PROBE_S)

@@ -15,10 +15,12 @@ import functools
 import gc
 import json
 import os
+import pathlib
 import random
 import resource
 import select
 import socket
+import stat
 import struct
 import sys
 from types import CodeType, ModuleType
@@ -32,7 +34,7 @@ PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 22, 2
 SECCOMP_MODE_FILTER = 2
 CAPABILITIES_VERSION_3 = 0x20080522
 MAX_CAPABILITIES = 64
-MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 2, 4, 8, 32
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 2, 4, 8, 32, 4096
 C_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
@@ -111,10 +113,41 @@ def enter(place: dict[str, Any] | None, folder: str, descriptors: list[int]) -> 
         os.write(descriptors[index], b"0")
     done(C_LIBRARY.setns(descriptors[place["init"]], place["namespaces"]))
     done(C_LIBRARY.unshare(place["apart"]))
+    parents = {path: os.open(os.path.dirname(path), os.O_PATH) for path in place["shown"]}
     for target, options in place["mounts"].items():
-        flags = MS_NOSUID | MS_NODEV | (0 if target == folder else MS_NOEXEC)
-        flags |= 0 if place["apart"] else MS_REMOUNT
-        done(C_LIBRARY.mount(b"tmpfs", target.encode(), b"tmpfs", flags, options.encode()))
+        flags = 0 if target == folder else MS_NOEXEC
+        mount("tmpfs", target, flags | (0 if place["apart"] else MS_REMOUNT), options)
+    for path, parent in parents.items():
+        show(path, parent)
+
+
+def show(path: str, parent: int) -> None:
+    """Have a file or folder at its place again, and let any user get there.
+
+    Args:
+        parent: a descriptor of the folder that it is in, which may be under a mount by now.
+    """
+    for folder in reversed(pathlib.PurePath(path).parents[:-1]):
+        if not os.path.exists(folder):
+            os.mkdir(folder)
+        if not os.stat(folder).st_mode & stat.S_IXOTH:
+            mount("tmpfs", str(folder), MS_NOEXEC, "mode=0755")
+    os.fchdir(parent)  # /proc has no descriptors of a process that is not in the place
+    name = os.path.basename(path)
+    if not os.path.exists(path):
+        is_folder = stat.S_ISDIR(os.stat(name).st_mode)
+        os.mkdir(path) if is_folder else os.mknod(path)
+    mount(name, path, MS_BIND)
+
+
+def mount(source: str, target: str, flags: int, options: str = "") -> None:
+    """Mount a kind of file system or, bound, a file or folder.
+
+    Raises:
+        OSError: it failed.
+    """
+    what, where, flags = source.encode(), target.encode(), flags | MS_NOSUID | MS_NODEV
+    done(C_LIBRARY.mount(what, where, what, flags, options.encode()))
 
 
 def done(result: int) -> None:

@@ -149,6 +149,7 @@ class Room:
 
     def __init__(self, container: Container, spec: WorkerSpec) -> None:
         self._container = container
+        self._readable = spec.readable
         self._user = new_user()
         self._is_empty = False
         self.name = new_name()
@@ -163,10 +164,17 @@ class Room:
 
     def confinement(self, first: int) -> tuple[Confinement, Sequence[int]]:
         """See `Place.confinement`."""
-        container, mounts = self._container, {"/tmp": SCRATCH, "/dev/shm": SCRATCH}
         # Workers of one candidate see the same inputs, so one must find nothing that another left.
         apart = MOUNTS | IPC | NETWORK
-        return confinement(container.init, container.groups, self._user, mounts, first, apart)
+        return confinement(
+            self._container.init,
+            self._container.groups,
+            self._user,
+            {"/tmp": SCRATCH, "/dev/shm": SCRATCH},
+            first,
+            apart,
+            self._readable,
+        )
 
     def strays(self, worker: int) -> list[int]:
         """See `Place.strays`; those of other rooms are of the same tenant."""

@@ -8,7 +8,7 @@ import pytest
 
 from kernelwright.sandbox.base import Sandbox
 from kernelwright.sandbox.check import Checked, check
-from kernelwright.sandbox.probes import PROBES, Host, Probe, attempt, host
+from kernelwright.sandbox.probes import PROBES, SHOWN, Host, Probe, attempt, host
 from kernelwright.sandbox.registry import SANDBOXES
 from tests.sandbox.kit import opened
 
@@ -42,6 +42,7 @@ def test_process_is_as_open_as_it_says() -> None:
 # Held for others than `process`'s own reasons, by whoever runs these tests.
 MAY_BE_HELD = {
     "core dumps",
+    SHOWN,
     "name lookup",
     "virtual machine sockets",
     "another user",

@@ -5,6 +5,8 @@ Workers here are small scripts, not the verifier's: a sandbox knows nothing of w
 
 from __future__ import annotations
 
+import os
+import pwd
 import socket
 import tempfile
 import threading
@@ -178,6 +180,37 @@ def test_files_are_private_copies(sandbox: Sandbox, tmp_path: Path) -> None:
     assert line(worker) == "originalTrueTrue"
     assert line(worker) == "done"
     assert (tmp_path / "sub" / "tool").read_text() == "original"
+
+
+READS = """
+def attempt(do):
+    try: return do()
+    except OSError as error: return error.strerror
+folder = os.environ["ABOVE"]
+say(attempt(lambda: open(folder + "/shown/text").read()))
+say(attempt(lambda: open(folder + "/file").read()))
+say(repr(attempt(lambda: open(folder + "/hidden").read())))
+say(attempt(lambda: open(folder + "/shown/new", "w").name))
+"""
+
+
+@pytest.mark.parametrize("above", ["/tmp", pwd.getpwuid(os.getuid()).pw_dir])
+def test_what_it_is_shown_can_be_read_wherever_it_lies(sandbox: Sandbox, above: str) -> None:
+    """Workers have a /tmp of their own, and root's home lets nobody else through."""
+    with tempfile.TemporaryDirectory(dir=above) as name:
+        folder = Path(name)
+        (folder / "shown").mkdir()
+        for file in ("shown/text", "file", "hidden"):
+            (folder / file).write_text(file)
+        for anybodys in (folder / "shown", folder / "hidden"):
+            anybodys.chmod(0o777)
+        readable = (f"{name}/shown", f"{name}/file")
+        worker = start(sandbox, READS, env={"ABOVE": name}, readable=readable)
+        assert [line(worker), line(worker)] == ["shown/text", "file"]
+        if sandbox.info.kind != "process":
+            assert line(worker) == repr("No such file or directory")
+            assert line(worker) == "Read-only file system"
+        worker.kill()
 
 
 def test_memory_is_limited(sandbox: Sandbox) -> None:
