@@ -119,6 +119,8 @@ def enter(place: dict[str, Any] | None, folder: str, descriptors: list[int]) -> 
         mount("tmpfs", target, flags | (0 if place["apart"] else MS_REMOUNT), options)
     for path, parent in parents.items():
         show(path, parent)
+    if place["apart"]:  # from others in the place; for all users there
+        mount("proc", "/proc", MS_NOEXEC | MS_REMOUNT, "hidepid=2")
 
 
 def show(path: str, parent: int) -> None:

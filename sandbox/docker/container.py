@@ -37,6 +37,7 @@ from kernelwright.sandbox.owners import is_left, new_name
 from kernelwright.sandbox.strays import strays_below
 
 # Where workers' folders are; nowhere else may a file be executed that was written in the container.
+# Nobody can pass through it: a worker sees its own folder alone, in mounts of its own.
 ROOMS = "/kernelwright"
 LABEL = "kernelwright"
 NOBODY = "65534:65534"
@@ -52,7 +53,7 @@ def shown(spec: WorkerSpec) -> tuple[str, ...]:
 def limits(spec: WorkerSpec) -> Mapping[str, Any]:
     """Arguments of a container's creation: whatever no kernel needs is taken away."""
     memory = 2 * spec.memory_bytes + FOLDER_BYTES  # a tenant has two workers at a time
-    rooms = f"rw,nosuid,nodev,exec,mode=0711,size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}"
+    rooms = f"rw,nosuid,nodev,exec,mode=0700,size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}"
     return {
         "read_only": True,
         "tmpfs": {ROOMS: rooms, "/tmp": f"rw,nosuid,nodev,noexec,{SCRATCH}"},
@@ -170,10 +171,10 @@ class Room:
             self._container.init,
             self._container.groups,
             self._user,
-            {"/tmp": SCRATCH, "/dev/shm": SCRATCH},
+            {ROOMS: "mode=0755", "/tmp": SCRATCH, "/dev/shm": SCRATCH},
             first,
             apart,
-            self._readable,
+            [self.inside, *self._readable],
         )
 
     def strays(self, worker: int) -> list[int]:

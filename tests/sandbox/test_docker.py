@@ -127,6 +127,51 @@ def test_workers_of_a_tenant_leave_each_other_nothing(sandbox: DockerSandbox) ->
         worker.kill()
 
 
+OPENS = """
+import ctypes, os, time
+home = os.environ["HOME"]
+os.umask(0)
+os.chmod(home, 0o777)
+open(f"{home}/left", "w").write("an answer")
+ctypes.CDLL(None).prctl(15, home[-8:].encode(), 0, 0, 0)
+print(home, os.getpid(), flush=True)
+time.sleep(600)
+"""
+REACHES = """
+import glob, os
+def attempt(do):
+    try: return do()
+    except OSError as error: return error.strerror
+home, pid = os.environ["OTHER"].split()
+own = os.environ["HOME"]
+print(attempt(lambda: open(f"{home}/left").read()))
+print(attempt(lambda: open(f"{home}/for-you", "w").name))
+print(attempt(lambda: os.listdir(f"{own}/../{os.path.basename(home)}")))
+print(attempt(lambda: os.listdir(os.path.dirname(own)) == [os.path.basename(own)]))
+print(attempt(lambda: os.listdir(f"/proc/{pid}/root{home}")))
+print(attempt(lambda: open(f"/proc/{pid}/comm").read()))
+print([at for at in glob.glob("/proc/[0-9]*/comm") if os.stat(at).st_uid != os.getuid()])
+"""
+
+
+def test_a_folder_open_to_all_is_out_of_a_neighbours_reach(sandbox: DockerSandbox) -> None:
+    keeper = sandbox.start(spec(OPENS, "d"))
+    assert until(lambda: keeper.stderr().endswith("\n"))
+    home, pid = keeper.stderr().split()
+    assert (keeper.folder / "left").read_text() == "an answer"
+    own = spec(REACHES, "d").model_copy(update={"env": {"OTHER": f"{home} {pid}"}})
+    neighbour = sandbox.start(own)
+    assert neighbour.exit_status(20) == 0
+    assert neighbour.stderr().splitlines() == [
+        *["No such file or directory"] * 3,
+        "True",
+        *["No such file or directory"] * 2,
+        "[]",
+    ]
+    keeper.kill()
+    neighbour.kill()
+
+
 def test_a_container_removed_from_outside_is_nobodys_fault(
     sandbox: DockerSandbox, client: docker.DockerClient
 ) -> None:
