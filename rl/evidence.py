@@ -20,11 +20,14 @@ class Evaluated(NamedTuple):
 
     @property
     def is_proven_win(self) -> bool:
-        """Strictly measured, accepted, faster than eager, and nothing suspicious about it."""
+        """Faster than eager by its strict verdict, with nothing suspicious in that verdict.
+
+        What the search measured on the way there has been superseded, flags and all.
+        """
         final = self.strict
-        flags = (*self.verdict.flags, *(final.flags if final else ()))
-        clean = all(flag.severity == "info" for flag in flags)
-        return final is not None and final.is_win and self.verdict.accepted and clean
+        if final is None or not final.is_win:
+            return False
+        return all(flag.severity == "info" for flag in final.flags)
 
 
 class TaskHistory(NamedTuple):

@@ -97,19 +97,21 @@ def attempt_rows(history: TaskHistory, reward: RewardFunction) -> Iterator[Row]:
 
 
 def is_certainly_better(chosen: Evaluation, rejected: Evaluation) -> bool:
-    """Whether `chosen`, which is accepted, certainly beats `rejected`.
+    """Whether `chosen`, which is proven, certainly beats `rejected`.
 
     A wrong or refused candidate is worse. An accepted one is worse only when both were measured
-    in one environment and their intervals do not overlap, which are as wide as the level of each
-    makes them. A broken reference or a missing time says nothing.
+    in one environment, undisturbed, and their intervals do not overlap, which are as wide as the
+    level of each makes them. A broken reference or a missing time says nothing.
     """
     if rejected.status is Status.INVALID_REFERENCE:
         return False
     if not rejected.accepted:
         return True
     left, right = chosen.speedup.get("eager"), rejected.speedup.get("eager")
-    comparable = chosen.environment == rejected.environment
-    return comparable and left is not None and right is not None and _above(left, right)
+    if left is None or right is None or chosen.environment != rejected.environment:
+        return False
+    quiet = not chosen.was_disturbed and not rejected.was_disturbed
+    return quiet and chosen.accepted and _above(left, right)
 
 
 def as_json(noun: Record | None) -> str | None:

@@ -11,7 +11,15 @@ import pytest
 
 from kernelwright.errors import PrerequisiteError, UsageError
 from kernelwright.rl.export import Exported, export
-from kernelwright.schema import Attempt, Candidate, Evaluation, Flag, Message, Status
+from kernelwright.schema import (
+    BUSY_MACHINE,
+    Attempt,
+    Candidate,
+    Evaluation,
+    Flag,
+    Message,
+    Status,
+)
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store, open_store
 from tests.store import samples
@@ -115,21 +123,38 @@ def test_a_win_that_was_not_measured_strictly_is_not_exported(store: Store, tmp_
     assert export(store, [samples.RUN_ID], "sft", tmp_path / "out.jsonl") == (
         0,
         None,
-        "nothing to export as sft: no candidate was accepted and measured as faster at level "
-        "strict",
+        "nothing to export as sft: no candidate was proven faster at level strict without anything "
+        "suspicious",
     )
     assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_a_suspicious_win_is_never_taught(store: Store, tmp_path: Path) -> None:
     flag = Flag(rule="threads", severity="suspicious", evidence="a thread outlived the call")
-    verdict = samples.evaluation(BEST, 2.4, flags=(flag,))
-    store.add_attempt(samples.attempt(0, BEST, evaluation=verdict))
+    store.add_attempt(samples.attempt(0, BEST))
     wrong = samples.evaluation(WRONG, status=Status.TIMEOUT)
     store.add_attempt(samples.attempt(1, WRONG, evaluation=wrong))
-    store.add_task_result(samples.RUN_ID, samples.improved(BEST))
+    final = samples.evaluation(BEST, 2.31, level="strict", flags=(flag,))
+    proven = samples.improved(BEST).model_copy(update={"evaluation": final})
+    store.add_task_result(samples.RUN_ID, proven)
     for name in ("sft", "preference"):
-        assert export(store, [samples.RUN_ID], name, tmp_path / "out.jsonl").rows == 0
+        done = export(store, [samples.RUN_ID], name, tmp_path / "out.jsonl")
+        assert done.rows == 0 and "without anything suspicious" in done.message
+
+
+def test_the_strict_verdict_alone_proves_a_win(store: Store, tmp_path: Path) -> None:
+    busy = Flag(rule=BUSY_MACHINE, severity="suspicious", evidence="others used these cores")
+    searched = samples.evaluation(BEST, 2.4, flags=(busy,))
+    store.add_attempt(samples.attempt(0, BEST, evaluation=searched))
+    for index, made in enumerate((SLOW, WRONG), start=1):
+        status = Status.PASSED if made is SLOW else Status.INCORRECT_NUMERICAL
+        verdict = samples.evaluation(made, 0.7, status=status)
+        store.add_attempt(samples.attempt(index, made, evaluation=verdict))
+    store.add_task_result(samples.RUN_ID, samples.improved(BEST))
+    [row] = exported(store, "sft", tmp_path / "out.jsonl")
+    assert row["candidate_hash"] == BEST.hash and row["speedup"] == 2.31
+    pairs = exported(store, "preference", tmp_path / "out.jsonl")
+    assert [pair["rejected_hash"] for pair in pairs] == [WRONG.hash], "disturbed times say nothing"
 
 
 def test_pairs_are_certain_and_share_their_prompt(store: Store, tmp_path: Path) -> None:
