@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Protocol, cast
 
+from kernelwright.dotted import Kind, is_dotted, load, make
 from kernelwright.errors import UsageError, did_you_mean
 from kernelwright.schema import Attempt, Move
 
@@ -16,6 +16,7 @@ _STRATEGIES = {
     "greedy": "kernelwright.agents.search.greedy:Greedy",
     "scatter": "kernelwright.agents.search.scatter:Scatter",
 }
+_KIND = Kind("a search strategy", "choose")
 
 
 class SearchStrategy(Protocol):
@@ -36,14 +37,13 @@ class SearchStrategy(Protocol):
 
 
 def open_strategy(name: str) -> SearchStrategy:
-    """The named strategy, or `package.module:Class`. Raises UsageError for an unknown one."""
-    module, colon, attribute = _STRATEGIES.get(name, name).partition(":")
-    if not colon:
+    """The named strategy, or `package.module:Class`.
+
+    Raises:
+        UsageError: no such strategy, or something that is none.
+    """
+    path = _STRATEGIES.get(name, name)
+    if not is_dotted(path):
         hint = did_you_mean(name, list(_STRATEGIES))
         raise UsageError(f"unknown search strategy {name!r}", hint=hint)
-    try:
-        return cast(SearchStrategy, getattr(import_module(module), attribute)())
-    except ImportError as error:
-        raise UsageError(f"cannot import {module}: {error}") from error
-    except AttributeError as error:
-        raise UsageError(f"{module} has no {attribute!r}") from error
+    return cast(SearchStrategy, make(path, load(path), (), _KIND))

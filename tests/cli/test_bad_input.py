@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.cli.kit import TASK, Shell
+from tests.cli.kit import ROOT, TASK, Shell
 
 MODEL = TASK.split("def get_inputs")[0]
 INIT = "\n\ndef get_init_inputs():\n    return []\n"
@@ -84,6 +84,8 @@ def test_a_reference_that_takes_too_long(shell: Shell) -> None:
         (["task.py", "-m", "opneai/gpt"], {}, 2, ["did you mean"]),
         (["task.py", "-b", "cp"], {}, 2, ["unknown backend", "did you mean 'cpp'"]),
         (["task.py", "--search", "gredy"], {}, 2, ["did you mean 'greedy'"]),
+        (["task.py", "--search", "os:path"], {}, 2, ["not a search strategy", "hint:"]),
+        (["task.py", "-m", "os:system"], {}, 2, ["cannot be called without", "hint:"]),
         (["task.py", "--sandbox", "dcoker"], {}, 2, ["sandbox", "process"]),
         (["task.py", "--set", "ROW=1"], {}, 2, ["no module-level constant", "'ROWS'"]),
         (["task.py", "--set", "ROWS"], {}, 2, ["NAME=VALUE"]),
@@ -105,6 +107,17 @@ def test_bad_arguments(
     assert done.out == ""
     assert_clean(shell, done.err)
     assert "running" not in shell.run("runs", "list").out
+
+
+def test_a_fault_of_ours_is_not_an_answer(shell: Shell) -> None:
+    shell.write("own.py", "def broken():\n    raise RuntimeError('boom')\n")
+    task = shell.write("task.py", TASK)
+    path = f"{ROOT / 'src'}:{shell.folder}"
+    process = shell.start("optimize", task, "-m", "own:broken", PYTHONPATH=path)
+    out, error = process.communicate()
+    assert (process.returncode, out) == (3, "")
+    assert "internal error: RuntimeError: boom" in error and "--debug" in error
+    assert_clean(shell, error)
 
 
 def test_unknown_options_are_usage_errors(shell: Shell) -> None:

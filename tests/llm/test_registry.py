@@ -84,7 +84,9 @@ def test_a_recording_is_opened_by_its_path(tmp_path: Path) -> None:
 def test_a_dotted_path_is_called_without_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "own_model.py").write_text("class Own:\n    name = 'own/model'\n")
+    (tmp_path / "own_model.py").write_text(
+        "class Own:\n    name = 'own/model'\n    def complete(self): ...\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     assert open_model("own_model:Own").name == "own/model"
     with pytest.raises(UsageError, match="own_model has no 'Other'"):
@@ -93,9 +95,36 @@ def test_a_dotted_path_is_called_without_arguments(
         open_model("no.such.module:factory")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("os:system", "os:system cannot be called without arguments"),
+        ("builtins:min", "cannot be called without arguments"),
+        ("os:environ", "os:environ is not a language model, but of type '_Environ'"),
+        ("os:path", "of type 'module'"),
+        ("os:getcwd", r"what os:getcwd returns is not a language model: it has no complete\(\)"),
+        ("pathlib:Path", r"pathlib:Path is not a language model: it has no complete\(\)"),
+    ],
+)
+def test_what_is_no_model_is_a_usage_error(name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        open_model(name)
+    assert caught.value.hint is not None and "complete()" in caught.value.hint
+
+
+def test_a_module_that_is_no_python_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torn_model.py").write_text("class Own(:\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="cannot import torn_model: invalid syntax"):
+        open_model("torn_model:Own")
+
+
 def test_an_installed_entry_point_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_lab.py").write_text(
         "class Mine:\n    def __init__(self, model):\n        self.name = f'lab/{model}'\n"
+        "    def complete(self): ...\n"
     )
     info = tmp_path / "my_lab-1.dist-info"
     info.mkdir()

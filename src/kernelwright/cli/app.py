@@ -78,8 +78,10 @@ def _internal_error(
 def main() -> NoReturn:
     """Entry point: errors are one sentence and a hint, with the exit code that they carry."""
     sys.excepthook = _internal_error
+    # Calling `app` itself would put typer's hook in the place of ours.
+    command = typer.main.get_command(app)
     try:
-        app()
+        command()
     except KernelwrightError as error:
         if "--debug" in sys.argv[1:]:
             raise

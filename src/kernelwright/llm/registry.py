@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import re
-from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import cast
 
+from kernelwright.dotted import Kind, is_dotted, load, make
 from kernelwright.errors import UsageError, did_you_mean
 from kernelwright.llm.base import LLM
 
@@ -20,7 +18,7 @@ _PROVIDERS = {
     "openai-api": "kernelwright.llm.openai_client:open_service",
 }
 _REPLAY = "replay:"
-_DOTTED_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_KIND = Kind("a language model", "complete")
 
 
 def open_model(name: str) -> LLM:
@@ -32,18 +30,18 @@ def open_model(name: str) -> LLM:
             `package.module:factory`, which is called without arguments.
 
     Raises:
-        UsageError: no such provider, or a name that it can't mean.
+        UsageError: no such provider, a name that it can't mean, or something that is no model.
         PrerequisiteError: a key or an address is missing.
     """
     if name.startswith(_REPLAY):
         from kernelwright.llm.replay import Replay
 
         return Replay(Path(name.removeprefix(_REPLAY)))
-    if _DOTTED_PATH.fullmatch(name):
-        return _load(name)()
+    if is_dotted(name):
+        return cast(LLM, make(name, load(name), (), _KIND))
     provider, _, model = name.partition("/")
     if provider in _PROVIDERS:
-        return _open(_load(_PROVIDERS[provider]), provider, model)
+        return _open(load(_PROVIDERS[provider]), provider, model)
     for entry in _installed():
         if entry.name == provider:
             return _open(entry.load(), provider, model)
@@ -63,20 +61,10 @@ def known_models() -> list[str]:
     ]
 
 
-def _open(factory: Callable[[str], LLM], provider: str, model: str) -> LLM:
+def _open(factory: object, provider: str, model: str) -> LLM:
     if not model:
         raise UsageError(f"no model in {provider!r}", f"write {provider}/NAME")
-    return factory(model)
-
-
-def _load(dotted_path: str) -> Callable[..., LLM]:
-    module_name, _, attribute = dotted_path.partition(":")
-    try:
-        return cast(Callable[..., LLM], getattr(importlib.import_module(module_name), attribute))
-    except ImportError as error:
-        raise UsageError(f"cannot import {module_name}: {error}") from error
-    except AttributeError as error:
-        raise UsageError(f"{module_name} has no {attribute!r}") from error
+    return cast(LLM, make(f"provider {provider!r}", factory, (model,), _KIND))
 
 
 def _installed() -> list[EntryPoint]:

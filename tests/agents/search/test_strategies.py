@@ -188,3 +188,20 @@ def test_an_unknown_strategy_is_a_usage_error() -> None:
         open_strategy("kernelwright.agents.search.greedy:Nothing")
     own = open_strategy("kernelwright.agents.search.greedy:Greedy")
     assert best_attempt([]) is None and isinstance(own, Greedy)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("os:path", "os:path is not a search strategy, but of type 'module'"),
+        ("os:system", "os:system cannot be called without arguments"),
+        ("pathlib:Path", r"pathlib:Path is not a search strategy: it has no choose\(\)"),
+        (":path", "unknown search strategy ':path'"),
+        ("os..path:join", "unknown search strategy"),
+        ("nowhere:Search", "cannot import nowhere"),
+    ],
+)
+def test_what_is_no_strategy_is_a_usage_error(name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        open_strategy(name)
+    assert caught.value.hint
