@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -165,12 +165,20 @@ def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> 
         measured.append(evaluation)
         if evaluation.was_disturbed:
             break  # the others would be no better off
+    return answer(task, measured, history)
+
+
+def answer(task: Task, measured: Sequence[Evaluation], history: Sequence[Attempt]) -> TaskResult:
+    """What the final measurements of a task's best attempts say."""
     wins = [evaluation for evaluation in measured if evaluation.is_win]
     if wins:
         return _result(task, "improved", max(wins, key=lambda e: e.speedup["eager"].median))
     errors = [attempt.error for attempt in history if attempt.error is not None]
     if errors and len(errors) == len(history):
         return TaskResult(task_id=task.id, status="error", error=errors[-1])
+    undecided = [evaluation for evaluation in measured if evaluation.is_undecided]
+    if undecided:
+        return _result(task, "not_decided", undecided[0])
     return _result(task, "no_improvement", measured[0] if measured else None)
 
 

@@ -269,6 +269,11 @@ class Evaluation(Record):
         return any(flag.rule == BUSY_MACHINE for flag in self.flags)
 
     @property
+    def is_undecided(self) -> bool:
+        """Accepted, but its times decide nothing."""
+        return self.accepted and self.was_disturbed
+
+    @property
     def is_win(self) -> bool:
         """Accepted, and faster than eager with the whole interval above 1, undisturbed."""
         eager = self.speedup.get("eager")

@@ -37,10 +37,11 @@ def test_bench_continues_where_it_was_interrupted(shell: Shell) -> None:
     ]
     is_kept = first.stat().st_mtime_ns == written
     assert is_kept or was_disturbed, "a finished task was run again"
-    assert document["tasks"][1]["status"] == "error"
+    assert document["tasks"][1]["status"] == "unusable"
     assert "broken input" in document["tasks"][1]["error"]
     metrics = document["metrics"]
-    assert (metrics["tasks"], metrics["measured"], metrics["errors"]) == (3, 2, 1)
+    counts = [metrics[name] for name in ("tasks", "measured", "unusable", "errors")]
+    assert counts == [3, 2, 1, 0]
     improved = sum(task["status"] == "improved" for task in document["tasks"])
     assert done.code == (0 if improved else 1)
     assert (run_folder / "report.html").exists()

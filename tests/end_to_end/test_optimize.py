@@ -40,7 +40,8 @@ def test_optimize_writes_a_verified_drop_in_file(shell: Shell) -> None:
     task = shell.write("mine/slow.py", TASK)
     done = shell.run("optimize", task, *FAST, "--out", "result", "--json")
     document = json.loads(done.out)
-    assert done.code == {"improved": 0, "no_improvement": 1}[document["status"]], done.err
+    assert done.code == (0 if document["status"] == "improved" else 1), done.err
+    assert document["status"] in ("improved", "no_improvement", "not_decided")
     verdict = document["verdict"]
     assert document["task"]["id"] == "mine/slow"
     assert verdict["accepted"] is True and verdict["level"] == "strict"

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.html import render_report
-from kernelwright.schema import Message, Task
+from kernelwright.schema import BUSY_MACHINE, Flag, Message, Task
 from kernelwright.store.results import TaskResult
 from tests.agents.model_kit import TASK
 from tests.report import story
@@ -113,6 +113,23 @@ def test_no_improvement_is_said_plainly_and_unknown_costs_are_unknown() -> None:
     assert "language model openai/some-model" in text
     assert "Cost unknown" in text and "Input tokens unknown" in text
     assert "$0.0312" in text and "$0 " not in text
+
+
+def test_what_a_busy_machine_left_open_is_never_called_slow() -> None:
+    made = samples.candidate()
+    busy = Flag(rule=BUSY_MACHINE, severity="suspicious", evidence="others used these cores")
+    verdict = samples.evaluation(made, 1.5, flags=(busy,))
+    result = TaskResult(
+        task_id=samples.task().id,
+        status="not_decided",
+        candidate_hash=made.hash,
+        evaluation=samples.evaluation(made, 1.5, flags=(busy,), level="strict"),
+    )
+    attempts = [samples.attempt(0, made, evaluation=verdict)]
+    text = page(TaskBundle(samples.task(), result, attempts, [])).text
+    assert "Not decided (busy machine) Other processes used these cores" in text
+    assert text.count("not decided (busy machine)") == 1, "the attempt's badge"
+    assert "right, not faster" not in text and "No improvement" not in text
 
 
 def test_errors_and_unfinished_tasks_have_their_own_words() -> None:

@@ -12,17 +12,20 @@ from kernelwright.report.metrics import THRESHOLDS, fast_p, suite_metrics
 from kernelwright.report.terminal import (
     metrics_table,
     metrics_text,
+    open_questions,
     results_table,
     results_text,
     task_summary,
 )
-from kernelwright.schema import Speedup, Status
+from kernelwright.schema import BUSY_MACHINE, Flag, Speedup, Status
 from kernelwright.store.results import TaskResult
 from tests.report import story
 from tests.store import samples
 
 ERROR = TaskResult(task_id="a/error", status="error", error="no device")
+BROKEN = TaskResult(task_id="a/broken", status="unusable", error="get_inputs() raises boom")
 NOTHING = TaskResult(task_id="a/nothing", status="no_improvement")
+BUSY = Flag(rule=BUSY_MACHINE, severity="suspicious", evidence="others used these cores")
 
 
 def answer(eager: float, status: Status = Status.PASSED, half_width: float = 0.0) -> TaskResult:
@@ -34,6 +37,14 @@ def answer(eager: float, status: Status = Status.PASSED, half_width: float = 0.0
         candidate_hash=made.hash,
         evaluation=final,
     )
+
+
+def undecided(status: str = "not_decided") -> TaskResult:
+    """A final measurement above 1, on a busy machine."""
+    made = samples.candidate()
+    final = samples.evaluation(made, 2.0, level="strict", flags=(BUSY,))
+    fields = {"task_id": "a/busy", "candidate_hash": made.hash, "evaluation": final}
+    return TaskResult.model_validate({**fields, "status": status})
 
 
 def test_fast_p_counts_strictly_greater_over_all_tasks() -> None:
@@ -60,6 +71,12 @@ def test_errors_and_unfinished_tasks_lower_the_coverage_only() -> None:
     assert metrics.coverage == 0.25 and metrics.fast_p[1.0] == 0.25
     with pytest.raises(ValueError, match="2 results for 1"):
         suite_metrics([ERROR, NOTHING], tasks=1)
+
+
+def test_unusable_tasks_are_no_infrastructure_errors() -> None:
+    metrics = suite_metrics([answer(2.0), ERROR, BROKEN, undecided()])
+    assert (metrics.measured, metrics.errors, metrics.unusable) == (2, 1, 1)
+    assert "unusable tasks                       1" in metrics_text(metrics)
 
 
 def test_no_tasks_give_no_figures() -> None:
@@ -99,6 +116,25 @@ def test_a_summary_says_what_was_found() -> None:
     ]
     assert task_summary(ERROR) == "a/error: No answer: infrastructure error\nno device"
     assert "No improvement found" in task_summary(answer(3.0, Status.REWARD_HACK))
+
+
+@pytest.mark.parametrize("status", ["not_decided", "no_improvement"])
+def test_what_a_busy_machine_left_open_has_one_name(status: str) -> None:
+    result = undecided(status)
+    assert "not decided (busy machine)" in results_text([result])
+    assert "improvement" not in results_text([result])
+    assert "Not decided (busy machine)" in task_summary(result)
+    assert open_questions([NOTHING, result]).startswith("a/busy: not decided (busy machine): Other")
+    assert "again on a quiet machine" in open_questions([result])
+
+
+def test_tasks_without_an_answer_say_why() -> None:
+    assert open_questions([answer(2.0), NOTHING]) == ""
+    assert open_questions([ERROR, BROKEN]).splitlines() == [
+        "a/error: infrastructure error: no device",
+        "a/broken: unusable task: get_inputs() raises boom",
+    ]
+    assert "unusable task" in results_text([BROKEN])
 
 
 def test_near_one_is_not_rounded_to_one() -> None:

@@ -187,6 +187,8 @@ def test_answers_that_contradict_themselves_cannot_be_made() -> None:
     slow = samples.evaluation(made, 1.01)
     contradictions: list[dict[str, object]] = [
         {"status": "error"},
+        {"status": "unusable"},
+        {"status": "not_decided", "candidate_hash": made.hash, "evaluation": slow},
         {"status": "no_improvement", "error": "no device"},
         {"status": "improved"},
         {"status": "improved", "candidate_hash": made.hash, "evaluation": slow},

@@ -160,7 +160,8 @@ def _one(session: Session, task: Task, folder: Path) -> TaskResult:
     try:
         result = optimize_task(session.engine, task)
     except (InfrastructureError, UsageError) as error:
-        result = TaskResult(task_id=task.id, status="error", error=error.message)
+        status = "unusable" if isinstance(error, UsageError) else "error"
+        result = TaskResult(task_id=task.id, status=status, error=error.message)
         session.store.add_task_result(session.run.id, result)
     name = task.id.replace("/", "-")
     write_result(folder / name, session.run, bundle(session.store, session.run.id, task))
@@ -198,16 +199,22 @@ def _print_suite(results: list[TaskResult], folder: Path, document: str | None) 
     from kernelwright.report.terminal import (
         metrics_table,
         metrics_text,
+        open_questions,
         results_table,
         results_text,
     )
 
-    metrics, console = suite_metrics(results), Console()
     if document is not None:
         typer.echo(document)
         return
+    metrics, console, questions = suite_metrics(results), Console(), open_questions(results)
     if console.is_terminal:
-        console.print(results_table(results), "", metrics_table(metrics))
+        console.print(results_table(results))
     else:
-        typer.echo(f"{results_text(results)}\n\n{metrics_text(metrics)}")
+        typer.echo(results_text(results))
+    typer.echo(f"\n{questions}\n" if questions else "")
+    if console.is_terminal:
+        console.print(metrics_table(metrics))
+    else:
+        typer.echo(metrics_text(metrics))
     typer.echo(f"report: {folder / 'report.html'}")

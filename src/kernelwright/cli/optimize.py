@@ -104,7 +104,8 @@ def run_optimize(
         result = optimize_task(session.engine, task)
         files = write_files(session, task, folder)
     print_result(result, files, json)
-    raise typer.Exit({"improved": 0, "no_improvement": 1, "error": 3}[result.status])
+    codes = {"improved": 0, "no_improvement": 1, "not_decided": 1, "error": 3}
+    raise typer.Exit(codes[result.status])
 
 
 def write_files(session: Session, task: Task, folder: Path) -> ResultFiles:

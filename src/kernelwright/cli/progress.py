@@ -16,7 +16,7 @@ from rich.text import Text
 
 from kernelwright.agents.optimize import Progress
 from kernelwright.agents.search.ranking import eager_speedup
-from kernelwright.report.format import cost
+from kernelwright.report.format import NOT_DECIDED, cost
 from kernelwright.schema import Attempt, Evaluation, Task, Usage
 
 NEWLINE = "\n"
@@ -133,6 +133,8 @@ def evaluation_words(evaluation: Evaluation) -> str:
         f"{s.median:.2f}x {name} ({s.ci95[0]:.2f} to {s.ci95[1]:.2f})"
         for name, s in evaluation.speedup.items()
     ]
+    if evaluation.was_disturbed:
+        words.append(NOT_DECIDED)
     return ", ".join(words) or "values are right, no time taken"
 
 

@@ -89,9 +89,11 @@ def show(
     for event in events:
         typer.echo(event.text)
     if results:
-        from kernelwright.report.terminal import results_text
+        from kernelwright.report.terminal import open_questions, results_text
 
         typer.echo(results_text(results))
+        if questions := open_questions(results):
+            typer.echo(questions)
 
 
 def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: bool) -> None:

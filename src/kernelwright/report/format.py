@@ -8,6 +8,8 @@ from kernelwright.schema import Interval, Speedup, Usage
 
 UNKNOWN = "unknown"
 NOT_MEASURED = "not measured"
+NOT_DECIDED = "not decided (busy machine)"
+"""What is said of times that others disturbed, of a task's as of an attempt's."""
 
 _BACKENDS = {
     "cpp": "C++ kernel",

@@ -10,6 +10,7 @@ are those of the strict re-measurement.
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 
 from kernelwright.schema import Record
@@ -24,9 +25,11 @@ class SuiteMetrics(Record):
     tasks: int
     """n: all tasks, whatever became of them."""
     measured: int
-    """Tasks with an answer that is not an infrastructure error."""
+    """Tasks on which candidates could be measured."""
     errors: int
     """Tasks that ended in an infrastructure error."""
+    unusable: int
+    """Tasks that are at fault themselves: a reference that raises, say."""
     improved: int
     fast_p: dict[float, float | None]
     geometric_mean: float | None
@@ -50,14 +53,15 @@ def suite_metrics(results: Sequence[TaskResult], tasks: int | None = None) -> Su
     total = len(results) if tasks is None else tasks
     if len(results) > total:
         raise ValueError(f"{len(results)} results for {total} tasks")
-    errors = sum(result.status == "error" for result in results)
+    counts = Counter(result.status for result in results)
     speedups = [_kept_speedup(result) for result in results]
     speedups += [1.0] * (total - len(results))
     return SuiteMetrics(
         tasks=total,
-        measured=len(results) - errors,
-        errors=errors,
-        improved=sum(result.status == "improved" for result in results),
+        measured=sum(not result.has_failed for result in results),
+        errors=counts["error"],
+        unusable=counts["unusable"],
+        improved=counts["improved"],
         fast_p={p: fast_p(results, p, total) for p in THRESHOLDS},
         geometric_mean=statistics.geometric_mean(speedups) if speedups else None,
         median=statistics.median(speedups) if speedups else None,

@@ -39,7 +39,7 @@ class CandidateReference(Record):
     entry_point: str
     origin: Origin
     file: str | None
-    """Name in the result folder; None when the candidate was no improvement."""
+    """Name in the result folder; None unless the candidate is an improvement."""
 
 
 class ResultDocument(Record):
@@ -49,6 +49,7 @@ class ResultDocument(Record):
     run_id: str
     task: TaskReference
     status: TaskStatus
+    """`not_decided`: the machine was too busy for the final times to tell."""
     error: str | None
     candidate: CandidateReference | None
     verdict: dict[str, Any] | None

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from kernelwright.report import format as fmt
 from kernelwright.report.metrics import SuiteMetrics
-from kernelwright.report.view import headline_of
+from kernelwright.report.view import answer_of
 from kernelwright.store.results import TaskResult
 
 STYLES = {"win": "green", "none": "default", "infra": "yellow"}
@@ -37,9 +37,8 @@ def results_table(results: Sequence[TaskResult]) -> Table:
     """One row per task."""
     table = Table(*COLUMNS, box=None, pad_edge=False)
     for result in results:
-        style = STYLES[headline_of(result)[0]]
-        name, answer, *speedups = _row(result)
-        table.add_row(Text(name), Text(answer, style=style), *speedups)
+        name, word, *speedups = _row(result)
+        table.add_row(Text(name), Text(word, style=STYLES[answer_of(result).tone]), *speedups)
     return table
 
 
@@ -51,10 +50,20 @@ def results_text(results: Sequence[TaskResult]) -> str:
     return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in line).rstrip() for line in padded)
 
 
+def open_questions(results: Sequence[TaskResult]) -> str:
+    """A line on each task without an answer: why, and what to do; empty where there is none."""
+    answers = [(result.task_id, answer_of(result)) for result in results]
+    return "\n".join(
+        f"{name}: {answer.word}: {answer.detail}"
+        for name, answer in answers
+        if answer.tone == "infra"
+    )
+
+
 def task_summary(result: TaskResult) -> str:
     """The answer for one task in two plain lines."""
-    _, headline, detail = headline_of(result)
-    return f"{result.task_id}: {headline}\n{detail}".rstrip()
+    answer = answer_of(result)
+    return f"{result.task_id}: {answer.headline}\n{answer.detail}".rstrip()
 
 
 def _figures(metrics: SuiteMetrics) -> list[tuple[str, str]]:
@@ -65,16 +74,16 @@ def _figures(metrics: SuiteMetrics) -> list[tuple[str, str]]:
         ("median (reference kept = 1)", _ratio(metrics.median)),
         ("improved", f"{metrics.improved} of {metrics.tasks}"),
         ("measured", f"{metrics.measured} of {metrics.tasks}"),
+        ("unusable tasks", str(metrics.unusable)),
         ("infrastructure errors", str(metrics.errors)),
     ]
 
 
 def _row(result: TaskResult) -> tuple[str, ...]:
-    answers = {"improved": "improved", "no_improvement": "no improvement", "error": "error"}
     final = result.evaluation
     found = final.speedup if final and final.accepted else {}
     speedups = (fmt.speedup(found.get(name)) for name in ("eager", "compile"))
-    return (result.task_id, answers[result.status], *speedups)
+    return (result.task_id, answer_of(result).word, *speedups)
 
 
 def _share(value: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -28,6 +29,18 @@ DISTURBED = (
     "Other processes used these cores while it was measured, so the times decide nothing; "
     "run it again on a quiet machine."
 )
+
+
+class Answer(NamedTuple):
+    """What became of a task, in the same words wherever it is shown."""
+
+    tone: str
+    """`win`, `none` or `infra`."""
+    word: str
+    """For a column of a table."""
+    headline: str
+    detail: str
+    """One sentence; may be empty."""
 
 
 @dataclass(frozen=True)
@@ -112,15 +125,15 @@ def task_view(found: TaskBundle, position: int) -> TaskView:
     """Everything the section of one task says."""
     result, best = found.result, found.best
     final = result.evaluation if result else None
-    tone, headline, detail = headline_of(result)
+    answer = answer_of(result)
     marks = points(found.attempts)
     return TaskView(
         anchor=f"task-{position}",
         id=found.task.id,
-        tone=tone,
-        headline=headline,
-        detail=detail,
-        figures=_figures(final) if final and tone == "win" else [],
+        tone=answer.tone,
+        headline=answer.headline,
+        detail=answer.detail,
+        figures=_figures(final) if final and answer.tone == "win" else [],
         facts=_facts(best, final),
         chart=speedup_chart(marks, f"chart-{position}"),
         chart_rows=[_chart_row(point) for point in marks],
@@ -133,23 +146,31 @@ def task_view(found: TaskBundle, position: int) -> TaskView:
     )
 
 
-def headline_of(result: TaskResult | None) -> tuple[str, str, str]:
-    """Tone, headline and one sentence for the answer to a task."""
+def answer_of(result: TaskResult | None) -> Answer:
+    """The answer to a task; None has none yet."""
     if result is None:
-        return "infra", "Not finished", "The run ended before this task had an answer."
-    if result.status == "error":
-        return "infra", "No answer: infrastructure error", result.error or ""
+        return Answer(
+            "infra", "not finished", "Not finished", "The run ended before this task had an answer."
+        )
     final = result.evaluation
+    if result.has_failed:
+        word = "unusable task" if result.status == "unusable" else "infrastructure error"
+        return Answer("infra", word, f"No answer: {word}", result.error or "")
     if result.status == "improved" and final is not None:
-        return "win", _win(final), _win_detail(final)
+        return Answer("win", "improved", _win(final), _win_detail(final))
+    # By the evaluation, not by the status: records of earlier versions call it no improvement.
+    if final is not None and final.is_undecided:
+        headline = fmt.sentence(fmt.NOT_DECIDED).rstrip(".")
+        return Answer("infra", fmt.NOT_DECIDED, headline, DISTURBED)
+    return Answer("none", "no improvement", "No improvement found", _why_none(final))
+
+
+def _why_none(final: Evaluation | None) -> str:
     if final is None:
-        return "none", "No improvement found", "No candidate was accepted; keep the reference."
+        return "No candidate was accepted; keep the reference."
     if not final.accepted:
-        return "none", "No improvement found", f"The best candidate was refused: {final.reason}"
-    if final.was_disturbed:
-        return "infra", "Not decided", DISTURBED
-    shown = fmt.speedup(final.speedup.get("eager"))
-    return "none", "No improvement found", f"Best accepted candidate against eager: {shown}."
+        return f"The best candidate was refused: {final.reason}"
+    return f"Best accepted candidate against eager: {fmt.speedup(final.speedup.get('eager'))}."
 
 
 def found_by(origin: Origin) -> str:
@@ -283,6 +304,8 @@ def _outcome(attempt: Attempt) -> tuple[str, str]:
         return "bad", "dropped"
     if final is None:
         return "infra", "infrastructure error"
+    if final.is_undecided:
+        return "infra", fmt.NOT_DECIDED
     if final.is_win:
         return "win", "faster"
     if final.accepted:

@@ -8,7 +8,9 @@ from pydantic import model_validator
 
 from kernelwright.schema import Evaluation, Record, Usage
 
-TaskStatus = Literal["improved", "no_improvement", "error"]
+TaskStatus = Literal["improved", "no_improvement", "not_decided", "unusable", "error"]
+"""`not_decided`: the machine was too busy for the final times to tell. `unusable`: the task is at
+fault, its reference mostly. `error`: the infrastructure is."""
 
 
 class TaskResult(Record):
@@ -21,23 +23,30 @@ class TaskResult(Record):
     evaluation: Evaluation | None = None
     """The strict re-measurement of that candidate."""
     error: str | None = None
-    """The infrastructure error that ended the task."""
+    """What ended a task that is unusable or met an infrastructure error."""
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:
-        if (self.status == "error") != (self.error is not None):
-            raise ValueError("a result has status 'error' exactly when it has an error")
+        if self.has_failed != (self.error is not None):
+            raise ValueError("a result has status 'error' or 'unusable' exactly with an error")
         if self.status == "improved" and not (self.evaluation and self.evaluation.is_win):
             raise ValueError("an improved task needs an evaluation that is a win")
+        if self.status == "not_decided" and not (self.evaluation and self.evaluation.is_undecided):
+            raise ValueError("an undecided task needs an evaluation that was disturbed")
         if self.evaluation and self.evaluation.candidate_hash != self.candidate_hash:
             raise ValueError("the evaluation is of another candidate")
         return self
 
     @property
+    def has_failed(self) -> bool:
+        """Whether nothing could be measured."""
+        return self.status in ("unusable", "error")
+
+    @property
     def is_open(self) -> bool:
         """Whether trying again may give another answer: it failed, or was disturbed."""
         disturbed = self.evaluation is not None and self.evaluation.was_disturbed
-        return self.status == "error" or disturbed
+        return self.has_failed or disturbed
 
     @property
     def speedup(self) -> float | None:
