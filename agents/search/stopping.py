@@ -9,6 +9,8 @@ from kernelwright.schema import Attempt
 
 AT_THE_ROOF = 0.95
 """Share of the measured roof; what is measured there is no more than that exact."""
+ABOVE_THE_ROOF = 1.05
+"""From here on the roof was measured wrongly: on a busy machine, or with data from caches."""
 GAIN = 1.01
 """What counts as progress."""
 EMPTY_IN_A_ROW = 3
@@ -25,8 +27,9 @@ def reason_to_stop(attempts: Sequence[Attempt], patience: int) -> str | None:
         return f"{EMPTY_IN_A_ROW} answers in a row without new code"
     best = best_attempt(attempts)
     evidence = best.evaluation.evidence if best and best.evaluation else None
-    if evidence and (evidence.roof_fraction or 0.0) >= AT_THE_ROOF:
-        return f"the best attempt reaches {evidence.roof_fraction:.0%} of the measured roof"
+    share = evidence.roof_fraction if evidence else None
+    if share is not None and AT_THE_ROOF <= share < ABOVE_THE_ROOF:
+        return f"the best attempt reaches {share:.0%} of the measured roof"
     stale = _without_progress(attempts)
     if stale >= patience:
         return f"no progress in {stale} attempts"

@@ -171,13 +171,20 @@ def test_when_going_on_is_not_worth_it() -> None:
     stale = [*better, *(made(6 + index, 1.5) for index in range(3))]
     assert reason_to_stop(stale, 4) is None
     assert reason_to_stop(stale, 3) == "no progress in 3 attempts"
-    roof = attempt(9, file(9), 9.0, evidence=Evidence(level="events", roof_fraction=0.97))
-    assert reason_to_stop([*better, roof], 3) == "the best attempt reaches 97% of the measured roof"
     dropped = [samples.attempt(i, dropped="no usable answer") for i in range(EMPTY_IN_A_ROW)]
     assert reason_to_stop([*better, *dropped[:-1]], 9) is None
     assert "without new code" in (reason_to_stop([*better, *dropped], 9) or "")
     lost = [samples.attempt(6 + index, error="no worker") for index in range(9)]
     assert reason_to_stop([*better, *lost], 3) is None
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.9, None), (0.97, "97%"), (1.0, "100%"), (1.2, None), (None, None)]
+)
+def test_a_search_ends_at_a_roof_that_can_be(share: float | None, words: str | None) -> None:
+    best = attempt(0, file(0), 9.0, evidence=Evidence(level="events", roof_fraction=share))
+    expected = words and f"the best attempt reaches {words} of the measured roof"
+    assert reason_to_stop([best], 3) == expected
 
 
 def test_an_unknown_strategy_is_a_usage_error() -> None:
