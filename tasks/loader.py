@@ -70,6 +70,14 @@ def find_task_file(reference: str) -> Path:
     raise TaskError(f"unknown task {reference!r}", hint=did_you_mean(reference, library_ids()))
 
 
+def task_id(path: Path) -> str:
+    """The id of the task in a file, which is not read."""
+    folder = path.parent.resolve()
+    if path.name == "reference.py":
+        return f"{folder.parent.name}/{folder.name}"
+    return f"{folder.name}/{path.stem}"
+
+
 def library_ids() -> list[str]:
     """Ids of the tasks that come with the package."""
     return sorted(f"library/{file.parent.name}" for file in LIBRARY.glob("*/reference.py"))
@@ -146,11 +154,7 @@ def _task_toml(path: Path) -> dict[str, Any]:
 
 
 def _build(path: Path, source: str, fields: dict[str, Any]) -> Task:
-    folder = path.parent.resolve()
-    if path.name == "reference.py":
-        identity = f"{folder.parent.name}/{folder.name}"
-    else:
-        identity = f"{folder.name}/{path.stem}"
+    identity = task_id(path)
     try:
         task = Task(id=identity, source=source, **fields)
     except ValidationError as error:

@@ -74,36 +74,46 @@ def bench(
     ).settings
     check_names(settings)
     values = dict(map(parse_setting, set_ or []))
-    tasks = load_suite(suite_files(folder), values, settings, filter_)[:limit]
+    files = chosen_files(suite_files(folder), filter_)[:limit]
+    tasks = [load_sized(path, values, settings) for path in files]
     run_bench("bench", tasks, settings, run or default_name(folder, tasks, settings), json)
 
 
-def load_suite(
-    files: Sequence[Path], values: dict[str, Size], settings: Settings, part: str | None
-) -> list[Task]:
-    """The tasks whose id contains `part`. Raises UsageError when there is none."""
-    import ast
+def chosen_files(files: Sequence[Path], part: str | None) -> list[Path]:
+    """Those whose task's id contains `part`; none is read, so a bad one stops no other.
+
+    Raises:
+        UsageError: there is none, or two have the same id.
+    """
     from collections import Counter
 
     from kernelwright.errors import UsageError
-    from kernelwright.tasks.constants import constants
-    from kernelwright.tasks.loader import load_task
+    from kernelwright.tasks.loader import task_id
 
-    tasks = []
-    for path in files:
-        plain = load_task(str(path), tolerance=settings.tolerance)
-        names = {constant.name for constant in constants(ast.parse(plain.source))}
-        own = {name: value for name, value in values.items() if name in names}
-        if part is None or part in plain.id:
-            tasks.append(load_task(str(path), own, settings.tolerance) if own else plain)
-    if not tasks:
-        raise UsageError(f"no task id contains {part!r}")
-    twice = [id_ for id_, count in Counter(task.id for task in tasks).items() if count > 1]
+    ids = {path: task_id(path) for path in files}
+    chosen = [path for path, id_ in ids.items() if part is None or part in id_]
+    if not chosen:
+        first = ids[files[0]]
+        raise UsageError(f"no task id contains {part!r}", f"{len(ids)} ids, the first is {first!r}")
+    twice = [id_ for id_, count in Counter(ids[path] for path in chosen).items() if count > 1]
     if twice:
         raise UsageError(
             f"two task files have the id {twice[0]!r}", hint="choose one folder, or use --filter"
         )
-    return tasks
+    return chosen
+
+
+def load_sized(path: Path, values: dict[str, Size], settings: Settings) -> Task:
+    """A task with those values for whose names it has constants. Raises as `load_task` does."""
+    import ast
+
+    from kernelwright.tasks.constants import constants
+    from kernelwright.tasks.loader import load_task
+
+    plain = load_task(str(path), tolerance=settings.tolerance)
+    names = {constant.name for constant in constants(ast.parse(plain.source))}
+    own = {name: value for name, value in values.items() if name in names}
+    return load_task(str(path), own, settings.tolerance) if own else plain
 
 
 def default_name(folder: Path, tasks: Sequence[Task], settings: Settings) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from kernelwright.verifier.audit.audit import Finding
 
 app = typer.Typer(no_args_is_help=True, help="Look at tasks.")
+
+
+class Audited(NamedTuple):
+    """A task with what was found on it."""
+
+    id: str
+    hash: str | None
+    """None where the file could not be loaded."""
+    findings: list[Finding]
 
 
 @app.command("list")
@@ -87,50 +96,65 @@ def audit(
 
     settings = load_settings({"tolerance": tolerance}).settings
     values = dict(map(parse_setting, set_ or []))
-    loaded = [task for name in tasks for task in _named(name, values, settings)]
-    audited = _shown(_audited(loaded, settings), json)
-    found = [finding for _, findings in audited for finding in findings]
+    named = [task for name in tasks for task in _named(name, values, settings)]
+    audited = _shown(_audited(named, settings), json)
+    found = [finding for one in audited for finding in one.findings]
     raise typer.Exit(1 if any(finding.severity == "invalid" for finding in found) else 0)
 
 
-def _named(name: str, values: dict[str, Size], settings: Settings) -> list[Task]:
+def _named(name: str, values: dict[str, Size], settings: Settings) -> list[Task | Audited]:
     """The tasks that an argument means: one, or those of a folder that is no task itself."""
-    from kernelwright.cli.bench import load_suite
+    from kernelwright.cli.bench import chosen_files
     from kernelwright.tasks.loader import load_task, suite_files
 
     path = Path(name)
     if path.is_dir() and not (path / "reference.py").is_file():
-        return load_suite(suite_files(path), values, settings, None)
+        files = chosen_files(suite_files(path), None)
+        return [_loaded(file, values, settings) for file in files]
     return [load_task(name, values, settings.tolerance)]
 
 
-def _audited(tasks: Sequence[Task], settings: Settings) -> Iterator[tuple[Task, list[Finding]]]:
+def _loaded(path: Path, values: dict[str, Size], settings: Settings) -> Task | Audited:
+    """A folder's task; where its file is at fault, that is already the finding."""
+    from kernelwright.cli.bench import load_sized
+    from kernelwright.errors import TaskError
+    from kernelwright.tasks.loader import task_id
+    from kernelwright.verifier.audit.audit import Finding
+
+    try:
+        return load_sized(path, values, settings)
+    except TaskError as error:
+        return Audited(task_id(path), None, [Finding("unusable", "invalid", "", error.message)])
+
+
+def _audited(tasks: Sequence[Task | Audited], settings: Settings) -> Iterator[Audited]:
     from kernelwright.agents.optimize import secret_reference
     from kernelwright.cli.session import open_machine, terminable
     from kernelwright.verifier.audit.audit import audit
 
     with terminable(), open_machine(settings) as machine:
         for task in tasks:
+            if isinstance(task, Audited):
+                yield task
+                continue
             with secret_reference(task, machine) as reference:
-                yield task, audit(reference, task.tolerance)
+                yield Audited(task.id, task.hash, audit(reference, task.tolerance))
 
 
-def _shown(
-    audited: Iterator[tuple[Task, list[Finding]]], json: bool
-) -> list[tuple[Task, list[Finding]]]:
+def _shown(audited: Iterator[Audited], json: bool) -> list[Audited]:
     """Print what comes: a document or a table at the end, plain lines at once."""
     from json import dumps
 
     from rich.console import Console
 
     console, done = Console(), []
-    for task, findings in audited:
-        done.append((task, findings))
+    for one in audited:
+        done.append(one)
         if not json and not console.is_terminal:
-            for row in _rows(task, findings):
-                typer.echo(": ".join(row))
+            for row in _rows(one):
+                typer.echo(": ".join(filter(None, row)))
     if json:
-        typer.echo(dumps([_document(*item) for item in done], indent=2))
+        typer.echo(dumps([_document(one) for one in done], indent=2))
     elif console.is_terminal:
         console.print(_table(done))
     if not json:
@@ -138,19 +162,19 @@ def _shown(
     return done
 
 
-def _rows(task: Task, findings: list[Finding]) -> Iterator[tuple[str, ...]]:
-    for found in findings:
+def _rows(audited: Audited) -> Iterator[tuple[str, ...]]:
+    for found in audited.findings:
         evidence = " ".join(found.evidence.split())
-        yield found.severity, task.id, found.workload, found.rule, evidence
+        yield found.severity, audited.id, found.workload, found.rule, evidence
 
 
-def _document(task: Task, findings: list[Finding]) -> dict[str, Any]:
-    rows = [finding._asdict() for finding in findings]
-    sound = all(finding.severity != "invalid" for finding in findings)
-    return {"task": task.id, "hash": task.hash, "sound": sound, "findings": rows}
+def _document(audited: Audited) -> dict[str, Any]:
+    rows = [finding._asdict() for finding in audited.findings]
+    sound = all(finding.severity != "invalid" for finding in audited.findings)
+    return {"task": audited.id, "hash": audited.hash, "sound": sound, "findings": rows}
 
 
-def _table(audited: Sequence[tuple[Task, list[Finding]]]) -> Any:
+def _table(audited: Sequence[Audited]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
@@ -158,14 +182,14 @@ def _table(audited: Sequence[tuple[Task, list[Finding]]]) -> Any:
     table = Table(box=None, pad_edge=False)
     for name in ("finding", "task", "workload", "rule", "evidence"):
         table.add_column(name, overflow="fold")
-    for task, findings in audited:
-        for severity, *cells in _rows(task, findings):
+    for one in audited:
+        for severity, *cells in _rows(one):
             table.add_row(Text(severity, style=styles[severity]), *map(Text, cells))
     return table
 
 
-def _summary(audited: Sequence[tuple[Task, list[Finding]]]) -> str:
-    worst = [{finding.severity for finding in findings} for _, findings in audited]
+def _summary(audited: Sequence[Audited]) -> str:
+    worst = [{finding.severity for finding in one.findings} for one in audited]
     invalid = sum("invalid" in severities for severities in worst)
     warned = sum(severities == {"warning"} for severities in worst)
     return f"{len(worst)} tasks: {invalid} invalid, {warned} with warnings only"
