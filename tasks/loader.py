@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kernelwright.errors import TaskError, did_you_mean
+from kernelwright.errors import TaskError, UsageError, did_you_mean
 from kernelwright.schema import Size, Task, ToleranceName, Workload
 from kernelwright.tasks.constants import replace_constants
 
@@ -112,14 +112,22 @@ def _read(path: Path) -> str:
         raise TaskError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
-def _check_format(source: str, path: Path) -> None:
+def parsed(source: str, path: Path) -> ast.Module:
+    """A user's file as a tree. Raises UsageError with line and message where it is not Python."""
     try:
-        tree = ast.parse(source)
+        return ast.parse(source)
     except SyntaxError as error:
         where = f"line {error.lineno}: " if error.lineno else ""
-        raise TaskError(f"{str(path)!r} is not valid Python: {where}{error.msg}") from error
+        raise UsageError(f"{str(path)!r} is not valid Python: {where}{error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise TaskError(f"{str(path)!r} is not valid Python: {error}") from error
+        raise UsageError(f"{str(path)!r} is not valid Python: {error}") from error
+
+
+def _check_format(source: str, path: Path) -> None:
+    try:
+        tree = parsed(source, path)
+    except UsageError as error:
+        raise TaskError(error.message) from error
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     if "Model" not in classes:

@@ -53,6 +53,15 @@ def test_bad_arguments(shell: Shell, candidate: str) -> None:
     assert done.code == 2 and "no GPU kernels" in done.err
 
 
+@pytest.mark.parametrize("before", ["", "# triton.jit\n"])
+def test_a_file_that_is_no_python(shell: Shell, before: str) -> None:
+    broken = shell.write("broken.py", f"{before}class ModelNew(:\n")
+    done = shell.run(*COMPILE, broken)
+    line = before.count("\n") + 1
+    assert (done.code, done.out) == (2, "")
+    assert f"'broken.py' is not valid Python: line {line}: invalid syntax" in done.err
+
+
 def test_verify_says_that_it_did_not_time(shell: Shell, candidate: str) -> None:
     done = shell.run("verify", "library/softmax", candidate, "--level", "fast", "--set", "ROWS=16")
     assert done.code == 0, done.out + done.err

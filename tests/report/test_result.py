@@ -13,7 +13,7 @@ import pytest
 from kernelwright.errors import PrerequisiteError, UsageError
 from kernelwright.report.bundle import bundle, bundles
 from kernelwright.report.result import candidate_file_name, read_result, write_result
-from kernelwright.report.verdict import verdict_document
+from kernelwright.report.verdict import explanation, verdict_document
 from kernelwright.schema import Status
 from kernelwright.store.store import open_store
 from tests.report import story
@@ -56,6 +56,21 @@ def test_what_was_not_timed_is_null_and_what_is_infinite_is_valid_json() -> None
     assert document["accepted"] is False
     text = json.dumps(document, allow_nan=False)
     assert json.loads(text)["correctness"]["default"]["max_abs_error"] is None
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "hint"),
+    [
+        (Status.COMPILE_ERROR, "main.cpp:3:1: error: expected ';'", "with the same compiler"),
+        (Status.COMPILE_ERROR, "SyntaxError: invalid syntax\n  line 2", "Python cannot read it"),
+        (Status.RUNTIME_ERROR, "IndentationError: unexpected indent", "Python cannot read it"),
+        (Status.RUNTIME_ERROR, "RuntimeError: SyntaxError", "call ModelNew"),
+    ],
+)
+def test_python_errors_get_no_hint_about_compilers(status: Status, reason: str, hint: str) -> None:
+    verdict = samples.evaluation(samples.candidate(), status=status, reason=reason)
+    (advice,) = explanation(verdict)
+    assert hint in advice
 
 
 def test_a_verdict_of_another_candidate_is_refused() -> None:

@@ -34,7 +34,7 @@ def compile_(
     from kernelwright.config import load_settings
     from kernelwright.errors import UsageError
     from kernelwright.tasks.constants import parse_setting
-    from kernelwright.tasks.loader import load_task
+    from kernelwright.tasks.loader import load_task, parsed
     from kernelwright.verifier.compiled.compilation import (
         CAPABILITIES,
         COMPILERS,
@@ -45,6 +45,7 @@ def compile_(
     settings = load_settings({"target": "cpu", "sandbox": sandbox}).settings
     loaded = load_task(task, dict(map(parse_setting, set_ or [])))
     given = read_candidate(candidate)
+    parsed(given.source, candidate)
     if given.backend not in COMPILERS:
         raise UsageError(
             f"{str(candidate)!r} has no GPU kernels", hint="`kernelwright verify` builds others"

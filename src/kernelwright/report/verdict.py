@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,12 +57,21 @@ ADVICE: Mapping[Status, str] = {
 }
 
 
+_NOT_PYTHON = re.compile(r"(SyntaxError|IndentationError|TabError)\b")
+
+
 def explanation(evaluation: Evaluation) -> list[str]:
     """Why a candidate was refused and what to do about it, in sentences; empty where it was not."""
     if evaluation.accepted:
         return []
     rules = [RULES[flag.rule] for flag in evaluation.flags if flag.severity == "refuse"]
-    return [*(f"{rule.id}: {rule.reason}" for rule in rules), ADVICE[evaluation.status]]
+    return [*(f"{rule.id}: {rule.reason}" for rule in rules), _advice(evaluation)]
+
+
+def _advice(evaluation: Evaluation) -> str:
+    if _NOT_PYTHON.match(evaluation.reason):
+        return "Python cannot read it; the line is named above"
+    return ADVICE[evaluation.status]
 
 
 def plain(noun: Record) -> dict[str, Any]:
