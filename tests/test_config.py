@@ -82,9 +82,9 @@ def test_each_place_wins_over_the_ones_below(places: Places) -> None:
 
 
 def test_flags_that_were_not_given_decide_nothing(places: Places) -> None:
-    places.write_project("backends = ['cpp']\nthreads = 2\nseed = 5\n")
+    places.write_project("backends = ['cpp']\nthreads = 1\nseed = 5\n")
     settings, sources = places.load(backends=[], threads=None, seed=0)
-    assert (settings.backends, settings.threads) == (("cpp",), 2)
+    assert (settings.backends, settings.threads) == (("cpp",), 1)
     assert (settings.seed, sources["seed"]) == (0, "flag")
 
 
@@ -117,7 +117,7 @@ def test_xdg_folders_are_honoured(places: Places, tmp_path: Path) -> None:
         ("BACKENDS", "cpp, inductor,cpp", "backends", ("cpp", "inductor")),
         ("TIME_LIMIT_S", "10m", "time_limit_s", 600.0),
         ("THREADS", "all", "threads", None),
-        ("THREADS", "2", "threads", 2),
+        ("THREADS", "1", "threads", 1),
         ("TARGET", "cuda:1", "target", "cuda:1"),
         ("BUDGET_USD", "0", "budget_usd", 0.0),
         ("OUT", "results", "out", Path("results")),
@@ -260,7 +260,7 @@ def test_settings_are_frozen_and_documented() -> None:
 
 
 def test_settings_survive_json() -> None:
-    settings = Settings(backends=("cpp",), threads=2, time_limit_s=1.5)
+    settings = Settings(backends=("cpp",), threads=1, time_limit_s=1.5)
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
 
 

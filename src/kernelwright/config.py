@@ -90,6 +90,14 @@ def _threads(value: object) -> object:
     return None if value == "all" else _not_bool(value)
 
 
+def _available(threads: int | None) -> int | None:
+    """More threads than cores would wait for each other, and every time would be too long."""
+    cpus = len(os.sched_getaffinity(0))
+    if threads is not None and threads > cpus:
+        raise ValueError(f"this process may use {cpus} {'CPU' if cpus == 1 else 'CPUs'}")
+    return threads
+
+
 def _names(value: object) -> object:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(","))
@@ -213,8 +221,10 @@ class Settings(BaseModel):
     `$XDG_DATA_HOME/kernelwright/kernelwright.db`, under `~/.local/share` when that is unset."""
     cache_dir: Folder = Field(default_factory=lambda: default_cache_dir(os.environ))
     """Compiled candidates. Default: `$XDG_CACHE_HOME/kernelwright`, under `~/.cache` when unset."""
-    threads: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_threads)] = None
-    """CPU threads of one worker; None (written `all`) means every core."""
+    threads: Annotated[
+        Annotated[int, Field(ge=1)] | None, BeforeValidator(_threads), AfterValidator(_available)
+    ] = None
+    """CPU threads of one worker, no more than there are CPUs; None (written `all`): every core."""
 
 
 class Resolved(NamedTuple):
@@ -259,6 +269,14 @@ def load_settings(
         return Resolved(Settings.model_validate(values), sources)
     except ValidationError as error:
         raise _bad_value(error, values, sources) from None
+
+
+def stored_settings(values: Mapping[str, Any]) -> Settings:
+    """The settings that a run was started with. Raises UsageError where they do not fit here."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _bad_value(error, values, dict.fromkeys(values, "the stored run")) from None
 
 
 def default_store(env: Mapping[str, str]) -> str:

@@ -14,6 +14,8 @@ MODEL = TASK.split("def get_inputs")[0]
 INIT = "\n\ndef get_init_inputs():\n    return []\n"
 TINY_LIMIT = '[limits]\ncall_timeout_s = 4\nmemory_bytes = 500_000_000\n[[workloads]]\nname = "w"\n'
 
+CPUS = len(os.sched_getaffinity(0))
+
 BAD_FILES = {
     "syntax": ("class Model(:", "line 1", "not valid Python"),
     "no-model": ("x = 1\n", "no class Model", "get_inputs"),
@@ -87,6 +89,8 @@ def test_a_reference_that_takes_too_long(shell: Shell) -> None:
         (["task.py", "--search", "os:path"], {}, 2, ["not a search strategy", "hint:"]),
         (["task.py", "-m", "os:system"], {}, 2, ["cannot be called without", "hint:"]),
         (["task.py", "--sandbox", "dcoker"], {}, 2, ["sandbox", "process"]),
+        (["task.py", "--threads", "9999"], {}, 2, [f"this process may use {CPUS} CPU"]),
+        (["task.py"], {"KERNELWRIGHT_THREADS": "9999"}, 2, [f"may use {CPUS} CPU", "hint:"]),
         (["task.py", "--set", "ROW=1"], {}, 2, ["no module-level constant", "'ROWS'"]),
         (["task.py", "--set", "ROWS"], {}, 2, ["NAME=VALUE"]),
         (["task.py", "-n", "0"], {}, 2, ["attempts"]),

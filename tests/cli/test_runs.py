@@ -66,6 +66,15 @@ def test_a_run_without_a_task_cannot_be_resumed(shell: Shell, run: Run) -> None:
     assert done.code == 2 and "stopped before it had a task" in done.err
 
 
+def test_a_run_of_a_larger_machine_is_not_continued_here(shell: Shell, run: Run) -> None:
+    config = {"threads": 9999, "folder": str(shell.folder)}
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        store.add_run(samples.run("20260903-101500", status="interrupted", config=config))
+        store.add_task("20260903-101500", TASK)
+    done = shell.run("runs", "resume", "20260903-101500")
+    assert done.code == 2 and "threads = 9999 (from the stored run) is not valid" in done.err
+
+
 def test_two_processes_cannot_continue_one_run(shell: Shell, run: Run) -> None:
     shell.write("suite/one.py", FILE)
     with alone(f"run-{run.id}") as nobody_else:

@@ -179,7 +179,7 @@ def report(
 def resume(run: RunId, store: options.Store = None, json: options.Json = False) -> None:
     """Continue an interrupted `optimize` run with the settings it was started with."""
     from kernelwright.cli.optimize import run_optimize
-    from kernelwright.config import Settings, load_settings
+    from kernelwright.config import Settings, load_settings, stored_settings
     from kernelwright.errors import UsageError
 
     location = load_settings({"store": store}).settings.store
@@ -197,5 +197,5 @@ def resume(run: RunId, store: options.Store = None, json: options.Json = False) 
     if found.status == "done":
         raise UsageError(f"run {found.id!r} is done", hint="`kernelwright runs show` prints it")
     known = {name: found.config[name] for name in Settings.model_fields if name in found.config}
-    settings = Settings.model_validate({**known, "store": location})
+    settings = stored_settings({**known, "store": location})
     run_optimize(tasks[0], settings, Path(found.config["folder"]), json, found.id)
