@@ -59,6 +59,41 @@ def test_what_is_not_there_is_named(shell: Shell, run: Run) -> None:
     assert nobody.code == 2 and "did you mean 'made/rms'" in nobody.err
 
 
+def test_a_task_is_known_by_the_end_of_its_id(shell: Shell, run: Run) -> None:
+    other = TASK.model_copy(update={"id": "made/other"})
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        store.add_task(run.id, other)
+        for task in (TASK, other):
+            store.add_event(run.id, f"{task.id}: search ended: all is tried")
+    one = shell.run("runs", "show", run.id, "--attempt", "2", "--task", "rms")
+    assert one.code == 0 and "attempt 2 of made/rms" in one.out
+    only = shell.run("runs", "show", run.id, "--task", "other").out
+    assert "made/other: search ended" in only and "made/rms" not in only
+    several = shell.run("runs", "show", run.id, "--attempt", "2")
+    assert several.code == 2 and "has several tasks" in several.err
+    unknown = shell.run("runs", "show", run.id, "--task", "rns")
+    assert unknown.code == 2 and "has no task 'rns'" in unknown.err
+
+
+def test_a_continued_run_says_nothing_twice(shell: Shell, run: Run) -> None:
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        for _ in range(2):
+            store.add_event(run.id, f"{TASK.id}: search ended: all is tried")
+    shown = shell.run("runs", "show", run.id).out
+    assert shown.count("search ended") == 1
+
+
+@pytest.mark.parametrize(
+    "command", [("runs", "list"), ("runs", "show", "a"), ("export", "a", "--format", "sft")]
+)
+def test_reading_makes_no_store(shell: Shell, command: tuple[str, ...]) -> None:
+    out = ("--out", "rows.jsonl") if command[0] == "export" else ()
+    done = shell.run(*command, *out, "--store", "nofile.db")
+    assert (done.code, done.out) == (2, "")
+    assert f"there is no store {shell.folder / 'nofile.db'}" in done.err and "hint:" in done.err
+    assert not (shell.folder / "nofile.db").exists()
+
+
 def test_a_run_without_a_task_cannot_be_resumed(shell: Shell, run: Run) -> None:
     with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
         store.add_run(samples.run("20260902-101500-ffffff", status="interrupted"))

@@ -22,9 +22,9 @@ def export(
     """
     from kernelwright.config import load_settings
     from kernelwright.rl.export import export as write
-    from kernelwright.store.store import open_store
+    from kernelwright.store.store import open_existing
 
-    with open_store(load_settings({"store": store}).settings.store) as opened:
+    with open_existing(load_settings({"store": store}).settings.store) as opened:
         ids = [opened.get_run(run).id for run in runs]
         exported = write(opened, ids, format_, out)
     typer.echo(exported.message, err=exported.rows == 0)

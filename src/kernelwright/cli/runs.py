@@ -23,9 +23,9 @@ RunId = Annotated[str, typer.Argument(help="A run's id, or its unique beginning.
 
 def _open(store: str | None) -> Store:
     from kernelwright.config import load_settings
-    from kernelwright.store.store import open_store
+    from kernelwright.store.store import open_existing
 
-    return open_store(load_settings({"store": store}).settings.store)
+    return open_existing(load_settings({"store": store}).settings.store)
 
 
 @app.command("list")
@@ -55,7 +55,9 @@ def show(
         int | None,
         typer.Option(min=1, help="Everything about one attempt: plan, prompts, answers, verdict."),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="Its task, where the run has several.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Only one of the run's tasks, by its id or the end of it.")
+    ] = None,
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
@@ -71,9 +73,11 @@ def show(
         return
     with _open(store) as opened:
         found = opened.get_run(run)
-        attempts = opened.attempts_of(found.id)
-        results = opened.task_results_of(found.id)
-        events = opened.events_of(found.id)
+        only = task and _known_task(opened, found, task)
+        attempts = opened.attempts_of(found.id, only)
+        results = [r for r in opened.task_results_of(found.id) if only in (None, r.task_id)]
+        start = f"{only}: " if only else ""
+        events = [e for e in opened.events_of(found.id) if e.text.startswith(start)]
     if json:
         document = {
             "run": found.model_dump(mode="json"),
@@ -86,8 +90,9 @@ def show(
     _print_run(found)
     for one in attempts:
         typer.echo(f"{one.task_id}: attempt {one.number}: {outcome(one)}; {how(one.move)}")
-    for event in events:
-        typer.echo(event.text)
+    # A run that was continued says again what it said before.
+    for text in dict.fromkeys(event.text for event in events):
+        typer.echo(text)
     if results:
         from kernelwright.report.terminal import open_questions, results_text
 
@@ -99,16 +104,10 @@ def show(
 def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: bool) -> None:
     from json import dumps
 
-    from kernelwright.errors import UsageError, did_you_mean
+    from kernelwright.errors import UsageError
     from kernelwright.report.decisions import calls_of
 
-    tasks = [one.id for one in store.tasks_of(run.id)]
-    wanted = task or (tasks[0] if len(tasks) == 1 else "")
-    if wanted not in tasks:
-        raise UsageError(
-            f"run {run.id!r} has no task {wanted!r}" if task else "the run has several tasks",
-            hint=f"give one with --task; {did_you_mean(wanted, tasks)}",
-        )
+    wanted = _known_task(store, run, task)
     trajectory = store.trajectory(run.id, wanted)
     found = next((one for one in trajectory.attempts if one.number == number), None)
     if found is None:
@@ -123,6 +122,23 @@ def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: b
         typer.echo(dumps(document, indent=2))
         return
     _print_attempt(found, trajectory.attempts, calls)
+
+
+def _known_task(store: Store, run: Run, named: str | None) -> str:
+    """The id of a run's task: its only one, or the named one. Raises UsageError."""
+    from kernelwright.errors import UsageError, did_you_mean
+
+    tasks = [one.id for one in store.tasks_of(run.id)]
+    if named in tasks:
+        return named
+    meant = [id_ for id_ in tasks if named in (None, id_.rpartition("/")[2])]
+    if len(meant) == 1:
+        return meant[0]
+    what = "" if named is None else f" {named!r}"
+    raise UsageError(
+        f"run {run.id!r} has {'several tasks' if meant else 'no task'}{what}",
+        hint=f"give one with --task; {did_you_mean(named or '', tasks)}",
+    )
 
 
 def _print_attempt(

@@ -88,6 +88,17 @@ class Database:
             raise in_words(self.name, error) from error
 
 
+def require_file(location: str | Path) -> None:
+    """Raise UsageError where a location is a SQLite file that does not exist."""
+    url = _parse(location)
+    is_file = url.get_backend_name() == "sqlite" and "uri" not in url.query
+    if is_file and not Path(str(url.database)).exists():
+        raise UsageError(
+            f"there is no store {url.database}",
+            hint="the first run makes it; --store names another",
+        )
+
+
 def _parse(location: str | Path) -> URL:
     text = str(location)
     if "://" not in text:

@@ -30,7 +30,7 @@ from kernelwright.schema import (
     digest,
 )
 from kernelwright.store import rows, tables
-from kernelwright.store.database import Database
+from kernelwright.store.database import Database, require_file
 from kernelwright.store.results import Event, Lost, TaskResult
 
 KNOWN_RUNS_IN_HINT = 10
@@ -44,6 +44,17 @@ def open_store(location: str | Path) -> Store:
         UsageError: `location` is a URL that means nothing.
     """
     return Store(Database(location))
+
+
+def open_existing(location: str | Path) -> Store:
+    """Open a database to read what is in it; unlike `open_store`, never makes one.
+
+    Raises:
+        StoreError: as `open_store` does.
+        UsageError: there is no such file, or `location` is a URL that means nothing.
+    """
+    require_file(location)
+    return open_store(location)
 
 
 class Store:
