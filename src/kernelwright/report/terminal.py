@@ -51,7 +51,7 @@ def results_text(results: Sequence[TaskResult]) -> str:
 
 
 def open_questions(results: Sequence[TaskResult]) -> str:
-    """A line on each task without an answer: why, and what to do; empty where there is none."""
+    """Why each task without an answer has none, and what to do; empty where all have one."""
     answers = [(result.task_id, answer_of(result)) for result in results]
     return "\n".join(
         f"{name}: {answer.word}: {answer.detail}"
