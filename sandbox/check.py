@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.bwrap import NO_GROUPS
-from kernelwright.sandbox.probes import PROBES, SHOWN, Finding, attempt, host
+from kernelwright.sandbox.probes import PROBES, Finding, attempt, host
 from kernelwright.sandbox.registry import open_sandbox
 from kernelwright.schema import SandboxInfo
 
 # What `process` does not claim to stop.
-OPEN_IN_PROCESS = frozenset(probe.name for probe in PROBES) - {"core dumps", SHOWN}
+OPEN_IN_PROCESS = frozenset(probe.name for probe in PROBES) - {"core dumps"}
 # What takes control groups to stop.
 TOGETHER = frozenset({"fork bomb", "memory bomb"})
 
