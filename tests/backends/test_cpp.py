@@ -67,6 +67,16 @@ def test_a_header_is_made_once_for_each_set_of_flags(compiler: Path, tmp_path: P
     assert precompiled_header(cache, ("-O2",)) != folder
 
 
+def test_a_header_can_be_read_by_workers_whatever_the_umask(compiler: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        folder = precompiled_header(tmp_path / "cache", ())
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+    assert modes == {0o755, 0o644}
+
+
 def test_headers_that_are_not_used_make_room(compiler: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     folders = [precompiled_header(cache, (f"-O{level}",)) for level in range(cpp.MAX_HEADERS)]

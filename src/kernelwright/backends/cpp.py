@@ -125,8 +125,15 @@ def precompiled_header(cache: Path, flags: tuple[str, ...]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
             _precompile(target, flags)
+            _let_workers_read(folder)
     _remove_unused(folder.parent)
     return folder
+
+
+def _let_workers_read(folder: Path) -> None:
+    # They are other users, and this process's umask may keep these out.
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _remove_unused(root: Path) -> None:
