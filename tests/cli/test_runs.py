@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -116,3 +118,9 @@ def test_two_processes_cannot_continue_one_run(shell: Shell, run: Run) -> None:
         assert nobody_else
         done = shell.run("bench", "suite", "--run", run.id)
     assert done.code == 2 and f"another process is working on run '{run.id}'" in done.err
+
+
+def test_what_only_reads_does_not_wait_for_torch() -> None:
+    script = "import sys, kernelwright.cli.progress, kernelwright.report.decisions as _"
+    script += "; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,10 +14,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from kernelwright.agents.optimize import Progress
 from kernelwright.agents.search.ranking import eager_speedup
 from kernelwright.report.format import NOT_DECIDED, cost
 from kernelwright.schema import Attempt, Evaluation, Task, Usage
+
+if TYPE_CHECKING:  # `runs show` needs nothing that imports torch
+    from kernelwright.agents.optimize import Progress
 
 NEWLINE = "\n"
 PHASES = {
