@@ -117,8 +117,8 @@ def test_too_few_half_blocks_say_nothing() -> None:
     ("own_s", "eager_s", "is_refused"),
     [
         (OWN_S, EAGER_S, False),
-        (OWN_S + 120e-6, EAGER_S, False),  # threads that have to be woken up
-        (OWN_S + 550e-6, EAGER_S + 450e-6, False),  # caches that are cold for eager as well
+        (OWN_S + 80e-6, EAGER_S, False),  # threads that have to be woken up
+        (OWN_S + 530e-6, EAGER_S + 450e-6, False),  # caches that are cold for eager as well
         (OWN_S + 1900e-6, EAGER_S, True),
     ],
 )
