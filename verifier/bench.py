@@ -62,8 +62,8 @@ LEAST_ROUNDS = 8
 BUSY_CORES = 0.25
 # Calls of a worker's last block that are asked whether they return their inputs.
 ALIAS_CHECKS = 4
-# Single calls at a time, how many of these are compared, and how many there are at most.
-ALONE, ALONE_CHECKS, MOST_ALONE = 12, 2, 120
+# Of single calls at a time, how many are compared at most, and how many there are at most in all.
+ALONE_CHECKS, MOST_ALONE = 2, 120
 # A busy machine is waited for this many times as long as the plan's budget.
 PATIENCE = 6
 
@@ -323,8 +323,9 @@ class Bench:
         sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
         found = Rounds(sides, 1)
         self.number += 1
-        images = self.reference.singles(self.rotation, self.number, ALONE)
-        looked_at = self.chance.sample(range(len(images)), min(ALONE_CHECKS, len(images)))
+        images = self.reference.singles(self.rotation, self.number, self.plan.alone)
+        among = len(images), self.plan.looked_at
+        looked_at = {self.rotation.looked_at(self.number, *among) for _ in range(ALONE_CHECKS)}
         for side in sides.values():
             side.module.stage(side.key, images[0].layout)
         for slot, image in enumerate(images):

@@ -54,6 +54,8 @@ class Plan(Record):
     """Timed calls whose results are compared afterwards, per workload and worker."""
     checks_s: float
     """No more of them after this, but LEAST_CHECKS."""
+    alone: int
+    """Single calls at a time, which show whether calls of a block are done together."""
     looked_at: int | None
     """How many sets of an image these come from, so few that what is expected of them is kept for
     the next candidate. None: any of them, and what is expected is computed after the fact."""
@@ -80,6 +82,7 @@ PLANS: dict[Level, Plan] = {
         close_budget_s=0.0,
         checks=4,
         checks_s=0.2,
+        alone=6,
         looked_at=2,
     ),
     "standard": Plan(
@@ -113,6 +116,7 @@ PLANS: dict[Level, Plan] = {
         close_budget_s=20.0,
         checks=4,
         checks_s=0.5,
+        alone=12,
         looked_at=None,
     ),
     "strict": Plan(
@@ -145,6 +149,7 @@ PLANS: dict[Level, Plan] = {
         close_budget_s=20.0,
         checks=24,
         checks_s=4.0,
+        alone=12,
         looked_at=None,
     ),
 }
