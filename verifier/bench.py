@@ -209,15 +209,15 @@ class Bench:
         self._last: tuple[Image, list[int], Ran]
         """The candidate's block of the last round."""
 
-    def image(self) -> Image:
+    def image(self, calls: int) -> Image:
         """The inputs of this round."""
-        return self.reference.image(self.rotation, self.number)
+        return self.reference.image(self.rotation, self.number, calls)
 
     def calls_per_block(self, side: Side, call_s: float) -> int:
         """Calls that fill a block, found with growing ones."""
         calls = self._filling(call_s)
         for _ in range(MAX_CALIBRATIONS):
-            runs = [self._block(side, self.image(), calls)[1] for _ in range(CALIBRATION_RUNS)]
+            runs = [self._block(side, self.image(calls), calls)[1] for _ in range(CALIBRATION_RUNS)]
             seconds = min(ran.seconds for ran in runs)
             before, calls = calls, self._filling(seconds / calls)
             if calls <= before * ENOUGH:
@@ -235,7 +235,7 @@ class Bench:
             side.module.stage(side.key, self.rotation.layout)
             side.module.touch(HEAP_PER_BLOCK * used)
             for _ in range(WARM_UP_BLOCKS):
-                self._block(side, self.image(), calls)
+                self._block(side, self.image(calls), calls)
 
     def window(self, calls: int, rounds: int = WINDOW_ROUNDS) -> Rounds:
         """A few rounds, each with every side once, in random order."""
@@ -243,7 +243,7 @@ class Bench:
         for _ in range(rounds):
             self.number += 1
             self.rounds += 1
-            image, halved = self.image(), self.chance.random() < HALVED
+            image, halved = self.image(calls), self.chance.random() < HALVED
             self.chance.shuffle(order)
             for name in order:
                 slots, ran = self._block(self.sides[name], image, found.calls_in(halved))
@@ -294,7 +294,7 @@ class Bench:
         while time.monotonic() - start < limit_s and Engagement(total).wants_more:
             self.number += 1
             self.rounds += 1
-            image, slots = self.image(), self.chance.sample(range(calls), calls)
+            image, slots = self.image(calls), self.chance.sample(range(calls), calls)
             if self.prepared.nature.remembers:
                 side.module.set_state(side.key, self.prepared.state)
             side.module.give(side.key, image, calls)

@@ -298,10 +298,10 @@ class Reference:
         with known_to_work():
             return rounding(self.oracle, prepared, calls)
 
-    def image(self, rotation: Rotation, number: int) -> Image:
-        """The inputs of one round of timed blocks."""
+    def image(self, rotation: Rotation, number: int, sets: int | None = None) -> Image:
+        """The inputs of one round of timed blocks, as many as are wanted."""
         with known_to_work():
-            return rotation.image(number, self.oracle)
+            return rotation.image(number, self.oracle, sets)
 
     def singles(self, rotation: Rotation, number: int, most: int) -> list[Image]:
         """Some sets of a round's inputs, each in an image of its own."""

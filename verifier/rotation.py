@@ -42,29 +42,38 @@ class Rotation:
         self.layout = plan_layout(prepared.like, slots)
         self.nbytes = slots * largest
         """Of the inputs or of the results of one image, whichever are more."""
-        self._bank: dict[int, Image] = {}
+        self._bank: dict[int, tuple[Image, int]] = {}
+        """Images by number, and how many of their sets were made."""
         self._chance = random.SystemRandom()
         self._orders: dict[int, list[int]] = {}
 
-    def image(self, number: int, oracle: RemoteModule) -> Image:
-        """One image, made by the reference's worker where it is not in the bank."""
-        if number in self._bank:
-            return self._bank[number]
-        key, slots = self.prepared.workload.name, range(self.layout.slots)
-        image = Image(self.layout)
+    def image(self, number: int, oracle: RemoteModule, sets: int | None = None) -> Image:
+        """One image, made by the reference's worker where it is not in the bank.
+
+        Args:
+            sets: how many of its sets are wanted; all by default, as a GPU's workers take all.
+        """
+        wanted = self.layout.slots if sets is None or oracle.kind != "cpu" else sets
+        known, made = self._bank.get(number, (None, 0))
+        if known is not None and made >= wanted:
+            return known
+        key, image = self.prepared.workload.name, Image(self.layout)
         oracle.stage(key, self.layout)
-        oracle.fill(key, [derived_seed(self._secret, "timed", number, slot) for slot in slots])
-        image.read(oracle.process.shared)
+        seeds = [derived_seed(self._secret, "timed", number, slot) for slot in range(wanted)]
+        oracle.fill(key, seeds)
+        image.read(oracle.process.shared, image.end(wanted))
         image.guard()
         self._cover(image, oracle)
         fits = (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES
         if fits and number % APART < BANK_IMAGES:
-            self._bank[number] = image
+            self._bank[number] = image, wanted
         return image
 
     def singles(self, number: int, most: int, oracle: RemoteModule) -> list[Image]:
         """The first sets of an image, each in one of its own."""
-        images = [self.prepared.image([one]) for one in self.image(number, oracle).sets[:most]]
+        most = min(most, self.layout.slots)
+        sets = self.image(number, oracle, most).sets[:most]
+        images = [self.prepared.image([one]) for one in sets]
         oracle.stage(self.prepared.workload.name, images[0].layout)
         for image in images:
             self._cover(image, oracle)

@@ -305,7 +305,7 @@ class Trial:
         """The calls before it in its block; its image is made anew where it was not kept."""
         number, _slot = pick.place
         rotation = self.reference.rotation(self.prepared, plan.image_bytes)
-        sets = self.reference.image(rotation, number).sets
+        sets = self.reference.image(rotation, number, 1 + max(pick.earlier, default=0)).sets
         seeds = rotation.call_seeds(number, pick.earlier) or [pick.seed] * len(pick.earlier)
         return tuple(Call(sets[s], seed) for s, seed in zip(pick.earlier, seeds, strict=True))
 

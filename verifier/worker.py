@@ -477,10 +477,10 @@ class Worker:
         return {}
 
     def op_fill(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Put a fresh set of the reference's inputs into every slot, one seed each."""
+        """Put fresh sets of the reference's inputs into the first slots, one seed each."""
         loaded = self.loaded[header["key"]]
-        for target, seed in zip(loaded.staged, header["seeds"], strict=True):
-            torch.manual_seed(seed)
+        for target, seed in zip(loaded.staged, header["seeds"], strict=False):
+            SEED[self.kind](seed)
             copy_into(target, list(loaded.names["get_inputs"]()))
         return {}
 

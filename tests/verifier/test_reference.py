@@ -21,6 +21,13 @@ MODEL = """
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def zygote() -> None:
+    """It starts with the first worker and stays: no process that was left."""
+    with kit.worker_with(kit.machine(), Limits()):
+        pass
+
+
 def reference(
     result: str = "x + 1", inputs: str = "[torch.rand(4, 4)]", init: str = "[]", before: str = ""
 ) -> Task:
