@@ -39,7 +39,7 @@ from kernelwright.verifier.one_thread import one_thread
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.results import Ran
-from kernelwright.verifier.rotation import APART
+from kernelwright.verifier.rotation import APART, OF_SINGLES
 from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds
 from kernelwright.verifier.shared import Image, Trace, trace
 from kernelwright.verifier.values import Values
@@ -202,7 +202,8 @@ class Bench:
         self.rotation = reference.rotation(prepared, plan.image_bytes)
         self.sides = sides
         self.chance = random.SystemRandom()
-        self.number = worker * APART
+        self._first = worker * APART
+        self.number = self._first
         """Of the image of this round; the warm-up has the first one."""
         self.rounds = 0
         self.picks: list[Pick] = []
@@ -312,8 +313,10 @@ class Bench:
             rounds: what was measured in blocks.
         """
         found = Rounds((CANDIDATE, EAGER), 1)
+        self.number = self._first + OF_SINGLES
         while rounds.calls > 1 and len(found) < MOST_ALONE:
             found.extend(self._singles())
+            self.number += 1
             if batched(rounds, found) is None:
                 break
         return found
@@ -322,7 +325,6 @@ class Bench:
         """A few calls of workers that have no other inputs."""
         sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
         found = Rounds(sides, 1)
-        self.number += 1
         images = self.reference.singles(self.rotation, self.number, self.plan.alone)
         among = len(images), self.plan.looked_at
         looked_at = {self.rotation.looked_at(self.number, *among) for _ in range(ALONE_CHECKS)}

@@ -170,7 +170,7 @@ def returns_inputs(
 ) -> bool:
     """Whether the result of one of these calls changes when all inputs' memory is written to."""
     before = [module.result(key, ran, call) for call in calls]
-    image.write_inverted(module.process.shared)
+    image.write_inverted(module.process.shared, len(ran.addresses))
     module.upload(key, image.layout.nbytes)
     after = (module.result(key, ran, call) for call in calls)
     return not all(map(same_bits, before, after))

@@ -21,8 +21,9 @@ from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.shared import Cover, Image, plan_layout
 
 BANK_BYTES, BANK_IMAGES = 2 * 2**30, 32
-# More images than one worker is shown.
+# More images than one worker is shown; from half of that on they are for single calls.
 APART = 10_000
+OF_SINGLES = APART // 2
 MAX_SLOTS = 1024
 
 
@@ -65,7 +66,7 @@ class Rotation:
         image.guard()
         self._cover(image, oracle)
         fits = (len(self._bank) + 1) * self.layout.nbytes <= BANK_BYTES
-        if fits and number % APART < BANK_IMAGES:
+        if fits and number % OF_SINGLES < BANK_IMAGES:
             self._bank[number] = image, wanted
         return image
 

@@ -121,9 +121,9 @@ class Image:
         """Take over what the memory holds, up to byte `end`."""
         _read(descriptor, raw_view(self.bytes)[:end], 0)
 
-    def write_inverted(self, descriptor: int) -> None:
-        """Write the complement of everything."""
-        for start, piece in self._pieces(self.layout.nbytes):
+    def write_inverted(self, descriptor: int, slots: int) -> None:
+        """Write the complement of the first sets."""
+        for start, piece in self._pieces(self.end(slots)):
             _write(descriptor, raw_view(torch.bitwise_not(piece)), start)
 
     def is_in(self, descriptor: int, end: int) -> bool:
