@@ -62,8 +62,8 @@ LEAST_ROUNDS = 8
 BUSY_CORES = 0.25
 # Calls of a worker's last block that are asked whether they return their inputs.
 ALIAS_CHECKS = 4
-# Of single calls at a time, how many are compared at most, and how many there are at most in all.
-ALONE_CHECKS, MOST_ALONE = 2, 120
+# Single calls, at most.
+MOST_ALONE = 120
 # A busy machine is waited for this many times as long as the plan's budget.
 PATIENCE = 6
 
@@ -322,12 +322,11 @@ class Bench:
         return found
 
     def _singles(self) -> Rounds:
-        """A few calls of workers that have no other inputs."""
+        """A few calls of workers that have no other inputs; the candidate's fastest is compared."""
         sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
         found = Rounds(sides, 1)
         images = self.reference.singles(self.rotation, self.number, self.plan.alone)
-        among = len(images), self.plan.looked_at
-        looked_at = {self.rotation.looked_at(self.number, *among) for _ in range(ALONE_CHECKS)}
+        fastest: list[Pick] = []
         for side in sides.values():
             side.module.stage(side.key, images[0].layout)
         for slot, image in enumerate(images):
@@ -336,9 +335,10 @@ class Bench:
                 ran = self._run(sides[name], image, [0], seeds)
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
-                if name == CANDIDATE and slot in looked_at:
-                    self.picks.insert(0, self._pick(slot, image.sets[0], [slot], ran))
+                if name == CANDIDATE and ran.seconds == min(found.judge[name]):
+                    fastest = [self._pick(slot, image.sets[0], [slot], ran)]
             found.halved.append(False)
+        self.picks[:0] = fastest
         return found
 
     def left(self) -> Trace:

@@ -87,7 +87,7 @@ def test_the_reference_itself_passes_with_all_its_evidence(judge: Judge) -> None
 def test_a_vague_speedup_close_to_1_is_measured_in_more_workers(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, close: float, narrow: float, workers: int
 ) -> None:
-    monkeypatch.setattr(bench, "ALONE_CHECKS", 0)
+    monkeypatch.setattr(bench, "MOST_ALONE", 0)
     monkeypatch.setattr(timing, "CLOSE", close)
     monkeypatch.setattr(timing, "NARROW", narrow)
     patient = {"baselines": ("eager",), "most_workers": 4, "close_budget_s": math.inf}
