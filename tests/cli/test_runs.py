@@ -124,3 +124,9 @@ def test_what_only_reads_does_not_wait_for_torch() -> None:
     script = "import sys, kernelwright.cli.progress, kernelwright.report.decisions as _"
     script += "; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_who_has_run_nothing_has_no_runs(shell: Shell) -> None:
+    done = shell.run("runs", "list", "--json")
+    assert (done.code, done.out.strip()) == (0, "[]")
+    assert shell.run("runs", "list").out == ""

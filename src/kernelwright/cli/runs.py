@@ -28,6 +28,19 @@ def _open(store: str | None) -> Store:
     return open_existing(load_settings({"store": store}).settings.store)
 
 
+def _latest(store: str | None, limit: int) -> Sequence[Run]:
+    """The latest runs; none where nothing has made the user's own store yet."""
+    import os
+
+    from kernelwright.config import default_store, load_settings
+
+    own = default_store(os.environ)
+    if load_settings({"store": store}).settings.store == own and not Path(own).exists():
+        return []
+    with _open(store) as opened:
+        return opened.list_runs(limit)
+
+
 @app.command("list")
 def list_runs(
     limit: Annotated[int, typer.Option("-n", min=1, help="The latest so many.")] = 20,
@@ -37,8 +50,7 @@ def list_runs(
     """The latest runs."""
     from json import dumps
 
-    with _open(store) as opened:
-        runs = opened.list_runs(limit)
+    runs = _latest(store, limit)
     if json:
         typer.echo(dumps([run.model_dump(mode="json") for run in runs], indent=2))
         return
