@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from kernelwright.errors import PrerequisiteError
@@ -54,14 +55,18 @@ class Checked(NamedTuple):
         }
 
 
-def check(name: str) -> Checked:
-    """Try every probe in a sandbox."""
+def check(name: str, cache: Path) -> Checked:
+    """Try every probe in a sandbox.
+
+    Args:
+        cache: folder with what workers are shown.
+    """
     try:
         sandbox = open_sandbox(name)
     except PrerequisiteError as error:
         return Checked(name, None, error.message, ())
     try:
-        with host() as where:
+        with host(cache) as where:
             found = tuple(attempt(sandbox, probe, where) for probe in PROBES)
         return Checked(name, sandbox.info, "", found)
     finally:

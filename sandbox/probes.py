@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from kernelwright.config import load_settings
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import Sandbox, WorkerSpec
 
@@ -277,10 +276,13 @@ held("can be read")
 
 
 @contextmanager
-def host() -> Iterator[Host]:
-    """Things on this host that no worker should reach."""
+def host(cache: Path) -> Iterator[Host]:
+    """Things on this host that no worker should reach, and one that workers are shown.
+
+    Args:
+        cache: where what they are shown lies.
+    """
     name = f"kernelwright-probe-{secrets.token_hex(4)}"
-    cache = load_settings({}).settings.cache_dir
     cache.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=cache) as kept,

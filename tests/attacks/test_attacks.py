@@ -107,8 +107,8 @@ ATTACKS = (
 
 
 @pytest.fixture(scope="module")
-def where() -> Iterator[Host]:
-    with host() as found:
+def where(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with host(tmp_path_factory.mktemp("cache")) as found:
         yield found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +21,8 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def where() -> Iterator[Host]:
-    with host() as found:
+def where(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with host(tmp_path_factory.mktemp("cache")) as found:
         yield found
 
 
@@ -32,9 +33,9 @@ def test_there_is_no_way_out(sandbox: Sandbox, probe: Probe, where: Host) -> Non
     assert finding.is_held or probe.name not in claimed, finding.words
 
 
-def test_process_is_as_open_as_it_says() -> None:
+def test_process_is_as_open_as_it_says(tmp_path: Path) -> None:
     """The probes can tell: what a sandbox does not hold, they get through."""
-    found = check("process")
+    found = check("process", tmp_path)
     assert not found.broken
     assert {one.probe for one in found.findings if one.is_held} <= MAY_BE_HELD
 

@@ -23,11 +23,13 @@ def check(
     """
     from json import dumps
 
+    from kernelwright.config import load_settings
     from kernelwright.report.sandboxes import show
     from kernelwright.sandbox.check import check as tried
     from kernelwright.sandbox.registry import SANDBOXES
 
-    found = [tried(name) for name in names or SANDBOXES]
+    cache = load_settings({}).settings.cache_dir
+    found = [tried(name, cache) for name in names or SANDBOXES]
     if json:
         typer.echo(dumps([one.document() for one in found], indent=2))
     else:
