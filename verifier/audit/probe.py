@@ -19,7 +19,6 @@ from kernelwright.verifier.shared import Image, plan_layout
 from kernelwright.verifier.values import Values, packed, same_bits, specs
 
 SAMPLES = 3
-# From the seeds of cases: what is drawn here is never judged on.
 BLOCKS, BLOCK_S, BLOCK_CALLS, BLOCK_BYTES = 5, 0.002, 200, 64 * 2**20
 # Of a single call that takes longer than a block should; the first one of all is a cold one.
 LONG_BLOCKS = 3

@@ -33,11 +33,12 @@ def _latest(store: str | None, limit: int) -> Sequence[Run]:
     import os
 
     from kernelwright.config import default_store, load_settings
+    from kernelwright.store.store import open_existing
 
-    own = default_store(os.environ)
-    if load_settings({"store": store}).settings.store == own and not Path(own).exists():
+    location, own = load_settings({"store": store}).settings.store, default_store(os.environ)
+    if location == own and not Path(own).exists():
         return []
-    with _open(store) as opened:
+    with open_existing(location) as opened:
         return opened.list_runs(limit)
 
 
