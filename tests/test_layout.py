@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "kernelwright"
 LINKED = {"agents", "prompts", "rl", "sandbox", "tasks", "verifier"}
+INSIDE = "kernelwright.verifier.inside"
 HEAVY = {
     "anthropic",
     "datasets",
@@ -45,6 +47,20 @@ def packages_in_tree() -> set[str]:
         for folder in found
         if (folder / "__init__.py").is_file()
     }
+
+
+def modules_in(folder: Path) -> set[str]:
+    """Names of the modules and packages in a folder."""
+    found = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+    return found - {"__init__", "__main__", "__pycache__"}
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return the top-level names that a file imports anywhere in its text."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    froms = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in plain | froms}
 
 
 def test_every_package_is_listed_for_installation(pyproject: dict[str, Any]) -> None:
@@ -85,9 +101,7 @@ def test_every_module_has_its_place_in_the_import_direction(pyproject: dict[str,
     contracts = pyproject["tool"]["importlinter"]["contracts"]
     (layers,) = (c["layers"] for c in contracts if c["type"] == "layers")
     placed = {name.strip() for layer in layers for name in layer.split("|")}
-    in_tree = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
-    in_tree -= {"__init__", "__main__", "__pycache__"}
-    assert placed == {f"kernelwright.{name}" for name in in_tree}
+    assert placed == {f"kernelwright.{name}" for name in modules_in(PACKAGE)}
 
 
 def test_one_folder_each_imports_langgraph_and_the_providers(pyproject: dict[str, Any]) -> None:
@@ -98,11 +112,28 @@ def test_one_folder_each_imports_langgraph_and_the_providers(pyproject: dict[str
         }
         - set(contract["source_modules"])
         for contract in contracts
-        if contract["type"] == "forbidden"
+        if contract["type"] == "forbidden" and contract["source_modules"] != [INSIDE]
     }
     assert free == {
         ("langgraph",): {"kernelwright.agents"},
         ("openai", "anthropic"): {"kernelwright.llm"},
+    }
+
+
+def test_the_wall_is_closed_to_every_module_of_ours(pyproject: dict[str, Any]) -> None:
+    contracts = pyproject["tool"]["importlinter"]["contracts"]
+    (wall,) = (c for c in contracts if c.get("source_modules") == [INSIDE])
+    ours = {f"kernelwright.{name}" for name in modules_in(PACKAGE)}
+    verifiers = {f"kernelwright.verifier.{name}" for name in modules_in(PACKAGE / "verifier")}
+    assert set(wall["forbidden_modules"]) == (ours | verifiers) - {"kernelwright.verifier", INSIDE}
+
+
+def test_what_runs_inside_imports_the_standard_library_and_torch_alone() -> None:
+    files = sorted((ROOT / "verifier" / "inside").glob("*.py"))
+    assert len(files) > 1
+    allowed = {*sys.stdlib_module_names, "torch", "triton"}
+    assert {path.name: imported_by(path) - allowed for path in files} == {
+        path.name: set() for path in files
     }
 
 

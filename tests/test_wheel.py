@@ -92,7 +92,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: Path) -> None
         "prompts/exemplars/**/*",
         "tasks/library/*/reference.py",
         "agents/offline/__init__.py",
-        "verifier/worker.py",
+        "verifier/inside/worker.py",
     ],
 )
 def test_what_runs_need_is_installed(site: Path, pattern: str) -> None:

@@ -21,7 +21,7 @@ import torch
 from kernelwright.backends.diagnostics import is_explained, trim_traceback
 from kernelwright.sandbox.base import WorkerProcess
 from kernelwright.schema import Status
-from kernelwright.verifier.worker import PREFIX, Tensors, allocate, raw, send_frame
+from kernelwright.verifier.inside.worker import PREFIX, Tensors, allocate, raw, send_frame
 
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_DIMENSIONS = 32

@@ -16,7 +16,7 @@ from kernelwright.schema import Evidence, Timing
 from kernelwright.verifier.channel import nonsense
 from kernelwright.verifier.counters import Counting, counter_facts
 from kernelwright.verifier.expected import Prepared
-from kernelwright.verifier.gpu import replay
+from kernelwright.verifier.inside import time_warm
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.roof import Roof, bottleneck, sol_score
@@ -95,7 +95,7 @@ def kernel_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
 
 def other_times(module: RemoteModule, key: str) -> list[str]:
     """What the worker measures itself: calls that find their inputs in caches, and replays."""
-    found = module.tool(Path(replay.__file__), "other_times", key=key)
+    found = module.tool(Path(time_warm.__file__), "other_times", key=key)
     try:
         times = TIMES.validate_python(found)
     except ValidationError as error:

@@ -14,8 +14,8 @@ import torch
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.verifier.blocks import block
+from kernelwright.verifier.inside.worker import Tree, describe, placed
 from kernelwright.verifier.values import Values, same_bits
-from kernelwright.verifier.worker import Tree, describe, placed
 
 GUARD = 1024
 # As torch's own allocator; GUARD alone would put all tensors at one offset within a page.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from kernelwright.verifier.channel import Spec, nonsense
-from kernelwright.verifier.worker import Tensors, pack, unpack
+from kernelwright.verifier.inside.worker import Tensors, pack, unpack
 
 
 class Values(NamedTuple):

@@ -11,9 +11,9 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import Sandbox, WorkerSpec
 from kernelwright.sandbox.leases import core_name
 from kernelwright.schema import Limits
-from kernelwright.verifier import worker as worker_file
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.gpu.state import gpu_uuid
+from kernelwright.verifier.inside import worker as worker_file
 from kernelwright.verifier.remote import RemoteModule
 
 WORKER_PATH = str(Path(worker_file.__file__))

@@ -12,7 +12,7 @@ from torch import nn
 
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.tasks.loader import effective_source, load_task
-from kernelwright.verifier.worker import describe_graph, load_file, scalars
+from kernelwright.verifier.inside.worker import describe_graph, load_file, scalars
 
 
 class Expression(nn.Module):

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from kernelwright.verifier.worker import PREFIX
+from kernelwright.verifier.inside.worker import PREFIX
 from tests.fuzz.recordings import Session
 
 DEEP = "@deep"

@@ -18,9 +18,9 @@ from kernelwright.sandbox.linux import shared_memory
 from kernelwright.schema import Candidate, Origin, Workload
 from kernelwright.verifier.expected import Call, Prepared, expect, prepare, trained
 from kernelwright.verifier.inputs import distribute
+from kernelwright.verifier.inside.worker import Worker, _receive_frame
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case
 from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.worker import Worker, _receive_frame
 from tests.fuzz.player import NeverStops, Pipe, framed
 
 SHARED_BYTES = 2**18

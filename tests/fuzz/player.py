@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kernelwright.verifier.worker import Tensors, send_frame
+from kernelwright.verifier.inside.worker import Tensors, send_frame
 
 FOLDER = Path(__file__).parent
 # A request may end this much later than its limit: one read, begun before it, that gets a byte.

@@ -20,6 +20,7 @@ from kernelwright.verifier.channel import (
     _tensor_bytes,
     check_expected,
 )
+from kernelwright.verifier.inside.worker import allocate
 from kernelwright.verifier.results import (
     Ran,
     checked_run,
@@ -28,7 +29,6 @@ from kernelwright.verifier.results import (
     read_result,
 )
 from kernelwright.verifier.values import Values
-from kernelwright.verifier.worker import allocate
 
 SMALL = 2**16
 numbers = st.integers(-2, 5) | st.sampled_from([2**31, 2**47, 2**48, 2**63, 10**30]) | st.booleans()

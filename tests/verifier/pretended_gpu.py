@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.verifier import reference, worker, workers
+from kernelwright.verifier import reference, workers
 from kernelwright.verifier.gpu import state
+from kernelwright.verifier.inside import worker
 from kernelwright.verifier.workers import Machine
 
 EVENT = """

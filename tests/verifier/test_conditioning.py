@@ -12,7 +12,7 @@ import torch
 from kernelwright.verifier.comparison import Difference, compare
 from kernelwright.verifier.expected import SHAKES
 from kernelwright.verifier.inputs import LARGE
-from kernelwright.verifier.worker import shake
+from kernelwright.verifier.inside.worker import shake
 from tests.cli.kit import ROOT
 
 HONEST = ROOT / "tests" / "honest"

@@ -14,8 +14,8 @@ import torch
 
 from kernelwright.schema import Status
 from kernelwright.verifier.channel import Channel, Spec, WorkerFault
+from kernelwright.verifier.inside.worker import PREFIX
 from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.worker import PREFIX
 
 ONE_FLOAT = {"dtype": "float32", "shape": [1], "order": [0]}
 HUGE = {"dtype": "float32", "shape": [2**32], "order": [0]}

@@ -12,8 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelwright.verifier.values import packed
-from kernelwright.verifier.worker import (
+from kernelwright.verifier.inside.worker import (
     Tensors,
     _receive_frame,
     copy_into,
@@ -21,6 +20,7 @@ from kernelwright.verifier.worker import (
     send_frame,
     unpack,
 )
+from kernelwright.verifier.values import packed
 
 DTYPES = (
     torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int8, torch.uint8,

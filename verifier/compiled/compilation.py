@@ -16,7 +16,6 @@ from kernelwright.errors import PrerequisiteError
 from kernelwright.schema import Candidate, Task, Workload
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.channel import WorkerFault, nonsense
-from kernelwright.verifier.compiled import cuda_sources, sass, triton_launches
 from kernelwright.verifier.compiled.kernel import (
     Binary,
     Compilation,
@@ -24,6 +23,7 @@ from kernelwright.verifier.compiled.kernel import (
     Listing,
     kernels_in,
 )
+from kernelwright.verifier.inside import compile_cuda, compile_triton, disassemble_gpu
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED
 from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.values import Values
@@ -95,14 +95,14 @@ def _triton(module: RemoteModule, candidate: Candidate, init: Values, capability
     path = module.write("candidate.py", candidate.source)
     module.load("candidate", path, candidate.entry_point, CONSTRUCTOR_SEED, init)
     names = {"reference": "reference", "candidate": "candidate"}
-    tool = Path(triton_launches.__file__)
+    tool = Path(compile_triton.__file__)
     return module.tool(tool, "compile_launches", **names, capability=capability)
 
 
 def _cuda(module: RemoteModule, candidate: Candidate, init: Values, capability: int) -> object:
     """Every file that the candidate gives to a compiler."""
     found = module.tool(
-        Path(cuda_sources.__file__),
+        Path(compile_cuda.__file__),
         "compile_sources",
         reference="reference",
         path=module.write("candidate.py", candidate.source),
@@ -127,7 +127,7 @@ def _kernels(
     module: RemoteModule, binaries: Sequence[Binary], capability: int
 ) -> list[CompiledKernel]:
     cubins = [binary.cubin for binary in binaries]
-    found = module.tool(Path(sass.__file__), "disassemble", cubins=cubins)
+    found = module.tool(Path(disassemble_gpu.__file__), "disassemble", cubins=cubins)
     listings = LISTINGS.validate_python(found)
     pairs = zip(binaries, listings, strict=False)
     return [kernel for binary, text in pairs for kernel in kernels_in(binary, text, capability)]

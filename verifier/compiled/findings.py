@@ -10,8 +10,8 @@ from typing import NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.compiled import object_code
 from kernelwright.verifier.compiled.kernel import Count
+from kernelwright.verifier.inside import disassemble_cpu
 from kernelwright.verifier.remote import RemoteModule
 
 COUNTS = TypeAdapter(dict[str, Count])
@@ -37,7 +37,7 @@ def _facts(module: RemoteModule) -> tuple[str, ...]:
     if platform.machine() != "x86_64":
         return ()
     try:
-        found = module.tool(Path(object_code.__file__), "floating_point")
+        found = module.tool(Path(disassemble_cpu.__file__), "floating_point")
         return vector_facts(COUNTS.validate_python(found))
     except (WorkerFault, ValidationError):
         return ()  # a fact less; the candidate is judged by what it computes
@@ -45,7 +45,7 @@ def _facts(module: RemoteModule) -> tuple[str, ...]:
 
 def _digest(module: RemoteModule) -> str | None:
     try:
-        found = module.tool(Path(object_code.__file__), "digest")
+        found = module.tool(Path(disassemble_cpu.__file__), "digest")
     except WorkerFault:
         return None
     return found if isinstance(found, str) and SHA_256.fullmatch(found) else None

@@ -15,8 +15,8 @@ from kernelwright.schema import Candidate, Evidence
 from kernelwright.verifier.build import load_candidate
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
-from kernelwright.verifier.gpu import replay
 from kernelwright.verifier.gpu.under import worker_under, written
+from kernelwright.verifier.inside import time_warm
 from kernelwright.verifier.reference import Reference, run_once
 
 TIME = "gpu__time_duration.sum"
@@ -87,7 +87,7 @@ def with_counters(
         with worker_under((ncu, *OPTIONS), reference, candidate, build, {}) as module:
             load_candidate(module, candidate, prepared)
             run_once(module, prepared, [prepared.like])
-            module.tool(Path(replay.__file__), "profiled_call", key=key)
+            module.tool(Path(time_warm.__file__), "profiled_call", key=key)
             text = written(module, LOG)
     except WorkerFault:
         return evidence  # a fact less about a candidate that was right without ncu

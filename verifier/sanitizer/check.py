@@ -12,10 +12,10 @@ from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.inputs import derived_seed
+from kernelwright.verifier.inside import instrumented
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
 from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.sanitizer import runner
 from kernelwright.verifier.sanitizer.evidence import place, words
 from kernelwright.verifier.sanitizer.rebuild import (
     LIBRARIES,
@@ -80,7 +80,7 @@ def _load(
     key = prepared.workload.name
     own = module.write("candidate.py", candidate.source)
     last = f"\nbuild = watched({own!r}, {candidate.entry_point!r})\n"
-    path = module.write("runner.py", Path(runner.__file__).read_text() + last)
+    path = module.write("runner.py", Path(instrumented.__file__).read_text() + last)
     timeout_s = BUILD_SLOWDOWN * reference.task.limits.build_timeout_s
     module.load(key, path, "build", CONSTRUCTOR_SEED, prepared.init, timeout_s)
     module.set_state(key, prepared.state)

@@ -11,8 +11,8 @@ from kernelwright.errors import PrerequisiteError
 from kernelwright.prompts.cuda_library import CUDA
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.compiled.compilation import compile_candidate
-from kernelwright.verifier.compiled.cuda_sources import find_nvcc
 from kernelwright.verifier.compiled.kernel import Binary, kernels_in, readable, words
+from kernelwright.verifier.inside.compile_cuda import find_nvcc
 from tests.honest.corpus import library_source
 from tests.verifier import kit
 

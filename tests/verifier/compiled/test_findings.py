@@ -14,7 +14,7 @@ from kernelwright.backends.plain import PlainTorch
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build import build_candidate
 from kernelwright.verifier.compiled.findings import Findings, vector_facts
-from kernelwright.verifier.compiled.object_code import counted
+from kernelwright.verifier.inside.disassemble_cpu import counted
 from tests.honest.corpus import load_corpus
 from tests.verifier import kit
 

@@ -1,0 +1,1 @@
+"""Programs that run in the untrusted process: stdlib and torch, nothing of kernelwright."""
