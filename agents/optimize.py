@@ -17,6 +17,7 @@ from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search.ranking import ranked
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.errors import InfrastructureError, UsageError
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Evaluation, Policy, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store
@@ -24,7 +25,6 @@ from kernelwright.verifier.audit.audit import require_sound
 from kernelwright.verifier.inputs import SEED_BITS
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.workers import Machine
 
 FINALISTS = 3
 

@@ -22,13 +22,13 @@ import results_file
 
 from kernelwright.backends.cpp import Cpp
 from kernelwright.prompts.cpp_library import CPP
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build import build_candidate
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.workers import Machine
+from kernelwright.verifier.worker.client import RemoteModule
 
 MODEL = """
 class ModelNew(nn.Module):

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kernelwright.agents.optimize import secret_reference
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Evaluation, Level, Origin, Size, Task
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.workers import Machine
 
 SLOWDOWNS = (0.05, 0.10)
 

@@ -34,7 +34,7 @@ from kernelwright.config import Settings  # noqa: E402
 from kernelwright.sandbox.linux import LinuxWorker  # noqa: E402
 from kernelwright.tasks.loader import load_task  # noqa: E402
 from kernelwright.verifier import reference, timing, trial  # noqa: E402
-from kernelwright.verifier.channel import Channel  # noqa: E402
+from kernelwright.verifier.worker.channel import Channel  # noqa: E402
 
 HELP_RUNS = 15
 spent: Counter[str] = Counter()

@@ -33,11 +33,12 @@ from kernelwright.agents.optimize import secret_reference
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.base import Sandbox
 from kernelwright.sandbox.docker.engine import connect
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.registry import SANDBOXES
 from kernelwright.schema import Limits, Task
 from kernelwright.tasks.loader import effective_source, load_task
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.workers import Machine, await_start, start_worker
+from kernelwright.verifier.worker.start import await_start, start_worker
 from tests.honest.test_honest import PAIRS
 
 TASK, KERNEL = "matmul_bias_gelu", "matmul_bias_gelu/library-default"

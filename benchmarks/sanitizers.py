@@ -19,12 +19,12 @@ import results_file
 
 from kernelwright.agents.offline.emit import design, forward_arguments, library_candidate
 from kernelwright.agents.offline.trace import trace
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Flag, Origin
 from kernelwright.tasks.loader import library_ids, load_task
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.sanitizer.check import sanitizer_flags
-from kernelwright.verifier.workers import Machine
 
 
 def main() -> int:

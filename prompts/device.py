@@ -13,7 +13,7 @@ from kernelwright.backends.cpp import compiler_version
 from kernelwright.verifier.environment import cpu_name
 
 if TYPE_CHECKING:
-    from kernelwright.verifier.workers import Machine
+    from kernelwright.sandbox.machine import Machine
 
 CPUINFO = Path("/proc/cpuinfo")
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")

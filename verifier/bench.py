@@ -23,27 +23,27 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kernelwright.errors import InfrastructureError
+from kernelwright.sandbox.gpu import gpu_processes
 from kernelwright.sandbox.leases import lease
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.strays import descendants
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.alone import batched
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.correctness import must_lie_apart
 from kernelwright.verifier.expected import Prepared, returns_inputs
-from kernelwright.verifier.gpu.state import gpu_processes
-from kernelwright.verifier.integrity.engagement import Engagement, Owner
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.load import LoadMeter
 from kernelwright.verifier.one_thread import one_thread
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.results import Ran
 from kernelwright.verifier.rotation import APART, OF_SINGLES
 from kernelwright.verifier.rounds import CANDIDATE, EAGER, Rounds
-from kernelwright.verifier.shared import Image, Trace, trace
-from kernelwright.verifier.values import Values
-from kernelwright.verifier.workers import Machine
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.input_buffers import Image, Trace, trace
+from kernelwright.verifier.worker.outputs import Ran
+from kernelwright.verifier.worker.sampler import Engagement, Owner
+from kernelwright.verifier.worker.tensor_tree import Values
 
 # The first runs of a size touch new memory and may find threads on one CPU; the fastest counts.
 CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6

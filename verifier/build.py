@@ -20,16 +20,16 @@ from typing import NamedTuple
 
 from kernelwright.backends.base import Backend
 from kernelwright.errors import InfrastructureError
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Task, digest
 from kernelwright.verifier.compiled.findings import Findings, object_code_findings
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, run_once
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.workers import (
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.start import (
     BUILD_FOLDER,
     TOOLS_FOLDER,
     WORKER_VERSION,
-    Machine,
     await_start,
     start_worker,
 )

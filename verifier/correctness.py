@@ -10,8 +10,8 @@ from kernelwright.verifier.expected import Expected, Nature, Prepared
 from kernelwright.verifier.inputs import COARSE
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.reference import Case, Reference
-from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
-from kernelwright.verifier.values import Values, same_tree
+from kernelwright.verifier.worker.outputs import Ran, overlapping, overlaps_itself
+from kernelwright.verifier.worker.tensor_tree import Values, same_tree
 
 
 class Wrong(Exception):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelwright.backends.cpp import compiler_version
-from kernelwright.verifier.gpu.state import gpu_identity
+from kernelwright.sandbox.gpu import gpu_identity
 
 
 def environment(threads: int, device: str) -> dict[str, Any]:

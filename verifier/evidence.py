@@ -13,14 +13,14 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from kernelwright.schema import Evidence, Timing
-from kernelwright.verifier.channel import nonsense
 from kernelwright.verifier.counters import Counting, counter_facts
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.inside import time_warm
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.roof import Roof, bottleneck, sol_score
 from kernelwright.verifier.rounds import CANDIDATE, EAGER
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import nonsense
 
 PROFILED_CALLS = 3
 COUNTED_US = 20_000

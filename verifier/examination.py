@@ -19,14 +19,13 @@ from kernelwright.schema import (
     WorkloadResult,
 )
 from kernelwright.verifier.build import Build
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.compiled.compilation import compile_candidate
 from kernelwright.verifier.compiled.kernel import static_evidence
 from kernelwright.verifier.correctness import Wrong, refused
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.gpu.ncu import with_counters
 from kernelwright.verifier.integrity.advice import advice_flags
-from kernelwright.verifier.integrity.engagement import idle_flags
+from kernelwright.verifier.integrity.attribution import idle_flags
 from kernelwright.verifier.integrity.static import static_flags
 from kernelwright.verifier.levels import PLANS
 from kernelwright.verifier.reference import Reference
@@ -35,6 +34,7 @@ from kernelwright.verifier.sanitizer.check import sanitizer_flags
 from kernelwright.verifier.sanitizer.gpu import gpu_sanitizer_flags
 from kernelwright.verifier.session import Session
 from kernelwright.verifier.timing import Summary, Timed, summarize, wants_more_workers
+from kernelwright.verifier.worker.faults import WorkerFault
 
 RIGHT = "values are right on every case"
 RIGHT_UNTIMED = f"{RIGHT}, in Triton's interpreter; not timed: its times need a GPU"

@@ -10,13 +10,13 @@ import torch
 
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Workload
-from kernelwright.verifier.channel import Spec
 from kernelwright.verifier.comparison import compare
 from kernelwright.verifier.inputs import moved
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.results import Ran, overlapping, overlaps_itself
-from kernelwright.verifier.shared import Image, plan_layout, trace
-from kernelwright.verifier.values import Values, packed, same_bits, same_tree, specs
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.frames import Spec
+from kernelwright.verifier.worker.input_buffers import Image, plan_layout, trace
+from kernelwright.verifier.worker.outputs import Ran, overlapping, overlaps_itself
+from kernelwright.verifier.worker.tensor_tree import Values, packed, same_bits, same_tree, specs
 
 # Times that inputs are moved within their rounding; once may happen to change nothing. Each of many
 # ties has to break either way in one of them.

@@ -12,7 +12,7 @@ import torch
 
 from kernelwright.schema import digest
 from kernelwright.verifier.levels import Distribution
-from kernelwright.verifier.values import Values
+from kernelwright.verifier.worker.tensor_tree import Values
 
 # Of a run's secret: too many to be found by trying.
 SEED_BITS = 60

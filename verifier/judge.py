@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kernelwright.backends.registry import open_backend
 from kernelwright.errors import InfrastructureError
+from kernelwright.sandbox.gpu import gpu_state
 from kernelwright.schema import (
     Candidate,
     Evaluation,
@@ -21,14 +22,13 @@ from kernelwright.schema import (
     digest,
 )
 from kernelwright.verifier.build import Build, build_candidate
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.environment import environment
 from kernelwright.verifier.examination import Examination, Verdict
-from kernelwright.verifier.gpu.state import gpu_state
 from kernelwright.verifier.one_thread import one_thread
 from kernelwright.verifier.reference import Reference
 from kernelwright.verifier.statistics import combine
-from kernelwright.verifier.workers import WORKER_VERSION
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import WORKER_VERSION
 
 # Results of which it takes more than one thread to compare them in a moment.
 LARGE_BYTES = 2**26

@@ -16,9 +16,9 @@ from typing import NamedTuple, Self
 
 from kernelwright.errors import InfrastructureError, InvalidReferenceError
 from kernelwright.sandbox.leases import lease
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Target, Task, Workload
 from kernelwright.tasks.loader import effective_source
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import (
     Call,
     Expected,
@@ -31,11 +31,12 @@ from kernelwright.verifier.expected import (
 from kernelwright.verifier.inputs import SEED_BITS, derived_seed, distribute, suits
 from kernelwright.verifier.integrity.physical import Peaks
 from kernelwright.verifier.levels import Baseline, Distribution
-from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.rotation import Rotation
-from kernelwright.verifier.shared import Image
-from kernelwright.verifier.values import Values
-from kernelwright.verifier.workers import Machine, await_start, start_worker
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.input_buffers import Image
+from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import Values
 
 CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depends on it
 COMPILE_TIMEOUT_S = 600.0

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.inputs import SEED_BITS, derived_seed
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.shared import Cover, Image, plan_layout
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.input_buffers import Cover, Image, plan_layout
 
 BANK_BYTES, BANK_IMAGES = 2 * 2**30, 32
 # More images than one worker is shown; from half of that on they are for single calls.

@@ -9,12 +9,9 @@ from typing import Self
 from kernelwright.backends.registry import open_backend
 from kernelwright.sandbox.memory import thread_ids
 from kernelwright.schema import Candidate, Flag, Policy, ToleranceName
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.evidence import PROFILED_CALLS
 from kernelwright.verifier.expected import Prepared
-from kernelwright.verifier.integrity.engagement import (
-    engagement_flags,
-)
+from kernelwright.verifier.integrity.attribution import engagement_flags
 from kernelwright.verifier.integrity.kernels import kernel_flags
 from kernelwright.verifier.integrity.runtime import (
     core_flags,
@@ -26,11 +23,12 @@ from kernelwright.verifier.integrity.runtime import (
 )
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.timing import Timed
 from kernelwright.verifier.trial import Trial
-from kernelwright.verifier.values import specs
-from kernelwright.verifier.workers import await_start, start_worker
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import specs
 
 # An interpreter may take so many times as long as a call may.
 INTERPRETED = 10

@@ -23,7 +23,6 @@ from kernelwright.schema import (
 )
 from kernelwright.verifier.bench import Pick, Side, calls_per_block, measure
 from kernelwright.verifier.build import load_candidate
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.comparison import Difference, compare
 from kernelwright.verifier.correctness import (
     Checker,
@@ -34,19 +33,20 @@ from kernelwright.verifier.correctness import (
 )
 from kernelwright.verifier.evidence import gather
 from kernelwright.verifier.expected import Call, Expected, Prepared, returns_inputs
-from kernelwright.verifier.integrity.engagement import Engagement
 from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.precision import precision_flags
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.integrity.runtime import cpu_flags
 from kernelwright.verifier.levels import LEAST_CHECKS, Baseline, Distribution, Plan
 from kernelwright.verifier.reference import Case, Reference
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.results import Ran, same_order
 from kernelwright.verifier.rounds import CANDIDATE
-from kernelwright.verifier.shared import Image, Trace, trace
 from kernelwright.verifier.timing import Timed
-from kernelwright.verifier.values import Values, same_bits
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.input_buffers import Image, Trace, trace
+from kernelwright.verifier.worker.outputs import Ran, same_order
+from kernelwright.verifier.worker.sampler import Engagement
+from kernelwright.verifier.worker.tensor_tree import Values, same_bits
 
 Weights = Literal["state_dict", "seed", "none"]
 # Cases that are run together, in bytes of inputs; at least two.

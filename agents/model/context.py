@@ -13,8 +13,8 @@ from kernelwright.prompts.describe import accuracy, shown_workloads, sizes
 from kernelwright.prompts.device import device_card
 from kernelwright.prompts.exemplar import exemplar
 from kernelwright.prompts.moves import moves
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Evaluation, Lesson, Speedup, Task, Timing
-from kernelwright.verifier.workers import Machine
 
 MOST_TRIED = 5
 MOST_FACTS = 24

@@ -18,8 +18,8 @@ from kernelwright.agents.model.context import (
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.backends.registry import guess_backend
 from kernelwright.llm.base import Completion
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage
-from kernelwright.verifier.workers import Machine
 
 REPAIR = "repair: "
 PLAIN_IDEA = "the one change with the largest gain that can be written correctly in one go"

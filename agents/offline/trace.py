@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kernelwright.agents.offline.graph import Graph
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
-from kernelwright.verifier.workers import await_start, start_worker
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import await_start, start_worker
 
 
 def trace(reference: Reference) -> Graph | None:

@@ -16,10 +16,10 @@ from kernelwright.agents.search.greedy import Greedy
 from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
 from kernelwright.prompts.context import Block, Role
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Attempt, ModelCall, Move, Status, Task, Workload
 from kernelwright.store.store import open_store
-from kernelwright.verifier.workers import Machine
 from tests.llm.conftest import Hosted
 from tests.llm.loopback import Asked, Loopback, Reply, openai_usage
 from tests.store import samples

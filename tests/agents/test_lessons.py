@@ -9,11 +9,11 @@ import pytest
 
 from kernelwright.agents.lessons import FORGOTTEN, SHOWN, learn, lessons_shown, weight
 from kernelwright.agents.model.context import planner_context
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Attempt, Lesson, Move, Status
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store, open_store
-from kernelwright.verifier.workers import Machine
 from tests.agents.model_kit import TASK, file, view
 from tests.store import samples
 

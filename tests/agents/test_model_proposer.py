@@ -15,9 +15,9 @@ from kernelwright.agents.model.proposer import PLAIN_IDEA, REPAIR, ModelProposer
 from kernelwright.agents.proposer import BudgetExhausted, Idea, View
 from kernelwright.config import Allowance
 from kernelwright.errors import ProviderError
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Flag, Message, Move, Status, Usage, digest
-from kernelwright.verifier.workers import Machine
 from tests.agents.model_kit import (
     DIAGNOSIS,
     FRESH,

@@ -14,11 +14,11 @@ from kernelwright.agents.proposers import proposer_factory
 from kernelwright.config import Allowance, Settings
 from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import Completion
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Message, Usage
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.workers import Machine
 from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, file, view
 from tests.store import samples
 

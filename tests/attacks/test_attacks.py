@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import pytest
 
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.probes import Host, host
 from kernelwright.schema import Evaluation, Limits, Status
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.workers import Machine
 from tests.sandbox.kit import opened
 from tests.verifier import kit
 

@@ -38,7 +38,7 @@ EVALUATE = """
 import json, tempfile
 from pathlib import Path
 from benchmarks.gpu import run
-from kernelwright.verifier.workers import Machine
+from kernelwright.verifier.worker.start import Machine
 from tests.verifier import kit
 
 here = run.Run(Path(tempfile.mkdtemp()))

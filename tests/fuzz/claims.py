@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from kernelwright.verifier.values import Values
+from kernelwright.verifier.worker.tensor_tree import Values
 from tests.fuzz.draft import Draft, built, parsed
 from tests.fuzz.player import framed
 from tests.fuzz.recordings import Session

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from kernelwright.schema import Status
-from kernelwright.verifier import channel
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.correctness import Wrong
+from kernelwright.verifier.worker import channel
+from kernelwright.verifier.worker.faults import WorkerFault
 from tests.fuzz.player import Clock, Hung, Player, Stream
 from tests.fuzz.recordings import Session, recordings
 from tests.fuzz.sessions import Watched, readable

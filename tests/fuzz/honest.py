@@ -20,7 +20,7 @@ from kernelwright.verifier.expected import Call, Prepared, expect, prepare, trai
 from kernelwright.verifier.inputs import distribute
 from kernelwright.verifier.inside.worker import Worker, _receive_frame
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case
-from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.worker.client import RemoteModule
 from tests.fuzz.player import NeverStops, Pipe, framed
 
 SHARED_BYTES = 2**18

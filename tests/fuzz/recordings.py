@@ -9,7 +9,7 @@ from unittest.mock import patch
 import torch
 
 from kernelwright.verifier.inside import worker
-from kernelwright.verifier.values import Values
+from kernelwright.verifier.worker.tensor_tree import Values
 from tests.fuzz.honest import KEY, Subject, inside, subject
 from tests.fuzz.sessions import PLAYS, Taken, Watched, readable
 

@@ -9,21 +9,21 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from kernelwright.sandbox import memory
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Evidence, Task
-from kernelwright.verifier import results
 from kernelwright.verifier.bench import Side
-from kernelwright.verifier.channel import Spec
 from kernelwright.verifier.correctness import must_be_right
 from kernelwright.verifier.evidence import operator_facts
 from kernelwright.verifier.expected import Call, Prepared
 from kernelwright.verifier.levels import PLANS, Distribution
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case, Reference
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.results import Ran
 from kernelwright.verifier.trial import Trial
-from kernelwright.verifier.values import Values
-from kernelwright.verifier.workers import Machine
+from kernelwright.verifier.worker import outputs
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.frames import Spec
+from kernelwright.verifier.worker.outputs import Ran
+from kernelwright.verifier.worker.tensor_tree import Values
 from tests.fuzz.honest import KEY, MEMORY_BYTES, TIMEOUT_S, Subject
 from tests.fuzz.player import NeverStops
 
@@ -81,7 +81,7 @@ class Watched(RemoteModule):
 @contextmanager
 def readable(can_be: bool) -> Iterator[None]:
     """A system that does or does not let the judge read a worker's memory; no read gets stuck."""
-    with patch.object(results, "read_memory", _read_at_once if can_be else lambda *_: False):
+    with patch.object(outputs, "read_memory", _read_at_once if can_be else lambda *_: False):
         yield
 
 

@@ -8,10 +8,11 @@ from unittest.mock import patch
 import pytest
 
 from kernelwright.schema import Status
-from kernelwright.verifier import correctness, results, trial
-from kernelwright.verifier.channel import Channel
+from kernelwright.verifier import correctness, trial
 from kernelwright.verifier.comparison import Difference
-from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.worker import outputs
+from kernelwright.verifier.worker.channel import Channel
+from kernelwright.verifier.worker.client import RemoteModule
 from tests.fuzz.driver import fuzz, play, virtual_clock
 from tests.fuzz.player import Stream
 from tests.fuzz.recordings import Session, recordings
@@ -75,7 +76,7 @@ def test_it_finds_a_judge_that_lets_workers_choose_how_they_are_read() -> None:
 
 @pytest.mark.parametrize("check", ["_is_row", "_is_entry"])
 def test_it_finds_a_judge_that_does_not_look_at_what_it_parses(check: str) -> None:
-    with patch.object(results, check, lambda *_: True):
+    with patch.object(outputs, check, lambda *_: True):
         assert found("crash") > 0
 
 

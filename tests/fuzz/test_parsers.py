@@ -12,23 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelwright.schema import Status
-from kernelwright.verifier.channel import (
+from kernelwright.verifier.inside.worker import allocate
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.frames import (
     DTYPES,
     Spec,
-    WorkerFault,
-    _parse,
     _tensor_bytes,
     check_expected,
+    parsed_header,
 )
-from kernelwright.verifier.inside.worker import allocate
-from kernelwright.verifier.results import (
+from kernelwright.verifier.worker.outputs import (
     Ran,
     checked_run,
     overlapping,
     overlaps_itself,
     read_result,
 )
-from kernelwright.verifier.values import Values
+from kernelwright.verifier.worker.tensor_tree import Values
 
 SMALL = 2**16
 numbers = st.integers(-2, 5) | st.sampled_from([2**31, 2**47, 2**48, 2**63, 10**30]) | st.booleans()
@@ -148,7 +148,7 @@ def test_a_nest_is_a_value_or_a_fault(tree: Any) -> None:
 @given(st.binary(max_size=40) | anything.map(lambda value: json.dumps(value).encode()))
 def test_a_header_is_an_answer_or_a_fault(text: bytes) -> None:
     try:
-        header = _parse(bytearray(text), "run")
+        header = parsed_header(bytearray(text), "run")
     except WorkerFault:
         return
     assert header["op"] == "run"
@@ -187,5 +187,8 @@ def test_a_result_larger_than_memory_is_a_fault() -> None:
 
 def test_half_a_character_is_no_text() -> None:
     with pytest.raises(WorkerFault, match="not JSON"):
-        _parse(bytearray(b'{"op": "run", "x": "\\ud800"}'), "run")
-    assert _parse(bytearray(b'{"op": "run", "x": "\\ud83d\\ude00"}'), "run")["x"] == "\U0001f600"
+        parsed_header(bytearray(b'{"op": "run", "x": "\\ud800"}'), "run")
+    assert (
+        parsed_header(bytearray(b'{"op": "run", "x": "\\ud83d\\ude00"}'), "run")["x"]
+        == "\U0001f600"
+    )

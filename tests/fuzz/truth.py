@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kernelwright.verifier.values import Values
+from kernelwright.verifier.worker.tensor_tree import Values
 from tests.fuzz.recordings import Session
 from tests.fuzz.sessions import Taken, Watched, verdict
 

@@ -10,10 +10,10 @@ import pytest
 from kernelwright.prompts.describe import accuracy, sizes
 from kernelwright.prompts.device import cache_sizes, device_card, gpu_card, vector_units
 from kernelwright.prompts.moves import CPU_MOVES, GPU_MOVES, SHOWN, moves
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Task, Workload
 from kernelwright.verifier.comparison import ERROR_RATIO, KERNELBENCH_OTHERS, ULPS
-from kernelwright.verifier.workers import Machine
 
 TASK = Task(
     id="made/up",

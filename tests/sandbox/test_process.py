@@ -93,7 +93,7 @@ def test_no_room_for_a_worker_is_nobodys_fault(
 HOST = """
 import os, sys, time
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.verifier.workers import Machine, await_start, start_worker
+from kernelwright.verifier.worker.start import Machine, await_start, start_worker
 from kernelwright.schema import Limits
 sandbox = ProcessSandbox()  # kept: a worker does not outlive its sandbox
 module = start_worker(Machine(sandbox, 1, "cpu"), Limits())

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kernelwright.sandbox.linux import LinuxWorker
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.shared import Image, plan_layout
-from kernelwright.verifier.values import Values, packed
-from kernelwright.verifier.workers import Machine, await_start, start_worker
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.input_buffers import Image, plan_layout
+from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import Values, packed
 
 SEED = 7
 INPUTS = """

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from kernelwright.sandbox import gpu
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.verifier import reference, workers
-from kernelwright.verifier.gpu import state
+from kernelwright.verifier import reference
 from kernelwright.verifier.inside import worker
-from kernelwright.verifier.workers import Machine
+from kernelwright.verifier.worker import start
 
 EVENT = """
 class Event:
@@ -51,8 +52,8 @@ def pretended_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         text = text.replace(before, after)
     path = folder / "worker.py"
     path.write_text(text)
-    monkeypatch.setattr(workers, "WORKER_PATH", str(path))
-    for module in (workers, state):
+    monkeypatch.setattr(start, "WORKER_PATH", str(path))
+    for module in (start, gpu):
         monkeypatch.setattr(module, "gpu_uuid", lambda device: f"GPU-of-{device}")
     monkeypatch.setattr(reference, "MEMORY_BYTES", {"cuda": 2**24})
     return Machine(ProcessSandbox(), 1, "cuda:0")

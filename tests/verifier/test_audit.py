@@ -9,14 +9,14 @@ from typing import cast
 import pytest
 
 from kernelwright.errors import InvalidReferenceError
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Task, ToleranceName, Workload
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.audit import findings, probe
 from kernelwright.verifier.audit.audit import Finding, audit, require_sound
 from kernelwright.verifier.audit.rules import RULES, guide_table
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.workers import Machine
+from kernelwright.verifier.worker.client import RemoteModule
 from tests.cli.kit import ROOT, TASK, Shell
 from tests.verifier import kit
 

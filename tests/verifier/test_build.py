@@ -14,10 +14,10 @@ from kernelwright.backends.plain import PlainTorch
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Limits
 from kernelwright.verifier.build import Build, build_candidate, load_candidate
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.workers import await_start, start_worker
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import await_start, start_worker
 from tests.verifier import kit
 from tests.verifier.kit import forward
 

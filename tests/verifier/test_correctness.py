@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from kernelwright.schema import Level, Status, Task, WorkloadResult
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.correctness import Wrong
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import PLANS
 from kernelwright.verifier.trial import Trial
+from kernelwright.verifier.worker.faults import WorkerFault
 from tests.verifier import kit
 from tests.verifier.kit import forward, source
 

@@ -12,7 +12,7 @@ from kernelwright.schema import BUSY_MACHINE, Status, Workload
 from kernelwright.verifier import bench
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.values import same_bits
+from kernelwright.verifier.worker.tensor_tree import same_bits
 from tests.verifier import kit
 from tests.verifier.pretended_gpu import pretended_gpu
 

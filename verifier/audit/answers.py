@@ -11,10 +11,10 @@ import torch
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.audit.probe import Probe, Result
 from kernelwright.verifier.audit.tensors import close, finite_part, spread, wide
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.comparison import ULPS, ULPS_HALF
 from kernelwright.verifier.expected import Call, expect
 from kernelwright.verifier.inputs import distribute
+from kernelwright.verifier.worker.faults import WorkerFault
 
 ZEROS, CONSTANT, INPUT = "zeros-accepted", "constant-accepted", "input-accepted"
 STALE, ROWS = "stale-accepted", "rows-accepted"

@@ -15,8 +15,8 @@ from kernelwright.schema import ToleranceName, Workload
 from kernelwright.verifier.audit.answers import Answered
 from kernelwright.verifier.audit.findings import Severity, shapes
 from kernelwright.verifier.audit.rules import RULES
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.reference import Reference, invalid
+from kernelwright.verifier.worker.faults import WorkerFault
 
 
 class Finding(NamedTuple):

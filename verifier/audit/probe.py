@@ -14,9 +14,9 @@ from kernelwright.verifier.comparison import compare
 from kernelwright.verifier.expected import Call, Expected, Prepared, expect
 from kernelwright.verifier.inputs import derived_seed
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.shared import Image, plan_layout
-from kernelwright.verifier.values import Values, packed, same_bits, specs
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.input_buffers import Image, plan_layout
+from kernelwright.verifier.worker.tensor_tree import Values, packed, same_bits, specs
 
 SAMPLES = 3
 BLOCKS, BLOCK_S, BLOCK_CALLS, BLOCK_BYTES = 5, 0.002, 200, 64 * 2**20

@@ -6,7 +6,7 @@ import torch
 
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.comparison import compare
-from kernelwright.verifier.values import Values, same_bits
+from kernelwright.verifier.worker.tensor_tree import Values, same_bits
 
 # Where so many of a result's values are refused already, the others need no look.
 THIN = 2**15

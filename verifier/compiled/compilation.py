@@ -13,9 +13,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from kernelwright.errors import PrerequisiteError
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Task, Workload
 from kernelwright.tasks.loader import effective_source
-from kernelwright.verifier.channel import WorkerFault, nonsense
 from kernelwright.verifier.compiled.kernel import (
     Binary,
     Compilation,
@@ -25,9 +25,10 @@ from kernelwright.verifier.compiled.kernel import (
 )
 from kernelwright.verifier.inside import compile_cuda, compile_triton, disassemble_gpu
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.values import Values
-from kernelwright.verifier.workers import Machine, await_start, start_worker
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault, nonsense
+from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import Values
 
 CAPABILITIES = (80, 90, 100)
 MAX_KERNELS = 50

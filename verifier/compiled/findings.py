@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.compiled.kernel import Count
 from kernelwright.verifier.inside import disassemble_cpu
-from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
 
 COUNTS = TypeAdapter(dict[str, Count])
 FEWEST = 10

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from kernelwright.backends.cuda import find_tool
 from kernelwright.schema import Candidate, Evidence
 from kernelwright.verifier.build import load_candidate
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
-from kernelwright.verifier.gpu.under import worker_under, written
 from kernelwright.verifier.inside import time_warm
 from kernelwright.verifier.reference import Reference, run_once
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.wrapped import worker_under, written
 
 TIME = "gpu__time_duration.sum"
 STALLS = {
@@ -84,7 +84,9 @@ def with_counters(
         return evidence
     key = prepared.workload.name
     try:
-        with worker_under((ncu, *OPTIONS), reference, candidate, build, {}) as module:
+        with worker_under(
+            (ncu, *OPTIONS), reference.machine, reference.task.limits, candidate, build, {}
+        ) as module:
             load_candidate(module, candidate, prepared)
             run_once(module, prepared, [prepared.like])
             module.tool(Path(time_warm.__file__), "profiled_call", key=key)

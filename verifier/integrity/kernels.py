@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from kernelwright.schema import Flag, Policy
-from kernelwright.verifier.integrity.engagement import LEAST_CUSTOM
+from kernelwright.verifier.integrity.attribution import LEAST_CUSTOM
 from kernelwright.verifier.integrity.rules import flag
 
 # torch's own kernels, cuBLAS's and cuDNN's, copies, and what torch.compile generates.

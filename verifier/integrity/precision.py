@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from kernelwright.schema import Flag
-from kernelwright.verifier.channel import Spec
 from kernelwright.verifier.comparison import Difference
 from kernelwright.verifier.integrity.rules import flag
+from kernelwright.verifier.worker.frames import Spec
 
 # Significant bits of float8 (e4m3: 4), bfloat16 (8), float16 and TF32 (11), with room for what
 # follows the rounding. A value that is simply wrong has fewer, a rounding of float32 more.

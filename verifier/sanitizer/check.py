@@ -9,13 +9,11 @@ from pathlib import Path
 
 from kernelwright.backends.cpp import compiler
 from kernelwright.schema import Candidate, Flag
-from kernelwright.verifier.channel import WorkerFault
 from kernelwright.verifier.expected import Prepared
 from kernelwright.verifier.inputs import derived_seed
 from kernelwright.verifier.inside import instrumented
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
-from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.sanitizer.evidence import place, words
 from kernelwright.verifier.sanitizer.rebuild import (
     LIBRARIES,
@@ -24,7 +22,9 @@ from kernelwright.verifier.sanitizer.rebuild import (
     was_rebuilt,
 )
 from kernelwright.verifier.sanitizer.report import find_report
-from kernelwright.verifier.workers import START_TIMEOUT_S
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import START_TIMEOUT_S
 
 UNAVAILABLE, INCOMPLETE = "sanitizer-unavailable", "sanitizer-incomplete"
 # A file that includes torch/extension.h takes 30 s instead of 17, and has no precompiled header.

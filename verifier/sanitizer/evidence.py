@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kernelwright.verifier.channel import Spec
 from kernelwright.verifier.sanitizer.report import LOCAL, UNDEFINED, Frame, Report
+from kernelwright.verifier.worker.frames import Spec
 
 MAX_CODE, MAX_FUNCTION = 160, 80
 MAX_SOURCE = 2**20

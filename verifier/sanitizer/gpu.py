@@ -12,12 +12,12 @@ from pathlib import Path
 from kernelwright.backends.cuda import find_tool
 from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.build import load_candidate
-from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.gpu.under import worker_under, written
 from kernelwright.verifier.integrity.rules import flag
 from kernelwright.verifier.reference import Reference, run_once
-from kernelwright.verifier.remote import RemoteModule
 from kernelwright.verifier.sanitizer.check import INCOMPLETE, UNAVAILABLE
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.wrapped import worker_under, written
 
 LOG = "memcheck.txt"
 OPTIONS = ("--tool", "memcheck", "--log-file", f"{{folder}}/{LOG}")
@@ -40,7 +40,9 @@ def gpu_sanitizer_flags(candidate: Candidate, reference: Reference, build: Path)
     report = ""
     fault: WorkerFault | None = None
     try:
-        with worker_under((tool, *OPTIONS), reference, candidate, build, UNCACHED) as module:
+        with worker_under(
+            (tool, *OPTIONS), reference.machine, reference.task.limits, candidate, build, UNCACHED
+        ) as module:
             try:
                 _call(module, candidate, reference)
             finally:

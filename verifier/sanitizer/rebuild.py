@@ -19,8 +19,8 @@ from kernelwright.backends.cpp import compiler
 from kernelwright.sandbox.base import Sandbox, WorkerProcess, WorkerSpec
 from kernelwright.schema import SandboxInfo
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.workers import (
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.start import (
     BASE_MEMORY_BYTES,
     BUILD_FOLDER,
     TOOLS_FOLDER,

@@ -69,7 +69,7 @@ def _has_gpu() -> bool:
 def _torch(device: str) -> Iterator[Check]:
     import torch
 
-    from kernelwright.verifier.gpu.state import gpu_identity
+    from kernelwright.sandbox.gpu import gpu_identity
 
     yield Check("torch", True, True, torch.__version__)
     if device == "cpu":
@@ -128,7 +128,7 @@ def _worker() -> Check:
     from kernelwright.config import load_settings
     from kernelwright.errors import InfrastructureError
     from kernelwright.schema import Limits
-    from kernelwright.verifier.workers import await_start, start_worker
+    from kernelwright.verifier.worker.start import await_start, start_worker
 
     settings = load_settings({"target": "cpu"}).settings
     with open_machine(settings) as machine:

@@ -25,10 +25,10 @@ from kernelwright.backends.registry import require_backends
 from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Allowance, Settings
 from kernelwright.errors import InfrastructureError, PrerequisiteError, StoreError, UsageError
 from kernelwright.sandbox.leases import alone
+from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.registry import open_sandbox
 from kernelwright.schema import Run, RunStatus, Task, Usage
 from kernelwright.store.store import Store, open_store
-from kernelwright.verifier.workers import Machine
 
 PACKAGES = (
     "kernelwright",

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from kernelwright.prompts.triton_library import TRITON
+from kernelwright.sandbox.machine import Machine
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.workers import Machine
 from tests.honest.corpus import library_source
 from tests.sandbox.kit import opened
 from tests.verifier import kit

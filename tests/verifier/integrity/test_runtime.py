@@ -15,15 +15,8 @@ from kernelwright.sandbox.base import WorkerProcess, WorkerSpec
 from kernelwright.sandbox.memory import Mapping, mappings
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Flag
-from kernelwright.verifier.channel import Spec
 from kernelwright.verifier.comparison import Difference
-from kernelwright.verifier.integrity.engagement import (
-    Engagement,
-    Owner,
-    engagement_flags,
-    owner,
-    sample,
-)
+from kernelwright.verifier.integrity.attribution import engagement_flags
 from kernelwright.verifier.integrity.physical import Peaks, arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.precision import precision_flags
 from kernelwright.verifier.integrity.runtime import (
@@ -35,6 +28,8 @@ from kernelwright.verifier.integrity.runtime import (
     setting_flags,
     thread_flags,
 )
+from kernelwright.verifier.worker.frames import Spec
+from kernelwright.verifier.worker.sampler import Engagement, Owner, owner, sample
 from tests.verifier.kit import is_alive, until
 
 

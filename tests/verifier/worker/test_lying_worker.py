@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from kernelwright.schema import Status
-from kernelwright.verifier.channel import Channel, Spec, WorkerFault
 from kernelwright.verifier.inside.worker import PREFIX
-from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.worker.channel import Channel
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.frames import Spec
 
 ONE_FLOAT = {"dtype": "float32", "shape": [1], "order": [0]}
 HUGE = {"dtype": "float32", "shape": [2**32], "order": [0]}

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import pytest
 
 from kernelwright.sandbox.linux import LinuxWorker
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Limits, Status
-from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.workers import Machine
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
 from tests.verifier.kit import called, forward, gone, load, machine, worker_with
 
 LIMITS = Limits(call_timeout_s=20, memory_bytes=2**30)

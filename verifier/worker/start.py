@@ -5,49 +5,33 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from kernelwright.errors import InfrastructureError
-from kernelwright.sandbox.base import Sandbox, WorkerSpec
-from kernelwright.sandbox.leases import core_name
+from kernelwright.sandbox.base import WorkerSpec
+from kernelwright.sandbox.gpu import gpu_uuid
+from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Limits
-from kernelwright.verifier.channel import WorkerFault
-from kernelwright.verifier.gpu.state import gpu_uuid
 from kernelwright.verifier.inside import worker as worker_file
-from kernelwright.verifier.remote import RemoteModule
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
 
 WORKER_PATH = str(Path(worker_file.__file__))
+
+
 WORKER_VERSION = worker_file.VERSION
+
+
 START_TIMEOUT_S = 120.0
+
+
 BUILD_FOLDER = "build"
+
+
 TOOLS_FOLDER = "bin"
+
+
 # torch itself needs this much private memory before the first tensor.
 BASE_MEMORY_BYTES = 2 * 2**30
-
-
-class Machine(NamedTuple):
-    """What all workers of a session share."""
-
-    sandbox: Sandbox
-    threads: int
-    device: str
-    """`cpu` or `cuda:N`."""
-
-    @property
-    def kind(self) -> str:
-        """`cpu` or `cuda`."""
-        return self.device.partition(":")[0]
-
-    @property
-    def cores(self) -> tuple[int, ...]:
-        """The CPUs that every worker is pinned to: as many as it has threads, where there are."""
-        return tuple(sorted(os.sched_getaffinity(0))[: self.threads])
-
-    @property
-    def devices(self) -> tuple[str, ...]:
-        """What a timed job must have for itself, as names for `lease`."""
-        cores = tuple(map(core_name, self.cores))
-        return cores if self.device == "cpu" else (self.device.replace(":", ""), *cores)
 
 
 def start_worker(

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 
 from kernelwright.errors import InfrastructureError
-from kernelwright.verifier.blocks import block
 from kernelwright.verifier.inside.worker import Tree, describe, placed
-from kernelwright.verifier.values import Values, same_bits
+from kernelwright.verifier.worker.hugepages import pooled_buffer
+from kernelwright.verifier.worker.tensor_tree import Values, same_bits
 
 GUARD = 1024
 # As torch's own allocator; GUARD alone would put all tensors at one offset within a page.
@@ -74,7 +74,7 @@ class Image:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.bytes = block(layout.nbytes)
+        self.bytes = pooled_buffer(layout.nbytes)
         self.cover: Cover | None = None
         self.sets = [self._views(offsets) for offsets in layout.offsets]
         self.guard()

@@ -9,15 +9,10 @@ import torch
 
 from kernelwright.sandbox.memory import UnreadableError, read_memory
 from kernelwright.schema import Status
-from kernelwright.verifier.channel import (
-    DTYPES,
-    MAX_DIMENSIONS,
-    WorkerFault,
-    is_countable,
-    nonsense,
-)
-from kernelwright.verifier.shared import raw_view
-from kernelwright.verifier.values import Values
+from kernelwright.verifier.worker.faults import WorkerFault, nonsense
+from kernelwright.verifier.worker.frames import DTYPES, MAX_DIMENSIONS, is_countable
+from kernelwright.verifier.worker.input_buffers import raw_view
+from kernelwright.verifier.worker.tensor_tree import Values
 
 MAX_NANOSECONDS = 2**63
 MAX_DEVICE_NAME = 20

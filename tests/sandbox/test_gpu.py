@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.verifier.gpu import state
-from kernelwright.verifier.gpu.state import gpu_identity, gpu_processes, gpu_state
+from kernelwright.sandbox import gpu
+from kernelwright.sandbox.gpu import gpu_identity, gpu_processes, gpu_state
 
 SMI = """#!/bin/sh
 [ "$1 $2" = "-i GPU-12ab" ] || exit 1
@@ -26,7 +26,7 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     uuids = {"cuda:0": "GPU-34cd", "cuda:1": "GPU-12ab"}
-    monkeypatch.setattr(state, "gpu_uuid", uuids.get)
+    monkeypatch.setattr(gpu, "gpu_uuid", uuids.get)
     gpu_identity.cache_clear()
     return path
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from kernelwright.sandbox.linux import shared_memory
-from kernelwright.verifier.shared import GUARD, GUARD_BYTE, Image, plan_layout, trace
-from kernelwright.verifier.values import Values, packed, same_bits
+from kernelwright.verifier.worker.input_buffers import GUARD, GUARD_BYTE, Image, plan_layout, trace
+from kernelwright.verifier.worker.tensor_tree import Values, packed, same_bits
 
 FORMS = [
     torch.randn(3, 5),

@@ -15,11 +15,13 @@ import torch
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import UnstoppableError, WorkerProcess
 from kernelwright.schema import Status, digest
-from kernelwright.verifier.channel import Channel, Spec, WorkerFault, check_expected, nonsense
-from kernelwright.verifier.integrity.engagement import Engagement, sample
-from kernelwright.verifier.results import Ran, checked_run, read_result
-from kernelwright.verifier.shared import Image, Layout
-from kernelwright.verifier.values import Values
+from kernelwright.verifier.worker.channel import Channel
+from kernelwright.verifier.worker.faults import WorkerFault, nonsense
+from kernelwright.verifier.worker.frames import Spec, check_expected
+from kernelwright.verifier.worker.input_buffers import Image, Layout
+from kernelwright.verifier.worker.outputs import Ran, checked_run, read_result
+from kernelwright.verifier.worker.sampler import Engagement, sample
+from kernelwright.verifier.worker.tensor_tree import Values
 
 MAX_OPERATOR_NAME = 120
 

@@ -13,7 +13,7 @@ KEPT_BYTES = 2**29
 _free: dict[int, list[mmap.mmap]] = {}
 
 
-def block(nbytes: int) -> torch.Tensor:
+def pooled_buffer(nbytes: int) -> torch.Tensor:
     """Memory of so many bytes, with anything in it, in huge pages where the system has them."""
     size = -(-nbytes // PAGE_BYTES) * PAGE_BYTES
     try:
@@ -28,6 +28,6 @@ def block(nbytes: int) -> torch.Tensor:
 
 
 def _give_back(memory: mmap.mmap) -> None:
-    kept = sum(size * len(blocks) for size, blocks in _free.items())
+    kept = sum(size * len(buffers) for size, buffers in _free.items())
     if kept + len(memory) <= KEPT_BYTES:
         _free[len(memory)].append(memory)

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from kernelwright.verifier.channel import Spec, nonsense
 from kernelwright.verifier.inside.worker import Tensors, pack, unpack
+from kernelwright.verifier.worker.faults import nonsense
+from kernelwright.verifier.worker.frames import Spec
 
 
 class Values(NamedTuple):

@@ -20,7 +20,7 @@ from kernelwright.verifier.inside.worker import (
     send_frame,
     unpack,
 )
-from kernelwright.verifier.values import packed
+from kernelwright.verifier.worker.tensor_tree import packed
 
 DTYPES = (
     torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int8, torch.uint8,

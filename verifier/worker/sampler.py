@@ -10,35 +10,39 @@ library that a candidate has copied into its folder passes for its own.
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from kernelwright.sandbox.base import WorkerProcess
 from kernelwright.sandbox.memory import Mapping, mappings, program_counters
-from kernelwright.schema import Flag, Policy
-from kernelwright.verifier.integrity.rules import flag
 
 Owner = Literal["candidate", "library", "compiler", "waiting", "neutral"]
 """`neutral`: the interpreter, the C library and vector mathematics, which all code uses."""
 
+
 # Between two samples, seconds; drawn anew each time, so that nobody can be elsewhere by then.
 PAUSE_S = (0.0002, 0.001)
+
+
 LEAST_SAMPLES, ENOUGH_SAMPLES = 40, 60
-# Policy `custom`: at least half of the computing samples must lie in code of the candidate.
-LEAST_CUSTOM = 0.5
-# Two standard deviations: what is refused is refused for less than half, not for bad luck.
-DEVIATIONS = 2.0
+
+
 WAITING = ("libgomp", "libiomp")
+
+
 PACKAGES = ("/site-packages/", "/dist-packages/")
+
+
 # torch.compile's output may lie in the worker's folder, but the candidate did not write it: a name
 # of 52 characters that is a hash in base 32 (torch._inductor.codecache).
 COMPILED = re.compile(r"/inductor/|/c[a-z2-7]{51}(\.main)?\.so$")
+
+
 # exp and its like of vectors are torch's copy of SLEEF, for its own kernels and for those written
 # with its headers.
 TORCH, SLEEF = "/libtorch_cpu.so", "Sleef_"
@@ -126,24 +130,3 @@ def sample(process: WorkerProcess, finished: Callable[[], bool]) -> Engagement:
         regions = mappings(process.pid) if counters else []
         found.update(owner(address, regions, folder) for address in counters)
     return Engagement(found)
-
-
-def idle_flags(policy: Policy) -> Iterator[Flag]:
-    """What it means that a call launches no kernel of the candidate's."""
-    rule = "no-custom-code" if policy == "custom" else "torch-does-the-work"
-    yield flag(rule, "a call launches no kernel of the candidate")
-
-
-def engagement_flags(engagement: Engagement, policy: Policy) -> Iterator[Flag]:
-    """What the samples mean under a policy."""
-    share, count = engagement.custom_share, engagement.computing
-    if share is None:
-        if policy == "custom":
-            yield flag("engagement-unknown", f"only {count} samples of its threads computing")
-        return
-    words = f"{share:.0%} of {count} samples of its computing threads lie in code of the candidate"
-    spread = DEVIATIONS * math.sqrt(LEAST_CUSTOM * (1 - LEAST_CUSTOM) / count)
-    if policy == "custom" and share < LEAST_CUSTOM - spread:
-        yield flag("no-custom-code", words)
-    elif share < LEAST_CUSTOM:
-        yield flag("torch-does-the-work", words)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kernelwright.backends.registry import open_backend
-from kernelwright.schema import Candidate
-from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.remote import RemoteModule
-from kernelwright.verifier.workers import START_TIMEOUT_S, start_worker
+from kernelwright.sandbox.machine import Machine
+from kernelwright.schema import Candidate, Limits
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.start import START_TIMEOUT_S, start_worker
 
 # These tools slow everything down, the start of a worker too.
 SLOWER = 20
@@ -22,7 +22,8 @@ MAX_BYTES = 2**22
 @contextmanager
 def worker_under(
     command: Sequence[str],
-    reference: Reference,
+    machine: Machine,
+    limits: Limits,
     candidate: Candidate,
     build: Path,
     env: Mapping[str, str],
@@ -35,7 +36,6 @@ def worker_under(
     Raises:
         WorkerFault: it does not start under the tool.
     """
-    machine, limits = reference.machine, reference.task.limits
     variables = open_backend(candidate.backend).variables(machine.kind)
     timeout_s = SLOWER * limits.call_timeout_s
     module = start_worker(

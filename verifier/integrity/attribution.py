@@ -1,0 +1,36 @@
+"""Flags on whose code does the work, from samples of a CPU's program counters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from kernelwright.schema import Flag, Policy
+from kernelwright.verifier.integrity.rules import flag
+from kernelwright.verifier.worker.sampler import Engagement
+
+# Policy `custom`: at least half of the computing samples must lie in code of the candidate.
+LEAST_CUSTOM = 0.5
+# Two standard deviations: what is refused is refused for less than half, not for bad luck.
+DEVIATIONS = 2.0
+
+
+def idle_flags(policy: Policy) -> Iterator[Flag]:
+    """What it means that a call launches no kernel of the candidate's."""
+    rule = "no-custom-code" if policy == "custom" else "torch-does-the-work"
+    yield flag(rule, "a call launches no kernel of the candidate")
+
+
+def engagement_flags(engagement: Engagement, policy: Policy) -> Iterator[Flag]:
+    """What the samples mean under a policy."""
+    share, count = engagement.custom_share, engagement.computing
+    if share is None:
+        if policy == "custom":
+            yield flag("engagement-unknown", f"only {count} samples of its threads computing")
+        return
+    words = f"{share:.0%} of {count} samples of its computing threads lie in code of the candidate"
+    spread = DEVIATIONS * math.sqrt(LEAST_CUSTOM * (1 - LEAST_CUSTOM) / count)
+    if policy == "custom" and share < LEAST_CUSTOM - spread:
+        yield flag("no-custom-code", words)
+    elif share < LEAST_CUSTOM:
+        yield flag("torch-does-the-work", words)

@@ -1,0 +1,23 @@
+"""The fault of a worker that exits, hangs or talks nonsense.
+
+It carries the `Status` that it means when the worker held a candidate. For a reference the caller
+turns it into an InvalidReferenceError.
+"""
+
+from __future__ import annotations
+
+from kernelwright.schema import Status
+
+
+class WorkerFault(Exception):
+    """The worker did not do what it was asked."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def nonsense(what: str) -> WorkerFault:
+    """Return the fault of a worker that sent something else than it must."""
+    return WorkerFault(Status.RUNTIME_ERROR, f"the worker sent {what}")

@@ -1,0 +1,92 @@
+"""The form of what a worker may send: headers, and descriptions of tensors."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NamedTuple
+
+import torch
+
+from kernelwright.schema import Status
+from kernelwright.verifier.worker.faults import WorkerFault, nonsense
+
+MAX_HEADER_BYTES = 16 * 2**20
+MAX_DIMENSIONS = 32
+
+
+# By the names that `describe` writes; plain tensors of quantized types can't be made.
+DTYPES = {
+    str(value).removeprefix("torch."): value
+    for name, value in vars(torch).items()
+    if isinstance(value, torch.dtype) and not name.startswith("q")
+}
+
+
+class Spec(NamedTuple):
+    """dtype and shape of a tensor that may be received."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+def parsed_header(text: bytearray, operation: str) -> dict[str, Any]:
+    """Parse a reply's header. Raises WorkerFault for one that answers no such operation."""
+    try:
+        header = json.loads(text.decode())
+        if b"\\u" in text:  # half of a surrogate pair could be neither stored nor printed
+            json.dumps(header, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise nonsense("a header that is not JSON") from error
+    if not isinstance(header, dict) or header.get("op") != operation:
+        raise nonsense("an answer to another operation")
+    return header
+
+
+def checked_descriptions(entries: object, body_bytes: int) -> list[dict[str, Any]]:
+    """Check a header's list of tensors. Raises WorkerFault where its bytes are not the body's."""
+    if not isinstance(entries, list):
+        raise nonsense("no list of tensors")
+    total = sum(_tensor_bytes(entry) for entry in entries)
+    if total != body_bytes:
+        raise nonsense(f"{body_bytes} bytes where its header says {total}")
+    return entries
+
+
+def _tensor_bytes(entry: object) -> int:
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "order"}:
+        raise nonsense("a malformed tensor description")
+    shape, order = entry["shape"], entry["order"]
+    dtype = DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
+    sizes_ok = isinstance(shape, list) and all(type(n) is int and 0 <= n < 2**48 for n in shape)
+    if dtype is None or not sizes_ok or len(shape) > MAX_DIMENSIONS or not is_countable(shape):
+        raise nonsense("a malformed tensor description")
+    whole = isinstance(order, list) and all(type(dim) is int for dim in order)
+    if not whole or sorted(order) != list(range(len(shape))):
+        raise nonsense("a malformed tensor layout")
+    count = 1
+    for size in shape:
+        count *= size
+    return count * dtype.itemsize
+
+
+def is_countable(shape: list[int]) -> bool:
+    """Whether torch can count a tensor's bytes; its strides do not take zeros for zero."""
+    return math.prod(max(size, 1) for size in shape) < 2**56
+
+
+def check_expected(descriptions: list[dict[str, Any]], expect: list[Spec]) -> None:
+    """Raise the fault that a difference between sent and expected tensors means."""
+    if descriptions and not expect:
+        raise nonsense("tensors where none belong")
+    if len(descriptions) != len(expect):
+        message = f"{len(descriptions)} tensors returned, {len(expect)} expected"
+        raise WorkerFault(Status.INCORRECT_SHAPE, message)
+    for index, (entry, spec) in enumerate(zip(descriptions, expect, strict=True)):
+        if tuple(entry["shape"]) != spec.shape:
+            message = f"output {index} has shape {entry['shape']}, expected {list(spec.shape)}"
+            raise WorkerFault(Status.INCORRECT_SHAPE, message)
+        if getattr(torch, entry["dtype"]) != spec.dtype:
+            expected = str(spec.dtype).removeprefix("torch.")
+            message = f"output {index} is {entry['dtype']}, expected {expected}"
+            raise WorkerFault(Status.INCORRECT_DTYPE, message)
