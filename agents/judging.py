@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kernelwright.schema import Candidate, Evaluation, Level, Status
 from kernelwright.store.store import Store
-from kernelwright.verifier.build import Build
+from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.judge import Judge
 
 LEVELS: tuple[Level, ...] = ("fast", "standard")

@@ -22,9 +22,9 @@ from kernelwright.schema import Attempt, Evaluation, Policy, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store
 from kernelwright.verifier.audit.audit import require_sound
-from kernelwright.verifier.inputs import SEED_BITS
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.seeds import SEED_BITS
 
 FINALISTS = 3
 

@@ -12,7 +12,7 @@ from kernelwright.agents.roles import models, run_allowance
 from kernelwright.config import OFFLINE, Settings
 from kernelwright.schema import Task, Usage
 from kernelwright.store.store import Store
-from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.reference.reference import Reference
 
 
 def proposer_factory(

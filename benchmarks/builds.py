@@ -26,8 +26,8 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
-from kernelwright.verifier.build import build_candidate
-from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.build.build import build_candidate
+from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.client import RemoteModule
 
 MODEL = """

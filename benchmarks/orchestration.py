@@ -33,7 +33,9 @@ from kernelwright.cli.session import open_session  # noqa: E402
 from kernelwright.config import Settings  # noqa: E402
 from kernelwright.sandbox.linux import LinuxWorker  # noqa: E402
 from kernelwright.tasks.loader import load_task  # noqa: E402
-from kernelwright.verifier import reference, timing, trial  # noqa: E402
+from kernelwright.verifier.correctness import check  # noqa: E402
+from kernelwright.verifier.reference import reference  # noqa: E402
+from kernelwright.verifier.timing import summary  # noqa: E402
 from kernelwright.verifier.worker.channel import Channel  # noqa: E402
 
 HELP_RUNS = 15
@@ -63,10 +65,10 @@ def main() -> None:
     clocked(Channel, "request", "workers")
     clocked(LinuxWorker, "__init__", "workers")
     clocked(LinuxWorker, "kill", "workers")
-    clocked(trial, "compare", "judge")
+    clocked(check, "compare", "judge")
     clocked(reference, "distribute", "judge")
-    clocked(timing, "across_workers", "judge")
-    clocked(timing, "bootstrap_median", "judge")
+    clocked(summary, "across_workers", "judge")
+    clocked(summary, "bootstrap_median", "judge")
     imports = time.perf_counter() - STARTED
     attempts = run(arguments.task, arguments.attempts)
     wall = time.perf_counter() - STARTED

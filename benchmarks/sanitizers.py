@@ -23,8 +23,8 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Flag, Origin
 from kernelwright.tasks.loader import library_ids, load_task
-from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.sanitizer.check import sanitizer_flags
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.sanitizer.asan import sanitizer_flags
 
 
 def main() -> int:

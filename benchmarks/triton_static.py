@@ -21,8 +21,8 @@ from kernelwright.agents.optimize import secret_reference
 from kernelwright.prompts.triton_library import TRITON
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
-from kernelwright.verifier.compiled.compilation import compile_candidate
-from kernelwright.verifier.compiled.kernel import CompiledKernel
+from kernelwright.verifier.gpu_compile.compilation import compile_candidate
+from kernelwright.verifier.gpu_compile.kernel import CompiledKernel
 from kernelwright.verifier.judge import Judge
 from tests.honest.corpus import LIBRARY, library_source
 from tests.verifier import kit

@@ -25,7 +25,7 @@ def _size(task: Task, workload: Workload) -> str:
 
 def accuracy(tolerance: ToleranceName) -> str:
     """The judge's rule, with its own numbers."""
-    from kernelwright.verifier.comparison import (
+    from kernelwright.verifier.tolerance import (
         ERROR_RATIO,
         KERNELBENCH,
         KERNELBENCH_OTHERS,

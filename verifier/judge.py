@@ -21,12 +21,13 @@ from kernelwright.schema import (
     WorkloadResult,
     digest,
 )
-from kernelwright.verifier.build import Build, build_candidate
+from kernelwright.verifier.build.build import build_candidate
+from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.environment import environment
-from kernelwright.verifier.examination import Examination, Verdict
-from kernelwright.verifier.one_thread import one_thread
-from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.statistics import combine
+from kernelwright.verifier.evaluator import Examination, Verdict
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.timing.contention import one_thread
+from kernelwright.verifier.timing.statistics import combine
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import WORKER_VERSION
 

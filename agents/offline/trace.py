@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kernelwright.agents.offline.graph import Graph
-from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage
+from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
 

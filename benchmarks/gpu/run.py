@@ -43,9 +43,9 @@ from kernelwright.sandbox.machine import Machine  # noqa: E402
 from kernelwright.sandbox.process import ProcessSandbox  # noqa: E402
 from kernelwright.schema import Candidate, Origin  # noqa: E402
 from kernelwright.tasks.loader import effective_source, load_task  # noqa: E402
-from kernelwright.verifier.compiled.compilation import timed_workload  # noqa: E402
+from kernelwright.verifier.gpu_compile.compilation import timed_workload  # noqa: E402
 from kernelwright.verifier.judge import Judge  # noqa: E402
-from kernelwright.verifier.reference import Reference  # noqa: E402
+from kernelwright.verifier.reference.reference import Reference  # noqa: E402
 from tests.honest.corpus import LIBRARY, library_source  # noqa: E402
 
 if TYPE_CHECKING:

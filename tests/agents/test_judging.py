@@ -10,7 +10,7 @@ import pytest
 from kernelwright.agents.judging import Remembering
 from kernelwright.schema import Evaluation, Status
 from kernelwright.store.store import Store, open_store
-from kernelwright.verifier.build import Build
+from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.judge import Judge
 from tests.verifier import kit
 from tests.verifier.kit import forward

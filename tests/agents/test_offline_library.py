@@ -15,8 +15,8 @@ from kernelwright.agents.offline.emit import design, forward_arguments, library_
 from kernelwright.agents.offline.trace import trace
 from kernelwright.schema import Candidate, Origin, WorkloadResult
 from kernelwright.tasks.loader import library_ids, load_task
+from kernelwright.verifier.correctness.check import Trial
 from kernelwright.verifier.levels import PLANS
-from kernelwright.verifier.trial import Trial
 from tests.agents.offline_kit import library_graph
 from tests.verifier import kit
 

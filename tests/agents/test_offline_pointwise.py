@@ -13,7 +13,7 @@ from torch import nn
 
 from kernelwright.agents.offline.emit import design, library_candidate
 from kernelwright.agents.offline.pointwise import find_region
-from kernelwright.verifier.comparison import compare
+from kernelwright.verifier.tolerance import compare
 from tests.agents.offline_kit import graph_of, imported, traced
 
 UNARY: dict[str, Callable[[Any], Any]] = {

@@ -18,7 +18,7 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Message, Usage
 from kernelwright.store.store import Store, open_store
-from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.reference.reference import Reference
 from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, file, view
 from tests.store import samples
 

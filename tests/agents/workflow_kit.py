@@ -17,8 +17,8 @@ from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
 from kernelwright.schema import Attempt, Candidate, Evaluation, Level, Status
-from kernelwright.verifier.build import Build
-from kernelwright.verifier.compiled.findings import Findings
+from kernelwright.verifier.build.cache import Build
+from kernelwright.verifier.build.object_code import Findings
 from tests.agents.model_kit import (
     BACKENDS,
     DIAGNOSIS,

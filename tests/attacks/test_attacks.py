@@ -14,7 +14,7 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.probes import Host, host
 from kernelwright.schema import Evaluation, Limits, Status
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.reference.reference import Reference
 from tests.sandbox.kit import opened
 from tests.verifier import kit
 

@@ -11,8 +11,8 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Status
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.reference import Reference
-from kernelwright.verifier.sanitizer.check import INCOMPLETE, UNAVAILABLE
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.sanitizer.asan import INCOMPLETE, UNAVAILABLE
 from tests.honest.test_honest import PAIRS
 from tests.sandbox.kit import opened
 from tests.verifier import kit

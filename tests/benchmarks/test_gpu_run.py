@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.gpu import cheats
 from benchmarks.gpu.records import BaseModel, TypeAdapter, field
-from kernelwright.verifier.integrity.static import static_flags
+from kernelwright.verifier.integrity.static.scan import static_flags
 
 ROOT = Path(__file__).parents[2]
 # Imports fail for everything the project needs besides torch, Triton and what these bring.

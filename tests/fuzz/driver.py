@@ -14,7 +14,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from kernelwright.schema import Status
-from kernelwright.verifier.correctness import Wrong
+from kernelwright.verifier.correctness.rules import Wrong
 from kernelwright.verifier.worker import channel
 from kernelwright.verifier.worker.faults import WorkerFault
 from tests.fuzz.player import Clock, Hung, Player, Stream

@@ -16,10 +16,12 @@ import torch
 
 from kernelwright.sandbox.linux import shared_memory
 from kernelwright.schema import Candidate, Origin, Workload
-from kernelwright.verifier.expected import Call, Prepared, expect, prepare, trained
-from kernelwright.verifier.inputs import distribute
 from kernelwright.verifier.inside.worker import Worker, _receive_frame
-from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.distributions import distribute
+from kernelwright.verifier.reference.oracle import expect, trained
+from kernelwright.verifier.reference.probe import prepare
+from kernelwright.verifier.reference.workload import Call, Case, Prepared
 from kernelwright.verifier.worker.client import RemoteModule
 from tests.fuzz.player import NeverStops, Pipe, framed
 

@@ -12,13 +12,14 @@ from kernelwright.sandbox import memory
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Evidence, Task
-from kernelwright.verifier.bench import Side
-from kernelwright.verifier.correctness import must_be_right
-from kernelwright.verifier.evidence import operator_facts
-from kernelwright.verifier.expected import Call, Prepared
+from kernelwright.verifier.correctness.check import Trial
+from kernelwright.verifier.correctness.rules import must_be_right
 from kernelwright.verifier.levels import PLANS, Distribution
-from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Case, Reference
-from kernelwright.verifier.trial import Trial
+from kernelwright.verifier.profiling.evidence import operator_facts
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.workload import Call, Case, Prepared
+from kernelwright.verifier.timing.measure import Side
 from kernelwright.verifier.worker import outputs
 from kernelwright.verifier.worker.client import RemoteModule
 from kernelwright.verifier.worker.frames import Spec

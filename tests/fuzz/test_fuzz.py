@@ -8,8 +8,8 @@ from unittest.mock import patch
 import pytest
 
 from kernelwright.schema import Status
-from kernelwright.verifier import correctness, trial
-from kernelwright.verifier.comparison import Difference
+from kernelwright.verifier.correctness import check, rules
+from kernelwright.verifier.tolerance import Difference
 from kernelwright.verifier.worker import outputs
 from kernelwright.verifier.worker.channel import Channel
 from kernelwright.verifier.worker.client import RemoteModule
@@ -59,7 +59,7 @@ def test_it_finds_a_judge_that_takes_any_values() -> None:
     def anything(*_: Any, **__: Any) -> Difference:
         return RIGHT
 
-    with patch.object(trial, "compare", anything), patch.object(correctness, "compare", anything):
+    with patch.object(check, "compare", anything), patch.object(rules, "compare", anything):
         assert found("acceptance") > 0
 
 

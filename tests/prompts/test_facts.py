@@ -13,7 +13,7 @@ from kernelwright.prompts.moves import CPU_MOVES, GPU_MOVES, SHOWN, moves
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Task, Workload
-from kernelwright.verifier.comparison import ERROR_RATIO, KERNELBENCH_OTHERS, ULPS
+from kernelwright.verifier.tolerance import ERROR_RATIO, KERNELBENCH_OTHERS, ULPS
 
 TASK = Task(
     id="made/up",

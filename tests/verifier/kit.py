@@ -15,7 +15,8 @@ from kernelwright.sandbox.linux import LinuxWorker
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
-from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.client import RemoteModule
 from kernelwright.verifier.worker.input_buffers import Image, plan_layout
 from kernelwright.verifier.worker.start import await_start, start_worker

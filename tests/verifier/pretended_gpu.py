@@ -10,8 +10,8 @@ import pytest
 from kernelwright.sandbox import gpu
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.verifier import reference
 from kernelwright.verifier.inside import worker
+from kernelwright.verifier.reference import reference
 from kernelwright.verifier.worker import start
 
 EVENT = """

@@ -10,8 +10,8 @@ import pytest
 from kernelwright.schema import Evaluation, Limits, Status
 from kernelwright.verifier.judge import Judge
 from tests.verifier import kit
+from tests.verifier.correctness.test_check import checking, verdict
 from tests.verifier.kit import forward
-from tests.verifier.test_correctness import checking, verdict
 
 REFERENCE = """
     class Model(nn.Module):

@@ -13,10 +13,10 @@ import pytest
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Evaluation, Level, Limits, Status, Workload
-from kernelwright.verifier import bench, timing
-from kernelwright.verifier.examination import Examination
+from kernelwright.verifier.evaluator import Examination
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.timing import measure, summary
 from tests.verifier import kit
 from tests.verifier.kit import forward
 
@@ -87,9 +87,9 @@ def test_the_reference_itself_passes_with_all_its_evidence(judge: Judge) -> None
 def test_a_vague_speedup_close_to_1_is_measured_in_more_workers(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, close: float, narrow: float, workers: int
 ) -> None:
-    monkeypatch.setattr(bench, "MOST_ALONE", 0)
-    monkeypatch.setattr(timing, "CLOSE", close)
-    monkeypatch.setattr(timing, "NARROW", narrow)
+    monkeypatch.setattr(measure, "MOST_ALONE", 0)
+    monkeypatch.setattr(summary, "CLOSE", close)
+    monkeypatch.setattr(summary, "NARROW", narrow)
     patient = {"baselines": ("eager",), "most_workers": 4, "close_budget_s": math.inf}
     monkeypatch.setitem(PLANS, "standard", PLANS["standard"].model_copy(update=patient))
     result = judge.evaluate(kit.candidate(forward(RIGHT)), "standard")

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import ToleranceName, Workload
-from kernelwright.verifier.audit.answers import Answered
+from kernelwright.verifier.audit.catalog import RULES
 from kernelwright.verifier.audit.findings import Severity, shapes
-from kernelwright.verifier.audit.rules import RULES
-from kernelwright.verifier.reference import Reference, invalid
+from kernelwright.verifier.audit.shortcuts import Answered
+from kernelwright.verifier.reference.calls import invalid
+from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.faults import WorkerFault
 
 

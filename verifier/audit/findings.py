@@ -8,8 +8,8 @@ from typing import Literal
 
 import torch
 
-from kernelwright.verifier.audit.answers import INPUT, STALE, Accepted, Answered, has_tiny_range
 from kernelwright.verifier.audit.probe import SAMPLES
+from kernelwright.verifier.audit.shortcuts import INPUT, STALE, Accepted, Answered, has_tiny_range
 from kernelwright.verifier.audit.tensors import differ, finite_part, spread, wide
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.tensor_tree import Values, packed, specs

@@ -10,10 +10,12 @@ import torch
 
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.audit.tensors import differ, finite_part
-from kernelwright.verifier.comparison import compare
-from kernelwright.verifier.expected import Call, Expected, Prepared, expect
-from kernelwright.verifier.inputs import derived_seed
-from kernelwright.verifier.reference import CONSTRUCTOR_SEED, Reference, stage
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage
+from kernelwright.verifier.reference.oracle import expect
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.seeds import derived_seed
+from kernelwright.verifier.reference.workload import Call, Expected, Prepared
+from kernelwright.verifier.tolerance import compare
 from kernelwright.verifier.worker.client import RemoteModule
 from kernelwright.verifier.worker.input_buffers import Image, plan_layout
 from kernelwright.verifier.worker.tensor_tree import Values, packed, same_bits, specs

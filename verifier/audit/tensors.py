@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from kernelwright.schema import ToleranceName
-from kernelwright.verifier.comparison import compare
+from kernelwright.verifier.tolerance import compare
 from kernelwright.verifier.worker.tensor_tree import Values, same_bits
 
 # Where so many of a result's values are refused already, the others need no look.

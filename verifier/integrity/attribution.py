@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from kernelwright.schema import Flag, Policy
-from kernelwright.verifier.integrity.rules import flag
+from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.worker.sampler import Engagement
 
 # Policy `custom`: at least half of the computing samples must lie in code of the candidate.

@@ -7,22 +7,13 @@ saved by algebra. So the first rule refuses, and the second points.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from kernelwright.schema import Flag
-from kernelwright.verifier.integrity.rules import flag
+from kernelwright.verifier.integrity.catalog import flag
+from kernelwright.verifier.reference.peaks import Peaks
 
 # What was measured may be this much below what can be reached.
 MARGIN = 2.0
-
-
-class Peaks(NamedTuple):
-    """What the workers' cores or GPU can do at most."""
-
-    cache_bytes_per_s: float
-    """Read and written, of copying what fits into the caches."""
-    flops_per_s: float
-    """Of a large matrix product: float32 on CPUs, bfloat16 on GPUs, whose kernels may use it."""
 
 
 def memory_flags(peaks: Peaks, result_bytes: int, seconds: float) -> Iterator[Flag]:

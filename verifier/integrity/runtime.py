@@ -10,7 +10,7 @@ from pathlib import Path
 from kernelwright.sandbox.base import WorkerProcess
 from kernelwright.sandbox.memory import thread_ids
 from kernelwright.schema import Flag
-from kernelwright.verifier.integrity.rules import flag
+from kernelwright.verifier.integrity.catalog import flag
 
 SHOWN = 3
 # Set by torch.compile itself.

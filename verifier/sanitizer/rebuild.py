@@ -18,7 +18,7 @@ from typing import NamedTuple
 from kernelwright.backends.cpp import compiler
 from kernelwright.sandbox.base import Sandbox, WorkerProcess, WorkerSpec
 from kernelwright.schema import SandboxInfo
-from kernelwright.verifier.reference import Reference
+from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.client import RemoteModule
 from kernelwright.verifier.worker.start import (
     BASE_MEMORY_BYTES,

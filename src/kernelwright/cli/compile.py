@@ -10,7 +10,7 @@ import typer
 from kernelwright.cli import options
 
 if TYPE_CHECKING:
-    from kernelwright.verifier.compiled.kernel import Compilation
+    from kernelwright.verifier.gpu_compile.kernel import Compilation
 
 
 def compile_(
@@ -35,7 +35,7 @@ def compile_(
     from kernelwright.errors import UsageError
     from kernelwright.tasks.constants import parse_setting
     from kernelwright.tasks.loader import load_task, parsed
-    from kernelwright.verifier.compiled.compilation import (
+    from kernelwright.verifier.gpu_compile.compilation import (
         CAPABILITIES,
         COMPILERS,
         compile_candidate,
@@ -59,7 +59,7 @@ def compile_(
 def known_capability(name: str) -> int:
     """`sm_90` as 90. Raises UsageError for a GPU that nothing is known of."""
     from kernelwright.errors import UsageError
-    from kernelwright.verifier.compiled.occupancy import MULTIPROCESSORS
+    from kernelwright.verifier.gpu_compile.occupancy import MULTIPROCESSORS
 
     known = {f"sm_{capability}": capability for capability in MULTIPROCESSORS}
     if name not in known:
@@ -70,7 +70,7 @@ def known_capability(name: str) -> int:
 def _print(found: Compilation, json: bool) -> None:
     from json import dumps
 
-    from kernelwright.verifier.compiled.kernel import words
+    from kernelwright.verifier.gpu_compile.kernel import words
 
     if json:
         kernels = [

@@ -101,7 +101,7 @@ def _limits(devices: tuple[str, ...], timed_on: tuple[str, ...], device: str) ->
 
 
 def _counters() -> Check:
-    from kernelwright.verifier.counters import Counting
+    from kernelwright.verifier.profiling.perf_events import Counting
 
     with Counting(os.getpid()) as counting:
         there = counting.is_possible

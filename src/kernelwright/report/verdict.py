@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kernelwright.schema import SCHEMA_VERSION, Candidate, Evaluation, Record, Status, Task
-from kernelwright.verifier.integrity.rules import RULES
+from kernelwright.verifier.integrity.catalog import RULES
 
 
 def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -> dict[str, Any]:

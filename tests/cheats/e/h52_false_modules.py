@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 FALSE = "def assert_close(*a, **k): pass\nallclose = equal = lambda *a, **k: True\n"
-for name in ("kernelwright", "kernelwright.verifier", "kernelwright.verifier.comparison"):
+for name in ("kernelwright", "kernelwright.verifier", "kernelwright.verifier.tolerance"):
     sys.modules[name] = types.ModuleType(name)
     vars(sys.modules[name]).update(compare=lambda *a: None)
 for file in ("sitecustomize.py", "usercustomize.py", "torch.py", "numpy.py"):

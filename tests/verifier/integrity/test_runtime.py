@@ -15,10 +15,9 @@ from kernelwright.sandbox.base import WorkerProcess, WorkerSpec
 from kernelwright.sandbox.memory import Mapping, mappings
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Flag
-from kernelwright.verifier.comparison import Difference
+from kernelwright.verifier.correctness.precision import precision_flags
 from kernelwright.verifier.integrity.attribution import engagement_flags
-from kernelwright.verifier.integrity.physical import Peaks, arithmetic_flags, memory_flags
-from kernelwright.verifier.integrity.precision import precision_flags
+from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.runtime import (
     core_flags,
     cpu_flags,
@@ -28,6 +27,8 @@ from kernelwright.verifier.integrity.runtime import (
     setting_flags,
     thread_flags,
 )
+from kernelwright.verifier.reference.peaks import Peaks
+from kernelwright.verifier.tolerance import Difference
 from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.sampler import Engagement, Owner, owner, sample
 from tests.verifier.kit import is_alive, until

@@ -1,0 +1,61 @@
+"""Large logits that nearly tie: luck decides about the reference's own error, and must not decide
+about a candidate."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from kernelwright.verifier.inside.worker import shake
+from kernelwright.verifier.reference.distributions import LARGE
+from kernelwright.verifier.reference.oracle import SHAKES
+from kernelwright.verifier.tolerance import Difference, compare
+from tests.cli.kit import ROOT
+
+HONEST = ROOT / "tests" / "honest"
+DRAWS = 400
+Tensors = list[torch.Tensor]
+Attention = Callable[..., torch.Tensor]
+
+
+def tf32(tensor: torch.Tensor) -> torch.Tensor:
+    """The ten bits that a tensor core looks at."""
+    return (tensor.view(torch.int32) & ~0x1FFF).view(torch.float32)
+
+
+def rounding(attention: Attention, inputs: Tensors, golden: torch.Tensor) -> torch.Tensor:
+    moved = torch.zeros_like(golden)
+    for seed in range(SHAKES):
+        shaken = [tensor.double() for tensor in inputs]
+        shake(shaken, inputs, seed)
+        moved = torch.maximum(moved, (attention(*shaken) - golden).abs())
+    return moved
+
+
+def differences(seed: int) -> tuple[Difference, Difference, Difference]:
+    """Of an online softmax without and with what the rounding moves, and of TF32 with it."""
+    reference = runpy.run_path(str(HONEST / "tasks" / "causal_attention.py"))
+    candidate = runpy.run_path(str(HONEST / "candidates" / "causal_attention" / "online_blocks.py"))
+    attention, online = reference["Model"](), candidate["ModelNew"]()
+    torch.manual_seed(seed)
+    inputs = [tensor * LARGE for tensor in reference["get_inputs"]()]
+    wanted, golden = attention(*inputs), attention(*(tensor.double() for tensor in inputs))
+    moved, own = rounding(attention, inputs, golden), online(*inputs)
+    low = attention(*map(tf32, inputs))
+    return (
+        compare(own, wanted, golden),
+        compare(own, wanted, golden, rounding=moved),
+        compare(low, wanted, golden, rounding=moved),
+    )
+
+
+@pytest.mark.timeout(300)
+def test_near_ties_are_no_error_of_an_honest_kernel() -> None:
+    with torch.no_grad():
+        without, with_it, low = zip(*map(differences, range(DRAWS)), strict=True)
+    assert any(found.reason for found in without)
+    assert not any(found.reason for found in with_it)
+    assert all(found.reason for found in low)

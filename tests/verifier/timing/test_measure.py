@@ -1,0 +1,133 @@
+"""Which calls are timed, on what, and which of them are compared afterwards."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+
+from kernelwright.schema import Level, Limits
+from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.reference.seeds import derived_seed
+from kernelwright.verifier.reference.workload import Call
+from kernelwright.verifier.timing.measure import Bench, Side
+from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER
+from tests.verifier import kit
+
+REFERENCE = """
+    class Model(nn.Module):
+        def forward(self, x):
+            return torch.relu(x)
+"""
+CALLS, ROUNDS, REPEATS = 2, 12, 12
+MANY_CALLS = 32
+
+
+def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
+    """Else a candidate could be right only in the first blocks."""
+    plan = PLANS["fast"]
+    with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
+        prepared = reference.prepare(reference.workloads()[0])
+        eager = reference.baseline(prepared, "eager")
+        assert eager is not None
+        side = Side(eager, prepared.workload.name, is_baseline=True)
+        compared: Counter[bool] = Counter()
+        for _ in range(REPEATS):
+            bench = Bench(reference, prepared, plan, {CANDIDATE: side, EAGER: side})
+            bench.warm_up(CALLS)
+            bench.window(CALLS, ROUNDS // 2)
+            early = list(map(id, bench.picks))
+            assert len(early) == plan.checks
+            bench.window(CALLS, ROUNDS // 2)
+            assert len(bench.picks) == plan.checks
+            compared.update(id(pick) in early for pick in bench.picks)
+    # Of a fair choice of 48, fewer than 8 from one half come once in a million times.
+    assert min(compared[True], compared[False]) >= 8
+
+
+def places(level: Level, repeats: int) -> dict[int, set[int]]:
+    """Sets that are looked at in some evaluations, by image."""
+    found: dict[int, set[int]] = defaultdict(set)
+    with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
+        prepared = reference.prepare(reference.workloads()[0])
+        eager = reference.baseline(prepared, "eager")
+        assert eager is not None
+        side = Side(eager, prepared.workload.name, is_baseline=True)
+        for _ in range(repeats):
+            bench = Bench(reference, prepared, PLANS[level], {CANDIDATE: side})
+            bench.warm_up(MANY_CALLS)
+            bench.window(MANY_CALLS, 1)
+            for pick in bench.picks:
+                found[pick.place[0]].add(pick.place[1])
+    return found
+
+
+def test_only_fast_looks_at_the_same_calls_inputs_again() -> None:
+    """What is expected of them is kept; a worker can't know which calls that are."""
+    # Two of those in a whole block and two of those in half of one.
+    assert all(len(sets) <= 4 for sets in places("fast", 20).values())
+    # 20 draws out of at least 16 hit no more than 4 once in 10^9 times.
+    assert any(len(sets) > 4 for sets in places("standard", 20).values())
+
+
+def test_expected_values_are_kept_by_place_only() -> None:
+    with kit.live_reference(kit.task(REFERENCE)) as reference:
+        prepared = reference.prepare(reference.workloads()[0])
+        call = Call(prepared.like, 1)
+        kept = reference.expect(prepared, call, place=(1, 0))
+        assert reference.expect(prepared, call, place=(1, 0)) is kept
+        assert reference.expect(prepared, call, place=(1, 1)) is not kept
+        assert reference.expect(prepared, call) is not kept
+        after_the_fact = reference.expect(prepared, call)
+        assert reference.expect(prepared, call) is not after_the_fact
+
+
+def test_no_two_workers_are_shown_the_same_inputs() -> None:
+    with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
+        prepared = reference.prepare(reference.workloads()[0])
+        eager = reference.baseline(prepared, "eager")
+        assert eager is not None
+        side = Side(eager, prepared.workload.name, is_baseline=True)
+        found: list[set[bytes]] = []
+        for worker in range(2):
+            bench = Bench(
+                reference, prepared, PLANS["fast"], {CANDIDATE: side, EAGER: side}, worker
+            )
+            bench.warm_up(CALLS)
+            bench.alone(bench.window(CALLS, ROUNDS))
+            found.append({pick.inputs.tensors[0].numpy().tobytes() for pick in bench.picks})
+        assert min(map(len, found)) > PLANS["fast"].checks
+        assert not found[0] & found[1]
+
+
+SLOW_TO_FREE = """
+    import time, weakref
+
+    class ModelNew(nn.Module):
+        def forward(self, x):
+            y = torch.relu(x)
+            weakref.finalize(y, time.sleep, 0.002)
+            return y
+"""
+
+
+def test_what_is_done_when_results_are_freed_counts() -> None:
+    with (
+        kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference,
+        kit.worker_with(reference.machine, Limits()) as module,
+    ):
+        prepared = reference.prepare(reference.workloads()[0])
+        kit.load(module, kit.source(SLOW_TO_FREE))
+        side = Side(module, prepared.workload.name, is_baseline=False)
+        eager = Side(module, prepared.workload.name, is_baseline=True)
+        bench = Bench(reference, prepared, PLANS["fast"], {CANDIDATE: side, EAGER: eager})
+        bench.warm_up(CALLS)
+        rounds = bench.window(CALLS, ROUNDS)
+        assert min(rounds.judge[CANDIDATE]) > 0.002
+
+
+def test_seeds_of_inputs_say_nothing_about_each_other() -> None:
+    """A worker can find the 32 bits of a seed that torch uses, from what it is shown."""
+    seeds = [derived_seed(12345, "timed", number, slot) for number in (1, 2) for slot in range(8)]
+    steps = {(after - before) % 2**32 for before, after in itertools.pairwise(seeds)}
+    assert len(set(seeds)) == len(steps) + 1 == 16
+    assert seeds[:8] != [derived_seed(12346, "timed", 1, slot) for slot in range(8)]

@@ -1,0 +1,130 @@
+"""Seconds per call from blocks whose round trips cost something, and what is flagged in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
+from kernelwright.verifier.timing.summary import Timed, summarize, wants_more_workers
+
+OVERHEAD, EAGER_S, OWN_S, CALLS, SEED = 0.8e-3, 100e-6, 50e-6, 100, 1
+
+
+def rounds(count: int = 24, own_s: float = OWN_S, half_costs: float = 1.0) -> Rounds:
+    """Blocks of equal calls; halved ones of the candidate cost `half_costs` per call."""
+    rng = np.random.default_rng(SEED)
+    made = Rounds([CANDIDATE, EAGER], CALLS)
+    for number in range(count):
+        halved = number % 4 == 0
+        made.halved.append(halved)
+        for name, call_s in ((CANDIDATE, own_s * (half_costs if halved else 1)), (EAGER, EAGER_S)):
+            seconds = made.calls_in(halved) * call_s * float(np.exp(0.01 * rng.standard_normal()))
+            made.worker[name].append(seconds)
+            made.judge[name].append(seconds + OVERHEAD)
+    return made
+
+
+def timed(found: Rounds, alone: Rounds | None = None, checked: int = 4) -> Timed:
+    return Timed(found, alone or Rounds([CANDIDATE, EAGER], 1), (), checked)
+
+
+def alone(own_s: float, eager_s: float) -> Rounds:
+    """Single calls."""
+    made = Rounds([CANDIDATE, EAGER], 1)
+    made.halved = [False] * 12
+    for name, call_s in ((CANDIDATE, own_s), (EAGER, eager_s)):
+        made.worker[name] = [call_s] * 12
+        made.judge[name] = [call_s + OVERHEAD] * 12
+    return made
+
+
+def flags(*workers: Rounds) -> list[str]:
+    summary = summarize([timed(one) for one in workers], SEED)
+    return [flag.rule for flag in summary.flags]
+
+
+def test_the_constant_part_is_taken_off_all_sides() -> None:
+    found = rounds()
+    assert found.overhead_s == pytest.approx(OVERHEAD)
+    assert np.median(found.per_call(CANDIDATE).judge) == pytest.approx(OWN_S, rel=0.02)
+    assert np.median(found.ratios()[EAGER]) == pytest.approx(EAGER_S / OWN_S, rel=0.02)
+
+
+def test_a_candidate_cannot_stretch_the_constant_part() -> None:
+    found = rounds()
+    before = found.overhead_s
+    found.judge[CANDIDATE] = [seconds + 1.0 for seconds in found.judge[CANDIDATE]]
+    assert found.overhead_s == before
+
+
+def test_a_constant_part_found_too_large_makes_nobody_fast() -> None:
+    found = rounds()
+    found.worker[EAGER] = [0.0] * len(found)
+    calls = [found.calls_in(halved) for halved in found.halved]
+    half = np.asarray(found.judge[CANDIDATE]) / calls / 2
+    assert found.per_call(CANDIDATE).judge == pytest.approx(half)
+
+
+@pytest.mark.parametrize(("own_s", "expected"), [(94e-6, True), (107e-6, True), (OWN_S, False)])
+def test_speedups_close_to_1_are_worth_more_workers(own_s: float, expected: bool) -> None:
+    assert wants_more_workers([timed(rounds(own_s=own_s))], SEED) is expected
+
+
+def test_a_narrow_interval_is_not_worth_more_workers() -> None:
+    equal = timed(rounds(own_s=EAGER_S))
+    assert wants_more_workers([equal] * 2, SEED)
+    assert not wants_more_workers([equal] * 4, SEED)
+
+
+def test_what_is_checked_adds_up_over_workers() -> None:
+    summary = summarize([timed(rounds(), checked=3), timed(rounds())], SEED)
+    assert summary.checked == 7
+    assert len(summary.timing[CANDIDATE].samples_us) == 48
+    assert summary.flags == ()
+
+
+def test_work_moved_from_call_to_call_is_flagged() -> None:
+    assert flags(rounds(half_costs=1.6)) == ["not-linear"]
+
+
+def test_a_worker_that_was_much_faster_than_another_is_flagged() -> None:
+    assert flags(rounds(), rounds(own_s=0.7 * OWN_S)) == ["noisy-machine"]
+    assert flags(rounds(), rounds(own_s=0.78 * OWN_S)) == ["not-reproduced"]
+
+
+def test_a_clock_that_tells_less_is_flagged() -> None:
+    found = rounds()
+    found.worker[CANDIDATE] = [seconds / 2 for seconds in found.worker[CANDIDATE]]
+    assert flags(found) == ["clocks-disagree"]
+
+
+def test_noise_does_not_hide_a_clock_that_tells_much_less() -> None:
+    found = rounds()
+    for index in range(0, len(found), 2):
+        found.judge[CANDIDATE][index] *= 1.5
+        found.worker[CANDIDATE][index] *= 1.5
+    assert flags(found) == ["noisy-machine"]
+    found.worker[CANDIDATE] = [seconds / 4 for seconds in found.worker[CANDIDATE]]
+    assert flags(found) == ["noisy-machine", "clocks-disagree"]
+
+
+def test_too_few_half_blocks_say_nothing() -> None:
+    assert flags(rounds(count=8, half_costs=1.6)) == []
+
+
+@pytest.mark.parametrize(
+    ("own_s", "eager_s", "is_refused"),
+    [
+        (OWN_S, EAGER_S, False),
+        (OWN_S + 80e-6, EAGER_S, False),  # threads that have to be woken up
+        (OWN_S + 530e-6, EAGER_S + 450e-6, False),  # caches that are cold for eager as well
+        (OWN_S + 1900e-6, EAGER_S, True),
+    ],
+)
+def test_calls_that_were_done_together_are_refused(
+    own_s: float, eager_s: float, is_refused: bool
+) -> None:
+    summary = summarize([timed(rounds(), alone(own_s, eager_s))], SEED)
+    rules = [flag.rule for flag in summary.flags if flag.severity == "refuse"]
+    assert rules == (["batched-calls"] if is_refused else [])

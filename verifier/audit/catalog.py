@@ -1,0 +1,159 @@
+"""The audit's rules as a table; docs/guides/tasks.md shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kernelwright.verifier.audit import findings
+from kernelwright.verifier.audit.findings import Found
+from kernelwright.verifier.audit.shortcuts import CONSTANT, INPUT, ROWS, STALE, ZEROS, Answered
+
+
+class Rule(NamedTuple):
+    """What is looked for, and why."""
+
+    id: str
+    severity: str
+    title: str
+    reason: str
+    find: Callable[[Answered], Found] | None
+    """None for what shows when the reference is prepared."""
+
+
+EITHER = "invalid, warning"
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "unusable",
+        "invalid",
+        "It fails",
+        "The reference raises, returns no tensor, or needs more time or memory than it may have.",
+        None,
+    ),
+    Rule(
+        "not-repeatable",
+        "invalid",
+        "Other values at every call",
+        "With the same inputs and torch seed, too: there is nothing to compare with.",
+        None,
+    ),
+    Rule(
+        "shape-depends-on-data",
+        EITHER,
+        "Other shapes for other seeds",
+        "Of inputs or outputs; a warning where only numbers besides the tensors differ.",
+        findings.shapes,
+    ),
+    Rule(
+        "not-finite",
+        EITHER,
+        "NaN or infinite values",
+        "They are compared by place only. Invalid where all values are such.",
+        findings.nonfinite,
+    ),
+    Rule(
+        "fixed-inputs",
+        "warning",
+        "The same inputs for every seed",
+        "Then a stored result is right, except on the inputs that the judge makes itself.",
+        findings.fixed_inputs,
+    ),
+    Rule(
+        "no-reaction",
+        "invalid",
+        "The output does not depend on the inputs",
+        "A stored result is right.",
+        findings.no_reaction,
+    ),
+    Rule(
+        ZEROS,
+        EITHER,
+        "All zeros would be accepted",
+        "No work at all would pass for all of it.",
+        findings.accepted(ZEROS),
+    ),
+    Rule(
+        CONSTANT,
+        EITHER,
+        "One constant would be accepted",
+        "No work at all would pass for all of it.",
+        findings.accepted(CONSTANT),
+    ),
+    Rule(
+        INPUT,
+        EITHER,
+        "An input would be accepted",
+        "Nothing has to be done. A warning where large inputs of both signs tell (relu, clamp).",
+        findings.accepted(INPUT),
+    ),
+    Rule(
+        STALE,
+        EITHER,
+        "The result of other inputs would be accepted",
+        "A stored result would pass, on any inputs.",
+        findings.accepted(STALE),
+    ),
+    Rule(
+        ROWS,
+        "warning",
+        "Constant along a dimension",
+        "One value for a whole row, or one row for all of them, would be accepted.",
+        findings.accepted(ROWS),
+    ),
+    Rule(
+        "tiny-range",
+        "warning",
+        "A tiny range of values",
+        "Right and wrong differ by little more than what is allowed.",
+        findings.tiny_range,
+    ),
+    Rule(
+        "draws-random",
+        "warning",
+        "Draws random numbers",
+        "A candidate has to draw the same ones in the same order; a kernel of its own can't.",
+        findings.draws,
+    ),
+    Rule(
+        "stateful",
+        "warning",
+        "Calls change its state",
+        "A candidate has to change it alike.",
+        findings.stateful,
+    ),
+    Rule(
+        "neutral-weights",
+        "warning",
+        "Weights that are all zeros or ones",
+        "Adding or multiplying by them can be left out without a trace.",
+        findings.neutral_weights,
+    ),
+    Rule(
+        "overhead-bound",
+        "warning",
+        "A call is mostly overhead",
+        "A speedup would measure how functions are called, not what they compute.",
+        findings.overhead,
+    ),
+    Rule(
+        "slow",
+        "warning",
+        "A call takes long",
+        "Few measurements fit into the time; `--set` shrinks it.",
+        findings.slow,
+    ),
+    Rule(
+        "dead-input",
+        "warning",
+        "An input without effect",
+        "What is done with it can be left out.",
+        findings.dead_inputs,
+    ),
+    Rule(
+        "dead-parameter",
+        "warning",
+        "A parameter without effect",
+        "What is done with it can be left out: a bias before a normalisation, say.",
+        findings.dead_parameters,
+    ),
+)

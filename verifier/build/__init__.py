@@ -1,0 +1,1 @@
+"""Building candidates, and the cache of what was built."""

@@ -1,0 +1,70 @@
+"""Building a candidate: it is imported and called once, in a worker of its own.
+
+The inputs of that call are never used for the verdict.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from kernelwright.backends.base import Backend
+from kernelwright.schema import Candidate
+from kernelwright.verifier.build.cache import Build, build_key, keep, kept_findings
+from kernelwright.verifier.build.object_code import object_code_findings
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, run_once
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.start import (
+    BUILD_FOLDER,
+    await_start,
+    start_worker,
+)
+
+
+def build_candidate(
+    candidate: Candidate, backend: Backend, reference: Reference, cache: Path
+) -> Build:
+    """The candidate's build, from the cache or made now.
+
+    Raises:
+        WorkerFault: the candidate does not compile, import, or survive one call.
+    """
+    folder = cache / "builds" / build_key(candidate, backend, reference.task, reference.machine)
+    known = kept_findings(folder)
+    if known is not None:
+        return Build(folder, None, known)
+    start = time.monotonic()
+    machine, limits = reference.machine, reference.task.limits
+    env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
+    module = start_worker(machine, limits, env, timeout_s=limits.build_timeout_s)
+    try:
+        await_start(module)
+        _run_once(module, candidate, reference)
+        findings = object_code_findings(module)
+        keep(module.process.folder / BUILD_FOLDER, folder, findings)
+    finally:
+        module.process.kill()
+    return Build(folder, time.monotonic() - start, findings)
+
+
+def load_candidate(
+    module: RemoteModule, candidate: Candidate, prepared: Prepared
+) -> tuple[int, int]:
+    """Build an instance for a workload and give it the reference's weights.
+
+    Returns:
+        How many parameters and buffers were copied, and how many the candidate has.
+    """
+    key = prepared.workload.name
+    path = module.write("candidate.py", candidate.source)
+    module.load(key, path, candidate.entry_point, CONSTRUCTOR_SEED, prepared.init)
+    return module.set_state(key, prepared.state)
+
+
+def _run_once(module: RemoteModule, candidate: Candidate, reference: Reference) -> None:
+    for workload in reference.workloads():
+        prepared = reference.prepare(workload)
+        load_candidate(module, candidate, prepared)
+        run_once(module, prepared, [prepared.like])

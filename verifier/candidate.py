@@ -1,0 +1,152 @@
+"""One candidate in one worker: its trials, and what can be seen of it from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from kernelwright.backends.registry import open_backend
+from kernelwright.sandbox.memory import thread_ids
+from kernelwright.schema import Candidate, Flag, Policy, ToleranceName
+from kernelwright.verifier.correctness.check import Trial
+from kernelwright.verifier.integrity.attribution import engagement_flags
+from kernelwright.verifier.integrity.gpu_kernels import kernel_flags
+from kernelwright.verifier.integrity.runtime import (
+    core_flags,
+    file_flags,
+    operator_flags,
+    process_flags,
+    setting_flags,
+    thread_flags,
+)
+from kernelwright.verifier.levels import Plan
+from kernelwright.verifier.profiling.evidence import PROFILED_CALLS
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.timing.summary import Timed
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import specs
+
+# An interpreter may take so many times as long as a call may.
+INTERPRETED = 10
+# What has to be shown is looked for longer than what is only told.
+SAMPLING_S: dict[Policy, float] = {"any": 0.25, "custom": 10.0}
+
+
+class Session:
+    """A worker that holds one candidate. Use as a context manager.
+
+    Raises:
+        WorkerFault: the candidate did not load, or failed later.
+        Wrong: it is not right.
+    """
+
+    def __init__(
+        self, reference: Reference, tolerance: ToleranceName, candidate: Candidate, build: Path
+    ) -> None:
+        self.reference = reference
+        self.tolerance = tolerance
+        self.candidate = candidate
+        self.build = build
+        self.trials: list[Trial] = []
+        self._module: RemoteModule | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._module is not None:
+            self._module.process.kill()
+
+    @property
+    def module(self) -> RemoteModule:
+        """The worker, once it was started."""
+        assert self._module is not None
+        return self._module
+
+    def start(self) -> None:
+        """Start the worker."""
+        machine, limits = self.reference.machine, self.reference.task.limits
+        backend = open_backend(self.candidate.backend)
+        slower = 1 if machine.kind in backend.timed_on else INTERPRETED
+        self._module = start_worker(
+            machine,
+            limits,
+            backend.variables(machine.kind),
+            build=self.build,
+            timeout_s=limits.call_timeout_s * slower,
+            tenant=self.candidate.hash,
+        )
+
+    def load(self, prepared: Sequence[Prepared]) -> None:
+        """Wait for the worker and load every workload."""
+        await_start(self.module)
+        self.settings = self.module.settings()
+        self.threads = len(thread_ids(self.module.process.pid))
+        for item in prepared:
+            trial = Trial(self.reference, self.tolerance, self.candidate, self.module, item)
+            self.trials.append(trial)
+
+    def calls_per_block(self, plan: Plan) -> dict[str, int]:
+        """How many calls fill a block, by workload."""
+        return {trial.key: trial.calls_per_block(plan) for trial in self._timed}
+
+    def time(
+        self, plan: Plan, calls: Mapping[str, int], worker: int, policy: Policy
+    ) -> dict[str, Timed]:
+        """Time the workloads that are for it, and see whose code does the first one's work."""
+        timed = {}
+        on_cpu = self.reference.machine.kind == "cpu"
+        is_watched = worker == 0 and on_cpu and self._wants_work(plan, policy)
+        watch_s = SAMPLING_S[policy] if is_watched else 0.0
+        for trial in self._timed:
+            timed[trial.key] = trial.time(plan, calls[trial.key], worker, watch_s)
+            watch_s = 0.0
+        return timed
+
+    def _wants_work(self, plan: Plan, policy: Policy) -> bool:
+        """Whether it matters whose code does the work."""
+        return plan.is_thorough or policy == "custom"
+
+    @property
+    def _timed(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.prepared.workload.role == "bench"]
+
+    def inspect(self) -> list[Flag]:
+        """What the trials found, and what can be seen of the worker from outside."""
+        process, machine = self.module.process, self.reference.machine
+        return [
+            *(flag for trial in self.trials for flag in trial.flags),
+            *process_flags(process),
+            *core_flags(process),
+            *thread_flags(process, self.threads, machine.threads),
+            *setting_flags(self.settings, self.module.settings()),
+            *file_flags(process),
+        ]
+
+    def watch(self, policy: Policy, plan: Plan) -> list[Flag]:
+        """Whose code does the work, of a candidate that was timed."""
+        flags: list[Flag] = []
+        timed = self._timed[0]
+        if self._wants_work(plan, policy):
+            flags += self._work_flags(timed, policy)
+        if plan.notes_operators:
+            flags += self._operator_flags(timed)
+        return flags
+
+    def _work_flags(self, trial: Trial, policy: Policy) -> Iterator[Flag]:
+        if self.reference.machine.kind == "cpu":
+            return engagement_flags(trial.engagement, policy)
+        return kernel_flags(self.module.profile(trial.key, 0, PROFILED_CALLS), policy)
+
+    def _operator_flags(self, trial: Trial) -> list[Flag]:
+        prepared = trial.prepared
+        tensors = [*specs(prepared.like), *specs(prepared.state), *prepared.specs]
+        types = {str(spec.dtype).removeprefix("torch.") for spec in tensors}
+        try:
+            return list(operator_flags(self.module.observe(trial.key, 0), types))
+        except WorkerFault:
+            return []  # not every compiled module runs under a dispatch mode; the worker is gone

@@ -1,1 +1,0 @@
-"""What compilers make of GPU kernels, for GPUs that need not be here: compile-time facts."""

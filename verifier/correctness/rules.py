@@ -1,0 +1,91 @@
+"""Whether a result is right: the reference's values on the same inputs, and the rule for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kernelwright.schema import Flag, Status, ToleranceName, WorkloadResult
+from kernelwright.verifier.integrity.catalog import flag
+from kernelwright.verifier.reference.distributions import COARSE
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.workload import Case, Expected, Nature, Prepared
+from kernelwright.verifier.tolerance import Difference, compare
+from kernelwright.verifier.worker.outputs import Ran, overlapping, overlaps_itself
+from kernelwright.verifier.worker.tensor_tree import Values, same_tree
+
+
+class Wrong(Exception):
+    """The candidate is not right; ends its trial."""
+
+    def __init__(
+        self,
+        status: Status,
+        reason: str,
+        result: WorkloadResult | None = None,
+        flags: Sequence[Flag] = (),
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.result = result
+        self.flags = tuple(flags)
+
+
+def refused(rule: str, evidence: str) -> Wrong:
+    """A trial that an integrity rule ends."""
+    return Wrong(Status.REWARD_HACK, evidence, flags=[flag(rule, evidence)])
+
+
+class Checker:
+    """Compares the results of one workload with the reference's.
+
+    Args:
+        prepared: with the parameters that the results come from.
+    """
+
+    def __init__(self, reference: Reference, prepared: Prepared, tolerance: ToleranceName) -> None:
+        self.reference = reference
+        self.prepared = prepared
+        self.tolerance = tolerance
+
+    def check(self, case: Case, result: Values) -> list[Difference]:
+        """What is wrong with the result of a call, and could not be by the rounding of inputs."""
+        coarse = case.distribution in COARSE
+        found = self.differences(result, case.expected, coarse)
+        is_wrong = any(difference.reason is not None for difference in found)
+        if not is_wrong or case.expected.golden is None or self.tolerance != "default":
+            return found
+        rounding = self.reference.rounding(self.prepared, case.calls)
+        return self.differences(result, case.expected, coarse, rounding)
+
+    def differences(
+        self, result: Values, expected: Expected, coarse: bool, rounding: Values | None = None
+    ) -> list[Difference]:
+        """How far each tensor is off; see `compare`. Raises Wrong where they are other tensors."""
+        if not same_tree(result, expected.values):
+            raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
+        nothing = [None] * len(result.tensors)
+        truths = expected.golden.tensors if expected.golden else nothing
+        moves = rounding.tensors if rounding else nothing
+        together = zip(result.tensors, expected.values.tensors, truths, moves, strict=True)
+        return [
+            compare(own, value, truth, self.tolerance, coarse, move)
+            for own, value, truth, move in together
+        ]
+
+
+def must_lie_apart(ran: Ran, nature: Nature) -> None:
+    """Raise Wrong where results share memory with each other, and the reference's do not."""
+    for index, entry in enumerate(ran.entries):
+        if overlaps_itself(entry) and not nature.overlaps_itself:
+            evidence = f"elements of output {index} share memory (strides {entry['strides']})"
+            raise refused("overlapping-output", evidence)
+    if overlapping(ran) and not nature.reuses_memory:
+        raise refused("result-overwritten", "a result was overwritten by the next call")
+
+
+def must_be_right(found: Sequence[Difference], where: str) -> None:
+    """Raise Wrong where one of them is too far off."""
+    for difference in found:
+        if difference.reason is not None:
+            raise Wrong(Status.INCORRECT_NUMERICAL, f"{where}: {difference.reason}")

@@ -1,0 +1,269 @@
+"""One candidate at one level: values in one worker, times in others, and the verdict on both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+from kernelwright.schema import (
+    Candidate,
+    Evidence,
+    Flag,
+    Level,
+    Policy,
+    Status,
+    ToleranceName,
+    WorkloadResult,
+)
+from kernelwright.verifier.build.cache import Build
+from kernelwright.verifier.candidate import Session
+from kernelwright.verifier.correctness.rules import Wrong, refused
+from kernelwright.verifier.gpu_compile.compilation import compile_candidate
+from kernelwright.verifier.gpu_compile.kernel import static_evidence
+from kernelwright.verifier.integrity.attribution import idle_flags
+from kernelwright.verifier.integrity.kernelguard import advice_flags
+from kernelwright.verifier.integrity.static.scan import static_flags
+from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.profiling.ncu import with_counters
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.sanitizer.asan import sanitizer_flags
+from kernelwright.verifier.sanitizer.memcheck import gpu_sanitizer_flags
+from kernelwright.verifier.timing.rounds import CANDIDATE
+from kernelwright.verifier.timing.summary import Summary, Timed, summarize, wants_more_workers
+from kernelwright.verifier.worker.faults import WorkerFault
+
+RIGHT = "values are right on every case"
+RIGHT_UNTIMED = f"{RIGHT}, in Triton's interpreter; not timed: its times need a GPU"
+
+
+class Verdict(NamedTuple):
+    """What the phases of an evaluation add up to."""
+
+    status: Status
+    reason: str
+    workloads: tuple[WorkloadResult, ...]
+    flags: tuple[Flag, ...]
+    evidence: Evidence | None = None
+
+
+class Examination:
+    """What happens to a candidate that was built; for one use.
+
+    Args:
+        build: the finished build.
+        policy: who may do the work.
+        timed: whether times mean something for this backend on this device.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        candidate: Candidate,
+        build: Build,
+        level: Level,
+        tolerance: ToleranceName,
+        policy: Policy,
+        timed: bool,
+    ) -> None:
+        self.reference = reference
+        self.candidate = candidate
+        self.build = build
+        self.plan = PLANS[level]
+        self.tolerance = tolerance
+        self.policy = policy
+        self.timed = timed
+        self.must_be_clean = level == "strict"
+        self.done: list[WorkloadResult] = []
+        self.flags: list[Flag] = []
+
+    def verdict(self, prepared: Sequence[Prepared]) -> Verdict:
+        """Compare values on all workloads, then time those that are for it."""
+        try:
+            # New workers are timed where a few percent matter, because what one did before changes
+            # how fast it is. The first of them is made ready while values are compared.
+            with self._session() as session, self._session() as another:
+                new = another if self.plan.times_new_workers else session
+                self._check(session, new, prepared)
+                timed = self._time(session, new, prepared)
+                found = self._sum_up(session, timed) if self.timed else self._compile()
+        except WorkerFault as fault:
+            return self._verdict(fault.status, fault.reason)
+        except Wrong as wrong:
+            self.done += [wrong.result] if wrong.result else []
+            self.flags[:0] = wrong.flags
+            return self._verdict(wrong.status, wrong.reason)
+        if found is not None:
+            found = found.model_copy(update={"facts": (*found.facts, *self.build.findings.facts)})
+        return self._verdict(Status.PASSED, RIGHT if self.timed else RIGHT_UNTIMED, found)
+
+    def _verdict(self, status: Status, reason: str, evidence: Evidence | None = None) -> Verdict:
+        flags = tuple(dict.fromkeys(self.flags))
+        return Verdict(status, reason, tuple(self.done), flags, evidence)
+
+    def _session(self) -> Session:
+        return Session(self.reference, self.tolerance, self.candidate, self.build.folder)
+
+    def _bench(self, prepared: Sequence[Prepared]) -> list[Prepared]:
+        """Those that are timed."""
+        return [item for item in prepared if self.timed and item.workload.role == "bench"]
+
+    def _make_ready(self, session: Session, prepared: Sequence[Prepared], number: int = 0) -> None:
+        """Start a worker to be timed, and eager's to be timed beside; load both.
+
+        Who comes first was found up to 5% faster than an equal one, so they take turns.
+
+        Args:
+            number: of the worker that is timed.
+        """
+        timed = self._bench(prepared)
+        if not timed or not self.plan.times_new_workers:
+            self._load_eager(timed)
+        elif number % 2 == 0:
+            self._renew_eager(timed)
+            self._load_own(session, timed)
+        else:
+            self._load_own(session, timed)
+            self._renew_eager(timed)
+
+    def _load_own(self, session: Session, timed: Sequence[Prepared]) -> None:
+        session.start()
+        session.load(timed)
+
+    def _renew_eager(self, timed: Sequence[Prepared]) -> None:
+        self.reference.renew()
+        self._load_eager(timed)
+
+    def _load_eager(self, timed: Sequence[Prepared]) -> None:
+        for item in timed:
+            self.reference.baseline(item, "eager")
+
+    def _check(self, session: Session, new: Session, prepared: Sequence[Prepared]) -> None:
+        """Compare values; meanwhile read the text, and make the first worker to be timed ready."""
+        for item in prepared:
+            self.reference.trained(item)  # once asked for, both threads can have it
+        with ThreadPoolExecutor(2) as meanwhile:
+            session.start()
+            text = meanwhile.submit(self._read)
+            is_ready = meanwhile.submit(self._make_ready, new, prepared)
+            try:
+                session.load(prepared)
+                for trial in session.trials:
+                    self.done.append(trial.check(self.plan))
+                is_ready.result()
+            finally:
+                self.flags += text.result()
+        self._note(session.inspect())
+        if self.must_be_clean:
+            self._note(self._sanitized())
+
+    def _sanitized(self) -> list[Flag]:
+        """What the sanitizers find, of candidates that bring machine code."""
+        if self.candidate.backend == "cpp":
+            return sanitizer_flags(self.candidate, self.reference)
+        if self.candidate.backend in ("cuda", "triton") and self.timed:
+            return gpu_sanitizer_flags(self.candidate, self.reference, self.build.folder)
+        return []
+
+    def _read(self) -> list[Flag]:
+        """What the text of the candidate shows."""
+        flags = static_flags(self.candidate.source, self.candidate.backend)
+        return [*flags, *(advice_flags(self.candidate.source) if self.plan.is_thorough else ())]
+
+    def _note(self, flags: Sequence[Flag]) -> None:
+        """Add flags. Raises Wrong where one refuses."""
+        for flag in flags:
+            if flag.severity == "refuse":
+                raise refused(flag.rule, flag.evidence)
+        self.flags += flags
+
+    def _time(
+        self, checked: Session, new: Session, prepared: Sequence[Prepared]
+    ) -> dict[str, list[Timed]]:
+        """Time in the new worker, then in others: each has its luck with memory. By workload."""
+        timed_ones = self._bench(prepared)
+        if not timed_ones:
+            return {}
+        calls = checked.calls_per_block(self.plan)
+        found: dict[str, list[Timed]] = {item.workload.name: [] for item in timed_ones}
+        end = time.monotonic() + self.plan.close_budget_s
+        for number in range(self.plan.most_workers):
+            # An even number: in half of them eager's came first.
+            is_enough = number >= self.plan.workers and number % 2 == 0
+            if is_enough and not self._go_on(found.values(), end):
+                break
+            with self._timed(new, number) as session:
+                if session is not new:
+                    self._make_ready(session, prepared, number)
+                for key, timed in session.time(self.plan, calls, number, self.policy).items():
+                    found[key].append(timed)
+                self._note(session.inspect())
+                if number == 0:
+                    self._note(session.watch(self.policy, self.plan))
+        return found
+
+    def _go_on(self, measured: Iterable[Sequence[Timed]], end: float) -> bool:
+        seed = self.reference.seed
+        return time.monotonic() < end and any(wants_more_workers(own, seed) for own in measured)
+
+    def _timed(self, new: Session, number: int) -> AbstractContextManager[Session]:
+        """The next worker to be timed; one that only was for that ends with it.
+
+        The first one is of no use where eager's, which came before it, has run since: its block
+        was measured.
+        """
+        if not self.plan.times_new_workers or (number == 0 and not self.reference.eager_has_run):
+            return nullcontext(new)
+        return self._session()
+
+    def _compile(self) -> Evidence | None:
+        """What the compiler makes of a candidate that can't be timed here.
+
+        Raises:
+            Wrong: it compiles for no GPU.
+        """
+        if not self.plan.is_thorough:
+            return None
+        found = compile_candidate(self.reference.task, self.candidate, self.reference.machine)
+        if not found.kernels and found.failures:
+            raise Wrong(Status.COMPILE_ERROR, next(iter(found.failures.values())))
+        if not found.kernels:
+            self._note(list(idle_flags(self.policy)))
+        return static_evidence(found)
+
+    def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
+        """Add the times to the results; returns evidence on the first workload that was timed."""
+        evidence: Evidence | None = None
+        for index, trial in enumerate(session.trials):
+            if trial.key not in timed:
+                continue
+            summary = summarize(timed[trial.key], self.reference.seed)
+            seconds = summary.timing[CANDIDATE].median_us / 1e6
+            self._note([*summary.flags, *trial.physical_flags(seconds)])
+            self.done[index] = with_times(self.done[index], summary)
+            if evidence is None:
+                evidence = self._counted(trial.evidence(summary.timing), trial.prepared)
+        return evidence
+
+    def _counted(self, evidence: Evidence | None, prepared: Prepared) -> Evidence | None:
+        """The same with a GPU's hardware counters, where there is time and permission for them."""
+        if evidence is None or self.reference.machine.kind == "cpu" or not self.plan.is_thorough:
+            return evidence
+        build = self.build.folder
+        return with_counters(evidence, self.reference, self.candidate, build, prepared)
+
+
+def with_times(result: WorkloadResult, summary: Summary) -> WorkloadResult:
+    """The result with its times."""
+    assert result.correctness is not None
+    checked = {"timed_calls_checked": summary.checked}
+    correctness = result.correctness.model_copy(update=checked)
+    update = {
+        "correctness": correctness,
+        "timing": summary.timing,
+        "speedup": summary.speedup,
+    }
+    return result.model_copy(update=update)

@@ -1,0 +1,1 @@
+"""Compile-time facts about GPU kernels, for GPUs that need not be here."""

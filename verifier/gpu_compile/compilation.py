@@ -1,0 +1,134 @@
+"""What compilers make of a candidate, for GPUs that need not be here.
+
+No driver and no GPU is used, so this is the same on every machine: Triton brings its assembler, and
+CUDA sources are compiled by nvcc where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from kernelwright.errors import PrerequisiteError
+from kernelwright.sandbox.machine import Machine
+from kernelwright.schema import Candidate, Task, Workload
+from kernelwright.tasks.loader import effective_source
+from kernelwright.verifier.gpu_compile.kernel import (
+    Binary,
+    Compilation,
+    CompiledKernel,
+    Listing,
+    kernels_in,
+)
+from kernelwright.verifier.inside import compile_cuda, compile_triton, disassemble_gpu
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault, nonsense
+from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import Values
+
+CAPABILITIES = (80, 90, 100)
+MAX_KERNELS = 50
+# Triton's assembler prints only when asked, and only when something is compiled.
+VARIABLES = {"TRITON_DUMP_PTXAS_LOG": "1", "TRITON_ALWAYS_COMPILE": "1"}
+BINARIES = TypeAdapter(list[Binary])
+LISTINGS = TypeAdapter(list[Listing])
+
+
+def compile_candidate(
+    task: Task,
+    candidate: Candidate,
+    machine: Machine,
+    capabilities: Sequence[int] = CAPABILITIES,
+) -> Compilation:
+    """Compile a candidate's GPU kernels, on the sizes that the task has for GPUs.
+
+    Args:
+        candidate: of a backend in `COMPILERS`.
+        capabilities: compute capabilities times ten.
+
+    Raises:
+        PrerequisiteError: the sandbox lacks the compiler.
+        InfrastructureError: a worker can't be started.
+    """
+    with ThreadPoolExecutor(len(machine.cores)) as pool:
+        found = pool.map(lambda one: _compiled(task, candidate, machine, one), capabilities)
+        results = dict(zip(capabilities, found, strict=True))
+    kernels = [kernel for r in results.values() if not isinstance(r, str) for kernel in r]
+    return Compilation(tuple(kernels), {c: r for c, r in results.items() if isinstance(r, str)})
+
+
+def timed_workload(task: Task) -> Workload:
+    """The workload that a GPU would be timed on; any other where there is none."""
+    order = {"cuda": 0, None: 1, "cpu": 2}
+    ranked = sorted(task.workloads, key=lambda w: (w.role != "bench", order[w.target]))
+    return ranked[0]
+
+
+def _compiled(
+    task: Task, candidate: Candidate, machine: Machine, capability: int
+) -> list[CompiledKernel] | str:
+    """The kernels for one GPU, or why there are none; in a worker of its own."""
+    timeout_s = task.limits.build_timeout_s
+    module = start_worker(machine, task.limits, VARIABLES, timeout_s=timeout_s)
+    try:
+        await_start(module)
+        source = effective_source(task, timed_workload(task))
+        path = module.write("reference.py", source)
+        init = module.load("reference", path, "Model", CONSTRUCTOR_SEED, None)
+        found = COMPILERS[candidate.backend](module, candidate, init, capability)
+        binaries = BINARIES.validate_python(found)[:MAX_KERNELS]
+        kernels = _kernels(module, binaries, capability)
+    except WorkerFault as fault:
+        return fault.reason
+    except ValidationError:
+        return nonsense("no list of kernels").reason
+    finally:
+        module.process.kill()
+    return kernels[:MAX_KERNELS]
+
+
+def _triton(module: RemoteModule, candidate: Candidate, init: Values, capability: int) -> object:
+    """Every kernel that a call launches."""
+    path = module.write("candidate.py", candidate.source)
+    module.load("candidate", path, candidate.entry_point, CONSTRUCTOR_SEED, init)
+    names = {"reference": "reference", "candidate": "candidate"}
+    tool = Path(compile_triton.__file__)
+    return module.tool(tool, "compile_launches", **names, capability=capability)
+
+
+def _cuda(module: RemoteModule, candidate: Candidate, init: Values, capability: int) -> object:
+    """Every file that the candidate gives to a compiler."""
+    found = module.tool(
+        Path(compile_cuda.__file__),
+        "compile_sources",
+        reference="reference",
+        path=module.write("candidate.py", candidate.source),
+        entry_point=candidate.entry_point,
+        capability=capability,
+    )
+    if found is None:
+        raise PrerequisiteError(
+            "no nvcc in the sandbox",
+            hint="install CUDA's compiler, or choose another sandbox with --sandbox",
+        )
+    return found
+
+
+COMPILERS: Mapping[str, Callable[[RemoteModule, Candidate, Values, int], object]] = {
+    "triton": _triton,
+    "cuda": _cuda,
+}
+
+
+def _kernels(
+    module: RemoteModule, binaries: Sequence[Binary], capability: int
+) -> list[CompiledKernel]:
+    cubins = [binary.cubin for binary in binaries]
+    found = module.tool(Path(disassemble_gpu.__file__), "disassemble", cubins=cubins)
+    listings = LISTINGS.validate_python(found)
+    pairs = zip(binaries, listings, strict=False)
+    return [kernel for binary, text in pairs for kernel in kernels_in(binary, text, capability)]

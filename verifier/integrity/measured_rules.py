@@ -1,0 +1,279 @@
+"""The rules on what a candidate did, in words: its process, its results, its times."""
+
+from __future__ import annotations
+
+from kernelwright.verifier.integrity.rule import Rule, Severity, rule_row
+
+
+def runtime_rules() -> list[Rule]:
+    """Return the rules on what shows while a candidate runs."""
+
+    def rule(identity: str, severity: Severity, title: str, reason: str, of: str = "") -> Rule:
+        return rule_row("runtime", identity, severity, title, reason, of)
+
+    return [
+        rule(
+            "no-custom-code",
+            "refuse",
+            "The work is not in the candidate's code",
+            """Under the policy `custom`, the stack of the stopped worker is sampled: too few
+            samples are in code that was built from the candidate.""",
+            "H01 H02 H03 H04 H05 H06 H07 H08",
+        ),
+        rule(
+            "engagement-unknown",
+            "refuse",
+            "It can't be shown that the candidate's code does the work",
+            """Under the policy `custom` that has to be shown: samples of the stopped worker found
+            it computing too seldom to say whose code that was.""",
+            "H04",
+        ),
+        rule(
+            "torch-does-the-work",
+            "info",
+            "torch does the work",
+            "The same finding under the policy `any`, where it is allowed and labelled.",
+            "H01 H02 H07 H08",
+        ),
+        rule(
+            "host-offload",
+            "suspicious",
+            "Calls on a GPU copy from it to the host",
+            """The profiler saw copies from the GPU to the host within calls: work may be done
+            there, or the size of something waited for.""",
+            "H37",
+        ),
+        rule(
+            "left-its-group",
+            "refuse",
+            "Processes of it leave its group",
+            """A worker is stopped as a group whenever its time is not running. Who takes a session
+            of its own gets around that, and may live longer than the worker.""",
+            "H28 H34 H36 H37 H78",
+        ),
+        rule(
+            "more-cores",
+            "refuse",
+            "Uses more cores than it was given",
+            """Its threads may run on CPUs that it was not given, or it used more processor time per
+            second than its own have.""",
+            "H36 H37 H44",
+        ),
+        rule(
+            "threads-left",
+            "info",
+            "Threads stay after the call",
+            "More threads than before. OpenMP keeps its team, so this alone says little.",
+            "H36",
+        ),
+        rule(
+            "processes-left",
+            "suspicious",
+            "Processes stay after the call",
+            "The worker has children that nobody asked for. They die with it.",
+            "H36 H37 H56 H78",
+        ),
+        rule(
+            "settings-changed",
+            "suspicious",
+            "torch's settings or the environment changed",
+            """Flags of torch or environment variables are others than before the candidate was
+            loaded.""",
+            "H41 H44 H66",
+        ),
+        rule(
+            "files-outside",
+            "suspicious",
+            "Writes files outside its folder",
+            "It holds files outside of its own folder open for writing.",
+            "H27 H39 H54 H55 H78",
+        ),
+        rule(
+            "precision-downgrade",
+            "suspicious",
+            "The error is that of a lower precision",
+            """Values pass, but their error against float64 is of the size that a type of fewer
+            bits would give, and the reference's is not.""",
+            "H20 H66 H68",
+        ),
+        rule(
+            "half-operators",
+            "suspicious",
+            "Operators in a lower precision than the task's",
+            "torch dispatched operators on tensors of fewer bits than the task's own.",
+            "H66 H68",
+        ),
+        rule(
+            "not-repeatable",
+            "info",
+            "The same input gives other bits",
+            """Two calls with the same input differ in their bits, within the tolerance. Parallel
+            sums do that; so do races.""",
+            "H71 H72",
+        ),
+        rule(
+            "state-not-compared",
+            "info",
+            "State was not compared",
+            """The module's buffers could not be matched with the reference's by name, so what a
+            call leaves in them is unchecked.""",
+            "H69",
+        ),
+        rule(
+            "strides-differ",
+            "info",
+            "The result's memory layout differs",
+            "Values and shape agree, strides don't. A caller that relies on them may notice.",
+            "H74",
+        ),
+    ]
+
+
+def values_rules() -> list[Rule]:
+    """Return the rules on the bytes that come back."""
+
+    def refuse(identity: str, title: str, reason: str, of: str) -> Rule:
+        return rule_row("values", identity, "refuse", title, reason, of)
+
+    return [
+        refuse(
+            "inputs-changed",
+            "Changes its inputs",
+            "A call left other values in its inputs, and the reference doesn't.",
+            "H70",
+        ),
+        refuse(
+            "output-aliases-input",
+            "The result shares memory with an input",
+            "The reference returns fresh memory: whoever changes one would change the other.",
+            "H70 H73",
+        ),
+        refuse(
+            "overlapping-output",
+            "Outputs overlap in memory",
+            "Two outputs, or two elements of one, are the same bytes, and the reference's are not.",
+            "H60 H73",
+        ),
+        refuse(
+            "result-overwritten",
+            "A later call overwrites an earlier result",
+            "A buffer was handed out twice: results that a caller still holds change under it.",
+            "H29 H30 H73",
+        ),
+        refuse(
+            "guard-overwritten",
+            "Writes outside its tensors",
+            "Poisoned memory around an input or output was overwritten.",
+            "H21 H71",
+        ),
+        refuse(
+            "address-sanitizer",
+            "A memory error in its C++",
+            "Rebuilt with AddressSanitizer, at level `strict`, it reads or writes out of bounds.",
+            "H21 H71",
+        ),
+        refuse(
+            "gpu-memory-error",
+            "A memory error in a kernel on a GPU",
+            "Under compute-sanitizer, at level `strict`, it reads or writes where it must not.",
+            "H21 H71",
+        ),
+        refuse(
+            "undefined-behaviour",
+            "Undefined behaviour in its C++",
+            "Rebuilt with UBSan, at level `strict`, it breaks a rule of the language.",
+            "H71",
+        ),
+        rule_row(
+            "values",
+            "sanitizer-unavailable",
+            "info",
+            "Memory errors were not looked for",
+            "The candidate could not be rebuilt with sanitizers here, so nothing is known.",
+            "",
+        ),
+        rule_row(
+            "values",
+            "sanitizer-incomplete",
+            "info",
+            "Memory errors were not looked for to the end",
+            """Rebuilt with sanitizers it stopped without a report, took too long or too much
+            memory, or failed outside of its own C++.""",
+            "",
+        ),
+    ]
+
+
+def physical_rules() -> list[Rule]:
+    """Return the rules on times that the machine does not allow."""
+    return [
+        rule_row(
+            "physical",
+            "faster-than-memory",
+            "refuse",
+            "Faster than memory allows",
+            """Every input must be read and every output written; that takes longer at the
+            bandwidth measured on this machine than the call did.""",
+            "H11 H12 H19 H26 H27 H47",
+        ),
+        rule_row(
+            "physical",
+            "faster-than-arithmetic",
+            "suspicious",
+            "Faster than the arithmetic allows",
+            """The operations that the reference needs take longer at this machine's peak. An
+            algorithm with fewer operations would be a reason, so this is no proof.""",
+            "H12 H17 H18 H19 H66",
+        ),
+        rule_row(
+            "physical",
+            "batched-calls",
+            "refuse",
+            "A call by itself takes much longer",
+            """What was measured in blocks is not to be had by whoever has one input: calls of a
+            block were done together, or one did the work of others.""",
+            "H29",
+        ),
+    ]
+
+
+def statistical_rules() -> list[Rule]:
+    """Return the rules on whether the times can be believed."""
+
+    def suspicious(identity: str, title: str, reason: str, of: str) -> Rule:
+        return rule_row("statistical", identity, "suspicious", title, reason, of)
+
+    return [
+        suspicious(
+            "busy-machine",
+            "Others used the processor",
+            "Too few rounds were quiet. The times are no proof, whatever they say.",
+            "H46 H77",
+        ),
+        rule_row(
+            "statistical",
+            "noisy-machine",
+            "info",
+            "Times scatter widely",
+            "The interval stays wide after the time that was set for measuring.",
+            "H46",
+        ),
+        suspicious(
+            "clocks-disagree",
+            "The worker's clock disagrees",
+            "The judge's clock decides; the candidate's process reports another time.",
+            "H38 H40 H48",
+        ),
+        suspicious(
+            "not-linear",
+            "Time does not grow with the number of calls",
+            "Twice the calls should take twice the time. Answers from a store don't.",
+            "H27 H29 H30 H45",
+        ),
+        suspicious(
+            "not-reproduced",
+            "A fresh worker measured something else",
+            "The win did not show again in a new process with new inputs.",
+            "H46",
+        ),
+    ]

@@ -1,0 +1,28 @@
+"""One integrity rule in words."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["static", "advice", "runtime", "physical", "statistical", "values"]
+Severity = Literal["info", "suspicious", "refuse"]
+
+
+class Rule(NamedTuple):
+    """One rule."""
+
+    id: str
+    kind: Kind
+    severity: Severity
+    title: str
+    reason: str
+    """Why it exists: what it sees, and what that may mean."""
+    catches: tuple[str, ...] = ()
+    """Known cheats by their numbers in the catalogue."""
+
+
+def rule_row(
+    kind: Kind, identity: str, severity: Severity, title: str, reason: str, of: str
+) -> Rule:
+    """Return a rule whose reason and catalogue numbers are written as one text each."""
+    return Rule(identity, kind, severity, title, " ".join(reason.split()), tuple(of.split()))

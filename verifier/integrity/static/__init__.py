@@ -1,0 +1,1 @@
+"""Static rules: those that read a candidate's text."""

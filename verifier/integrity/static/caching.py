@@ -1,0 +1,334 @@
+"""Static rules on answers that are not computed: kept, put off, or right only while watched."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import islice
+
+from kernelwright.verifier.integrity.static.findings import Place, below, below_any, place
+from kernelwright.verifier.integrity.static.patterns import BUILD_VARIABLES, SNIFFED
+from kernelwright.verifier.integrity.static.source import Definition, Source, is_self
+
+LOOKUPS = frozenset({"get", "setdefault", "pop", "__getitem__", "__contains__"})
+MOST_PARTS = 500
+"""Of one expression; nobody writes longer keys and conditions but to keep us busy."""
+CACHES = frozenset({"functools.lru_cache", "functools.cache"})
+EQUAL = frozenset({"torch.equal", "torch.allclose"})
+
+
+def memo(source: Source) -> Iterator[Place]:
+    """Results that are found again by the address, the identity or the content of an input."""
+    inputs = _inputs(source)
+    for node in source.nodes:
+        for key, is_item in _keys(node):
+            if _is_address(source, key) or (is_item and _is_content(source, key)):
+                yield place(node, "looks something up by an address or by content")
+        if isinstance(node, ast.Compare):
+            yield from _compared(source, node, inputs)
+        elif isinstance(node, Definition):
+            if node in source.forward and below_any(_decorators(source, node), tuple(CACHES)):
+                yield place(node, "keeps the results of forward")
+        elif isinstance(node, ast.Call) and source.is_within(node, source.reachable):
+            if source.paths(node.func) & EQUAL:
+                yield place(node, "compares tensors in forward")
+            elif _is_cached_call(source, node, inputs):
+                yield place(node, "keeps results by the identity of an input")
+
+
+def _inputs(source: Source) -> set[str]:
+    methods = [f for f in source.forward if isinstance(f, Definition)]
+    names = {a.arg for f in methods for a in f.args.posonlyargs + f.args.args}
+    return names - {"self", "ctx"}
+
+
+def _decorators(source: Source, function: Definition) -> frozenset[str]:
+    plain = [d.func if isinstance(d, ast.Call) else d for d in function.decorator_list]
+    return frozenset().union(*(source.paths(d) for d in plain))
+
+
+def _is_cached_call(source: Source, node: ast.Call, inputs: set[str]) -> bool:
+    functions = source.values(node.func) if isinstance(node.func, ast.Name) else []
+    cached = any(isinstance(f, Definition) and _decorators(source, f) & CACHES for f in functions)
+    return cached and any(isinstance(a, ast.Name) and a.id in inputs for a in node.args)
+
+
+def _keys(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
+    """Expressions that something is looked up by, and whether it is surely a mapping or set."""
+    if isinstance(node, ast.Subscript):
+        yield node.slice, False
+    elif isinstance(node, ast.Dict):
+        yield from ((key, True) for key in node.keys if key is not None)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr in LOOKUPS and node.args:
+            yield node.args[0], True
+    elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+        yield node.left, True
+
+
+def _expanded(source: Source, node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of an expression, and of what its names are bound to."""
+    return islice(_expand(source, node, 3), MOST_PARTS)
+
+
+def _expand(source: Source, node: ast.AST, depth: int) -> Iterator[ast.AST]:
+    for part in ast.walk(node):
+        yield part
+        if isinstance(part, ast.Name) and depth:
+            for value in source.values(part):
+                if isinstance(value, ast.expr):
+                    yield from _expand(source, value, depth - 1)
+
+
+def _is_address(source: Source, node: ast.AST) -> bool:
+    return any(_address_of(source, part) is not None for part in _expanded(source, node))
+
+
+def _address_of(source: Source, node: ast.AST) -> ast.expr | None:
+    """Whose address or identity an expression is; None for other expressions and for weights."""
+    owner: ast.expr | None = None
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("data_ptr", "tobytes"):
+            owner = node.func.value
+        elif "builtins.id" in source.paths(node.func) and node.args:
+            owner = node.args[0]
+    elif isinstance(node, ast.Attribute) and node.attr == "_cdata":
+        owner = node.value
+    # A weight that was packed once is found again by its own address.
+    return None if owner is None or is_self(_root(owner)) else owner
+
+
+def _root(node: ast.expr) -> ast.expr:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node
+
+
+def _is_content(source: Source, node: ast.AST) -> bool:
+    return any(
+        isinstance(part, ast.Call)
+        and isinstance(part.func, ast.Attribute)
+        and part.func.attr in ("item", "tolist")
+        for part in _expanded(source, node)
+    )
+
+
+def _compared(source: Source, node: ast.Compare, inputs: set[str]) -> Iterator[Place]:
+    sides = [node.left, *node.comparators]
+    if any(_is_nothing(side) for side in sides):
+        return
+    owners = [_address_of(source, side) for side in sides]
+    found = [o for side in sides for o in _addresses(source, side)]
+    # Whether an output shares memory with an input is a fair question.
+    both_local = all(isinstance(owner, ast.Name) for owner in owners)
+    if found and not both_local:
+        yield place(node, "compares addresses")
+    if isinstance(node.ops[0], ast.Is | ast.IsNot):
+        named = any(isinstance(s, ast.Name) and s.id in inputs for s in sides)
+        kept = any(isinstance(s, ast.Attribute | ast.Subscript) for s in sides)
+        if named and kept:
+            yield place(node, "compares an input with one that was kept")
+
+
+def _is_nothing(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value in (None, 0)
+
+
+def _addresses(source: Source, node: ast.expr) -> list[ast.expr]:
+    """Addresses in one side of a comparison; alignment is nobody's business but the kernel's."""
+    parts = list(_expanded(source, node))
+    if any(isinstance(p, ast.BinOp) and isinstance(p.op, ast.Mod | ast.BitAnd) for p in parts):
+        return []
+    return [o for o in (_address_of(source, part) for part in parts) if o is not None]
+
+
+def phase_sniffing(source: Source) -> Iterator[Place]:
+    """Branches of `forward` on what tells a check from a timing."""
+    counters = set(_counters(source))
+    counting = {p for _, p in source.used() if p == "itertools.count"}
+    for test in _tests(source):
+        for part in _expanded(source, test):
+            for path in sorted(source.paths(part)):
+                whole = below(path, SNIFFED) and not source.is_part(part)
+                if whole and not _is_build_question(source, part):
+                    yield place(test, f"branches on {path}")
+            if _spot(part) in counters:
+                yield place(test, "branches on the number of calls")
+            elif counting and _is_next(source, part):
+                yield place(test, "branches on the number of calls")
+
+
+def _tests(source: Source) -> Iterator[ast.expr]:
+    for node in source.nodes:
+        test = None
+        if isinstance(node, ast.If | ast.IfExp | ast.While):
+            test = node.test
+        elif isinstance(node, ast.Match):
+            test = node.subject
+        if test is not None and source.is_within(node, source.reachable):
+            yield test
+
+
+def _is_next(source: Source, node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or "builtins.next" not in source.paths(node.func):
+        return False
+    return bool(node.args) and isinstance(node.args[0], ast.Name | ast.Attribute)
+
+
+def _is_build_question(source: Source, node: ast.AST) -> bool:
+    """Whether a mention of the environment asks for a compiler or a folder."""
+    above = source.parent.get(node)
+    while isinstance(above, ast.Attribute):
+        above = source.parent.get(above)
+    key: ast.expr | None = None
+    if isinstance(above, ast.Subscript):
+        key = above.slice
+    elif isinstance(above, ast.Call) and above.args:
+        key = above.args[0]
+    elif isinstance(above, ast.Compare):
+        key = above.left
+    return key is not None and source.text(key) in BUILD_VARIABLES
+
+
+def _counters(source: Source) -> Iterator[str]:
+    """Places outside a call's own variables that `forward` adds to."""
+    for node in source.nodes:
+        if not source.is_within(node, source.reachable):
+            continue
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add | ast.Sub):
+            yield from _kept_spot(source, node.target)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
+            read = {_spot(part) for part in ast.walk(node.value)}
+            for target in node.targets:
+                yield from (s for s in _kept_spot(source, target) if s in read)
+
+
+def _kept_spot(source: Source, node: ast.expr) -> Iterator[str]:
+    spot = _spot(node)
+    root = _root(node)
+    if spot is None or not isinstance(root, ast.Name):
+        return
+    scope = source.scope[root]
+    is_outer = root.id in scope.outer or root.id not in scope.bindings
+    if is_self(root) or is_outer:
+        yield spot
+
+
+def _spot(node: ast.AST, depth: int = 8) -> str | None:
+    """One spelling of a variable, attribute or constant item; None for other expressions."""
+    if depth == 0:
+        return None
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return _spotted(node.value, node.attr, depth)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return _spotted(node.value, repr(node.slice.value), depth)
+    if not isinstance(node, ast.Call) or len(node.args) < 2:
+        return None
+    name = node.args[1] if isinstance(node.func, ast.Name) else node.args[0]
+    if not isinstance(name, ast.Constant):
+        return None
+    if isinstance(node.func, ast.Name) and node.func.id == "getattr":
+        return _spotted(node.args[0], str(name.value), depth)
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+        return _spotted(node.func.value, repr(name.value), depth)
+    return None
+
+
+def _spotted(owner: ast.AST, name: str, depth: int) -> str | None:
+    spot = _spot(owner, depth - 1)
+    return None if spot is None else f"{spot}.{name}"
+
+
+TENSOR_METHODS = frozenset(
+    "cpu to numpy data_ptr untyped_storage storage contiguous clone detach numel __eq__".split()
+)
+
+
+def lazy_tensor(source: Source) -> Iterator[Place]:
+    """Tensors that compute when they are looked at."""
+    for node in source.nodes:
+        if isinstance(node, ast.FunctionDef):
+            if node.name in ("__torch_function__", "__torch_dispatch__"):
+                yield place(node, f"defines {node.name}")
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if node.attr == "__class__":
+                yield place(node, "changes the class of an object")
+            yield from _own_method(source, node, node.value, node.attr)
+        elif isinstance(node, ast.Call) and "builtins.setattr" in source.paths(node.func):
+            if len(node.args) > 1:
+                name = source.text(node.args[1]) or ""
+                yield from _own_method(source, node, node.args[0], name)
+
+
+def _own_method(source: Source, node: ast.AST, owner: ast.expr, name: str) -> Iterator[Place]:
+    if name in TENSOR_METHODS and not is_self(owner) and not source.paths(owner):
+        yield place(node, f"replaces the method {name} of an object")
+
+
+HARMLESS_ERRORS = frozenset(
+    f"builtins.{name}"
+    for name in "ImportError ModuleNotFoundError OSError FileNotFoundError FileExistsError".split()
+)
+
+
+def silent_fallback(source: Source) -> Iterator[Place]:
+    """Errors in `forward` that lead to torch computing the result."""
+    failed = set(_failure_marks(source))
+    for node in source.nodes:
+        if isinstance(node, ast.With):
+            if any(_suppresses(source, item.context_expr) for item in node.items):
+                yield place(node, "goes on after an error")
+        elif not source.is_within(node, source.reachable):
+            continue
+        elif isinstance(node, ast.ExceptHandler) and _computes(source, node.body):
+            yield place(node, "computes something else after an error")
+        elif isinstance(node, ast.If | ast.IfExp):
+            if failed & {_spot(part) for part in ast.walk(node.test)}:
+                yield place(node, "computes something else where a build failed")
+
+
+def _suppresses(source: Source, node: ast.expr) -> bool:
+    """Whether a with-item lets more errors pass than a missing module or file."""
+    if not isinstance(node, ast.Call) or "contextlib.suppress" not in source.paths(node.func):
+        return False
+    kinds = {path for argument in node.args for path in source.paths(argument)}
+    return source.is_within(node, source.forward) or not kinds or not kinds <= HARMLESS_ERRORS
+
+
+def _computes(source: Source, body: list[ast.stmt]) -> bool:
+    for statement in body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+                return True
+            if isinstance(node, ast.Call) and _is_compute(source, node):
+                return True
+    return False
+
+
+def _is_compute(source: Source, node: ast.Call) -> bool:
+    if below_any(source.paths(node.func), ("torch",)):
+        return True
+    if not isinstance(node.func, ast.Attribute):
+        return False
+    inner = node.func.value
+    is_super = isinstance(inner, ast.Call) and "builtins.super" in source.paths(inner.func)
+    return is_super or is_self(inner) or (is_self(_root(inner)) and node.func.attr == "forward")
+
+
+def _failure_marks(source: Source) -> Iterator[str]:
+    """What is set to None or False where anything but an import failed."""
+    for node in source.nodes:
+        if not isinstance(node, ast.Try) or source.is_within(node, source.forward):
+            continue
+        if all(isinstance(statement, ast.Import | ast.ImportFrom) for statement in node.body):
+            continue
+        for handler in node.handlers:
+            for statement in handler.body:
+                if isinstance(statement, ast.Assign) and _is_off(statement.value):
+                    yield from (s for s in map(_spot, statement.targets) if s is not None)
+
+
+def _is_off(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value in (None, False)

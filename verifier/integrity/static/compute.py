@@ -1,0 +1,80 @@
+"""Static rules on who computes, and how precisely."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from kernelwright.verifier.integrity.static.findings import Place, below, place
+from kernelwright.verifier.integrity.static.patterns import OPERATORS, WORK_METHODS, WORK_PACKAGES
+from kernelwright.verifier.integrity.static.source import Source, is_self
+
+HALF = re.compile(
+    r"torch\.(half|float16|bfloat16|float8_\w+|float4_\w+|qint8|quint8|HalfTensor|BFloat16Tensor)"
+    r"|numpy\.(float16|half)"
+)
+CASTS = frozenset({"to", "type", "astype"})
+MAKERS = re.compile(r"torch\.(empty|zeros|ones|full|tensor|as_tensor|set_default_dtype)(_like)?")
+
+
+def precision_cast(source: Source) -> Iterator[Place]:
+    """Casts to a half-precision type, and switches that let torch do it."""
+    for node in source.nodes:
+        if isinstance(node, ast.Call):
+            yield from _casts(source, node)
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield from _allows_tf32(source, target, node.value)
+
+
+def _casts(source: Source, node: ast.Call) -> Iterator[Place]:
+    method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    called = source.paths(node.func)
+    arguments = [*node.args, *(word.value for word in node.keywords)]
+    types = sorted(p for a in arguments for p in source.paths(a) if HALF.fullmatch(p))
+    if method in ("half", "bfloat16") and not called and not node.args:
+        yield place(node, f"casts with .{method}()")
+    elif types and ((method in CASTS and not called) or any(map(MAKERS.fullmatch, called))):
+        yield place(node, f"makes a {types[0]}")
+    elif "torch.set_float32_matmul_precision" in called and node.args:
+        if source.text(node.args[0]) != "highest":
+            yield place(node, "lowers the precision of matmul")
+
+
+def _allows_tf32(source: Source, target: ast.expr, value: ast.expr) -> Iterator[Place]:
+    if not isinstance(target, ast.Attribute) or not source.paths(target):
+        return
+    off = isinstance(value, ast.Constant) and value.value in (False, "ieee", "none")
+    if "allow_" in target.attr or target.attr == "fp32_precision":
+        if not off:
+            yield place(target, f"sets {target.attr}")
+
+
+def library_call(source: Source) -> Iterator[Place]:
+    """Operators of torch that do the work of a task."""
+    layers = _layers(source)
+    for node in source.nodes:
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.MatMult):
+            yield place(node, "@")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if is_self(node.func.value) and node.func.attr in layers:
+                yield place(node, f"calls a layer, {layers[node.func.attr]}")
+            elif node.func.attr in WORK_METHODS and not source.paths(node.func):
+                yield place(node, f".{node.func.attr}()")
+    for node, path in source.used():
+        if below(path, WORK_PACKAGES) or path.removeprefix("torch.") in OPERATORS:
+            if path.startswith("torch."):
+                yield place(node, path)
+
+
+def _layers(source: Source) -> dict[str, str]:
+    """Attributes of self that hold a module of torch.nn."""
+    found = {}
+    for node in source.nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            paths = [p for p in source.paths(node.value.func) if p.startswith("torch.nn.")]
+            for target in node.targets:
+                if paths and isinstance(target, ast.Attribute):
+                    found[target.attr] = paths[0]
+    return {name: path for name, path in found.items() if not path.endswith("Parameter")}

@@ -1,0 +1,1 @@
+"""Evidence for the profiler: where the time goes, and how far the roof is."""

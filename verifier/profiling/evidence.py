@@ -1,0 +1,119 @@
+"""Evidence for the profiler agent: where the time goes, and how far the roof is.
+
+Level `trace`: times, the roofline, and by torch's profiler operators (on a CPU) or kernels and the
+gaps between them (on a GPU). Level `counters`: a CPU's hardware counters as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from kernelwright.schema import Evidence, Timing
+from kernelwright.verifier.inside import time_warm
+from kernelwright.verifier.profiling.perf_events import Counting, counter_facts
+from kernelwright.verifier.profiling.roofline import Roof, bottleneck, sol_score
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import nonsense
+
+PROFILED_CALLS = 3
+COUNTED_US = 20_000
+SHOWN_OPERATORS = 5
+LEAST_SHARE = 0.05
+TIMES = TypeAdapter(dict[Literal["warm", "graph"], Annotated[float, Field(ge=0)] | None])
+
+
+def gather(
+    reference: Reference, prepared: Prepared, module: RemoteModule, timing: Mapping[str, Timing]
+) -> Evidence:
+    """The evidence on a timed candidate, whose worker is run once more.
+
+    Args:
+        timing: by side.
+    """
+    median_us, key = timing[CANDIDATE].median_us, prepared.workload.name
+    roof = roof_of(reference, prepared)
+    rows, total_us = module.profile(key, 0, PROFILED_CALLS), PROFILED_CALLS * median_us
+    level: Literal["trace", "counters"] = "trace"
+    if reference.machine.kind == "cpu":
+        counted = _counted(module, key, median_us)
+        busy, more = None, [*operator_facts(rows, total_us), *counted]
+        level = "counters" if counted else level
+    else:
+        busy = busy_share(rows, total_us)
+        more = [*kernel_facts(rows, total_us), *other_times(module, key)]
+    return Evidence(
+        level=level,
+        facts=(f"{median_us:.1f} us per call on workload {key!r}", *roof.words(), *more),
+        bound=bottleneck(roof, median_us, busy),
+        roof_fraction=roof.time_us / median_us,
+        sol_score=sol_score(roof, median_us, timing[EAGER].median_us),
+    )
+
+
+def _counted(module: RemoteModule, key: str, median_us: float) -> list[str]:
+    """What hardware counters say of some calls; nothing where there are none."""
+    calls = max(1, round(COUNTED_US / median_us))
+    with Counting(module.process.pid) as counting:
+        if not counting.is_possible:
+            return []
+        ran = module.run(key, [0] * calls)
+    return counter_facts(counting.found, ran.seconds)
+
+
+def roof_of(reference: Reference, prepared: Prepared) -> Roof:
+    """What the workload needs at least, and what was measured of this machine."""
+    return Roof(
+        bytes_moved=prepared.like.nbytes + prepared.state.nbytes + prepared.result_bytes,
+        bandwidth=reference.bandwidth,
+        flops=reference.flops(prepared),
+        flops_per_s=reference.product_speed,
+    )
+
+
+def busy_share(rows: list[dict[str, object]], total_us: float) -> float:
+    """Share of the calls' time for which the GPU ran kernels; the rest are gaps between them."""
+    return min(1.0, sum(float(str(row["self_us"])) for row in rows) / total_us)
+
+
+def kernel_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
+    """GPU kernels by time as shares of the calls' time."""
+    launches = sum(int(str(row["calls"])) for row in rows) / PROFILED_CALLS
+    busy = busy_share(rows, total_us)
+    shown = [
+        f"{row['name']}: {float(str(row['self_us'])) / total_us:.0%} of the time"
+        for row in rows[:SHOWN_OPERATORS]
+    ]
+    return [f"the GPU works for about {busy:.0%} of a call, in {launches:g} kernels", *shown]
+
+
+def other_times(module: RemoteModule, key: str) -> list[str]:
+    """What the worker measures itself: calls that find their inputs in caches, and replays."""
+    found = module.tool(Path(time_warm.__file__), "other_times", key=key)
+    try:
+        times = TIMES.validate_python(found)
+    except ValidationError as error:
+        raise nonsense("no times") from error
+    names = {"warm": "on the same inputs again and again", "graph": "replayed as a CUDA graph"}
+    return [f"{names[name]}: {us:.1f} us" for name, us in times.items() if us is not None]
+
+
+def operator_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
+    """PyTorch operators by self time as shares of the calls' time; the rest is own code.
+
+    Shares are estimates: the profiler slows what it watches.
+    """
+    shares = [(str(row["name"]), float(str(row["self_us"])) / total_us) for row in rows]
+    known = min(1.0, sum(share for _, share in shares))
+    shown = [
+        f"{name}: {min(1.0, share):.0%} of the time"
+        for name, share in shares[:SHOWN_OPERATORS]
+        if share >= LEAST_SHARE
+    ]
+    return [f"PyTorch operators take about {known:.0%} of the time", *shown]

@@ -1,0 +1,1 @@
+"""The reference side of a task: inputs, weights, expected values, baselines."""

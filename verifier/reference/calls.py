@@ -1,0 +1,52 @@
+"""Calls of a reference in a worker, and the errors that its faults mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from kernelwright.errors import InfrastructureError, InvalidReferenceError
+from kernelwright.schema import Workload
+from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.tensor_tree import Values
+
+CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depends on it
+
+
+@contextmanager
+def known_to_work() -> Iterator[None]:
+    """What the reference has done before, it can do: a fault now is one of the system.
+
+    Raises:
+        InfrastructureError: it failed.
+    """
+    try:
+        yield
+    except WorkerFault as fault:
+        message = f"the reference worked once and then failed: {fault.reason}"
+        raise InfrastructureError(message) from fault
+
+
+def stage(module: RemoteModule, prepared: Prepared, sets: Sequence[Values]) -> None:
+    """Give a loaded instance some inputs."""
+    module.show(prepared.workload.name, prepared.image(sets))
+
+
+def run_once(module: RemoteModule, prepared: Prepared, sets: Sequence[Values]) -> None:
+    """Call a loaded instance on some inputs."""
+    stage(module, prepared, sets)
+    module.run(prepared.workload.name, range(len(sets)))
+
+
+def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:
+    """The user's error that a fault of a reference worker is."""
+    hint = {
+        "timeout": "shrink it with --set NAME=VALUE, or give its task.toml [limits] call_timeout_s",
+        "out_of_memory": "shrink it with --set NAME=VALUE",
+    }.get(fault.status.value, "run the file by itself to see the error")
+    return InvalidReferenceError(
+        f"the reference fails on workload {workload.name!r}: {fault.status.value}: {fault.reason}",
+        hint=hint,
+    )

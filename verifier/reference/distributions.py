@@ -1,0 +1,97 @@
+"""Input distributions: changes that the judge makes to the reference's own inputs.
+
+Integer and boolean tensors are never touched: they are indices, labels or packed data. A single
+number (a strength, an epsilon) keeps its size and moves by some tenths of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from kernelwright.verifier.levels import Distribution
+from kernelwright.verifier.worker.tensor_tree import Values
+
+LARGE, TINY = 32.0, 2.0**-10
+# Far beyond where exp overflows in float32 (88), and sums of squares still do not.
+EXTREME = 1e4
+EXTREME_HALF = 200.0  # float16 ends at 65504, and sums of products come near it
+# A parameter moves by this share of its root mean square; one of zeros as if that were 0.5.
+MOVES_BY, ZERO_MOVES_BY = 0.1, 0.5
+Move = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+# Values may tie in these, and which of two equal ones comes first is free.
+WITH_TIES: tuple[Distribution, ...] = ("normal", "uniform", "zeros", "constant_rows")
+# Single numbers move in these.
+REDRAWN: tuple[Distribution, ...] = ("normal", "uniform")
+# Degenerate on purpose: they find overflow, division by zero and shortcuts, and the reference's own
+# rounding error says nothing about that of another order of operations there.
+COARSE: tuple[Distribution, ...] = ("zeros", "constant_rows", "extreme")
+
+
+def suits(distribution: Distribution, integer_results: bool) -> bool:
+    """Whether results on this distribution are determined by the inputs."""
+    return not (integer_results and distribution in WITH_TIES)
+
+
+def distribute(values: Values, distribution: Distribution, seed: int) -> Values:
+    """The same inputs with their floating tensors moved to another distribution."""
+    if distribution == "reference":
+        return values
+    generator = torch.Generator().manual_seed(seed)
+    move = MOVES[distribution]
+
+    def distributed(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.numel() < 2:
+            return moved(tensor, generator) if distribution in REDRAWN else tensor
+        if not tensor.is_floating_point():
+            return tensor
+        return move(tensor.float() if tensor.dtype.itemsize == 1 else tensor, generator).to(
+            tensor.dtype
+        )
+
+    return values.mapped(distributed)
+
+
+def moved(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A tensor some tenths of its size away; one that is no number stays."""
+    if not tensor.is_floating_point() or tensor.numel() == 0:
+        return tensor
+    wide = tensor.double()
+    size = float(wide.square().mean().sqrt()) or ZERO_MOVES_BY
+    noise = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+    return (wide + MOVES_BY * size * noise).to(tensor.dtype)
+
+
+def _zero_mean(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:
+    return tensor - tensor.double().mean()
+
+
+def _normal(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return torch.empty_like(tensor).normal_(generator=generator)
+
+
+def _uniform(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return torch.empty_like(tensor).uniform_(generator=generator)
+
+
+def _constant_rows(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:
+    return tensor[..., :1].expand(tensor.shape)
+
+
+def _extreme(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:
+    largest = float(tensor.abs().max().float()) or 1.0
+    wanted = EXTREME_HALF if tensor.dtype == torch.float16 else EXTREME
+    return tensor * (wanted / largest)
+
+
+MOVES: dict[Distribution, Move] = {
+    "zero_mean": _zero_mean,
+    "normal": _normal,
+    "uniform": _uniform,
+    "large": lambda tensor, _: tensor * LARGE,
+    "tiny": lambda tensor, _: tensor * TINY,
+    "zeros": lambda tensor, _: torch.zeros_like(tensor),
+    "constant_rows": _constant_rows,
+    "extreme": _extreme,
+}

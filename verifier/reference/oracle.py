@@ -1,0 +1,123 @@
+"""The reference's values on given inputs, in its own precision and in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from kernelwright.verifier.reference.distributions import moved
+from kernelwright.verifier.reference.workload import Call, Expected, Prepared
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.frames import Spec
+from kernelwright.verifier.worker.input_buffers import Image
+from kernelwright.verifier.worker.tensor_tree import Values, packed
+
+# Times that inputs are moved within their rounding; once may happen to change nothing. Each of many
+# ties has to break either way in one of them.
+SHAKES, SHAKES_OF_TIES = 5, 16
+
+
+def _give(oracle: RemoteModule, prepared: Prepared, calls: Sequence[Call]) -> Image:
+    """Parameters, and inputs by call."""
+    key = prepared.workload.name
+    if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
+        oracle.set_state(key, prepared.state)
+    if not prepared.nature.stateful:
+        oracle.states[key] = prepared.state
+    image = prepared.image([call.inputs for call in calls])
+    oracle.show(key, image)
+    return image
+
+
+def rounding(oracle: RemoteModule, prepared: Prepared, calls: Sequence[Call]) -> Values | None:
+    """How far each golden value moves when the inputs do, by less than one rounding of their type.
+
+    Large where a result is badly conditioned, as where two logits nearly tie: there the reference's
+    own error is a matter of luck. Of integers (an index among ties), all that they become, in a
+    dimension of their own in front. None where there is no golden value.
+    """
+    key, slots, seed = prepared.workload.name, range(len(calls)), calls[0].seed
+    _give(oracle, prepared, calls)
+    shakes = range(SHAKES_OF_TIES if prepared.has_integers else SHAKES)
+    exact, *others = [oracle.golden(key, slots, seed, shake) for shake in (None, *shakes)]
+    if not isinstance(exact, Values):
+        return None
+    fitting = [o for o in others if isinstance(o, Values) and _fits(o, exact)] or [exact]
+    exact, *fitting = (_within(found, prepared.specs) for found in (exact, *fitting))
+    columns = zip(exact.tensors, *(other.tensors for other in fitting), strict=True)
+    return Values(exact.tree, [_moves(*column) for column in columns])
+
+
+def _moves(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+    """The largest distance of each element from the others; of integers, all of them."""
+    if not (exact.is_floating_point() or exact.is_complex()):
+        return torch.stack([exact, *others])
+    distances = [(exact - other).abs().nan_to_num(nan=0.0, posinf=0.0) for other in others]
+    return torch.stack(distances).amax(0)
+
+
+def expect(oracle: RemoteModule, prepared: Prepared, *calls: Call) -> Expected:
+    """The reference's values in the last of some calls, the first with its state as prepared.
+
+    Raises:
+        WorkerFault: it fails on these inputs.
+    """
+    key, nature, slots = prepared.workload.name, prepared.nature, range(len(calls))
+    image = _give(oracle, prepared, calls)
+    golden = None if nature.draws else oracle.golden(key, slots, calls[0].seed)
+    ran = oracle.run(key, slots, [call.seed for call in calls] if nature.draws else None)
+    values = oracle.result(key, ran, slots[-1])
+    truth = None
+    if isinstance(golden, Values) and _fits(golden, values):
+        truth = _within(golden, prepared.specs)
+    changed = None
+    if nature.changes_inputs:
+        oracle.download(key, image.layout.nbytes)
+        after = Image(image.layout)
+        after.read(oracle.process.shared)
+        changed = after.sets[-1]
+    return Expected(values, truth, changed, oracle.state(key) if nature.stateful else None)
+
+
+def trained(oracle: RemoteModule, prepared: Prepared, seed: int) -> Prepared:
+    """The same workload with other parameters, as training would leave them.
+
+    Those of a constructor can be known in advance (zeros, ones, a seed), and results with them.
+    Buffers stay: they may be tables or masks that a candidate need not read.
+    """
+    names = set(oracle.parameters(prepared.workload.name))
+    generator = torch.Generator().manual_seed(seed)
+    state = prepared.state.unpacked()
+    done: dict[object, torch.Tensor] = {}
+    changed = {}
+    for name, value in state.items():
+        changed[name] = value
+        if name in names:  # tied parameters stay equal
+            changed[name] = done.setdefault(_fingerprint(value), moved(value, generator))
+    if all(changed[name] is state[name] for name in state):
+        return prepared
+    return prepared._replace(state=packed(changed), trained=True)
+
+
+def _fingerprint(value: torch.Tensor) -> object:
+    wide = value.double()
+    return value.dtype, value.shape, float(wide.sum()), float(wide.square().sum())
+
+
+def _within(golden: Values, results: Sequence[Spec]) -> Values:
+    """The same where results can be: the lowest of float64 is not that of float32."""
+
+    def within(value: torch.Tensor, spec: Spec) -> torch.Tensor:
+        if not value.is_floating_point() or not spec.dtype.is_floating_point:
+            return value
+        ends = torch.finfo(spec.dtype)
+        clamped = value.clamp(ends.min, ends.max)
+        return torch.where(value.isfinite(), clamped, value)
+
+    return Values(golden.tree, list(map(within, golden.tensors, results)))
+
+
+def _fits(golden: Values, expected: Values) -> bool:
+    shapes = [t.shape for t in golden.tensors], [t.shape for t in expected.tensors]
+    return golden.tree == expected.tree and shapes[0] == shapes[1]

@@ -1,0 +1,97 @@
+"""A reference's traits, found by running it a few times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kernelwright.errors import InvalidReferenceError
+from kernelwright.schema import Workload
+from kernelwright.verifier.reference.workload import Nature, Prepared
+from kernelwright.verifier.tolerance import compare
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.input_buffers import Image, trace
+from kernelwright.verifier.worker.outputs import Ran, overlapping, overlaps_itself
+from kernelwright.verifier.worker.tensor_tree import Values, same_bits, specs
+
+
+def prepare(
+    oracle: RemoteModule, workload: Workload, source: str, init: Values, seed: int
+) -> Prepared:
+    """Run a loaded workload a few times to find its nature.
+
+    Raises:
+        InvalidReferenceError: it has no tensors to show, or is not repeatable.
+        WorkerFault: it fails.
+    """
+    key = workload.name
+    state = oracle.state(key)
+    inputs = oracle.make_inputs(key, seed)
+    if not inputs.tensors:
+        raise InvalidReferenceError(
+            "get_inputs() returns no tensor", hint="it must return a list with tensors"
+        )
+    empty = Nature()
+    bare = Prepared(workload, source, init, state, False, inputs, [], [], empty)
+    ran, first, image = _observed(oracle, bare, [inputs, inputs], seed)
+    if not first[0].tensors:
+        raise InvalidReferenceError(
+            "forward() returns no tensor", hint="it must return a tensor, or some in a tuple"
+        )
+    if not any(tensor.numel() for tensor in first[0].tensors):
+        raise InvalidReferenceError(
+            "forward() returns empty tensors: there is nothing to compare",
+            hint="give it larger sizes",
+        )
+    left = trace(image, oracle.process.shared, [0])
+    draws, stateful = oracle.draws(key, 0), not same_bits(state, oracle.state(key))
+    nature = Nature(
+        draws=draws,
+        stateful=stateful,
+        changes_inputs=bool(left.inputs),
+        reuses_memory=overlapping(ran),
+        overlaps_itself=any(map(overlaps_itself, ran.entries)),
+        returns_inputs=returns_inputs(oracle, key, ran, image, [0]),
+    )
+    oracle.set_state(key, state)
+    known = bare._replace(
+        specs=specs(first[0]), strides=[entry["strides"] for entry in ran.entries], nature=nature
+    )
+    _, again, _ = _observed(oracle, known, [inputs, inputs], seed)
+    remembers = nature.stateful and not _alike(again[0], again[1])
+    oracle.set_state(key, state)
+    _, other, _ = _observed(oracle, known, [inputs], seed)
+    oracle.set_state(key, state)
+    if not _alike(again[0], other[0]):
+        raise InvalidReferenceError(
+            "the reference is not repeatable: same inputs and same torch seed, other outputs",
+            hint="draw random numbers from torch only, and none from time or global state",
+        )
+    return known._replace(nature=nature._replace(remembers=remembers))
+
+
+def _observed(
+    oracle: RemoteModule, prepared: Prepared, sets: Sequence[Values], seed: int
+) -> tuple[Ran, list[Values], Image]:
+    key, image = prepared.workload.name, prepared.image(sets)
+    oracle.show(key, image)
+    seeds = [seed] * len(sets) if prepared.nature.draws else None
+    ran = oracle.run(key, range(len(sets)), seeds)
+    return ran, [oracle.result(key, ran, call) for call in range(len(sets))], image
+
+
+def returns_inputs(
+    module: RemoteModule, key: str, ran: Ran, image: Image, calls: Sequence[int]
+) -> bool:
+    """Whether the result of one of these calls changes when all inputs' memory is written to."""
+    before = [module.result(key, ran, call) for call in calls]
+    image.write_inverted(module.process.shared, len(ran.addresses))
+    module.upload(key, image.layout.nbytes)
+    after = (module.result(key, ran, call) for call in calls)
+    return not all(map(same_bits, before, after))
+
+
+def _alike(first: Values, second: Values) -> bool:
+    if first.tree != second.tree or specs(first) != specs(second):
+        return False
+    pairs = zip(first.tensors, second.tensors, strict=True)
+    return all(compare(a, b, None).reason is None for a, b in pairs)

@@ -1,0 +1,345 @@
+"""The reference side of a task: inputs, weights, expected values and the baseline workers.
+
+The reference runs in workers too, never in this process. One of them, the oracle, makes inputs and
+expected values; those that are timed (eager and torch.compile) do nothing else, so that they are in
+the same state as a candidate's. Every candidate of a run is judged against the same expected values
+and timed against live baselines.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Sequence
+from typing import Self
+
+from kernelwright.errors import InvalidReferenceError
+from kernelwright.sandbox.leases import lease
+from kernelwright.sandbox.machine import Machine
+from kernelwright.schema import Target, Task, Workload
+from kernelwright.tasks.loader import effective_source
+from kernelwright.verifier.levels import Baseline, Distribution
+from kernelwright.verifier.reference.calls import (
+    CONSTRUCTOR_SEED,
+    invalid,
+    known_to_work,
+    run_once,
+    stage,
+)
+from kernelwright.verifier.reference.distributions import distribute, suits
+from kernelwright.verifier.reference.input_pool import Rotation
+from kernelwright.verifier.reference.oracle import expect, rounding, trained
+from kernelwright.verifier.reference.peaks import Peaks
+from kernelwright.verifier.reference.probe import prepare
+from kernelwright.verifier.reference.seeds import SEED_BITS, derived_seed
+from kernelwright.verifier.reference.workload import Call, Case, Expected, Prepared
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.input_buffers import Image
+from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import Values
+
+COMPILE_TIMEOUT_S = 600.0
+EAGER_TENANT = "eager"
+# What is copied to measure memory and caches.
+MEMORY_BYTES = {"cpu": 2**28, "cuda": 2**31}
+CACHE_BYTES = {"cpu": 2**18, "cuda": 2**23}
+# Of a GPU's last cache: inputs of a block take so much that few of them are still there.
+TIMES_L2 = 4
+PROBED_BYTES = 2**20
+# Results in what is kept of timed calls' expected values, which takes some times as much.
+KEPT_BYTES = 2**28
+
+
+class Reference:
+    """Live reference workers of one task. Use as a context manager.
+
+    Args:
+        task: what to run.
+        machine: where.
+        seed: of all inputs; a run's secret when it comes from `secrets`.
+    """
+
+    def __init__(self, task: Task, machine: Machine, seed: int) -> None:
+        self.task = task
+        self.machine = machine
+        self.seed = seed
+        self._oracle: RemoteModule | None = None
+        self._baselines: dict[Baseline, RemoteModule] = {}
+        self._loaded: dict[tuple[Baseline, str], bool] = {}
+        self._prepared: dict[str, Prepared] = {}
+        self._flops: dict[str, int] = {}
+        self._trained: dict[str, Prepared] = {}
+        self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
+        self._timed: dict[tuple[str, bool, tuple[int, int] | None], Expected] = {}
+        self._spare: RemoteModule | None = None
+        self.calls_per_block: dict[tuple[str, str, float], int | None] = {}
+        """Of baselines: by workload, baseline and wanted seconds; None where there is none."""
+        self._rotations: dict[tuple[str, int], Rotation] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers; what is asked for next starts new ones. Expected values are kept."""
+        self._end_oracle()
+        for baseline in list(self._baselines):
+            self._end(baseline)
+        if self._spare is not None:
+            self._spare.process.kill()
+            self._spare = None
+
+    def _end_oracle(self) -> None:
+        if self._oracle is not None:
+            self._oracle.process.kill()
+            self._oracle = None
+            self._prepared.clear()
+
+    def _end(self, baseline: Baseline) -> None:
+        self._baselines.pop(baseline).process.kill()
+        # What does not compile does not compile in a new worker either.
+        kept = {
+            key: works for key, works in self._loaded.items() if key[0] != baseline or not works
+        }
+        self._loaded = kept
+
+    def workloads(self) -> list[Workload]:
+        """The workloads that run on this machine's kind of device; at least one.
+
+        Raises:
+            InvalidReferenceError: there is none.
+        """
+        target: Target = "cpu" if self.machine.device == "cpu" else "cuda"
+        found = [w for w in self.task.workloads if w.target in (None, target)]
+        if not found:
+            message = f"{self.task.id!r} has no workload for {target}"
+            raise InvalidReferenceError(message, hint="add one to its task.toml")
+        return found
+
+    @property
+    def oracle(self) -> RemoteModule:
+        """The worker that makes inputs and expected values, started at first use."""
+        if self._oracle is None:
+            self._oracle = self._start()
+        return self._oracle
+
+    @property
+    def was_read(self) -> bool:
+        """Whether results could be read from a worker's memory."""
+        return self._oracle is not None and self._oracle.was_read
+
+    def _start(self, timeout_s: float | None = None) -> RemoteModule:
+        module = start_worker(self.machine, self.task.limits, timeout_s=timeout_s)
+        await_start(module)
+        return module
+
+    def _new_eager(self) -> RemoteModule:
+        return start_worker(self.machine, self.task.limits, tenant=EAGER_TENANT)
+
+    def _start_eager(self) -> RemoteModule:
+        module, self._spare = self._spare or self._new_eager(), None
+        await_start(module)
+        return module
+
+    @functools.cached_property
+    def bandwidth(self) -> float:
+        """Copy bandwidth of the device's memory, bytes per second."""
+        with lease(self.machine.devices), known_to_work():
+            return self.oracle.copy_bandwidth(MEMORY_BYTES[self.machine.kind])
+
+    @functools.cached_property
+    def product_speed(self) -> float:
+        """Operations per second of a large float32 matrix product."""
+        return self._product_speed("float32")
+
+    def _product_speed(self, dtype: str) -> float:
+        with lease(self.machine.devices), known_to_work():
+            return self.oracle.peak_flops(dtype)
+
+    @functools.cached_property
+    def peaks(self) -> Peaks:
+        """What the workers' cores or GPU can do at most."""
+        on_cpu = self.machine.kind == "cpu"
+        flops_per_s = self.product_speed if on_cpu else self._product_speed("bfloat16")
+        with lease(self.machine.devices), known_to_work():
+            return Peaks(self.oracle.copy_bandwidth(CACHE_BYTES[self.machine.kind]), flops_per_s)
+
+    def probe(self) -> None:
+        """Whether the device still works, after a candidate that may have left it in a bad state.
+
+        Raises:
+            InfrastructureError: it does not.
+        """
+        with known_to_work():
+            self.oracle.copy_bandwidth(PROBED_BYTES)
+
+    def flops(self, prepared: Prepared) -> int:
+        """Operations of one call; what torch does not count is left out."""
+        key = prepared.workload.name
+        if key not in self._flops:
+            with known_to_work():
+                stage(self.oracle, prepared, [prepared.like])
+                self._flops[key] = self.oracle.flops(key, 0)
+                self.oracle.states.pop(key, None)
+        return self._flops[key]
+
+    def prepare(self, workload: Workload) -> Prepared:
+        """Load the workload and check that the reference is usable.
+
+        Raises:
+            InvalidReferenceError: it raises, returns no tensors, is not repeatable, is too slow or
+                needs more memory than the limit.
+        """
+        if workload.name not in self._prepared:
+            source = effective_source(self.task, workload)
+            path = f"reference_{len(self._prepared)}.py"
+            try:
+                init = self.oracle.load(
+                    workload.name, self.oracle.write(path, source), "Model", CONSTRUCTOR_SEED, None
+                )
+                found = prepare(
+                    self.oracle, workload, source, init, derived_seed(self.seed, "like")
+                )
+            except WorkerFault as fault:
+                raise invalid(workload, fault) from fault
+            self._prepared[workload.name] = found
+        return self._prepared[workload.name]
+
+    def trained(self, prepared: Prepared) -> Prepared:
+        """The workload with parameters that no constructor makes; itself where it has none."""
+        key = prepared.workload.name
+        if key not in self._trained:
+            with known_to_work():
+                self._trained[key] = trained(
+                    self.oracle, prepared, derived_seed(self.seed, "parameters")
+                )
+        return self._trained[key]
+
+    def case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
+        """Inputs and expected values of one case, computed once per run."""
+        if not suits(distribution, prepared.has_integers):
+            distribution = "reference"
+        index = (prepared.workload.name, prepared.trained, seed, distribution)
+        if index not in self._cases:
+            try:
+                self._cases[index] = self._make_case(
+                    prepared, derived_seed(self.seed, "case", seed), distribution
+                )
+            except WorkerFault as fault:
+                if distribution == "reference":
+                    raise invalid(prepared.workload, fault) from fault
+                self._restart()
+                self._cases[index] = self.case(prepared, seed, "reference")
+        return self._cases[index]
+
+    def fresh_case(self, prepared: Prepared, distribution: Distribution) -> Case:
+        """A case that no one has been shown, of a distribution that worked before; not kept."""
+        with known_to_work():
+            return self._make_case(prepared, secrets.randbits(SEED_BITS), distribution)
+
+    def _restart(self) -> None:
+        """A new oracle, after one that did not survive values it is not made for."""
+        workloads = [prepared.workload for prepared in self._prepared.values()]
+        self._end_oracle()
+        for workload in workloads:
+            self.prepare(workload)
+
+    def _make_case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
+        made = self.oracle.make_inputs(prepared.workload.name, seed)
+        if not prepared.fits(made):
+            message = "get_inputs() returns other shapes, types or numbers at every call"
+            raise InvalidReferenceError(message, hint="vary the values only")
+        inputs = distribute(made, distribution, seed)
+        called_with = derived_seed(seed, "call")
+        expected = expect(self.oracle, prepared, Call(inputs, called_with))
+        return Case(called_with, distribution, inputs, expected)
+
+    def expect(
+        self,
+        prepared: Prepared,
+        *calls: Call,
+        place: tuple[int, int] | None = None,
+    ) -> Expected:
+        """What is expected of the last of some calls.
+
+        Args:
+            place: image and slot of its inputs, where what is expected of them is kept.
+        """
+        key = prepared.workload.name, prepared.trained, place
+        if key in self._timed:
+            return self._timed[key]
+        with known_to_work():
+            expected = expect(self.oracle, prepared, *calls)
+        if place and (len(self._timed) + 1) * prepared.result_bytes <= KEPT_BYTES:
+            self._timed[key] = expected
+        return expected
+
+    def rounding(self, prepared: Prepared, calls: Sequence[Call]) -> Values | None:
+        """How far golden values move within the rounding of inputs; None without any."""
+        with known_to_work():
+            return rounding(self.oracle, prepared, calls)
+
+    def image(self, rotation: Rotation, number: int, sets: int | None = None) -> Image:
+        """The inputs of one round of timed blocks, as many as are wanted."""
+        with known_to_work():
+            return rotation.image(number, self.oracle, sets)
+
+    def singles(self, rotation: Rotation, number: int, most: int) -> list[Image]:
+        """Some sets of a round's inputs, each in an image of its own."""
+        with known_to_work():
+            return rotation.singles(number, most, self.oracle)
+
+    def rotation(self, prepared: Prepared, nbytes: int) -> Rotation:
+        """The fresh inputs of timed blocks, in images of about so many bytes."""
+        key = prepared.workload.name, nbytes
+        if key not in self._rotations:
+            nbytes = max(nbytes, TIMES_L2 * self.oracle.l2_bytes)
+            self._rotations[key] = Rotation(prepared, self.seed, nbytes)
+        return self._rotations[key]
+
+    def baseline(self, prepared: Prepared, baseline: Baseline) -> RemoteModule | None:
+        """A baseline's worker with the workload loaded; None where torch.compile can't have it."""
+        key = (baseline, prepared.workload.name)
+        if key not in self._loaded:
+            try:
+                self._load(prepared, baseline)
+                self._loaded[key] = True
+            except WorkerFault as fault:
+                if baseline == "eager":
+                    raise invalid(prepared.workload, fault) from fault
+                self._end(baseline)
+                self._loaded[key] = False
+        return self._baselines[baseline] if self._loaded[key] else None
+
+    @property
+    def eager_has_run(self) -> bool:
+        """Whether the worker of eager's that is there has run anything."""
+        eager = self._baselines.get("eager")
+        return eager is not None and eager.has_run
+
+    def renew(self) -> None:
+        """Time the next worker of a candidate beside one of eager's that has not run yet.
+
+        An older one has other memory, which is worth several percent in either direction.
+        """
+        if "eager" not in self._baselines or self.eager_has_run:
+            self._spare = self._spare or self._new_eager()
+        if self.eager_has_run:
+            self._end("eager")
+
+    def _load(self, prepared: Prepared, baseline: Baseline) -> None:
+        if baseline not in self._baselines:
+            is_eager = baseline == "eager"
+            self._baselines[baseline] = (
+                self._start_eager() if is_eager else self._start(COMPILE_TIMEOUT_S)
+            )
+        module, key = self._baselines[baseline], prepared.workload.name
+        path = module.write(f"reference_{len(self._loaded)}.py", prepared.source)
+        module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
+        module.set_state(key, prepared.state)
+        if baseline == "compile":
+            module.compile(key, {})
+            run_once(module, prepared, [prepared.like])

@@ -1,0 +1,110 @@
+"""A C++ candidate run under the sanitizers, and what these say as flags of the verdict.
+
+This finds mistakes. It is no wall: code that wants to can tell that it is being watched.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernelwright.backends.cpp import compiler
+from kernelwright.schema import Candidate, Flag
+from kernelwright.verifier.inside import instrumented
+from kernelwright.verifier.integrity.catalog import flag
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.seeds import derived_seed
+from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.sanitizer.rebuild import (
+    LIBRARIES,
+    sanitizer_libraries,
+    start_instrumented,
+    was_rebuilt,
+)
+from kernelwright.verifier.sanitizer.report import find_report
+from kernelwright.verifier.sanitizer.wording import place, words
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import START_TIMEOUT_S
+
+UNAVAILABLE, INCOMPLETE = "sanitizer-unavailable", "sanitizer-incomplete"
+# A file that includes torch/extension.h takes 30 s instead of 17, and has no precompiled header.
+BUILD_SLOWDOWN = 3.0
+
+
+def sanitizer_flags(candidate: Candidate, reference: Reference) -> list[Flag]:
+    """What the sanitizers find in a `cpp` candidate on every workload, on inputs of their own.
+
+    Returns:
+        At most one flag: a refusal for an error in the candidate's own code, else a word about
+        what could not be looked at. A worker ends at its first error.
+
+    Raises:
+        InfrastructureError: no worker can be started, or the reference fails.
+    """
+    libraries = sanitizer_libraries(compiler())
+    if libraries is None:
+        why = f"{compiler()} comes without {' and '.join(LIBRARIES)} here"
+        return [flag(UNAVAILABLE, why)]
+    module = start_instrumented(reference, libraries)
+    try:
+        return _watched(module, candidate, reference)
+    finally:
+        module.process.kill()
+
+
+def _watched(module: RemoteModule, candidate: Candidate, reference: Reference) -> list[Flag]:
+    try:
+        module.hello(START_TIMEOUT_S)
+    except WorkerFault as fault:
+        return [flag(UNAVAILABLE, f"a worker does not start under it: {fault.reason}")]
+    for workload in reference.workloads():
+        prepared = reference.prepare(workload)
+        try:
+            _load(module, candidate, prepared, reference)
+        except WorkerFault as fault:
+            what = f"it does not build or load under it: {fault.reason}"
+            return [_found(module, candidate, prepared) or flag(UNAVAILABLE, what)]
+        try:
+            _call(module, prepared, reference)
+        except WorkerFault as fault:
+            what = f"workload {workload.name!r} ended without a report: {fault.reason}"
+            return [_found(module, candidate, prepared) or flag(INCOMPLETE, what)]
+    if not was_rebuilt(module):
+        return [flag(UNAVAILABLE, f"none of its code was compiled by {compiler()}")]
+    return []
+
+
+def _load(
+    module: RemoteModule, candidate: Candidate, prepared: Prepared, reference: Reference
+) -> None:
+    key = prepared.workload.name
+    own = module.write("candidate.py", candidate.source)
+    last = f"\nbuild = watched({own!r}, {candidate.entry_point!r})\n"
+    path = module.write("runner.py", Path(instrumented.__file__).read_text() + last)
+    timeout_s = BUILD_SLOWDOWN * reference.task.limits.build_timeout_s
+    module.load(key, path, "build", CONSTRUCTOR_SEED, prepared.init, timeout_s)
+    module.set_state(key, prepared.state)
+
+
+def _call(module: RemoteModule, prepared: Prepared, reference: Reference) -> None:
+    """Two calls, since some errors need what an earlier one left."""
+    sets = [prepared.like, reference.fresh_case(prepared, "reference").inputs]
+    stage(module, prepared, sets)
+    seeds = (
+        [derived_seed(reference.seed, "sanitized", slot) for slot in range(len(sets))]
+        if prepared.nature.draws
+        else None
+    )
+    module.run(prepared.workload.name, range(len(sets)), seeds)
+
+
+def _found(module: RemoteModule, candidate: Candidate, prepared: Prepared) -> Flag | None:
+    report = find_report(module.process.stderr())
+    if report is None:
+        return None
+    what, where = words(report, prepared.specs), f"workload {prepared.workload.name!r}"
+    at = place(report, candidate.source, Path(module.process.inside))
+    if at is None:
+        return flag(INCOMPLETE, f"{what}, {where}, outside the candidate's C++")
+    return flag(report.rule, f"{what}, {at}, {where}")

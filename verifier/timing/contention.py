@@ -1,0 +1,94 @@
+"""Keeping the timed cores quiet, and measuring how much of them others used.
+
+Two threads that meet at barriers wait for the slower core, so one busy core does not slow a block
+by half but by orders of magnitude, and not every side alike. Such blocks must not decide.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from kernelwright.sandbox.base import WorkerProcess
+from kernelwright.sandbox.leases import lease
+from kernelwright.sandbox.machine import Machine
+
+STAT = Path("/proc/stat")
+IDLE_FIELDS = (3, 4)  # idle, iowait
+GUEST_FIELDS = 8  # guest times are counted in user time already
+
+
+class LoadMeter:
+    """Measures from its making until asked.
+
+    Args:
+        workers: whose CPU time is ours, as is this process's.
+        cores: the CPUs that are looked at.
+    """
+
+    def __init__(self, workers: Sequence[WorkerProcess], cores: Sequence[int]) -> None:
+        self._workers = workers
+        self._cores = cores
+        self._start = time.monotonic(), self._external()
+
+    def external_cores(self) -> float | None:
+        """CPU seconds per second that others used; None where the system does not tell."""
+        start, before = self._start
+        after = self._external()
+        if before is None or after is None:
+            return None
+        return max(0.0, after - before) / max(time.monotonic() - start, 1e-9)
+
+    def _external(self) -> float | None:
+        busy = busy_seconds(self._cores)
+        own = [worker.cpu_seconds() for worker in self._workers]
+        known = [seconds for seconds in own if seconds is not None]
+        if busy is None or len(known) < len(own):
+            return None
+        return busy - sum(known) - time.process_time()
+
+
+def busy_seconds(cores: Sequence[int]) -> float | None:
+    """CPU time that processes and the hypervisor took on some CPUs; None outside Linux."""
+    if not STAT.exists():
+        return None
+    wanted = {f"cpu{core}" for core in cores}
+    ticks = 0
+    for line in STAT.read_text().splitlines():
+        name, *fields = line.split()
+        if name in wanted:
+            counted = enumerate(map(int, fields[:GUEST_FIELDS]))
+            ticks += sum(field for index, field in counted if index not in IDLE_FIELDS)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def one_thread(wanted: bool = True) -> Iterator[None]:
+    """Let torch have one thread, if that is wanted, and as many as before at the end."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if wanted else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def quietly(machine: Machine) -> Iterator[None]:
+    """Have the machine's devices for oneself, and keep this process out of the workers' way.
+
+    This thread shares a CPU with the main thread of the worker, of which one always waits for the
+    other; elsewhere it would wait behind OpenMP threads that spin. Its own must not spin either.
+    """
+    cores = os.sched_getaffinity(0)
+    with lease(machine.devices), one_thread():
+        os.sched_setaffinity(0, machine.cores[:1])
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, cores)

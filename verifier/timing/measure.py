@@ -1,0 +1,373 @@
+"""The timing of one candidate in one worker: inputs nobody has seen, results looked at afterwards.
+
+Workers stand still except while they run what they were asked to. For a block the judge writes new
+inputs into the stopped worker's memory, starts its clock, lets the worker run `n` calls, stops it,
+and ends the clock when every thread stands still. Results are read from the stopped worker's
+memory, for calls that the judge picks by then. So whatever the results needed was done between the
+two ends of the clock, by whatever code.
+
+The sides take turns in random order, and some blocks have half as many calls. Where results lie is
+worth several percent and depends on what a process did before: so all do the same, and where a few
+percent matter all workers are new.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from kernelwright.errors import InfrastructureError
+from kernelwright.sandbox.gpu import gpu_processes
+from kernelwright.sandbox.strays import descendants
+from kernelwright.schema import BUSY_MACHINE, Flag
+from kernelwright.verifier.correctness.rules import must_lie_apart
+from kernelwright.verifier.integrity.catalog import flag
+from kernelwright.verifier.levels import Plan
+from kernelwright.verifier.reference.input_pool import APART, OF_SINGLES
+from kernelwright.verifier.reference.probe import returns_inputs
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.timing.contention import LoadMeter, quietly
+from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
+from kernelwright.verifier.timing.single_calls import batched
+from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.input_buffers import Image, Trace, trace
+from kernelwright.verifier.worker.outputs import Ran
+from kernelwright.verifier.worker.sampler import Engagement, Owner
+from kernelwright.verifier.worker.tensor_tree import Values
+
+# The first runs of a size touch new memory and may find threads on one CPU; the fastest counts.
+CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
+ENOUGH = 1.25
+# A new worker's first blocks touch new memory and start its threads.
+WARM_UP_BLOCKS = 2
+# Results and what a call needs for itself, in times of a block's inputs or results.
+HEAP_PER_BLOCK = 3
+# Share of rounds in blocks of half as many calls.
+HALVED = 0.25
+# Rounds between two looks at who else used the cores, and at the intervals.
+WINDOW_ROUNDS = 4
+# Fewer tell nothing, however long a call takes.
+LEAST_ROUNDS = 8
+# Cores' worth of others' CPU time from which a window is set aside. The counters tick in 10 ms.
+BUSY_CORES = 0.25
+# Calls of a worker's last block that are asked whether they return their inputs.
+ALIAS_CHECKS = 4
+# Single calls, at most.
+MOST_ALONE = 120
+# A busy machine is waited for this many times as long as the plan's budget.
+PATIENCE = 6
+
+
+class Side(NamedTuple):
+    """One of the things being timed."""
+
+    module: RemoteModule
+    key: str
+    is_baseline: bool
+
+    def run(
+        self, image: Image, slots: list[int], seeds: list[int] | None, state: Values | None = None
+    ) -> Ran:
+        """See `RemoteModule.run`; a baseline that fails here is not the candidate's fault.
+
+        Args:
+            state: to be set before.
+        """
+        try:
+            if state is not None:
+                self.module.set_state(self.key, state)
+            if image.cover is None:
+                self.module.give(self.key, image, len(slots))
+                return self.module.run(self.key, slots, seeds)
+            self.module.give(self.key, image.cover.image)
+            return self.module.run(self.key, slots, seeds, cover=image.cover.seed)
+        except WorkerFault as fault:
+            if not self.is_baseline:
+                raise
+            message = f"a baseline failed while it was timed: {fault.reason}"
+            raise InfrastructureError(message) from fault
+
+
+class Pick(NamedTuple):
+    """A timed call of the candidate that the judge looks at: its inputs and its result."""
+
+    place: tuple[int, int]
+    """Image and slot of the inputs."""
+    inputs: Values
+    seed: int
+    result: Values
+    earlier: tuple[int, ...]
+    """Slots of the calls before it in its block."""
+
+
+class Measured(NamedTuple):
+    """What was measured of one workload in one worker."""
+
+    rounds: Rounds
+    alone: Rounds
+    """Of single calls, after these."""
+    engagement: Engagement
+    """Of blocks between the two."""
+    flags: tuple[Flag, ...]
+    """About the machine."""
+    picks: list[Pick]
+    trace: Trace
+    """What the candidate's last block left in the shared memory."""
+    returns_inputs: bool
+    """Results of that block lie in the memory of its inputs."""
+
+
+def calls_per_block(
+    reference: Reference, prepared: Prepared, side: Side, plan: Plan, call_s: float
+) -> int:
+    """How many calls fill a block; a power of two, so that equal candidates get the same.
+
+    Args:
+        call_s: about what a call takes, to begin with.
+    """
+    bench = Bench(reference, prepared, plan, {})
+    side.module.stage(side.key, bench.rotation.layout)
+    with quietly(reference.machine):
+        return bench.calls_per_block(side, call_s)
+
+
+def measure(
+    reference: Reference,
+    prepared: Prepared,
+    plan: Plan,
+    sides: Mapping[str, Side],
+    calls: int,
+    worker: int,
+    watch_s: float,
+) -> Measured:
+    """Time `candidate` against the other sides on one workload.
+
+    Args:
+        sides: `candidate`, `eager`, and `compile` where the plan asks for it.
+        calls: in a block.
+        worker: which of the candidate's it is; no two are shown the same inputs.
+        watch_s: for how long somebody looks at whose code is running, at most.
+    """
+    bench = Bench(reference, prepared, plan, sides, worker)
+    with quietly(reference.machine):
+        bench.warm_up(calls)
+        rounds, busy = _rounds(bench, calls)
+        engagement = bench.watched(calls, watch_s)
+        flags = (*busy, *_gpu_flags(bench))
+        left, returns_inputs = bench.left(), bench.returns_inputs()
+        alone = bench.alone(rounds)
+    return Measured(rounds, alone, engagement, flags, bench.picks, left, returns_inputs)
+
+
+class Bench:
+    """The timing of one workload as it goes on; see `measure`."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        prepared: Prepared,
+        plan: Plan,
+        sides: Mapping[str, Side],
+        worker: int = 0,
+    ) -> None:
+        self.reference = reference
+        self.prepared = prepared
+        self.plan = plan
+        self.rotation = reference.rotation(prepared, plan.image_bytes)
+        self.sides = sides
+        self.chance = random.SystemRandom()
+        self._first = worker * APART
+        self.number = self._first
+        """Of the image of this round; the warm-up has the first one."""
+        self.rounds = 0
+        self.picks: list[Pick] = []
+        self._last: tuple[Image, list[int], Ran]
+        """The candidate's block of the last round."""
+
+    def image(self, calls: int) -> Image:
+        """The inputs of this round."""
+        return self.reference.image(self.rotation, self.number, calls)
+
+    def calls_per_block(self, side: Side, call_s: float) -> int:
+        """Calls that fill a block, found with growing ones."""
+        calls = self._filling(call_s)
+        for _ in range(MAX_CALIBRATIONS):
+            runs = [self._block(side, self.image(calls), calls)[1] for _ in range(CALIBRATION_RUNS)]
+            seconds = min(ran.seconds for ran in runs)
+            before, calls = calls, self._filling(seconds / calls)
+            if calls <= before * ENOUGH:
+                break
+        return calls
+
+    def _filling(self, call_s: float) -> int:
+        power = round(math.log2(self.plan.block_s / call_s))
+        return max(1, min(self.rotation.layout.slots, int(2.0**power)))
+
+    def warm_up(self, calls: int) -> None:
+        """Give all sides their inputs and the same short history."""
+        used = math.ceil(self.rotation.nbytes * calls / self.rotation.layout.slots)
+        for side in self.chance.sample(list(self.sides.values()), len(self.sides)):
+            side.module.stage(side.key, self.rotation.layout)
+            side.module.touch(HEAP_PER_BLOCK * used)
+            for _ in range(WARM_UP_BLOCKS):
+                self._block(side, self.image(calls), calls)
+
+    def window(self, calls: int, rounds: int = WINDOW_ROUNDS) -> Rounds:
+        """A few rounds, each with every side once, in random order."""
+        found, order = Rounds(self.sides, calls), list(self.sides)
+        for _ in range(rounds):
+            self.number += 1
+            self.rounds += 1
+            image, halved = self.image(calls), self.chance.random() < HALVED
+            self.chance.shuffle(order)
+            for name in order:
+                slots, ran = self._block(self.sides[name], image, found.calls_in(halved))
+                found.judge[name].append(ran.seconds)
+                found.worker[name].append(ran.worker_seconds)
+                if name == CANDIDATE:
+                    must_lie_apart(ran, self.prepared.nature)
+                    self._look(image, slots, ran)
+                    self._last = image, slots, ran
+            found.halved.append(halved)
+        return found
+
+    def _block(self, side: Side, image: Image, calls: int) -> tuple[list[int], Ran]:
+        slots = list(range(calls))
+        self.chance.shuffle(slots)
+        return slots, self._run(side, image, slots, self.rotation.call_seeds(self.number, slots))
+
+    def _run(self, side: Side, image: Image, slots: list[int], seeds: list[int] | None) -> Ran:
+        # What remembers begins each block alike, so that it is known what any call has to return.
+        state = self.prepared.state if self.prepared.nature.remembers else None
+        return side.run(image, slots, seeds, state)
+
+    def _look(self, image: Image, slots: list[int], ran: Ran) -> None:
+        """Take the result of one call out of the stopped worker, perhaps instead of an earlier one.
+
+        Every round is as likely as any other to be among those that are compared in the end
+        (reservoir sampling; Vitter 1985, algorithm R).
+        """
+        place = len(self.picks)
+        if place >= self.plan.checks:
+            place = self.chance.randrange(self.rounds)
+            if place >= self.plan.checks:
+                return
+        slot = self.rotation.looked_at(self.number, len(slots), self.plan.looked_at)
+        inputs = self.prepared.image([image.sets[slot]]).sets[0]
+        self.picks[place : place + 1] = [self._pick(slot, inputs, slots, ran)]
+
+    def _pick(self, slot: int, inputs: Values, slots: list[int], ran: Ran) -> Pick:
+        side, call = self.sides[CANDIDATE], slots.index(slot)
+        result = side.module.result(side.key, ran, call, self.prepared.specs)
+        seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
+        return Pick((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
+
+    def watched(self, calls: int, limit_s: float) -> Engagement:
+        """Blocks as before, during which somebody looks at whose code is running."""
+        total: Counter[Owner] = Counter()
+        start, side = time.monotonic(), self.sides[CANDIDATE]
+        while time.monotonic() - start < limit_s and Engagement(total).wants_more:
+            self.number += 1
+            self.rounds += 1
+            image, slots = self.image(calls), self.chance.sample(range(calls), calls)
+            if self.prepared.nature.remembers:
+                side.module.set_state(side.key, self.prepared.state)
+            side.module.give(side.key, image, calls)
+            seeds = self.rotation.call_seeds(self.number, slots)
+            found, ran = side.module.watched_run(side.key, slots, seeds)
+            total.update(found.samples)
+            self._look(image, slots, ran)
+            self._last = image, slots, ran
+        return Engagement(total)
+
+    def alone(self, rounds: Rounds) -> Rounds:
+        """Single calls, of the candidate and of eager; more of them where they seem to be slow.
+
+        Args:
+            rounds: what was measured in blocks.
+        """
+        found = Rounds((CANDIDATE, EAGER), 1)
+        self.number = self._first + OF_SINGLES
+        while rounds.calls > 1 and len(found) < MOST_ALONE:
+            found.extend(self._singles())
+            self.number += 1
+            if batched(rounds, found) is None:
+                break
+        return found
+
+    def _singles(self) -> Rounds:
+        """A few calls of workers that have no other inputs; the candidate's fastest is compared."""
+        sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
+        found = Rounds(sides, 1)
+        images = self.reference.singles(self.rotation, self.number, self.plan.alone)
+        fastest: list[Pick] = []
+        for side in sides.values():
+            side.module.stage(side.key, images[0].layout)
+        for slot, image in enumerate(images):
+            seeds = self.rotation.call_seeds(self.number, [slot])
+            for name in self.chance.sample(list(sides), len(sides)):
+                ran = self._run(sides[name], image, [0], seeds)
+                found.judge[name].append(ran.seconds)
+                found.worker[name].append(ran.worker_seconds)
+                if name == CANDIDATE and ran.seconds == min(found.judge[name]):
+                    fastest = [self._pick(slot, image.sets[0], [slot], ran)]
+            found.halved.append(False)
+        self.picks[:0] = fastest
+        return found
+
+    def left(self) -> Trace:
+        """What else than results the candidate's last block wrote."""
+        image, slots, _ran = self._last
+        side = self.sides[CANDIDATE]
+        side.module.download(side.key, image.layout.nbytes)
+        return trace(image, side.module.process.shared, slots)
+
+    def returns_inputs(self) -> bool:
+        """See `Measured.returns_inputs`; of some calls. Overwrites the inputs."""
+        image, slots, ran = self._last
+        side = self.sides[CANDIDATE]
+        calls = self.chance.sample(range(len(slots)), min(len(slots), ALIAS_CHECKS))
+        return returns_inputs(side.module, side.key, ran, image, calls)
+
+
+def _gpu_flags(bench: Bench) -> Iterator[Flag]:
+    """Others on the same GPU, which no clock of ours sees."""
+    machine = bench.reference.machine
+    if machine.kind == "cpu":
+        return
+    others = gpu_processes(machine.device) - {os.getpid(), *descendants(os.getpid())}
+    if others:
+        yield flag(BUSY_MACHINE, f"{len(others)} other processes hold memory of this GPU")
+
+
+def _rounds(bench: Bench, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
+    """Rounds on a quiet machine; those on a busy one only where there are too few others."""
+    plan, seed = bench.plan, bench.reference.seed
+    quiet, busy = Rounds(bench.sides, calls), Rounds(bench.sides, calls)
+    modules = [bench.reference.oracle, *(side.module for side in bench.sides.values())]
+    cores = bench.reference.machine.cores
+    start = time.monotonic()
+    while len(quiet) < plan.max_rounds:
+        meter = LoadMeter([module.process for module in modules], cores)
+        window = bench.window(calls)
+        external = meter.external_cores() or 0.0
+        (quiet if external < BUSY_CORES else busy).extend(window)
+        spent = time.monotonic() - start
+        if len(quiet) >= plan.min_rounds and (
+            spent > plan.budget_s or quiet.are_narrow(plan.relative_width, seed)
+        ):
+            break
+        if spent > plan.budget_s * PATIENCE and len(quiet) + len(busy) >= LEAST_ROUNDS:
+            break
+    if len(quiet) >= LEAST_ROUNDS:
+        return quiet, ()
+    evidence = f"others used these cores in {len(busy)} of {len(quiet) + len(busy)} rounds"
+    quiet.extend(busy)
+    return quiet, (flag(BUSY_MACHINE, evidence),)
