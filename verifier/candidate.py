@@ -1,4 +1,4 @@
-"""One candidate in one worker: its trials, and what can be seen of it from outside."""
+"""One candidate in one worker: its checks and timers, and what can be seen of it from outside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 from kernelwright.backends.registry import open_backend
 from kernelwright.sandbox.memory import thread_ids
 from kernelwright.schema import Candidate, Flag, Policy, ToleranceName
-from kernelwright.verifier.correctness.check import Trial
+from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.integrity.attribution import engagement_flags
 from kernelwright.verifier.integrity.gpu_kernels import kernel_flags
 from kernelwright.verifier.integrity.runtime import (
@@ -25,6 +25,7 @@ from kernelwright.verifier.profiling.evidence import PROFILED_CALLS
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import Prepared
 from kernelwright.verifier.timing.summary import Timed
+from kernelwright.verifier.timing.workload_timer import WorkloadTimer
 from kernelwright.verifier.worker.client import RemoteModule
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
@@ -51,7 +52,9 @@ class Session:
         self.tolerance = tolerance
         self.candidate = candidate
         self.build = build
-        self.trials: list[Trial] = []
+        self.checks: list[WorkloadCheck] = []
+        self.timers: list[WorkloadTimer] = []
+        """Of the same workloads in the same order."""
         self._module: RemoteModule | None = None
 
     def __enter__(self) -> Self:
@@ -87,12 +90,13 @@ class Session:
         self.settings = self.module.settings()
         self.threads = len(thread_ids(self.module.process.pid))
         for item in prepared:
-            trial = Trial(self.reference, self.tolerance, self.candidate, self.module, item)
-            self.trials.append(trial)
+            check = WorkloadCheck(self.reference, self.tolerance, self.candidate, self.module, item)
+            self.checks.append(check)
+            self.timers.append(WorkloadTimer(check))
 
     def calls_per_block(self, plan: Plan) -> dict[str, int]:
         """How many calls fill a block, by workload."""
-        return {trial.key: trial.calls_per_block(plan) for trial in self._timed}
+        return {timer.key: timer.calls_per_block(plan) for timer in self._timed}
 
     def time(
         self, plan: Plan, calls: Mapping[str, int], worker: int, policy: Policy
@@ -102,8 +106,8 @@ class Session:
         on_cpu = self.reference.machine.kind == "cpu"
         is_watched = worker == 0 and on_cpu and self._wants_work(plan, policy)
         watch_s = SAMPLING_S[policy] if is_watched else 0.0
-        for trial in self._timed:
-            timed[trial.key] = trial.time(plan, calls[trial.key], worker, watch_s)
+        for timer in self._timed:
+            timed[timer.key] = timer.time(plan, calls[timer.key], worker, watch_s)
             watch_s = 0.0
         return timed
 
@@ -112,14 +116,14 @@ class Session:
         return plan.is_thorough or policy == "custom"
 
     @property
-    def _timed(self) -> list[Trial]:
-        return [trial for trial in self.trials if trial.prepared.workload.role == "bench"]
+    def _timed(self) -> list[WorkloadTimer]:
+        return [timer for timer in self.timers if timer.prepared.workload.role == "bench"]
 
     def inspect(self) -> list[Flag]:
-        """What the trials found, and what can be seen of the worker from outside."""
+        """What the checks found, and what can be seen of the worker from outside."""
         process, machine = self.module.process, self.reference.machine
         return [
-            *(flag for trial in self.trials for flag in trial.flags),
+            *(flag for check in self.checks for flag in check.flags),
             *process_flags(process),
             *core_flags(process),
             *thread_flags(process, self.threads, machine.threads),
@@ -137,16 +141,16 @@ class Session:
             flags += self._operator_flags(timed)
         return flags
 
-    def _work_flags(self, trial: Trial, policy: Policy) -> Iterator[Flag]:
+    def _work_flags(self, timer: WorkloadTimer, policy: Policy) -> Iterator[Flag]:
         if self.reference.machine.kind == "cpu":
-            return engagement_flags(trial.engagement, policy)
-        return kernel_flags(self.module.profile(trial.key, 0, PROFILED_CALLS), policy)
+            return engagement_flags(timer.engagement, policy)
+        return kernel_flags(self.module.profile(timer.key, 0, PROFILED_CALLS), policy)
 
-    def _operator_flags(self, trial: Trial) -> list[Flag]:
-        prepared = trial.prepared
+    def _operator_flags(self, timer: WorkloadTimer) -> list[Flag]:
+        prepared = timer.prepared
         tensors = [*specs(prepared.like), *specs(prepared.state), *prepared.specs]
         types = {str(spec.dtype).removeprefix("torch.") for spec in tensors}
         try:
-            return list(operator_flags(self.module.observe(trial.key, 0), types))
+            return list(operator_flags(self.module.observe(timer.key, 0), types))
         except WorkerFault:
             return []  # not every compiled module runs under a dispatch mode; the worker is gone

@@ -151,8 +151,8 @@ class Examination:
             is_ready = meanwhile.submit(self._make_ready, new, prepared)
             try:
                 session.load(prepared)
-                for trial in session.trials:
-                    self.done.append(trial.check(self.plan))
+                for check in session.checks:
+                    self.done.append(check.run(self.plan))
                 is_ready.result()
             finally:
                 self.flags += text.result()
@@ -237,15 +237,15 @@ class Examination:
     def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
         """Add the times to the results; returns evidence on the first workload that was timed."""
         evidence: Evidence | None = None
-        for index, trial in enumerate(session.trials):
-            if trial.key not in timed:
+        for index, timer in enumerate(session.timers):
+            if timer.key not in timed:
                 continue
-            summary = summarize(timed[trial.key], self.reference.seed)
+            summary = summarize(timed[timer.key], self.reference.seed)
             seconds = summary.timing[CANDIDATE].median_us / 1e6
-            self._note([*summary.flags, *trial.physical_flags(seconds)])
+            self._note([*summary.flags, *timer.physical_flags(seconds)])
             self.done[index] = with_times(self.done[index], summary)
             if evidence is None:
-                evidence = self._counted(trial.evidence(summary.timing), trial.prepared)
+                evidence = self._counted(timer.evidence(summary.timing), timer.prepared)
         return evidence
 
     def _counted(self, evidence: Evidence | None, prepared: Prepared) -> Evidence | None:

@@ -15,7 +15,7 @@ from kernelwright.agents.offline.emit import design, forward_arguments, library_
 from kernelwright.agents.offline.trace import trace
 from kernelwright.schema import Candidate, Origin, WorkloadResult
 from kernelwright.tasks.loader import library_ids, load_task
-from kernelwright.verifier.correctness.check import Trial
+from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.levels import PLANS
 from tests.agents.offline_kit import library_graph
 from tests.verifier import kit
@@ -43,8 +43,10 @@ def checked(identity: str, source: str) -> list[WorkloadResult]:
         kit.worker_with(reference.machine, task.limits) as module,
     ):
         prepared = [reference.prepare(workload) for workload in reference.workloads()]
-        trials = [Trial(reference, task.tolerance, candidate, module, one) for one in prepared]
-        return [trial.check(PLANS["standard"]) for trial in trials]
+        checks = [
+            WorkloadCheck(reference, task.tolerance, candidate, module, one) for one in prepared
+        ]
+        return [check.run(PLANS["standard"]) for check in checks]
 
 
 Checks = dict[str, Future[list[WorkloadResult]]]

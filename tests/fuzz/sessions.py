@@ -12,7 +12,7 @@ from kernelwright.sandbox import memory
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Evidence, Task
-from kernelwright.verifier.correctness.check import Trial
+from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.correctness.rules import must_be_right
 from kernelwright.verifier.levels import PLANS, Distribution
 from kernelwright.verifier.profiling.evidence import operator_facts
@@ -94,8 +94,8 @@ def verdict(module: Watched, subject: Subject) -> None:
     """A candidate's checks, then a timed block of which one call is looked at."""
     prepared = subject.trained
     json.dumps(module.settings())
-    trial = Trial(Known(subject), "default", subject.candidate, module, subject.prepared)
-    trial.check(PLAN)
+    check = WorkloadCheck(Known(subject), "default", subject.candidate, module, subject.prepared)
+    check.run(PLAN)
     if prepared.nature.stateful:
         module.set_state(KEY, prepared.state)
     slots = [0] if prepared.nature.stateful else [1, 0]
@@ -103,7 +103,7 @@ def verdict(module: Watched, subject: Subject) -> None:
     module.stage(KEY, image.layout)
     ran = Side(module, KEY, is_baseline=False).run(image, slots, None)
     result = module.result(KEY, ran, len(slots) - 1, prepared.specs)
-    must_be_right(trial.checker.check(subject.cases[0], result), "a timed call")
+    must_be_right(check.checker.check(subject.cases[0], result), "a timed call")
     json.dumps(module.observe(KEY, 0))
 
 

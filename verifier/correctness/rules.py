@@ -15,7 +15,7 @@ from kernelwright.verifier.worker.tensor_tree import Values, same_tree
 
 
 class Wrong(Exception):
-    """The candidate is not right; ends its trial."""
+    """The candidate is not right; ends its evaluation."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Wrong(Exception):
 
 
 def refused(rule: str, evidence: str) -> Wrong:
-    """A trial that an integrity rule ends."""
+    """Return the end of an evaluation by an integrity rule that refuses."""
     return Wrong(Status.REWARD_HACK, evidence, flags=[flag(rule, evidence)])
 
 

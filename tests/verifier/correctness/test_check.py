@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kernelwright.schema import Level, Status, Task, WorkloadResult
-from kernelwright.verifier.correctness.check import Trial
+from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.correctness.rules import Wrong
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import PLANS
@@ -29,10 +29,10 @@ def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Che
         with kit.worker_with(reference.machine, task.limits) as module:
 
             def check(text: str) -> WorkloadResult:
-                trial = Trial(
+                check = WorkloadCheck(
                     judge.reference, judge.tolerance, kit.candidate(text), module, prepared
                 )
-                return trial.check(PLANS[level])
+                return check.run(PLANS[level])
 
             yield check
 

@@ -1,0 +1,158 @@
+"""How fast is it? The times of a candidate on one workload, and what its timed calls returned."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from kernelwright.schema import (
+    Evidence,
+    Flag,
+    Timing,
+)
+from kernelwright.verifier.correctness.check import WorkloadCheck
+from kernelwright.verifier.correctness.rules import (
+    must_be_right,
+    refused,
+)
+from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
+from kernelwright.verifier.integrity.runtime import cpu_flags
+from kernelwright.verifier.levels import LEAST_CHECKS, Baseline, Distribution, Plan
+from kernelwright.verifier.profiling.evidence import gather
+from kernelwright.verifier.reference.workload import Call, Case
+from kernelwright.verifier.timing.measure import Pick, Side, calls_per_block, measure
+from kernelwright.verifier.timing.rounds import CANDIDATE
+from kernelwright.verifier.timing.summary import Timed
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.sampler import Engagement
+
+# Block of the slowest side, in times of what the plan wants.
+LONGEST_BLOCK = 8
+
+
+class WorkloadTimer:
+    """Times one candidate on one workload, in the worker that holds it.
+
+    Args:
+        check: of the same candidate in the same worker.
+    """
+
+    def __init__(self, check: WorkloadCheck) -> None:
+        self.check = check
+        self.reference = check.reference
+        self.module = check.module
+        self.prepared = check.prepared
+        self.key = check.key
+        self.engagement = Engagement(Counter())
+        """Whose code was found running while it was timed."""
+
+    def calls_per_block(self, plan: Plan) -> int:
+        """How many calls fill a block: of the fastest side, but not too many for the slowest."""
+        found = [self._baseline_calls(name, plan) for name in plan.baselines]
+        calls = [count for count in found if count is not None]
+        # Begins with what eager would need, where that can't take long.
+        guess = max(plan.block_s / max(calls, default=1), self.check.call_s / LONGEST_BLOCK)
+        calls.append(calls_per_block(self.reference, self.prepared, self._side, plan, guess))
+        return min(max(calls), LONGEST_BLOCK * min(calls))
+
+    def _baseline_calls(self, name: Baseline, plan: Plan) -> int | None:
+        """Found once a run; None where torch.compile can't have the reference."""
+        known, index = self.reference.calls_per_block, (self.key, name, plan.block_s)
+        if index not in known:
+            side = self._baselines([name]).get(name)
+            known[index] = side and calls_per_block(
+                self.reference, self.prepared, side, plan, plan.block_s
+            )
+        return known[index]
+
+    @property
+    def _side(self) -> Side:
+        return Side(self.module, self.key, is_baseline=False)
+
+    def _baselines(self, names: Sequence[Baseline]) -> dict[str, Side]:
+        found = {name: self.reference.baseline(self.prepared, name) for name in names}
+        return {name: Side(module, self.key, True) for name, module in found.items() if module}
+
+    def time(self, plan: Plan, calls: int, worker: int, watch_s: float) -> Timed:
+        """Time against baselines, then look at results of timed calls.
+
+        Args:
+            calls: in a block.
+            worker: which of the candidate's it is.
+            watch_s: see `measure`.
+        """
+        sides = {CANDIDATE: self._side, **self._baselines(plan.baselines)}
+        if self.prepared.nature.stateful:
+            for side in sides.values():
+                side.module.set_state(self.key, self.prepared.state)
+        before = self.module.process.cpu_seconds() or 0.0, self.module.running_s
+        measured = measure(self.reference, self.prepared, plan, sides, calls, worker, watch_s)
+        used = (self.module.process.cpu_seconds() or 0.0) - before[0]
+        running_s = self.module.running_s - before[1]
+        for found in cpu_flags(used, running_s, len(self.reference.machine.cores)):
+            raise refused(found.rule, found.evidence)
+        self.engagement = measured.engagement
+        self.check.must_have_left_inputs(measured.trace)
+        if measured.returns_inputs and not self.prepared.nature.returns_inputs:
+            raise refused("output-aliases-input", "the result of a timed call is an input")
+        checked = self._check_picks(measured.picks, plan)
+        self._check_fresh(plan)
+        return Timed(measured.rounds, measured.alone, measured.flags, checked)
+
+    def _check_picks(self, picks: list[Pick], plan: Plan) -> int:
+        """Compare results of timed calls, as they lay in memory when the clock had stopped.
+
+        Returns:
+            How many were compared.
+        """
+        start = time.monotonic()
+        for number, pick in enumerate(picks):
+            if number >= LEAST_CHECKS and time.monotonic() - start > plan.checks_s:
+                return number
+            earlier = self._earlier(pick, plan) if self.prepared.nature.remembers else ()
+            place = None if plan.looked_at is None or earlier else pick.place
+            calls = *earlier, Call(pick.inputs, pick.seed)
+            expected = self.reference.expect(self.prepared, *calls, place=place)
+            case = Case(pick.seed, "reference", pick.inputs, expected, earlier)
+            must_be_right(self.check.checker.check(case, pick.result), "a timed call")
+        return len(picks)
+
+    def _earlier(self, pick: Pick, plan: Plan) -> tuple[Call, ...]:
+        """The calls before it in its block; its image is made anew where it was not kept."""
+        number, _slot = pick.place
+        rotation = self.reference.rotation(self.prepared, plan.image_bytes)
+        sets = self.reference.image(rotation, number, 1 + max(pick.earlier, default=0)).sets
+        seeds = rotation.call_seeds(number, pick.earlier) or [pick.seed] * len(pick.earlier)
+        return tuple(Call(sets[s], seed) for s, seed in zip(pick.earlier, seeds, strict=True))
+
+    def _check_fresh(self, plan: Plan) -> None:
+        """Once more on inputs that nobody has seen, its state set back.
+
+        A new worker also on inputs of another distribution: it has not been asked about those yet,
+        and could have guessed that it was only timed.
+        """
+        distributions: list[Distribution] = ["reference"]
+        if plan.times_new_workers:
+            case = self.reference.case(self.prepared, *random.SystemRandom().choice(plan.cases))
+            distributions.append(case.distribution)
+        for distribution in distributions:
+            case = self.reference.fresh_case(self.prepared, distribution)
+            for result in self.check.results([case]):
+                must_be_right(self.check.checker.check(case, result), "wrong after being timed")
+
+    def physical_flags(self, seconds: float) -> list[Flag]:
+        """Whether the machine allows this time of a call."""
+        peaks, flops = self.reference.peaks, self.reference.flops(self.prepared)
+        return [
+            *memory_flags(peaks, self.prepared.result_bytes, seconds),
+            *arithmetic_flags(peaks, flops, seconds),
+        ]
+
+    def evidence(self, timing: Mapping[str, Timing]) -> Evidence | None:
+        """Where the time of the timed candidate goes; None where it can't be profiled."""
+        try:
+            return gather(self.reference, self.prepared, self.module, timing)
+        except WorkerFault:
+            return None
