@@ -28,7 +28,7 @@ from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build.build import build_candidate
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 
 MODEL = """
 class ModelNew(nn.Module):
@@ -109,9 +109,9 @@ def measure(
 ) -> dict[str, float]:
     """Median seconds of a new and of an unchanged source."""
     loads: list[float] = []
-    inner = RemoteModule.load
+    inner = WorkerClient.load
 
-    def timed(self: RemoteModule, *args: Any, **kwargs: Any) -> Any:
+    def timed(self: WorkerClient, *args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
         result = inner(self, *args, **kwargs)
         loads.append(time.perf_counter() - start)
@@ -121,10 +121,10 @@ def measure(
         reference.prepare(workload)
     new, unchanged = [], []
     for one in made:
-        RemoteModule.load = timed  # type: ignore[method-assign]
+        WorkerClient.load = timed  # type: ignore[method-assign]
         loads.clear()
         build_candidate(one, backend, reference, cache)
-        RemoteModule.load = inner  # type: ignore[method-assign]
+        WorkerClient.load = inner  # type: ignore[method-assign]
         new.append(loads[0])
         unchanged.append(seconds(lambda one=one: build_candidate(one, backend, reference, cache)))
     return {

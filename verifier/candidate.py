@@ -23,10 +23,10 @@ from kernelwright.verifier.integrity.runtime import (
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.profiling.evidence import PROFILED_CALLS
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.timing.summary import Timed
 from kernelwright.verifier.timing.workload_timer import WorkloadTimer
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
 from kernelwright.verifier.worker.tensor_tree import specs
@@ -37,7 +37,7 @@ INTERPRETED = 10
 SAMPLING_S: dict[Policy, float] = {"any": 0.25, "custom": 10.0}
 
 
-class Session:
+class CandidateWorker:
     """A worker that holds one candidate. Use as a context manager.
 
     Raises:
@@ -55,7 +55,7 @@ class Session:
         self.checks: list[WorkloadCheck] = []
         self.timers: list[WorkloadTimer] = []
         """Of the same workloads in the same order."""
-        self._module: RemoteModule | None = None
+        self._module: WorkerClient | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +65,7 @@ class Session:
             self._module.process.kill()
 
     @property
-    def module(self) -> RemoteModule:
+    def module(self) -> WorkerClient:
         """The worker, once it was started."""
         assert self._module is not None
         return self._module
@@ -84,7 +84,7 @@ class Session:
             tenant=self.candidate.hash,
         )
 
-    def load(self, prepared: Sequence[Prepared]) -> None:
+    def load(self, prepared: Sequence[PreparedWorkload]) -> None:
         """Wait for the worker and load every workload."""
         await_start(self.module)
         self.settings = self.module.settings()

@@ -19,7 +19,7 @@ from kernelwright.schema import (
     WorkloadResult,
 )
 from kernelwright.verifier.build.cache import Build
-from kernelwright.verifier.candidate import Session
+from kernelwright.verifier.candidate import CandidateWorker
 from kernelwright.verifier.correctness.rules import Wrong, refused
 from kernelwright.verifier.gpu_compile.compilation import compile_candidate
 from kernelwright.verifier.gpu_compile.kernel import static_evidence
@@ -29,7 +29,7 @@ from kernelwright.verifier.integrity.static.scan import static_flags
 from kernelwright.verifier.levels import PLANS
 from kernelwright.verifier.profiling.ncu import with_counters
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.sanitizer.asan import sanitizer_flags
 from kernelwright.verifier.sanitizer.memcheck import gpu_sanitizer_flags
 from kernelwright.verifier.timing.rounds import CANDIDATE
@@ -50,7 +50,7 @@ class Verdict(NamedTuple):
     evidence: Evidence | None = None
 
 
-class Examination:
+class Evaluator:
     """What happens to a candidate that was built; for one use.
 
     Args:
@@ -80,16 +80,16 @@ class Examination:
         self.done: list[WorkloadResult] = []
         self.flags: list[Flag] = []
 
-    def verdict(self, prepared: Sequence[Prepared]) -> Verdict:
+    def verdict(self, prepared: Sequence[PreparedWorkload]) -> Verdict:
         """Compare values on all workloads, then time those that are for it."""
         try:
             # New workers are timed where a few percent matter, because what one did before changes
             # how fast it is. The first of them is made ready while values are compared.
-            with self._session() as session, self._session() as another:
-                new = another if self.plan.times_new_workers else session
-                self._check(session, new, prepared)
-                timed = self._time(session, new, prepared)
-                found = self._sum_up(session, timed) if self.timed else self._compile()
+            with self._session() as worker, self._session() as another:
+                new = another if self.plan.times_new_workers else worker
+                self._check(worker, new, prepared)
+                timed = self._time(worker, new, prepared)
+                found = self._sum_up(worker, timed) if self.timed else self._compile()
         except WorkerFault as fault:
             return self._verdict(fault.status, fault.reason)
         except Wrong as wrong:
@@ -104,14 +104,16 @@ class Examination:
         flags = tuple(dict.fromkeys(self.flags))
         return Verdict(status, reason, tuple(self.done), flags, evidence)
 
-    def _session(self) -> Session:
-        return Session(self.reference, self.tolerance, self.candidate, self.build.folder)
+    def _session(self) -> CandidateWorker:
+        return CandidateWorker(self.reference, self.tolerance, self.candidate, self.build.folder)
 
-    def _bench(self, prepared: Sequence[Prepared]) -> list[Prepared]:
+    def _bench(self, prepared: Sequence[PreparedWorkload]) -> list[PreparedWorkload]:
         """Those that are timed."""
         return [item for item in prepared if self.timed and item.workload.role == "bench"]
 
-    def _make_ready(self, session: Session, prepared: Sequence[Prepared], number: int = 0) -> None:
+    def _make_ready(
+        self, worker: CandidateWorker, prepared: Sequence[PreparedWorkload], number: int = 0
+    ) -> None:
         """Start a worker to be timed, and eager's to be timed beside; load both.
 
         Who comes first was found up to 5% faster than an equal one, so they take turns.
@@ -124,39 +126,41 @@ class Examination:
             self._load_eager(timed)
         elif number % 2 == 0:
             self._renew_eager(timed)
-            self._load_own(session, timed)
+            self._load_own(worker, timed)
         else:
-            self._load_own(session, timed)
+            self._load_own(worker, timed)
             self._renew_eager(timed)
 
-    def _load_own(self, session: Session, timed: Sequence[Prepared]) -> None:
-        session.start()
-        session.load(timed)
+    def _load_own(self, worker: CandidateWorker, timed: Sequence[PreparedWorkload]) -> None:
+        worker.start()
+        worker.load(timed)
 
-    def _renew_eager(self, timed: Sequence[Prepared]) -> None:
+    def _renew_eager(self, timed: Sequence[PreparedWorkload]) -> None:
         self.reference.renew()
         self._load_eager(timed)
 
-    def _load_eager(self, timed: Sequence[Prepared]) -> None:
+    def _load_eager(self, timed: Sequence[PreparedWorkload]) -> None:
         for item in timed:
             self.reference.baseline(item, "eager")
 
-    def _check(self, session: Session, new: Session, prepared: Sequence[Prepared]) -> None:
+    def _check(
+        self, worker: CandidateWorker, new: CandidateWorker, prepared: Sequence[PreparedWorkload]
+    ) -> None:
         """Compare values; meanwhile read the text, and make the first worker to be timed ready."""
         for item in prepared:
             self.reference.trained(item)  # once asked for, both threads can have it
         with ThreadPoolExecutor(2) as meanwhile:
-            session.start()
+            worker.start()
             text = meanwhile.submit(self._read)
             is_ready = meanwhile.submit(self._make_ready, new, prepared)
             try:
-                session.load(prepared)
-                for check in session.checks:
+                worker.load(prepared)
+                for check in worker.checks:
                     self.done.append(check.run(self.plan))
                 is_ready.result()
             finally:
                 self.flags += text.result()
-        self._note(session.inspect())
+        self._note(worker.inspect())
         if self.must_be_clean:
             self._note(self._sanitized())
 
@@ -181,7 +185,7 @@ class Examination:
         self.flags += flags
 
     def _time(
-        self, checked: Session, new: Session, prepared: Sequence[Prepared]
+        self, checked: CandidateWorker, new: CandidateWorker, prepared: Sequence[PreparedWorkload]
     ) -> dict[str, list[Timed]]:
         """Time in the new worker, then in others: each has its luck with memory. By workload."""
         timed_ones = self._bench(prepared)
@@ -195,21 +199,21 @@ class Examination:
             is_enough = number >= self.plan.workers and number % 2 == 0
             if is_enough and not self._go_on(found.values(), end):
                 break
-            with self._timed(new, number) as session:
-                if session is not new:
-                    self._make_ready(session, prepared, number)
-                for key, timed in session.time(self.plan, calls, number, self.policy).items():
+            with self._timed(new, number) as worker:
+                if worker is not new:
+                    self._make_ready(worker, prepared, number)
+                for key, timed in worker.time(self.plan, calls, number, self.policy).items():
                     found[key].append(timed)
-                self._note(session.inspect())
+                self._note(worker.inspect())
                 if number == 0:
-                    self._note(session.watch(self.policy, self.plan))
+                    self._note(worker.watch(self.policy, self.plan))
         return found
 
     def _go_on(self, measured: Iterable[Sequence[Timed]], end: float) -> bool:
         seed = self.reference.seed
         return time.monotonic() < end and any(wants_more_workers(own, seed) for own in measured)
 
-    def _timed(self, new: Session, number: int) -> AbstractContextManager[Session]:
+    def _timed(self, new: CandidateWorker, number: int) -> AbstractContextManager[CandidateWorker]:
         """The next worker to be timed; one that only was for that ends with it.
 
         The first one is of no use where eager's, which came before it, has run since: its block
@@ -234,10 +238,12 @@ class Examination:
             self._note(list(idle_flags(self.policy)))
         return static_evidence(found)
 
-    def _sum_up(self, session: Session, timed: Mapping[str, Sequence[Timed]]) -> Evidence | None:
+    def _sum_up(
+        self, worker: CandidateWorker, timed: Mapping[str, Sequence[Timed]]
+    ) -> Evidence | None:
         """Add the times to the results; returns evidence on the first workload that was timed."""
         evidence: Evidence | None = None
-        for index, timer in enumerate(session.timers):
+        for index, timer in enumerate(worker.timers):
             if timer.key not in timed:
                 continue
             summary = summarize(timed[timer.key], self.reference.seed)
@@ -248,7 +254,7 @@ class Examination:
                 evidence = self._counted(timer.evidence(summary.timing), timer.prepared)
         return evidence
 
-    def _counted(self, evidence: Evidence | None, prepared: Prepared) -> Evidence | None:
+    def _counted(self, evidence: Evidence | None, prepared: PreparedWorkload) -> Evidence | None:
         """The same with a GPU's hardware counters, where there is time and permission for them."""
         if evidence is None or self.reference.machine.kind == "cpu" or not self.plan.is_thorough:
             return evidence

@@ -24,7 +24,7 @@ from kernelwright.schema import (
 from kernelwright.verifier.build.build import build_candidate
 from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.environment import environment
-from kernelwright.verifier.evaluator import Examination, Verdict
+from kernelwright.verifier.evaluator import Evaluator, Verdict
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.timing.contention import one_thread
 from kernelwright.verifier.timing.statistics import combine
@@ -119,7 +119,7 @@ class Judge:
     ) -> Evaluation:
         prepared = [self.reference.prepare(w) for w in self.reference.workloads()]
         timed = self.reference.machine.kind in open_backend(candidate.backend).timed_on
-        examination = Examination(
+        examination = Evaluator(
             self.reference, candidate, build, level, self.tolerance, self.policy, timed
         )
         with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):

@@ -100,7 +100,7 @@ def evaluations_needed(
     return limit
 
 
-class Pick(NamedTuple):
+class SpotCheck(NamedTuple):
     """What a search with noisy measurements ends with."""
 
     share: float
@@ -111,7 +111,7 @@ class Pick(NamedTuple):
 
 def picked(
     space: Landscape, strategy: SearchStrategy, seed: int, evaluations: int, factor: int
-) -> Pick:
+) -> SpotCheck:
     """Search with times that are off as `fast` and `standard` are, and take what looks fastest.
 
     Args:
@@ -132,7 +132,7 @@ def picked(
     found = list(_search(space, strategy, seed, evaluations, judged))
     best = best_attempt(found)
     assert best is not None
-    return Pick(space.best_us / space.times_us[_point(found, best.index)], at_length)
+    return SpotCheck(space.best_us / space.times_us[_point(found, best.index)], at_length)
 
 
 Judged = Callable[[int, Move, Point, Sequence[Attempt]], Attempt]

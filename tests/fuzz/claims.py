@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 from tests.fuzz.draft import Draft, built, parsed
 from tests.fuzz.player import framed
 from tests.fuzz.recordings import Session
@@ -98,7 +98,7 @@ def fetched(session: Session, at: int) -> list[bytes]:
     return [_sent(taken.values) for taken in calls]
 
 
-def _sent(values: Values) -> bytes:
+def _sent(values: TensorTree) -> bytes:
     return framed({"op": "fetch", "value": values.tree}, values.tensors)
 
 

@@ -21,8 +21,8 @@ from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.distributions import distribute
 from kernelwright.verifier.reference.oracle import expect, trained
 from kernelwright.verifier.reference.probe import prepare
-from kernelwright.verifier.reference.workload import Call, Case, Prepared
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.reference.workload import Call, Case, PreparedWorkload
+from kernelwright.verifier.worker.client import WorkerClient
 from tests.fuzz.player import NeverStops, Pipe, framed
 
 SHARED_BYTES = 2**18
@@ -79,8 +79,8 @@ class Subject(NamedTuple):
     """A module, and everything that the judge holds of it."""
 
     candidate: Candidate
-    prepared: Prepared
-    trained: Prepared
+    prepared: PreparedWorkload
+    trained: PreparedWorkload
     """With the parameters that a candidate gets."""
     cases: list[Case]
 
@@ -88,7 +88,7 @@ class Subject(NamedTuple):
 def subject(source: str) -> Subject:
     """Find a module's nature and expected values as the judge does."""
     with inside() as process:
-        oracle = RemoteModule(process, MEMORY_BYTES, TIMEOUT_S)
+        oracle = WorkerClient(process, MEMORY_BYTES, TIMEOUT_S)
         path = oracle.write("reference.py", source)
         init = oracle.load(KEY, path, "Model", CONSTRUCTOR_SEED, None)
         prepared = prepare(oracle, Workload(name=KEY), source, init, 1)

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import torch
 
 from kernelwright.verifier.inside import worker
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 from tests.fuzz.honest import KEY, Subject, inside, subject
 from tests.fuzz.sessions import PLAYS, Taken, Watched, readable
 
@@ -69,7 +69,7 @@ class Session(NamedTuple):
     subject: Subject
     frames: list[bytes]
     taken: list[Taken]
-    told: list[Values]
+    told: list[TensorTree]
     """States of the module."""
     decoys: list[int]
     """Addresses of memory that holds no right result."""

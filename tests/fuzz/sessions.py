@@ -18,13 +18,13 @@ from kernelwright.verifier.levels import PLANS, Distribution
 from kernelwright.verifier.profiling.evidence import operator_facts
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Call, Case, Prepared
-from kernelwright.verifier.timing.measure import Side
+from kernelwright.verifier.reference.workload import Call, Case, PreparedWorkload
+from kernelwright.verifier.timing.measure import TimedInstance
 from kernelwright.verifier.worker import outputs
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.frames import Spec
-from kernelwright.verifier.worker.outputs import Ran
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.outputs import RunReply
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 from tests.fuzz.honest import KEY, MEMORY_BYTES, TIMEOUT_S, Subject
 from tests.fuzz.player import NeverStops
 
@@ -39,39 +39,41 @@ class Known(Reference):
         super().__init__(task, Machine(ProcessSandbox(), 1, "cpu"), 0)
         self.known = subject
 
-    def case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
+    def case(self, prepared: PreparedWorkload, seed: int, distribution: Distribution) -> Case:
         return self.known.cases[seed]
 
-    def trained(self, prepared: Prepared) -> Prepared:
+    def trained(self, prepared: PreparedWorkload) -> PreparedWorkload:
         return self.known.trained
 
-    def rounding(self, prepared: Prepared, calls: Sequence[Call]) -> Values | None:
+    def rounding(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:
         return None
 
 
 class Taken(NamedTuple):
     """A result that the judge took from a worker."""
 
-    ran: Ran
+    ran: RunReply
     call: int
-    values: Values
+    values: TensorTree
 
 
-class Watched(RemoteModule):
+class Watched(WorkerClient):
     """Keeps what the judge takes from the worker, and writes no files."""
 
     def __init__(self, process: NeverStops) -> None:
         super().__init__(process, MEMORY_BYTES, TIMEOUT_S)
         self.taken: list[Taken] = []
-        self.told: list[Values] = []
+        self.told: list[TensorTree] = []
         self.folder = ""
 
-    def result(self, key: str, ran: Ran, call: int, expect: list[Spec] | None = None) -> Values:
+    def result(
+        self, key: str, ran: RunReply, call: int, expect: list[Spec] | None = None
+    ) -> TensorTree:
         values = super().result(key, ran, call, expect)
         self.taken.append(Taken(ran, call, values))
         return values
 
-    def state(self, key: str) -> Values:
+    def state(self, key: str) -> TensorTree:
         self.told.append(super().state(key))
         return self.told[-1]
 
@@ -101,7 +103,7 @@ def verdict(module: Watched, subject: Subject) -> None:
     slots = [0] if prepared.nature.stateful else [1, 0]
     image = prepared.image([case.inputs for case in subject.cases[: len(slots)]])
     module.stage(KEY, image.layout)
-    ran = Side(module, KEY, is_baseline=False).run(image, slots, None)
+    ran = TimedInstance(module, KEY, is_baseline=False).run(image, slots, None)
     result = module.result(KEY, ran, len(slots) - 1, prepared.specs)
     must_be_right(check.checker.check(subject.cases[0], result), "a timed call")
     json.dumps(module.observe(KEY, 0))
@@ -124,7 +126,7 @@ def values(module: Watched, subject: Subject) -> None:
     module.fill(KEY, [1, 2])
     module.draws(KEY, 0)
     golden = module.golden(KEY, [0], 1)
-    if isinstance(golden, Values):
+    if isinstance(golden, TensorTree):
         golden.unpacked()
     module.drop(KEY)
     module.result(KEY, module.run(KEY, [0, 1]), 1).unpacked()

@@ -22,13 +22,13 @@ from kernelwright.verifier.worker.frames import (
     parsed_header,
 )
 from kernelwright.verifier.worker.outputs import (
-    Ran,
+    RunReply,
     checked_run,
     overlapping,
     overlaps_itself,
     read_result,
 )
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 SMALL = 2**16
 numbers = st.integers(-2, 5) | st.sampled_from([2**31, 2**47, 2**48, 2**63, 10**30]) | st.booleans()
@@ -116,7 +116,7 @@ def test_a_checked_run_can_be_used(told: list[dict[str, Any]], address: int) -> 
     use(ran, 2)
 
 
-def use(ran: Ran, calls: int) -> None:
+def use(ran: RunReply, calls: int) -> None:
     """All that the judge does with a run."""
     overlapping(ran)
     list(map(overlaps_itself, ran.entries))
@@ -139,7 +139,7 @@ def use(ran: Ran, calls: int) -> None:
 @given(anything)
 def test_a_nest_is_a_value_or_a_fault(tree: Any) -> None:
     try:
-        Values(tree, [torch.zeros(1)]).unpacked()
+        TensorTree(tree, [torch.zeros(1)]).unpacked()
     except WorkerFault as fault:
         assert fault.reason == "the worker sent a malformed value"
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 from tests.fuzz.recordings import Session
 from tests.fuzz.sessions import Taken, Watched, verdict
 
@@ -41,7 +41,7 @@ def _is_same(own: Taken, true: Taken, readable: bool) -> bool:
     return all(map(_near, held, true.values.tensors))
 
 
-def _has_state(own: Values, true: Values) -> bool:
+def _has_state(own: TensorTree, true: TensorTree) -> bool:
     named, wanted = own.unpacked(), true.unpacked()
     return all(name in named and _near(array(named[name]), wanted[name]) for name in wanted)
 

@@ -17,10 +17,10 @@ from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.worker.client import RemoteModule
-from kernelwright.verifier.worker.input_buffers import Image, plan_layout
+from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.input_buffers import InputBuffer, plan_layout
 from kernelwright.verifier.worker.start import await_start, start_worker
-from kernelwright.verifier.worker.tensor_tree import Values, packed
+from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
 
 SEED = 7
 INPUTS = """
@@ -82,7 +82,7 @@ def live_reference(subject: Task, threads: int = 1) -> Iterator[Reference]:
 
 
 @contextmanager
-def worker_with(where: Machine, limits: Limits) -> Iterator[RemoteModule]:
+def worker_with(where: Machine, limits: Limits) -> Iterator[WorkerClient]:
     """A worker that has started."""
     module = start_worker(where, limits)
     try:
@@ -92,16 +92,16 @@ def worker_with(where: Machine, limits: Limits) -> Iterator[RemoteModule]:
         module.process.kill()
 
 
-def load(module: RemoteModule, text: str) -> None:
+def load(module: WorkerClient, text: str) -> None:
     """Load a candidate without constructor arguments."""
     path = module.write("candidate.py", text)
     module.load("default", path, "ModelNew", CONSTRUCTOR_SEED, packed([]))
 
 
-def called(module: RemoteModule, *inputs: object, key: str = "default") -> Values:
+def called(module: WorkerClient, *inputs: object, key: str = "default") -> TensorTree:
     """The result of one call on some inputs."""
     values = packed(list(inputs))
-    image = Image(plan_layout(values, 1))
+    image = InputBuffer(plan_layout(values, 1))
     image.put(0, values)
     module.show(key, image)
     return module.result(key, module.run(key, [0]), 0)
@@ -133,7 +133,7 @@ def children() -> set[int]:
     return found
 
 
-def worker_pid(module: RemoteModule) -> int:
+def worker_pid(module: WorkerClient) -> int:
     """The process of a worker of the `process` sandbox."""
     assert isinstance(module.process, LinuxWorker)
     return module.process.pid

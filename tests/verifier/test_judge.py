@@ -13,7 +13,7 @@ import pytest
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Evaluation, Level, Limits, Status, Workload
-from kernelwright.verifier.evaluator import Examination
+from kernelwright.verifier.evaluator import Evaluator
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import PLANS
 from kernelwright.verifier.timing import measure, summary
@@ -106,13 +106,13 @@ def test_candidate_and_eager_take_turns_in_coming_first(
     judge.evaluate(kit.candidate(forward(RIGHT)), "standard")  # measures eager's block
     came: list[str] = []
     for name in ("_load_own", "_renew_eager"):
-        usual = getattr(Examination, name)
+        usual = getattr(Evaluator, name)
 
-        def noted(self: Examination, *arguments: Any, name: str = name, usual: Any = usual) -> None:
+        def noted(self: Evaluator, *arguments: Any, name: str = name, usual: Any = usual) -> None:
             came.append(name)
             usual(self, *arguments)
 
-        monkeypatch.setattr(Examination, name, noted)
+        monkeypatch.setattr(Evaluator, name, noted)
     judge.evaluate(kit.candidate(forward(RIGHT)), "standard")
     pair = ["_renew_eager", "_load_own"]
     assert came[:8] == [*pair, *reversed(pair), *pair, *reversed(pair)]

@@ -12,7 +12,7 @@ from kernelwright.verifier.audit.probe import SAMPLES
 from kernelwright.verifier.audit.shortcuts import INPUT, STALE, Accepted, Answered, has_tiny_range
 from kernelwright.verifier.audit.tensors import differ, finite_part, spread, wide
 from kernelwright.verifier.worker.faults import WorkerFault
-from kernelwright.verifier.worker.tensor_tree import Values, packed, specs
+from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, specs
 
 Severity = Literal["invalid", "warning"]
 Found = Iterator[tuple[Severity, str]]
@@ -156,7 +156,7 @@ def dead_inputs(probe: Answered) -> Found:
         if differ(own.tensors[index], other.tensors[index]):
             tensors = list(own.tensors)
             tensors[index] = other.tensors[index]
-            if _survives_unchanged(probe, {}, Values(own.tree, tensors)):
+            if _survives_unchanged(probe, {}, TensorTree(own.tree, tensors)):
                 yield "warning", f"another input {index} leads to the same output"
 
 
@@ -178,7 +178,9 @@ def _within_budget(count: int) -> Iterator[int]:
             yield index
 
 
-def _survives_unchanged(probe: Answered, weights: dict[str, torch.Tensor], inputs: Values) -> bool:
+def _survives_unchanged(
+    probe: Answered, weights: dict[str, torch.Tensor], inputs: TensorTree
+) -> bool:
     """Whether the reference takes these weights and inputs, and returns what it did before."""
     try:
         probe.restore()

@@ -14,11 +14,11 @@ from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage
 from kernelwright.verifier.reference.oracle import expect
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
-from kernelwright.verifier.reference.workload import Call, Expected, Prepared
+from kernelwright.verifier.reference.workload import Call, Expected, PreparedWorkload
 from kernelwright.verifier.tolerance import compare
-from kernelwright.verifier.worker.client import RemoteModule
-from kernelwright.verifier.worker.input_buffers import Image, plan_layout
-from kernelwright.verifier.worker.tensor_tree import Values, packed, same_bits, specs
+from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.input_buffers import InputBuffer, plan_layout
+from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, same_bits, specs
 
 SAMPLES = 3
 BLOCKS, BLOCK_S, BLOCK_CALLS, BLOCK_BYTES = 5, 0.002, 200, 64 * 2**20
@@ -35,7 +35,7 @@ class Model(torch.nn.Module):
 class Sample(NamedTuple):
     """The reference on one set of its own inputs."""
 
-    inputs: Values
+    inputs: TensorTree
     expected: Expected
 
 
@@ -56,7 +56,9 @@ class Probe:
         WorkerFault: from every property, where the reference fails.
     """
 
-    def __init__(self, reference: Reference, prepared: Prepared, tolerance: ToleranceName) -> None:
+    def __init__(
+        self, reference: Reference, prepared: PreparedWorkload, tolerance: ToleranceName
+    ) -> None:
         self.reference = reference
         self.prepared = prepared
         self.tolerance = tolerance
@@ -65,7 +67,7 @@ class Probe:
         self.seed = derived_seed(reference.seed, "audited call")
 
     @functools.cached_property
-    def drawn(self) -> list[Values]:
+    def drawn(self) -> list[TensorTree]:
         """Input sets of different seeds."""
         secret, oracle = self.reference.seed, self.reference.oracle
         seeds = [derived_seed(secret, "audited", number) for number in range(SAMPLES)]
@@ -109,7 +111,7 @@ class Probe:
             if tensor.is_floating_point() and tensor.numel() and not differ(tensor, after[name])
         }
 
-    def same_result(self, inputs: Values) -> bool:
+    def same_result(self, inputs: TensorTree) -> bool:
         """Whether other inputs, or the weights set by now, give what sample 0 has."""
         oracle, expected = self.reference.oracle, self.samples[0].expected
         stage(oracle, self.prepared, [inputs])
@@ -146,7 +148,7 @@ class Probe:
         oracle, inputs = self.reference.oracle, packed([torch.zeros(1)])
         path = oracle.write("audit_empty.py", EMPTY)
         oracle.load(EMPTY_KEY, path, "Model", CONSTRUCTOR_SEED, packed([]))
-        image = Image(plan_layout(inputs, 1))
+        image = InputBuffer(plan_layout(inputs, 1))
         image.put(0, inputs)
         oracle.show(EMPTY_KEY, image)
         return _call_s(oracle, EMPTY_KEY, 4)
@@ -175,7 +177,7 @@ def _changed_inputs(sample: Sample) -> list[int]:
     return [index for index, pair in enumerate(pairs) if differ(*pair)]
 
 
-def _call_s(module: RemoteModule, key: str, nbytes: int) -> float:
+def _call_s(module: WorkerClient, key: str, nbytes: int) -> float:
     """The least of some blocks: what disturbs a call, and a cold one, only adds to it."""
     most = max(1, min(BLOCK_CALLS, BLOCK_BYTES // max(1, nbytes)))
     calls, least = 1, math.inf

@@ -6,7 +6,7 @@ import torch
 
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.tolerance import compare
-from kernelwright.verifier.worker.tensor_tree import Values, same_bits
+from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
 
 # Where so many of a result's values are refused already, the others need no look.
 THIN = 2**15
@@ -14,7 +14,7 @@ THIN = 2**15
 
 def differ(left: torch.Tensor, right: torch.Tensor) -> bool:
     """Whether any bit differs."""
-    return not same_bits(Values(None, [left]), Values(None, [right]))
+    return not same_bits(TensorTree(None, [left]), TensorTree(None, [right]))
 
 
 def wide(tensor: torch.Tensor) -> torch.Tensor:

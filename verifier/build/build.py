@@ -14,8 +14,8 @@ from kernelwright.verifier.build.cache import Build, build_key, keep, kept_findi
 from kernelwright.verifier.build.object_code import object_code_findings
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, run_once
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Prepared
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.reference.workload import PreparedWorkload
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.start import (
     BUILD_FOLDER,
     await_start,
@@ -50,7 +50,7 @@ def build_candidate(
 
 
 def load_candidate(
-    module: RemoteModule, candidate: Candidate, prepared: Prepared
+    module: WorkerClient, candidate: Candidate, prepared: PreparedWorkload
 ) -> tuple[int, int]:
     """Build an instance for a workload and give it the reference's weights.
 
@@ -63,7 +63,7 @@ def load_candidate(
     return module.set_state(key, prepared.state)
 
 
-def _run_once(module: RemoteModule, candidate: Candidate, reference: Reference) -> None:
+def _run_once(module: WorkerClient, candidate: Candidate, reference: Reference) -> None:
     for workload in reference.workloads():
         prepared = reference.prepare(workload)
         load_candidate(module, candidate, prepared)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kernelwright.verifier.gpu_compile.kernel import Count
 from kernelwright.verifier.inside import disassemble_cpu
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 
 COUNTS = TypeAdapter(dict[str, Count])
@@ -28,12 +28,12 @@ class Findings(NamedTuple):
     """Of its machine code and data; None where nothing was compiled, or it can't be told."""
 
 
-def object_code_findings(module: RemoteModule) -> Findings:
+def object_code_findings(module: WorkerClient) -> Findings:
     """What the files show that a building worker has made."""
     return Findings(facts=_facts(module), digest=_digest(module))
 
 
-def _facts(module: RemoteModule) -> tuple[str, ...]:
+def _facts(module: WorkerClient) -> tuple[str, ...]:
     if platform.machine() != "x86_64":
         return ()
     try:
@@ -43,7 +43,7 @@ def _facts(module: RemoteModule) -> tuple[str, ...]:
         return ()  # a fact less; the candidate is judged by what it computes
 
 
-def _digest(module: RemoteModule) -> str | None:
+def _digest(module: WorkerClient) -> str | None:
     try:
         found = module.tool(Path(disassemble_cpu.__file__), "digest")
     except WorkerFault:

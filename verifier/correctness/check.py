@@ -27,12 +27,12 @@ from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Case, Expected, Prepared
+from kernelwright.verifier.reference.workload import Case, Expected, PreparedWorkload
 from kernelwright.verifier.tolerance import Difference, compare
-from kernelwright.verifier.worker.client import RemoteModule
-from kernelwright.verifier.worker.input_buffers import Image, Trace, trace
-from kernelwright.verifier.worker.outputs import Ran, same_order
-from kernelwright.verifier.worker.tensor_tree import Values, same_bits
+from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, trace
+from kernelwright.verifier.worker.outputs import RunReply, same_order
+from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
 
 Weights = Literal["state_dict", "seed", "none"]
 # Cases that are run together, in bytes of inputs; at least two.
@@ -51,8 +51,8 @@ class WorkloadCheck:
         reference: Reference,
         tolerance: ToleranceName,
         candidate: Candidate,
-        module: RemoteModule,
-        prepared: Prepared,
+        module: WorkerClient,
+        prepared: PreparedWorkload,
     ) -> None:
         self.reference = reference
         self.tolerance = tolerance
@@ -100,7 +100,7 @@ class WorkloadCheck:
         yield [*first, first[0]]
         yield from (rest[start : start + size] for start in range(0, len(rest), size))
 
-    def results(self, group: list[Case]) -> list[Values]:
+    def results(self, group: list[Case]) -> list[TensorTree]:
         """Run some cases together and return their results.
 
         Raises:
@@ -124,14 +124,14 @@ class WorkloadCheck:
             self._check_state(group[0].expected)
         return results
 
-    def _check_form(self, ran: Ran) -> None:
+    def _check_form(self, ran: RunReply) -> None:
         device = self.reference.machine.kind
         for index, entry in enumerate(ran.entries):
             if entry["device"] != device:
                 reason = f"output {index} is on device {entry['device']!r}, expected {device!r}"
                 raise Wrong(Status.INCORRECT_DTYPE, reason)
 
-    def _note_strides(self, ran: Ran) -> None:
+    def _note_strides(self, ran: RunReply) -> None:
         """Of results whose shapes are right."""
         for index, (entry, wanted) in enumerate(
             zip(ran.entries, self.prepared.strides, strict=True)
@@ -140,12 +140,12 @@ class WorkloadCheck:
                 words = f"output {index}: {entry['strides']}, the reference's: {wanted}"
                 self.flags.append(flag("strides-differ", words))
 
-    def _check_memory(self, group: list[Case], ran: Ran, image: Image) -> None:
+    def _check_memory(self, group: list[Case], ran: RunReply, image: InputBuffer) -> None:
         nature = self.prepared.nature
         self.module.download(self.key, image.layout.nbytes)
         self.must_have_left_inputs(trace(image, self.module.process.shared, range(len(group))))
         if nature.changes_inputs:
-            after = Image(image.layout)
+            after = InputBuffer(image.layout)
             after.read(self.module.process.shared)
             for case, left in zip(group, after.sets, strict=True):
                 assert case.expected.inputs is not None
@@ -156,7 +156,7 @@ class WorkloadCheck:
         if not nature.returns_inputs and returns_inputs(self.module, self.key, ran, image, [0]):
             raise refused("output-aliases-input", "a result lies in the memory of an input")
 
-    def must_have_left_inputs(self, left: Trace) -> None:
+    def must_have_left_inputs(self, left: Overwrites) -> None:
         """Raise Wrong where calls wrote to their inputs, or outside of them."""
         if left.guard:
             raise refused("guard-overwritten", "the call wrote outside of its inputs' memory")
@@ -181,7 +181,7 @@ class WorkloadCheck:
                 raise Wrong(Status.INCORRECT_NUMERICAL, reason)
 
     def _compared(
-        self, case: Case, result: Values, before: list[Difference], cases: int
+        self, case: Case, result: TensorTree, before: list[Difference], cases: int
     ) -> list[Difference]:
         found = self.checker.check(case, result)
         wrong = [difference for difference in found if difference.reason is not None]

@@ -8,10 +8,15 @@ from kernelwright.schema import Flag, Status, ToleranceName, WorkloadResult
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.reference.distributions import COARSE
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Case, Expected, Nature, Prepared
+from kernelwright.verifier.reference.workload import (
+    Case,
+    Expected,
+    PreparedWorkload,
+    ReferenceTraits,
+)
 from kernelwright.verifier.tolerance import Difference, compare
-from kernelwright.verifier.worker.outputs import Ran, overlapping, overlaps_itself
-from kernelwright.verifier.worker.tensor_tree import Values, same_tree
+from kernelwright.verifier.worker.outputs import RunReply, overlapping, overlaps_itself
+from kernelwright.verifier.worker.tensor_tree import TensorTree, same_tree
 
 
 class Wrong(Exception):
@@ -43,12 +48,14 @@ class Checker:
         prepared: with the parameters that the results come from.
     """
 
-    def __init__(self, reference: Reference, prepared: Prepared, tolerance: ToleranceName) -> None:
+    def __init__(
+        self, reference: Reference, prepared: PreparedWorkload, tolerance: ToleranceName
+    ) -> None:
         self.reference = reference
         self.prepared = prepared
         self.tolerance = tolerance
 
-    def check(self, case: Case, result: Values) -> list[Difference]:
+    def check(self, case: Case, result: TensorTree) -> list[Difference]:
         """What is wrong with the result of a call, and could not be by the rounding of inputs."""
         coarse = case.distribution in COARSE
         found = self.differences(result, case.expected, coarse)
@@ -59,7 +66,11 @@ class Checker:
         return self.differences(result, case.expected, coarse, rounding)
 
     def differences(
-        self, result: Values, expected: Expected, coarse: bool, rounding: Values | None = None
+        self,
+        result: TensorTree,
+        expected: Expected,
+        coarse: bool,
+        rounding: TensorTree | None = None,
     ) -> list[Difference]:
         """How far each tensor is off; see `compare`. Raises Wrong where they are other tensors."""
         if not same_tree(result, expected.values):
@@ -74,7 +85,7 @@ class Checker:
         ]
 
 
-def must_lie_apart(ran: Ran, nature: Nature) -> None:
+def must_lie_apart(ran: RunReply, nature: ReferenceTraits) -> None:
     """Raise Wrong where results share memory with each other, and the reference's do not."""
     for index, entry in enumerate(ran.entries):
         if overlaps_itself(entry) and not nature.overlaps_itself:

@@ -25,10 +25,10 @@ from kernelwright.verifier.gpu_compile.kernel import (
 )
 from kernelwright.verifier.inside import compile_cuda, compile_triton, disassemble_gpu
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
 from kernelwright.verifier.worker.start import await_start, start_worker
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 CAPABILITIES = (80, 90, 100)
 MAX_KERNELS = 50
@@ -91,7 +91,9 @@ def _compiled(
     return kernels[:MAX_KERNELS]
 
 
-def _triton(module: RemoteModule, candidate: Candidate, init: Values, capability: int) -> object:
+def _triton(
+    module: WorkerClient, candidate: Candidate, init: TensorTree, capability: int
+) -> object:
     """Every kernel that a call launches."""
     path = module.write("candidate.py", candidate.source)
     module.load("candidate", path, candidate.entry_point, CONSTRUCTOR_SEED, init)
@@ -100,7 +102,7 @@ def _triton(module: RemoteModule, candidate: Candidate, init: Values, capability
     return module.tool(tool, "compile_launches", **names, capability=capability)
 
 
-def _cuda(module: RemoteModule, candidate: Candidate, init: Values, capability: int) -> object:
+def _cuda(module: WorkerClient, candidate: Candidate, init: TensorTree, capability: int) -> object:
     """Every file that the candidate gives to a compiler."""
     found = module.tool(
         Path(compile_cuda.__file__),
@@ -118,14 +120,14 @@ def _cuda(module: RemoteModule, candidate: Candidate, init: Values, capability: 
     return found
 
 
-COMPILERS: Mapping[str, Callable[[RemoteModule, Candidate, Values, int], object]] = {
+COMPILERS: Mapping[str, Callable[[WorkerClient, Candidate, TensorTree, int], object]] = {
     "triton": _triton,
     "cuda": _cuda,
 }
 
 
 def _kernels(
-    module: RemoteModule, binaries: Sequence[Binary], capability: int
+    module: WorkerClient, binaries: Sequence[Binary], capability: int
 ) -> list[CompiledKernel]:
     cubins = [binary.cubin for binary in binaries]
     found = module.tool(Path(disassemble_gpu.__file__), "disassemble", cubins=cubins)

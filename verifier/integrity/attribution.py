@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kernelwright.schema import Flag, Policy
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.worker.sampler import Engagement
+from kernelwright.verifier.worker.sampler import CodeSamples
 
 # Policy `custom`: at least half of the computing samples must lie in code of the candidate.
 LEAST_CUSTOM = 0.5
@@ -21,7 +21,7 @@ def idle_flags(policy: Policy) -> Iterator[Flag]:
     yield flag(rule, "a call launches no kernel of the candidate")
 
 
-def engagement_flags(engagement: Engagement, policy: Policy) -> Iterator[Flag]:
+def engagement_flags(engagement: CodeSamples, policy: Policy) -> Iterator[Flag]:
     """What the samples mean under a policy."""
     share, count = engagement.custom_share, engagement.computing
     if share is None:

@@ -17,9 +17,9 @@ from kernelwright.verifier.inside import time_warm
 from kernelwright.verifier.profiling.perf_events import Counting, counter_facts
 from kernelwright.verifier.profiling.roofline import Roof, bottleneck, sol_score
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import nonsense
 
 PROFILED_CALLS = 3
@@ -30,7 +30,10 @@ TIMES = TypeAdapter(dict[Literal["warm", "graph"], Annotated[float, Field(ge=0)]
 
 
 def gather(
-    reference: Reference, prepared: Prepared, module: RemoteModule, timing: Mapping[str, Timing]
+    reference: Reference,
+    prepared: PreparedWorkload,
+    module: WorkerClient,
+    timing: Mapping[str, Timing],
 ) -> Evidence:
     """The evidence on a timed candidate, whose worker is run once more.
 
@@ -57,7 +60,7 @@ def gather(
     )
 
 
-def _counted(module: RemoteModule, key: str, median_us: float) -> list[str]:
+def _counted(module: WorkerClient, key: str, median_us: float) -> list[str]:
     """What hardware counters say of some calls; nothing where there are none."""
     calls = max(1, round(COUNTED_US / median_us))
     with Counting(module.process.pid) as counting:
@@ -67,7 +70,7 @@ def _counted(module: RemoteModule, key: str, median_us: float) -> list[str]:
     return counter_facts(counting.found, ran.seconds)
 
 
-def roof_of(reference: Reference, prepared: Prepared) -> Roof:
+def roof_of(reference: Reference, prepared: PreparedWorkload) -> Roof:
     """What the workload needs at least, and what was measured of this machine."""
     return Roof(
         bytes_moved=prepared.like.nbytes + prepared.state.nbytes + prepared.result_bytes,
@@ -93,7 +96,7 @@ def kernel_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
     return [f"the GPU works for about {busy:.0%} of a call, in {launches:g} kernels", *shown]
 
 
-def other_times(module: RemoteModule, key: str) -> list[str]:
+def other_times(module: WorkerClient, key: str) -> list[str]:
     """What the worker measures itself: calls that find their inputs in caches, and replays."""
     found = module.tool(Path(time_warm.__file__), "other_times", key=key)
     try:

@@ -16,7 +16,7 @@ from kernelwright.verifier.build.build import load_candidate
 from kernelwright.verifier.inside import time_warm
 from kernelwright.verifier.reference.calls import run_once
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.wrapped import worker_under, written
 
@@ -77,7 +77,7 @@ def with_counters(
     reference: Reference,
     candidate: Candidate,
     build: Path,
-    prepared: Prepared,
+    prepared: PreparedWorkload,
 ) -> Evidence:
     """The evidence with what counters say of one call, where there are any to be had."""
     ncu = find_tool("ncu")

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from kernelwright.errors import InfrastructureError, InvalidReferenceError
 from kernelwright.schema import Workload
-from kernelwright.verifier.reference.workload import Prepared
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.reference.workload import PreparedWorkload
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depends on it
 
@@ -29,12 +29,12 @@ def known_to_work() -> Iterator[None]:
         raise InfrastructureError(message) from fault
 
 
-def stage(module: RemoteModule, prepared: Prepared, sets: Sequence[Values]) -> None:
+def stage(module: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
     """Give a loaded instance some inputs."""
     module.show(prepared.workload.name, prepared.image(sets))
 
 
-def run_once(module: RemoteModule, prepared: Prepared, sets: Sequence[Values]) -> None:
+def run_once(module: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
     """Call a loaded instance on some inputs."""
     stage(module, prepared, sets)
     module.run(prepared.workload.name, range(len(sets)))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 
 from kernelwright.verifier.levels import Distribution
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 LARGE, TINY = 32.0, 2.0**-10
 # Far beyond where exp overflows in float32 (88), and sums of squares still do not.
@@ -34,7 +34,7 @@ def suits(distribution: Distribution, integer_results: bool) -> bool:
     return not (integer_results and distribution in WITH_TIES)
 
 
-def distribute(values: Values, distribution: Distribution, seed: int) -> Values:
+def distribute(values: TensorTree, distribution: Distribution, seed: int) -> TensorTree:
     """The same inputs with their floating tensors moved to another distribution."""
     if distribution == "reference":
         return values

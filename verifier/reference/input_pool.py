@@ -16,9 +16,9 @@ import secrets
 from collections.abc import Sequence
 
 from kernelwright.verifier.reference.seeds import SEED_BITS, derived_seed
-from kernelwright.verifier.reference.workload import Prepared
-from kernelwright.verifier.worker.client import RemoteModule
-from kernelwright.verifier.worker.input_buffers import Cover, Image, plan_layout
+from kernelwright.verifier.reference.workload import PreparedWorkload
+from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.input_buffers import InputBuffer, Mask, plan_layout
 
 BANK_BYTES, BANK_IMAGES = 2 * 2**30, 32
 # More images than one worker is shown; from half of that on they are for single calls.
@@ -27,7 +27,7 @@ OF_SINGLES = APART // 2
 MAX_SLOTS = 1024
 
 
-class Rotation:
+class InputPool:
     """The images of one workload, by number.
 
     Args:
@@ -35,7 +35,7 @@ class Rotation:
         nbytes: of inputs or results in one image, whichever are more.
     """
 
-    def __init__(self, prepared: Prepared, secret: int, nbytes: int) -> None:
+    def __init__(self, prepared: PreparedWorkload, secret: int, nbytes: int) -> None:
         self.prepared = prepared
         self._secret = secret
         largest = max(prepared.like.nbytes, prepared.result_bytes, 1)
@@ -43,12 +43,12 @@ class Rotation:
         self.layout = plan_layout(prepared.like, slots)
         self.nbytes = slots * largest
         """Of the inputs or of the results of one image, whichever are more."""
-        self._bank: dict[int, tuple[Image, int]] = {}
+        self._bank: dict[int, tuple[InputBuffer, int]] = {}
         """Images by number, and how many of their sets were made."""
         self._chance = random.SystemRandom()
         self._orders: dict[int, list[int]] = {}
 
-    def image(self, number: int, oracle: RemoteModule, sets: int | None = None) -> Image:
+    def image(self, number: int, oracle: WorkerClient, sets: int | None = None) -> InputBuffer:
         """One image, made by the reference's worker where it is not in the bank.
 
         Args:
@@ -58,7 +58,7 @@ class Rotation:
         known, made = self._bank.get(number, (None, 0))
         if known is not None and made >= wanted:
             return known
-        key, image = self.prepared.workload.name, Image(self.layout)
+        key, image = self.prepared.workload.name, InputBuffer(self.layout)
         oracle.stage(key, self.layout)
         seeds = [derived_seed(self._secret, "timed", number, slot) for slot in range(wanted)]
         oracle.fill(key, seeds)
@@ -70,7 +70,7 @@ class Rotation:
             self._bank[number] = image, wanted
         return image
 
-    def singles(self, number: int, most: int, oracle: RemoteModule) -> list[Image]:
+    def singles(self, number: int, most: int, oracle: WorkerClient) -> list[InputBuffer]:
         """The first sets of an image, each in one of its own."""
         most = min(most, self.layout.slots)
         sets = self.image(number, oracle, most).sets[:most]
@@ -80,12 +80,12 @@ class Rotation:
             self._cover(image, oracle)
         return images
 
-    def _cover(self, image: Image, oracle: RemoteModule) -> None:
+    def _cover(self, image: InputBuffer, oracle: WorkerClient) -> None:
         """Hide an image from GPUs' workers; its layout is staged."""
         if oracle.kind != "cpu":
             seed = secrets.randbits(SEED_BITS)
             oracle.give(self.prepared.workload.name, image)
-            image.cover = Cover(seed, oracle.hide(self.prepared.workload.name, image, seed))
+            image.cover = Mask(seed, oracle.hide(self.prepared.workload.name, image, seed))
 
     def looked_at(self, number: int, calls: int, few: int | None) -> int:
         """The set of a block of so many calls whose result is looked at.

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import torch
 
 from kernelwright.verifier.reference.distributions import moved
-from kernelwright.verifier.reference.workload import Call, Expected, Prepared
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.reference.workload import Call, Expected, PreparedWorkload
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.frames import Spec
-from kernelwright.verifier.worker.input_buffers import Image
-from kernelwright.verifier.worker.tensor_tree import Values, packed
+from kernelwright.verifier.worker.input_buffers import InputBuffer
+from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
 
 # Times that inputs are moved within their rounding; once may happen to change nothing. Each of many
 # ties has to break either way in one of them.
 SHAKES, SHAKES_OF_TIES = 5, 16
 
 
-def _give(oracle: RemoteModule, prepared: Prepared, calls: Sequence[Call]) -> Image:
+def _give(oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]) -> InputBuffer:
     """Parameters, and inputs by call."""
     key = prepared.workload.name
     if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
@@ -30,7 +30,9 @@ def _give(oracle: RemoteModule, prepared: Prepared, calls: Sequence[Call]) -> Im
     return image
 
 
-def rounding(oracle: RemoteModule, prepared: Prepared, calls: Sequence[Call]) -> Values | None:
+def rounding(
+    oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]
+) -> TensorTree | None:
     """How far each golden value moves when the inputs do, by less than one rounding of their type.
 
     Large where a result is badly conditioned, as where two logits nearly tie: there the reference's
@@ -41,12 +43,12 @@ def rounding(oracle: RemoteModule, prepared: Prepared, calls: Sequence[Call]) ->
     _give(oracle, prepared, calls)
     shakes = range(SHAKES_OF_TIES if prepared.has_integers else SHAKES)
     exact, *others = [oracle.golden(key, slots, seed, shake) for shake in (None, *shakes)]
-    if not isinstance(exact, Values):
+    if not isinstance(exact, TensorTree):
         return None
-    fitting = [o for o in others if isinstance(o, Values) and _fits(o, exact)] or [exact]
+    fitting = [o for o in others if isinstance(o, TensorTree) and _fits(o, exact)] or [exact]
     exact, *fitting = (_within(found, prepared.specs) for found in (exact, *fitting))
     columns = zip(exact.tensors, *(other.tensors for other in fitting), strict=True)
-    return Values(exact.tree, [_moves(*column) for column in columns])
+    return TensorTree(exact.tree, [_moves(*column) for column in columns])
 
 
 def _moves(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
@@ -57,7 +59,7 @@ def _moves(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
     return torch.stack(distances).amax(0)
 
 
-def expect(oracle: RemoteModule, prepared: Prepared, *calls: Call) -> Expected:
+def expect(oracle: WorkerClient, prepared: PreparedWorkload, *calls: Call) -> Expected:
     """The reference's values in the last of some calls, the first with its state as prepared.
 
     Raises:
@@ -69,18 +71,18 @@ def expect(oracle: RemoteModule, prepared: Prepared, *calls: Call) -> Expected:
     ran = oracle.run(key, slots, [call.seed for call in calls] if nature.draws else None)
     values = oracle.result(key, ran, slots[-1])
     truth = None
-    if isinstance(golden, Values) and _fits(golden, values):
+    if isinstance(golden, TensorTree) and _fits(golden, values):
         truth = _within(golden, prepared.specs)
     changed = None
     if nature.changes_inputs:
         oracle.download(key, image.layout.nbytes)
-        after = Image(image.layout)
+        after = InputBuffer(image.layout)
         after.read(oracle.process.shared)
         changed = after.sets[-1]
     return Expected(values, truth, changed, oracle.state(key) if nature.stateful else None)
 
 
-def trained(oracle: RemoteModule, prepared: Prepared, seed: int) -> Prepared:
+def trained(oracle: WorkerClient, prepared: PreparedWorkload, seed: int) -> PreparedWorkload:
     """The same workload with other parameters, as training would leave them.
 
     Those of a constructor can be known in advance (zeros, ones, a seed), and results with them.
@@ -105,7 +107,7 @@ def _fingerprint(value: torch.Tensor) -> object:
     return value.dtype, value.shape, float(wide.sum()), float(wide.square().sum())
 
 
-def _within(golden: Values, results: Sequence[Spec]) -> Values:
+def _within(golden: TensorTree, results: Sequence[Spec]) -> TensorTree:
     """The same where results can be: the lowest of float64 is not that of float32."""
 
     def within(value: torch.Tensor, spec: Spec) -> torch.Tensor:
@@ -115,9 +117,9 @@ def _within(golden: Values, results: Sequence[Spec]) -> Values:
         clamped = value.clamp(ends.min, ends.max)
         return torch.where(value.isfinite(), clamped, value)
 
-    return Values(golden.tree, list(map(within, golden.tensors, results)))
+    return TensorTree(golden.tree, list(map(within, golden.tensors, results)))
 
 
-def _fits(golden: Values, expected: Values) -> bool:
+def _fits(golden: TensorTree, expected: TensorTree) -> bool:
     shapes = [t.shape for t in golden.tensors], [t.shape for t in expected.tensors]
     return golden.tree == expected.tree and shapes[0] == shapes[1]

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Workload
-from kernelwright.verifier.reference.workload import Nature, Prepared
+from kernelwright.verifier.reference.workload import PreparedWorkload, ReferenceTraits
 from kernelwright.verifier.tolerance import compare
-from kernelwright.verifier.worker.client import RemoteModule
-from kernelwright.verifier.worker.input_buffers import Image, trace
-from kernelwright.verifier.worker.outputs import Ran, overlapping, overlaps_itself
-from kernelwright.verifier.worker.tensor_tree import Values, same_bits, specs
+from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.input_buffers import InputBuffer, trace
+from kernelwright.verifier.worker.outputs import RunReply, overlapping, overlaps_itself
+from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits, specs
 
 
 def prepare(
-    oracle: RemoteModule, workload: Workload, source: str, init: Values, seed: int
-) -> Prepared:
+    oracle: WorkerClient, workload: Workload, source: str, init: TensorTree, seed: int
+) -> PreparedWorkload:
     """Run a loaded workload a few times to find its nature.
 
     Raises:
@@ -30,8 +30,8 @@ def prepare(
         raise InvalidReferenceError(
             "get_inputs() returns no tensor", hint="it must return a list with tensors"
         )
-    empty = Nature()
-    bare = Prepared(workload, source, init, state, False, inputs, [], [], empty)
+    empty = ReferenceTraits()
+    bare = PreparedWorkload(workload, source, init, state, False, inputs, [], [], empty)
     ran, first, image = _observed(oracle, bare, [inputs, inputs], seed)
     if not first[0].tensors:
         raise InvalidReferenceError(
@@ -44,7 +44,7 @@ def prepare(
         )
     left = trace(image, oracle.process.shared, [0])
     draws, stateful = oracle.draws(key, 0), not same_bits(state, oracle.state(key))
-    nature = Nature(
+    nature = ReferenceTraits(
         draws=draws,
         stateful=stateful,
         changes_inputs=bool(left.inputs),
@@ -70,8 +70,8 @@ def prepare(
 
 
 def _observed(
-    oracle: RemoteModule, prepared: Prepared, sets: Sequence[Values], seed: int
-) -> tuple[Ran, list[Values], Image]:
+    oracle: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree], seed: int
+) -> tuple[RunReply, list[TensorTree], InputBuffer]:
     key, image = prepared.workload.name, prepared.image(sets)
     oracle.show(key, image)
     seeds = [seed] * len(sets) if prepared.nature.draws else None
@@ -80,7 +80,7 @@ def _observed(
 
 
 def returns_inputs(
-    module: RemoteModule, key: str, ran: Ran, image: Image, calls: Sequence[int]
+    module: WorkerClient, key: str, ran: RunReply, image: InputBuffer, calls: Sequence[int]
 ) -> bool:
     """Whether the result of one of these calls changes when all inputs' memory is written to."""
     before = [module.result(key, ran, call) for call in calls]
@@ -90,7 +90,7 @@ def returns_inputs(
     return not all(map(same_bits, before, after))
 
 
-def _alike(first: Values, second: Values) -> bool:
+def _alike(first: TensorTree, second: TensorTree) -> bool:
     if first.tree != second.tree or specs(first) != specs(second):
         return False
     pairs = zip(first.tensors, second.tensors, strict=True)

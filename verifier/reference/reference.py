@@ -27,17 +27,17 @@ from kernelwright.verifier.reference.calls import (
     stage,
 )
 from kernelwright.verifier.reference.distributions import distribute, suits
-from kernelwright.verifier.reference.input_pool import Rotation
+from kernelwright.verifier.reference.input_pool import InputPool
 from kernelwright.verifier.reference.oracle import expect, rounding, trained
 from kernelwright.verifier.reference.peaks import Peaks
 from kernelwright.verifier.reference.probe import prepare
 from kernelwright.verifier.reference.seeds import SEED_BITS, derived_seed
-from kernelwright.verifier.reference.workload import Call, Case, Expected, Prepared
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.reference.workload import Call, Case, Expected, PreparedWorkload
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
-from kernelwright.verifier.worker.input_buffers import Image
+from kernelwright.verifier.worker.input_buffers import InputBuffer
 from kernelwright.verifier.worker.start import await_start, start_worker
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 COMPILE_TIMEOUT_S = 600.0
 EAGER_TENANT = "eager"
@@ -64,18 +64,18 @@ class Reference:
         self.task = task
         self.machine = machine
         self.seed = seed
-        self._oracle: RemoteModule | None = None
-        self._baselines: dict[Baseline, RemoteModule] = {}
+        self._oracle: WorkerClient | None = None
+        self._baselines: dict[Baseline, WorkerClient] = {}
         self._loaded: dict[tuple[Baseline, str], bool] = {}
-        self._prepared: dict[str, Prepared] = {}
+        self._prepared: dict[str, PreparedWorkload] = {}
         self._flops: dict[str, int] = {}
-        self._trained: dict[str, Prepared] = {}
+        self._trained: dict[str, PreparedWorkload] = {}
         self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
         self._timed: dict[tuple[str, bool, tuple[int, int] | None], Expected] = {}
-        self._spare: RemoteModule | None = None
+        self._spare: WorkerClient | None = None
         self.calls_per_block: dict[tuple[str, str, float], int | None] = {}
         """Of baselines: by workload, baseline and wanted seconds; None where there is none."""
-        self._rotations: dict[tuple[str, int], Rotation] = {}
+        self._rotations: dict[tuple[str, int], InputPool] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +120,7 @@ class Reference:
         return found
 
     @property
-    def oracle(self) -> RemoteModule:
+    def oracle(self) -> WorkerClient:
         """The worker that makes inputs and expected values, started at first use."""
         if self._oracle is None:
             self._oracle = self._start()
@@ -131,15 +131,15 @@ class Reference:
         """Whether results could be read from a worker's memory."""
         return self._oracle is not None and self._oracle.was_read
 
-    def _start(self, timeout_s: float | None = None) -> RemoteModule:
+    def _start(self, timeout_s: float | None = None) -> WorkerClient:
         module = start_worker(self.machine, self.task.limits, timeout_s=timeout_s)
         await_start(module)
         return module
 
-    def _new_eager(self) -> RemoteModule:
+    def _new_eager(self) -> WorkerClient:
         return start_worker(self.machine, self.task.limits, tenant=EAGER_TENANT)
 
-    def _start_eager(self) -> RemoteModule:
+    def _start_eager(self) -> WorkerClient:
         module, self._spare = self._spare or self._new_eager(), None
         await_start(module)
         return module
@@ -176,7 +176,7 @@ class Reference:
         with known_to_work():
             self.oracle.copy_bandwidth(PROBED_BYTES)
 
-    def flops(self, prepared: Prepared) -> int:
+    def flops(self, prepared: PreparedWorkload) -> int:
         """Operations of one call; what torch does not count is left out."""
         key = prepared.workload.name
         if key not in self._flops:
@@ -186,7 +186,7 @@ class Reference:
                 self.oracle.states.pop(key, None)
         return self._flops[key]
 
-    def prepare(self, workload: Workload) -> Prepared:
+    def prepare(self, workload: Workload) -> PreparedWorkload:
         """Load the workload and check that the reference is usable.
 
         Raises:
@@ -208,7 +208,7 @@ class Reference:
             self._prepared[workload.name] = found
         return self._prepared[workload.name]
 
-    def trained(self, prepared: Prepared) -> Prepared:
+    def trained(self, prepared: PreparedWorkload) -> PreparedWorkload:
         """The workload with parameters that no constructor makes; itself where it has none."""
         key = prepared.workload.name
         if key not in self._trained:
@@ -218,7 +218,7 @@ class Reference:
                 )
         return self._trained[key]
 
-    def case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
+    def case(self, prepared: PreparedWorkload, seed: int, distribution: Distribution) -> Case:
         """Inputs and expected values of one case, computed once per run."""
         if not suits(distribution, prepared.has_integers):
             distribution = "reference"
@@ -235,7 +235,7 @@ class Reference:
                 self._cases[index] = self.case(prepared, seed, "reference")
         return self._cases[index]
 
-    def fresh_case(self, prepared: Prepared, distribution: Distribution) -> Case:
+    def fresh_case(self, prepared: PreparedWorkload, distribution: Distribution) -> Case:
         """A case that no one has been shown, of a distribution that worked before; not kept."""
         with known_to_work():
             return self._make_case(prepared, secrets.randbits(SEED_BITS), distribution)
@@ -247,7 +247,7 @@ class Reference:
         for workload in workloads:
             self.prepare(workload)
 
-    def _make_case(self, prepared: Prepared, seed: int, distribution: Distribution) -> Case:
+    def _make_case(self, prepared: PreparedWorkload, seed: int, distribution: Distribution) -> Case:
         made = self.oracle.make_inputs(prepared.workload.name, seed)
         if not prepared.fits(made):
             message = "get_inputs() returns other shapes, types or numbers at every call"
@@ -259,7 +259,7 @@ class Reference:
 
     def expect(
         self,
-        prepared: Prepared,
+        prepared: PreparedWorkload,
         *calls: Call,
         place: tuple[int, int] | None = None,
     ) -> Expected:
@@ -277,30 +277,30 @@ class Reference:
             self._timed[key] = expected
         return expected
 
-    def rounding(self, prepared: Prepared, calls: Sequence[Call]) -> Values | None:
+    def rounding(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:
         """How far golden values move within the rounding of inputs; None without any."""
         with known_to_work():
             return rounding(self.oracle, prepared, calls)
 
-    def image(self, rotation: Rotation, number: int, sets: int | None = None) -> Image:
+    def image(self, rotation: InputPool, number: int, sets: int | None = None) -> InputBuffer:
         """The inputs of one round of timed blocks, as many as are wanted."""
         with known_to_work():
             return rotation.image(number, self.oracle, sets)
 
-    def singles(self, rotation: Rotation, number: int, most: int) -> list[Image]:
+    def singles(self, rotation: InputPool, number: int, most: int) -> list[InputBuffer]:
         """Some sets of a round's inputs, each in an image of its own."""
         with known_to_work():
             return rotation.singles(number, most, self.oracle)
 
-    def rotation(self, prepared: Prepared, nbytes: int) -> Rotation:
+    def rotation(self, prepared: PreparedWorkload, nbytes: int) -> InputPool:
         """The fresh inputs of timed blocks, in images of about so many bytes."""
         key = prepared.workload.name, nbytes
         if key not in self._rotations:
             nbytes = max(nbytes, TIMES_L2 * self.oracle.l2_bytes)
-            self._rotations[key] = Rotation(prepared, self.seed, nbytes)
+            self._rotations[key] = InputPool(prepared, self.seed, nbytes)
         return self._rotations[key]
 
-    def baseline(self, prepared: Prepared, baseline: Baseline) -> RemoteModule | None:
+    def baseline(self, prepared: PreparedWorkload, baseline: Baseline) -> WorkerClient | None:
         """A baseline's worker with the workload loaded; None where torch.compile can't have it."""
         key = (baseline, prepared.workload.name)
         if key not in self._loaded:
@@ -330,7 +330,7 @@ class Reference:
         if self.eager_has_run:
             self._end("eager")
 
-    def _load(self, prepared: Prepared, baseline: Baseline) -> None:
+    def _load(self, prepared: PreparedWorkload, baseline: Baseline) -> None:
         if baseline not in self._baselines:
             is_eager = baseline == "eager"
             self._baselines[baseline] = (

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from kernelwright.schema import Workload
 from kernelwright.verifier.levels import Distribution
 from kernelwright.verifier.worker.frames import Spec
-from kernelwright.verifier.worker.input_buffers import Image, plan_layout
-from kernelwright.verifier.worker.tensor_tree import Values, same_tree, specs
+from kernelwright.verifier.worker.input_buffers import InputBuffer, plan_layout
+from kernelwright.verifier.worker.tensor_tree import TensorTree, same_tree, specs
 
 
 class Case(NamedTuple):
@@ -19,7 +19,7 @@ class Case(NamedTuple):
     seed: int
     """Of the call, not of the inputs: a worker can read it, and must learn nothing from it."""
     distribution: Distribution
-    inputs: Values
+    inputs: TensorTree
     expected: Expected
     earlier: tuple[Call, ...] = ()
     """Those before it since its state was set, where they matter."""
@@ -30,7 +30,7 @@ class Case(NamedTuple):
         return *self.earlier, Call(self.inputs, self.seed)
 
 
-class Nature(NamedTuple):
+class ReferenceTraits(NamedTuple):
     """What the reference does besides computing; a candidate may do the same."""
 
     draws: bool = False
@@ -48,22 +48,22 @@ class Nature(NamedTuple):
     """Elements of one result lie at the same address."""
 
 
-class Prepared(NamedTuple):
+class PreparedWorkload(NamedTuple):
     """One workload, loaded."""
 
     workload: Workload
     source: str
-    init: Values
-    state: Values
+    init: TensorTree
+    state: TensorTree
     """Parameters and buffers in every call that is judged."""
     trained: bool
     """`state` is not what the constructor makes: what was computed in advance for that is wrong."""
-    like: Values
+    like: TensorTree
     """Some inputs."""
     specs: list[Spec]
     strides: list[list[int]]
     """Of each result."""
-    nature: Nature
+    nature: ReferenceTraits
 
     @property
     def has_integers(self) -> bool:
@@ -75,13 +75,13 @@ class Prepared(NamedTuple):
         """Of all results of one call."""
         return sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in self.specs)
 
-    def fits(self, inputs: Values) -> bool:
+    def fits(self, inputs: TensorTree) -> bool:
         """Whether other inputs are of the same form."""
         return same_tree(inputs, self.like) and specs(inputs) == specs(self.like)
 
-    def image(self, sets: Sequence[Values]) -> Image:
+    def image(self, sets: Sequence[TensorTree]) -> InputBuffer:
         """Input sets as they lie in shared memory."""
-        image = Image(plan_layout(self.like, len(sets)))
+        image = InputBuffer(plan_layout(self.like, len(sets)))
         for slot, values in enumerate(sets):
             image.put(slot, values)
         return image
@@ -90,7 +90,7 @@ class Prepared(NamedTuple):
 class Call(NamedTuple):
     """What a call is given."""
 
-    inputs: Values
+    inputs: TensorTree
     seed: int
     """Of torch."""
 
@@ -98,10 +98,10 @@ class Call(NamedTuple):
 class Expected(NamedTuple):
     """The reference's values on some inputs."""
 
-    values: Values
-    golden: Values | None
+    values: TensorTree
+    golden: TensorTree | None
     """In float64; None where the reference does not run in it, or draws random numbers."""
-    inputs: Values | None
+    inputs: TensorTree | None
     """What became of the inputs, where the reference changes them."""
-    state: Values | None
+    state: TensorTree | None
     """What became of parameters and buffers, where the reference changes them."""

@@ -14,7 +14,7 @@ from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
-from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.sanitizer.rebuild import (
     LIBRARIES,
     sanitizer_libraries,
@@ -23,7 +23,7 @@ from kernelwright.verifier.sanitizer.rebuild import (
 )
 from kernelwright.verifier.sanitizer.report import find_report
 from kernelwright.verifier.sanitizer.wording import place, words
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import START_TIMEOUT_S
 
@@ -53,7 +53,7 @@ def sanitizer_flags(candidate: Candidate, reference: Reference) -> list[Flag]:
         module.process.kill()
 
 
-def _watched(module: RemoteModule, candidate: Candidate, reference: Reference) -> list[Flag]:
+def _watched(module: WorkerClient, candidate: Candidate, reference: Reference) -> list[Flag]:
     try:
         module.hello(START_TIMEOUT_S)
     except WorkerFault as fault:
@@ -76,7 +76,7 @@ def _watched(module: RemoteModule, candidate: Candidate, reference: Reference) -
 
 
 def _load(
-    module: RemoteModule, candidate: Candidate, prepared: Prepared, reference: Reference
+    module: WorkerClient, candidate: Candidate, prepared: PreparedWorkload, reference: Reference
 ) -> None:
     key = prepared.workload.name
     own = module.write("candidate.py", candidate.source)
@@ -87,7 +87,7 @@ def _load(
     module.set_state(key, prepared.state)
 
 
-def _call(module: RemoteModule, prepared: Prepared, reference: Reference) -> None:
+def _call(module: WorkerClient, prepared: PreparedWorkload, reference: Reference) -> None:
     """Two calls, since some errors need what an earlier one left."""
     sets = [prepared.like, reference.fresh_case(prepared, "reference").inputs]
     stage(module, prepared, sets)
@@ -99,7 +99,7 @@ def _call(module: RemoteModule, prepared: Prepared, reference: Reference) -> Non
     module.run(prepared.workload.name, range(len(sets)), seeds)
 
 
-def _found(module: RemoteModule, candidate: Candidate, prepared: Prepared) -> Flag | None:
+def _found(module: WorkerClient, candidate: Candidate, prepared: PreparedWorkload) -> Flag | None:
     report = find_report(module.process.stderr())
     if report is None:
         return None

@@ -16,7 +16,7 @@ from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.reference.calls import run_once
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.sanitizer.asan import INCOMPLETE, UNAVAILABLE
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.wrapped import worker_under, written
 
@@ -56,7 +56,7 @@ def gpu_sanitizer_flags(candidate: Candidate, reference: Reference, build: Path)
     return [] if fault is None else [flag(INCOMPLETE, f"under compute-sanitizer: {fault.reason}")]
 
 
-def _call(module: RemoteModule, candidate: Candidate, reference: Reference) -> None:
+def _call(module: WorkerClient, candidate: Candidate, reference: Reference) -> None:
     for workload in reference.workloads():
         prepared = reference.prepare(workload)
         load_candidate(module, candidate, prepared)

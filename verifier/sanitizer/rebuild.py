@@ -19,7 +19,7 @@ from kernelwright.backends.cpp import compiler
 from kernelwright.sandbox.base import Sandbox, WorkerProcess, WorkerSpec
 from kernelwright.schema import SandboxInfo
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.start import (
     BASE_MEMORY_BYTES,
     BUILD_FOLDER,
@@ -96,7 +96,7 @@ def _library(program: str, name: str) -> str | None:
     return script.group() if script else None
 
 
-def start_instrumented(reference: Reference, libraries: tuple[str, ...]) -> RemoteModule:
+def start_instrumented(reference: Reference, libraries: tuple[str, ...]) -> WorkerClient:
     """Start a worker that instruments what is compiled in it, and runs it.
 
     Raises:
@@ -126,7 +126,7 @@ def most_bytes(memory_bytes: int) -> int:
     return memory_bytes + 2 * BASE_MEMORY_BYTES
 
 
-def was_rebuilt(module: RemoteModule) -> bool:
+def was_rebuilt(module: WorkerClient) -> bool:
     """Whether the compiler ran in such a worker."""
     tools = Path(module.process.folder) / BUILD_FOLDER / TOOLS_FOLDER
     return any((tools / f"{name}.ran").exists() for name in COMPILERS)

@@ -31,16 +31,16 @@ from kernelwright.verifier.levels import Plan
 from kernelwright.verifier.reference.input_pool import APART, OF_SINGLES
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Prepared
+from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.timing.contention import LoadMeter, quietly
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
 from kernelwright.verifier.timing.single_calls import batched
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
-from kernelwright.verifier.worker.input_buffers import Image, Trace, trace
-from kernelwright.verifier.worker.outputs import Ran
-from kernelwright.verifier.worker.sampler import Engagement, Owner
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, trace
+from kernelwright.verifier.worker.outputs import RunReply
+from kernelwright.verifier.worker.sampler import CodeSamples, Owner
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 # The first runs of a size touch new memory and may find threads on one CPU; the fastest counts.
 CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
@@ -65,17 +65,21 @@ MOST_ALONE = 120
 PATIENCE = 6
 
 
-class Side(NamedTuple):
+class TimedInstance(NamedTuple):
     """One of the things being timed."""
 
-    module: RemoteModule
+    module: WorkerClient
     key: str
     is_baseline: bool
 
     def run(
-        self, image: Image, slots: list[int], seeds: list[int] | None, state: Values | None = None
-    ) -> Ran:
-        """See `RemoteModule.run`; a baseline that fails here is not the candidate's fault.
+        self,
+        image: InputBuffer,
+        slots: list[int],
+        seeds: list[int] | None,
+        state: TensorTree | None = None,
+    ) -> RunReply:
+        """See `WorkerClient.run`; a baseline that fails here is not the candidate's fault.
 
         Args:
             state: to be set before.
@@ -95,14 +99,14 @@ class Side(NamedTuple):
             raise InfrastructureError(message) from fault
 
 
-class Pick(NamedTuple):
+class SpotCheck(NamedTuple):
     """A timed call of the candidate that the judge looks at: its inputs and its result."""
 
     place: tuple[int, int]
-    """Image and slot of the inputs."""
-    inputs: Values
+    """Number of the pool's buffer, and slot, of the inputs."""
+    inputs: TensorTree
     seed: int
-    result: Values
+    result: TensorTree
     earlier: tuple[int, ...]
     """Slots of the calls before it in its block."""
 
@@ -113,26 +117,26 @@ class Measured(NamedTuple):
     rounds: Rounds
     alone: Rounds
     """Of single calls, after these."""
-    engagement: Engagement
+    engagement: CodeSamples
     """Of blocks between the two."""
     flags: tuple[Flag, ...]
     """About the machine."""
-    picks: list[Pick]
-    trace: Trace
+    picks: list[SpotCheck]
+    trace: Overwrites
     """What the candidate's last block left in the shared memory."""
     returns_inputs: bool
     """Results of that block lie in the memory of its inputs."""
 
 
 def calls_per_block(
-    reference: Reference, prepared: Prepared, side: Side, plan: Plan, call_s: float
+    reference: Reference, prepared: PreparedWorkload, side: TimedInstance, plan: Plan, call_s: float
 ) -> int:
     """How many calls fill a block; a power of two, so that equal candidates get the same.
 
     Args:
         call_s: about what a call takes, to begin with.
     """
-    bench = Bench(reference, prepared, plan, {})
+    bench = RoundTimer(reference, prepared, plan, {})
     side.module.stage(side.key, bench.rotation.layout)
     with quietly(reference.machine):
         return bench.calls_per_block(side, call_s)
@@ -140,9 +144,9 @@ def calls_per_block(
 
 def measure(
     reference: Reference,
-    prepared: Prepared,
+    prepared: PreparedWorkload,
     plan: Plan,
-    sides: Mapping[str, Side],
+    sides: Mapping[str, TimedInstance],
     calls: int,
     worker: int,
     watch_s: float,
@@ -155,7 +159,7 @@ def measure(
         worker: which of the candidate's it is; no two are shown the same inputs.
         watch_s: for how long somebody looks at whose code is running, at most.
     """
-    bench = Bench(reference, prepared, plan, sides, worker)
+    bench = RoundTimer(reference, prepared, plan, sides, worker)
     with quietly(reference.machine):
         bench.warm_up(calls)
         rounds, busy = _rounds(bench, calls)
@@ -166,15 +170,15 @@ def measure(
     return Measured(rounds, alone, engagement, flags, bench.picks, left, returns_inputs)
 
 
-class Bench:
+class RoundTimer:
     """The timing of one workload as it goes on; see `measure`."""
 
     def __init__(
         self,
         reference: Reference,
-        prepared: Prepared,
+        prepared: PreparedWorkload,
         plan: Plan,
-        sides: Mapping[str, Side],
+        sides: Mapping[str, TimedInstance],
         worker: int = 0,
     ) -> None:
         self.reference = reference
@@ -187,15 +191,15 @@ class Bench:
         self.number = self._first
         """Of the image of this round; the warm-up has the first one."""
         self.rounds = 0
-        self.picks: list[Pick] = []
-        self._last: tuple[Image, list[int], Ran]
+        self.picks: list[SpotCheck] = []
+        self._last: tuple[InputBuffer, list[int], RunReply]
         """The candidate's block of the last round."""
 
-    def image(self, calls: int) -> Image:
+    def image(self, calls: int) -> InputBuffer:
         """The inputs of this round."""
         return self.reference.image(self.rotation, self.number, calls)
 
-    def calls_per_block(self, side: Side, call_s: float) -> int:
+    def calls_per_block(self, side: TimedInstance, call_s: float) -> int:
         """Calls that fill a block, found with growing ones."""
         calls = self._filling(call_s)
         for _ in range(MAX_CALIBRATIONS):
@@ -238,17 +242,21 @@ class Bench:
             found.halved.append(halved)
         return found
 
-    def _block(self, side: Side, image: Image, calls: int) -> tuple[list[int], Ran]:
+    def _block(
+        self, side: TimedInstance, image: InputBuffer, calls: int
+    ) -> tuple[list[int], RunReply]:
         slots = list(range(calls))
         self.chance.shuffle(slots)
         return slots, self._run(side, image, slots, self.rotation.call_seeds(self.number, slots))
 
-    def _run(self, side: Side, image: Image, slots: list[int], seeds: list[int] | None) -> Ran:
+    def _run(
+        self, side: TimedInstance, image: InputBuffer, slots: list[int], seeds: list[int] | None
+    ) -> RunReply:
         # What remembers begins each block alike, so that it is known what any call has to return.
         state = self.prepared.state if self.prepared.nature.remembers else None
         return side.run(image, slots, seeds, state)
 
-    def _look(self, image: Image, slots: list[int], ran: Ran) -> None:
+    def _look(self, image: InputBuffer, slots: list[int], ran: RunReply) -> None:
         """Take the result of one call out of the stopped worker, perhaps instead of an earlier one.
 
         Every round is as likely as any other to be among those that are compared in the end
@@ -263,17 +271,17 @@ class Bench:
         inputs = self.prepared.image([image.sets[slot]]).sets[0]
         self.picks[place : place + 1] = [self._pick(slot, inputs, slots, ran)]
 
-    def _pick(self, slot: int, inputs: Values, slots: list[int], ran: Ran) -> Pick:
+    def _pick(self, slot: int, inputs: TensorTree, slots: list[int], ran: RunReply) -> SpotCheck:
         side, call = self.sides[CANDIDATE], slots.index(slot)
         result = side.module.result(side.key, ran, call, self.prepared.specs)
         seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
-        return Pick((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
+        return SpotCheck((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
 
-    def watched(self, calls: int, limit_s: float) -> Engagement:
+    def watched(self, calls: int, limit_s: float) -> CodeSamples:
         """Blocks as before, during which somebody looks at whose code is running."""
         total: Counter[Owner] = Counter()
         start, side = time.monotonic(), self.sides[CANDIDATE]
-        while time.monotonic() - start < limit_s and Engagement(total).wants_more:
+        while time.monotonic() - start < limit_s and CodeSamples(total).wants_more:
             self.number += 1
             self.rounds += 1
             image, slots = self.image(calls), self.chance.sample(range(calls), calls)
@@ -285,7 +293,7 @@ class Bench:
             total.update(found.samples)
             self._look(image, slots, ran)
             self._last = image, slots, ran
-        return Engagement(total)
+        return CodeSamples(total)
 
     def alone(self, rounds: Rounds) -> Rounds:
         """Single calls, of the candidate and of eager; more of them where they seem to be slow.
@@ -307,7 +315,7 @@ class Bench:
         sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
         found = Rounds(sides, 1)
         images = self.reference.singles(self.rotation, self.number, self.plan.alone)
-        fastest: list[Pick] = []
+        fastest: list[SpotCheck] = []
         for side in sides.values():
             side.module.stage(side.key, images[0].layout)
         for slot, image in enumerate(images):
@@ -322,7 +330,7 @@ class Bench:
         self.picks[:0] = fastest
         return found
 
-    def left(self) -> Trace:
+    def left(self) -> Overwrites:
         """What else than results the candidate's last block wrote."""
         image, slots, _ran = self._last
         side = self.sides[CANDIDATE]
@@ -337,7 +345,7 @@ class Bench:
         return returns_inputs(side.module, side.key, ran, image, calls)
 
 
-def _gpu_flags(bench: Bench) -> Iterator[Flag]:
+def _gpu_flags(bench: RoundTimer) -> Iterator[Flag]:
     """Others on the same GPU, which no clock of ours sees."""
     machine = bench.reference.machine
     if machine.kind == "cpu":
@@ -347,7 +355,7 @@ def _gpu_flags(bench: Bench) -> Iterator[Flag]:
         yield flag(BUSY_MACHINE, f"{len(others)} other processes hold memory of this GPU")
 
 
-def _rounds(bench: Bench, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
+def _rounds(bench: RoundTimer, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
     """Rounds on a quiet machine; those on a busy one only where there are too few others."""
     plan, seed = bench.plan, bench.reference.seed
     quiet, busy = Rounds(bench.sides, calls), Rounds(bench.sides, calls)

@@ -22,11 +22,11 @@ from kernelwright.verifier.integrity.runtime import cpu_flags
 from kernelwright.verifier.levels import LEAST_CHECKS, Baseline, Distribution, Plan
 from kernelwright.verifier.profiling.evidence import gather
 from kernelwright.verifier.reference.workload import Call, Case
-from kernelwright.verifier.timing.measure import Pick, Side, calls_per_block, measure
+from kernelwright.verifier.timing.measure import SpotCheck, TimedInstance, calls_per_block, measure
 from kernelwright.verifier.timing.rounds import CANDIDATE
 from kernelwright.verifier.timing.summary import Timed
 from kernelwright.verifier.worker.faults import WorkerFault
-from kernelwright.verifier.worker.sampler import Engagement
+from kernelwright.verifier.worker.sampler import CodeSamples
 
 # Block of the slowest side, in times of what the plan wants.
 LONGEST_BLOCK = 8
@@ -45,7 +45,7 @@ class WorkloadTimer:
         self.module = check.module
         self.prepared = check.prepared
         self.key = check.key
-        self.engagement = Engagement(Counter())
+        self.engagement = CodeSamples(Counter())
         """Whose code was found running while it was timed."""
 
     def calls_per_block(self, plan: Plan) -> int:
@@ -68,12 +68,14 @@ class WorkloadTimer:
         return known[index]
 
     @property
-    def _side(self) -> Side:
-        return Side(self.module, self.key, is_baseline=False)
+    def _side(self) -> TimedInstance:
+        return TimedInstance(self.module, self.key, is_baseline=False)
 
-    def _baselines(self, names: Sequence[Baseline]) -> dict[str, Side]:
+    def _baselines(self, names: Sequence[Baseline]) -> dict[str, TimedInstance]:
         found = {name: self.reference.baseline(self.prepared, name) for name in names}
-        return {name: Side(module, self.key, True) for name, module in found.items() if module}
+        return {
+            name: TimedInstance(module, self.key, True) for name, module in found.items() if module
+        }
 
     def time(self, plan: Plan, calls: int, worker: int, watch_s: float) -> Timed:
         """Time against baselines, then look at results of timed calls.
@@ -101,7 +103,7 @@ class WorkloadTimer:
         self._check_fresh(plan)
         return Timed(measured.rounds, measured.alone, measured.flags, checked)
 
-    def _check_picks(self, picks: list[Pick], plan: Plan) -> int:
+    def _check_picks(self, picks: list[SpotCheck], plan: Plan) -> int:
         """Compare results of timed calls, as they lay in memory when the clock had stopped.
 
         Returns:
@@ -119,7 +121,7 @@ class WorkloadTimer:
             must_be_right(self.check.checker.check(case, pick.result), "a timed call")
         return len(picks)
 
-    def _earlier(self, pick: Pick, plan: Plan) -> tuple[Call, ...]:
+    def _earlier(self, pick: SpotCheck, plan: Plan) -> tuple[Call, ...]:
         """The calls before it in its block; its image is made anew where it was not kept."""
         number, _slot = pick.place
         rotation = self.reference.rotation(self.prepared, plan.image_bytes)

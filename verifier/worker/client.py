@@ -18,15 +18,15 @@ from kernelwright.schema import Status, digest
 from kernelwright.verifier.worker.channel import Channel
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
 from kernelwright.verifier.worker.frames import Spec, check_expected
-from kernelwright.verifier.worker.input_buffers import Image, Layout
-from kernelwright.verifier.worker.outputs import Ran, checked_run, read_result
-from kernelwright.verifier.worker.sampler import Engagement, sample
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.input_buffers import InputBuffer, Layout
+from kernelwright.verifier.worker.outputs import RunReply, checked_run, read_result
+from kernelwright.verifier.worker.sampler import CodeSamples, sample
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 MAX_OPERATOR_NAME = 120
 
 
-class RemoteModule:
+class WorkerClient:
     """One worker, as operations on the instances it holds (one per workload, by `key`)."""
 
     def __init__(
@@ -39,7 +39,7 @@ class RemoteModule:
         self._timeout_s = timeout_s
         self.l2_bytes = 0
         """Of a GPU's last cache, once the worker has said hello."""
-        self.states: dict[str, Values] = {}
+        self.states: dict[str, TensorTree] = {}
         """What an instance's parameters were set to, where calls leave them as they are."""
         self.window_s = 0.0
         """How long the worker ran for the last request: until every thread of it stood still."""
@@ -57,7 +57,7 @@ class RemoteModule:
         """Whether results were read from this worker's memory."""
         return any(read for read, _devices in self._ways.values())
 
-    def _ask(self, op: str, key: str, values: Values | None = None, **more: Any) -> Any:
+    def _ask(self, op: str, key: str, values: TensorTree | None = None, **more: Any) -> Any:
         timeout_s = more.pop("timeout_s", self._timeout_s)
         expect = more.pop("expect", [])  # most answers carry no tensor
         meanwhile = more.pop("meanwhile", None)
@@ -94,9 +94,9 @@ class RemoteModule:
         path: str,
         entry_point: str,
         seed: int,
-        init: Values | None,
+        init: TensorTree | None,
         timeout_s: float | None = None,
-    ) -> Values:
+    ) -> TensorTree:
         """Import a file and build an instance; returns the constructor's arguments."""
         more: dict[str, Any] = {"timeout_s": timeout_s} if timeout_s else {}
         more["expect"] = [] if init else None
@@ -106,21 +106,21 @@ class RemoteModule:
             "load", key, init, path=path, module=name, entry_point=entry_point, seed=seed,
             init=tree, **more,
         )  # fmt: skip
-        return init or Values(reply.get("init"), tensors)
+        return init or TensorTree(reply.get("init"), tensors)
 
     def compile(self, key: str, options: Mapping[str, Any]) -> None:
         """Wrap the instance in torch.compile; the work happens at its first call."""
         self._ask("compile", key, options=dict(options))
 
-    def make_inputs(self, key: str, seed: int) -> Values:
+    def make_inputs(self, key: str, seed: int) -> TensorTree:
         """A fresh set of the reference's inputs."""
         reply, tensors = self._ask("make_inputs", key, seed=seed, expect=None)
-        return Values(reply.get("value"), tensors)
+        return TensorTree(reply.get("value"), tensors)
 
-    def state(self, key: str) -> Values:
+    def state(self, key: str) -> TensorTree:
         """Parameters and buffers."""
         reply, tensors = self._ask("state", key, expect=None)
-        state = Values(reply.get("value"), tensors)
+        state = TensorTree(reply.get("value"), tensors)
         named = state.unpacked()
         if not isinstance(named, dict) or len(named) != len(tensors):
             raise nonsense("a state that is not one of tensors by name")
@@ -133,7 +133,7 @@ class RemoteModule:
         reply, _ = self._ask("state", key, expect=None)
         return _strings(reply.get("parameters"))
 
-    def set_state(self, key: str, state: Values) -> tuple[int, int]:
+    def set_state(self, key: str, state: TensorTree) -> tuple[int, int]:
         """Copy what matches by name and shape; returns (copied, present)."""
         reply, _ = self._ask("set_state", key, state, value=state.tree)
         matched, own = reply.get("matched"), reply.get("own")
@@ -148,12 +148,12 @@ class RemoteModule:
             nbytes=layout.nbytes,
         )  # fmt: skip
 
-    def give(self, key: str, image: Image, slots: int | None = None) -> None:
+    def give(self, key: str, image: InputBuffer, slots: int | None = None) -> None:
         """Write the first `slots` sets (all by default) to where calls find them."""
         image.write(self.process.shared, slots)
         self.upload(key, image.layout.nbytes if slots is None else image.end(slots))
 
-    def show(self, key: str, image: Image) -> None:
+    def show(self, key: str, image: InputBuffer) -> None:
         """Give all of an image, whose layout is new to the worker."""
         self.stage(key, image.layout)
         self.give(key, image)
@@ -168,11 +168,11 @@ class RemoteModule:
         if self.kind != "cpu":
             self._ask("download", key, nbytes=nbytes)
 
-    def hide(self, key: str, image: Image, seed: int) -> Image:
+    def hide(self, key: str, image: InputBuffer, seed: int) -> InputBuffer:
         """What was given last, as `run` with this cover will show it again."""
         self._ask("hide", key, seed=seed)
         self.download(key, image.layout.nbytes)
-        hidden = Image(image.layout)
+        hidden = InputBuffer(image.layout)
         hidden.read(self.process.shared)
         return hidden
 
@@ -192,7 +192,7 @@ class RemoteModule:
         seeds: Sequence[int] | None = None,
         poison: bool = False,
         cover: int | None = None,
-    ) -> Ran:
+    ) -> RunReply:
         """Call once for each slot; results stay in the worker, which is stopped on return.
 
         Args:
@@ -208,9 +208,9 @@ class RemoteModule:
 
     def watched_run(
         self, key: str, slots: Sequence[int], seeds: Sequence[int] | None
-    ) -> tuple[Engagement, Ran]:
+    ) -> tuple[CodeSamples, RunReply]:
         """Run, and look at random moments at whose code is running."""
-        found: list[Engagement] = []
+        found: list[CodeSamples] = []
 
         def watch(finished: Callable[[], bool]) -> None:
             found.append(sample(self.process, finished))
@@ -246,7 +246,9 @@ class RemoteModule:
         """Give the worker's heap so many bytes of memory, before they are needed in a hurry."""
         self._ask("touch", "", nbytes=nbytes)
 
-    def result(self, key: str, ran: Ran, call: int, expect: list[Spec] | None = None) -> Values:
+    def result(
+        self, key: str, ran: RunReply, call: int, expect: list[Spec] | None = None
+    ) -> TensorTree:
         """One result of the last run, as it lay in the worker's memory when that was stopped.
 
         Raises:
@@ -266,11 +268,11 @@ class RemoteModule:
             raise WorkerFault(Status.RUNTIME_ERROR, message)
         specs = [Spec(getattr(torch, e["dtype"]), tuple(e["shape"])) for e in ran.entries]
         reply, tensors = self._ask("fetch", key, call=call, expect=specs)
-        return Values(reply.get("value"), tensors)
+        return TensorTree(reply.get("value"), tensors)
 
     def golden(
         self, key: str, slots: Sequence[int], seed: int, shake: int | None = None
-    ) -> Values | str:
+    ) -> TensorTree | str:
         """The float64 result of the last of some calls, or why there is none.
 
         Args:
@@ -281,7 +283,7 @@ class RemoteModule:
         )
         if "unavailable" in reply:
             return str(reply["unavailable"])
-        return Values(reply.get("value"), tensors)
+        return TensorTree(reply.get("value"), tensors)
 
     def trace(self, key: str, slot: int) -> dict[str, Any]:
         """The exported graph as JSON. Raises WorkerFault where the module can't be exported."""

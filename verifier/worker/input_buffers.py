@@ -15,7 +15,7 @@ import torch
 from kernelwright.errors import InfrastructureError
 from kernelwright.verifier.inside.worker import Tree, describe, placed
 from kernelwright.verifier.worker.hugepages import pooled_buffer
-from kernelwright.verifier.worker.tensor_tree import Values, same_bits
+from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
 
 GUARD = 1024
 # As torch's own allocator; GUARD alone would put all tensors at one offset within a page.
@@ -41,7 +41,7 @@ class Layout(NamedTuple):
         return len(self.offsets)
 
 
-def plan_layout(like: Values, slots: int) -> Layout:
+def plan_layout(like: TensorTree, slots: int) -> Layout:
     """Room for `slots` sets of the form of `like`."""
     offsets, end = [], GUARD
     for _ in range(slots):
@@ -62,20 +62,20 @@ def raw_view(flat: torch.Tensor) -> memoryview:
     return memoryview(flat.numpy())  # type: ignore[arg-type]
 
 
-class Cover(NamedTuple):
+class Mask(NamedTuple):
     """An image as a GPU's worker sees it before its time is running."""
 
     seed: int
-    image: Image
+    image: InputBuffer
 
 
-class Image:
+class InputBuffer:
     """The judge's copy of what a worker's shared memory holds: guard zones, and sets to be put."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.bytes = pooled_buffer(layout.nbytes)
-        self.cover: Cover | None = None
+        self.cover: Mask | None = None
         self.sets = [self._views(offsets) for offsets in layout.offsets]
         self.guard()
 
@@ -88,14 +88,14 @@ class Image:
                 end = offset + tensor.numel() * tensor.element_size()
         memory[end:] = GUARD_BYTE
 
-    def _views(self, offsets: list[int]) -> Values:
+    def _views(self, offsets: list[int]) -> TensorTree:
         tensors = [
             placed(self.bytes, entry, offset)
             for entry, offset in zip(self.layout.entries, offsets, strict=True)
         ]
-        return Values(self.layout.tree, tensors)
+        return TensorTree(self.layout.tree, tensors)
 
-    def put(self, slot: int, values: Values) -> None:
+    def put(self, slot: int, values: TensorTree) -> None:
         """Copy a set into a slot. Raises ValueError for one of another form."""
         targets = self.sets[slot].tensors
         if values.tree != self.layout.tree or len(values.tensors) != len(targets):
@@ -159,7 +159,7 @@ def _read(descriptor: int, view: memoryview, start: int) -> None:
         done += count
 
 
-class Trace(NamedTuple):
+class Overwrites(NamedTuple):
     """What a worker left in the memory that was not there before."""
 
     guard: bool
@@ -168,12 +168,12 @@ class Trace(NamedTuple):
     """Slots whose inputs it changed."""
 
 
-def trace(image: Image, descriptor: int, slots: Sequence[int]) -> Trace:
+def trace(image: InputBuffer, descriptor: int, slots: Sequence[int]) -> Overwrites:
     """Compare what was written to the memory for the first of the slots with what is there now."""
     end = image.end(len(slots))
     if image.is_in(descriptor, end):
-        return Trace(False, ())
-    after = Image(image.layout)
+        return Overwrites(False, ())
+    after = InputBuffer(image.layout)
     after.read(descriptor, end)
     written, left = image.bytes[:end], after.bytes[:end]
     changed = tuple(slot for slot in slots if not same_bits(image.sets[slot], after.sets[slot]))
@@ -182,4 +182,4 @@ def trace(image: Image, descriptor: int, slots: Sequence[int]) -> Trace:
         for offset, tensor in zip(offsets, values.tensors, strict=True):
             inside[offset : offset + tensor.numel() * tensor.element_size()] = True
     guard = bool(((written != left) & ~inside).any())
-    return Trace(guard, changed)
+    return Overwrites(guard, changed)

@@ -12,7 +12,7 @@ from kernelwright.schema import Status
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
 from kernelwright.verifier.worker.frames import DTYPES, MAX_DIMENSIONS, is_countable
 from kernelwright.verifier.worker.input_buffers import raw_view
-from kernelwright.verifier.worker.tensor_tree import Values
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 MAX_NANOSECONDS = 2**63
 MAX_DEVICE_NAME = 20
@@ -25,7 +25,7 @@ READ_TIMEOUT_S = 20.0
 ENTRY = {"dtype", "shape", "strides", "device", "conj", "neg"}
 
 
-class Ran(NamedTuple):
+class RunReply(NamedTuple):
     """What a worker says of a run, in the form that it must have."""
 
     seconds: float
@@ -38,7 +38,7 @@ class Ran(NamedTuple):
     """Of each tensor, by call."""
 
 
-def checked_run(reply: dict[str, Any], calls: int, seconds: float) -> Ran:
+def checked_run(reply: dict[str, Any], calls: int, seconds: float) -> RunReply:
     """The answer to a run of `calls` calls that took `seconds`.
 
     Raises:
@@ -54,8 +54,8 @@ def checked_run(reply: dict[str, Any], calls: int, seconds: float) -> Ran:
         raise nonsense("no address for every call")
     if not all(_is_row(row, len(entries)) for row in rows):
         raise nonsense("malformed addresses")
-    Values(reply.get("value"), [torch.empty(0)] * len(entries)).unpacked()  # it must be a nest
-    return Ran(seconds, nanoseconds / 1e9, reply.get("value"), entries, rows)
+    TensorTree(reply.get("value"), [torch.empty(0)] * len(entries)).unpacked()  # it must be a nest
+    return RunReply(seconds, nanoseconds / 1e9, reply.get("value"), entries, rows)
 
 
 def _is_row(row: object, tensors: int) -> bool:
@@ -106,7 +106,7 @@ def span_bytes(entry: dict[str, Any]) -> int:
     return int(1 + sum(stride * (size - 1) for stride, size in pairs)) * dtype.itemsize
 
 
-def read_result(pid: int, ran: Ran, call: int) -> Values | None:
+def read_result(pid: int, ran: RunReply, call: int) -> TensorTree | None:
     """One result from a stopped worker's memory; None where this system does not let us.
 
     Raises:
@@ -120,7 +120,7 @@ def read_result(pid: int, ran: Ran, call: int) -> Values | None:
         if tensor is None:
             return None
         tensors.append(tensor)
-    return Values(ran.tree, tensors)
+    return TensorTree(ran.tree, tensors)
 
 
 def _read(pid: int, entry: dict[str, Any], address: int, index: int) -> torch.Tensor | None:
@@ -148,7 +148,7 @@ def _read(pid: int, entry: dict[str, Any], address: int, index: int) -> torch.Te
     return flat.as_strided(entry["shape"], entry["strides"])
 
 
-def overlapping(ran: Ran) -> bool:
+def overlapping(ran: RunReply) -> bool:
     """Whether the results of two calls lie in the same memory."""
     spans = [span_bytes(entry) for entry in ran.entries]
     regions = sorted(

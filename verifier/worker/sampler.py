@@ -48,7 +48,7 @@ COMPILED = re.compile(r"/inductor/|/c[a-z2-7]{51}(\.main)?\.so$")
 TORCH, SLEEF = "/libtorch_cpu.so", "Sleef_"
 
 
-class Engagement(NamedTuple):
+class CodeSamples(NamedTuple):
     """How often which code was found running."""
 
     samples: Counter[Owner]
@@ -114,7 +114,7 @@ class _Symbol(ctypes.Structure):
     )
 
 
-def sample(process: WorkerProcess, finished: Callable[[], bool]) -> Engagement:
+def sample(process: WorkerProcess, finished: Callable[[], bool]) -> CodeSamples:
     """Let a worker run, stop and look at random moments, until it has `finished` or that is enough.
 
     It is left stopped.
@@ -122,11 +122,11 @@ def sample(process: WorkerProcess, finished: Callable[[], bool]) -> Engagement:
     found: Counter[Owner] = Counter()
     chance = random.SystemRandom()
     folder = process.inside
-    while not finished() and Engagement(found).wants_more:
+    while not finished() and CodeSamples(found).wants_more:
         process.thaw()
         time.sleep(chance.uniform(*PAUSE_S))
         process.freeze()
         counters = program_counters(process.pid)
         regions = mappings(process.pid) if counters else []
         found.update(owner(address, regions, folder) for address in counters)
-    return Engagement(found)
+    return CodeSamples(found)

@@ -12,7 +12,7 @@ from kernelwright.sandbox.gpu import gpu_uuid
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Limits
 from kernelwright.verifier.inside import worker as worker_file
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 
 WORKER_PATH = str(Path(worker_file.__file__))
@@ -42,7 +42,7 @@ def start_worker(
     timeout_s: float | None = None,
     tenant: str = "",
     wrapper: tuple[str, ...] = (),
-) -> RemoteModule:
+) -> WorkerClient:
     """Start a worker; it may still be importing torch when this returns.
 
     Args:
@@ -74,7 +74,7 @@ def start_worker(
     )
     process = machine.sandbox.start(spec)
     timeout_s = timeout_s or limits.call_timeout_s
-    return RemoteModule(process, limits.memory_bytes, timeout_s, machine.kind)
+    return WorkerClient(process, limits.memory_bytes, timeout_s, machine.kind)
 
 
 def base_environment(machine: Machine) -> dict[str, str]:
@@ -89,7 +89,7 @@ def base_environment(machine: Machine) -> dict[str, str]:
     }
 
 
-def await_start(module: RemoteModule) -> dict[str, object]:
+def await_start(module: WorkerClient) -> dict[str, object]:
     """Wait until the worker answers. Raises InfrastructureError when it does not."""
     try:
         return module.hello(START_TIMEOUT_S)

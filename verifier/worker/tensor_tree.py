@@ -13,7 +13,7 @@ from kernelwright.verifier.worker.faults import nonsense
 from kernelwright.verifier.worker.frames import Spec
 
 
-class Values(NamedTuple):
+class TensorTree(NamedTuple):
     """A nest of Python values and its tensors, as sent or received."""
 
     tree: Any
@@ -26,9 +26,9 @@ class Values(NamedTuple):
         except (ValueError, RecursionError) as error:
             raise nonsense("a malformed value") from error
 
-    def mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Values:
+    def mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> TensorTree:
         """The same nest with every tensor replaced."""
-        return Values(self.tree, [function(tensor) for tensor in self.tensors])
+        return TensorTree(self.tree, [function(tensor) for tensor in self.tensors])
 
     @property
     def nbytes(self) -> int:
@@ -36,23 +36,23 @@ class Values(NamedTuple):
         return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
 
 
-def specs(values: Values) -> list[Spec]:
+def specs(values: TensorTree) -> list[Spec]:
     """What tensors the values are."""
     return [Spec(tensor.dtype, tuple(tensor.shape)) for tensor in values.tensors]
 
 
-def packed(value: Any) -> Values:
-    """A host-side nest as `Values`."""
+def packed(value: Any) -> TensorTree:
+    """A host-side nest as `TensorTree`."""
     tensors: Tensors = []
-    return Values(pack(value, tensors), tensors)
+    return TensorTree(pack(value, tensors), tensors)
 
 
-def same_tree(left: Values, right: Values) -> bool:
+def same_tree(left: TensorTree, right: TensorTree) -> bool:
     """Whether two nests are equal but for their tensors; to Python 1, 1.0 and True would be."""
     return json.dumps(left.tree) == json.dumps(right.tree)
 
 
-def same_bits(left: Values, right: Values) -> bool:
+def same_bits(left: TensorTree, right: TensorTree) -> bool:
     """Whether two nests are equal, their tensors bit by bit."""
     if not same_tree(left, right) or specs(left) != specs(right):
         return False

@@ -10,7 +10,7 @@ from pathlib import Path
 from kernelwright.backends.registry import open_backend
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Limits
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.start import START_TIMEOUT_S, start_worker
 
 # These tools slow everything down, the start of a worker too.
@@ -27,7 +27,7 @@ def worker_under(
     candidate: Candidate,
     build: Path,
     env: Mapping[str, str],
-) -> Iterator[RemoteModule]:
+) -> Iterator[WorkerClient]:
     """A worker for a candidate, started by a tool.
 
     Args:
@@ -48,7 +48,7 @@ def worker_under(
         module.process.kill()
 
 
-def written(module: RemoteModule, name: str) -> str:
+def written(module: WorkerClient, name: str) -> str:
     """End a worker as it ends by itself, and read what the tool has written to its folder."""
     module.process.thaw()
     module.process.channel.close()

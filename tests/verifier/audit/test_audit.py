@@ -16,7 +16,7 @@ from kernelwright.verifier.audit import findings, probe
 from kernelwright.verifier.audit.audit import Finding, audit, require_sound
 from kernelwright.verifier.audit.catalog import RULES
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from tests.cli.kit import TASK, Shell
 from tests.verifier import kit
 
@@ -296,4 +296,4 @@ def test_a_cold_first_call_is_not_taken_for_a_long_one() -> None:
         def drop(self, key: str) -> None:
             pass
 
-    assert probe._call_s(cast(RemoteModule, Cold()), "key", 4) == pytest.approx(1e-6)
+    assert probe._call_s(cast(WorkerClient, Cold()), "key", 4) == pytest.approx(1e-6)

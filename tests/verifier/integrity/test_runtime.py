@@ -30,7 +30,7 @@ from kernelwright.verifier.integrity.runtime import (
 from kernelwright.verifier.reference.peaks import Peaks
 from kernelwright.verifier.tolerance import Difference
 from kernelwright.verifier.worker.frames import Spec
-from kernelwright.verifier.worker.sampler import Engagement, Owner, owner, sample
+from kernelwright.verifier.worker.sampler import CodeSamples, Owner, owner, sample
 from tests.verifier.kit import is_alive, until
 
 
@@ -146,7 +146,7 @@ def test_an_address_has_an_owner() -> None:
 )
 def test_what_samples_mean(own: int, others: int, policy: str, found: list[str]) -> None:
     counted: Counter[Owner] = Counter({"candidate": own, "library": others, "waiting": 900})
-    assert rules(engagement_flags(Engagement(counted), policy)) == found  # type: ignore[arg-type]
+    assert rules(engagement_flags(CodeSamples(counted), policy)) == found  # type: ignore[arg-type]
 
 
 def test_a_busy_process_is_sampled_from_outside(sandbox: ProcessSandbox) -> None:

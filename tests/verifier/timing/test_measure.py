@@ -9,7 +9,7 @@ from kernelwright.schema import Level, Limits
 from kernelwright.verifier.levels import PLANS
 from kernelwright.verifier.reference.seeds import derived_seed
 from kernelwright.verifier.reference.workload import Call
-from kernelwright.verifier.timing.measure import Bench, Side
+from kernelwright.verifier.timing.measure import RoundTimer, TimedInstance
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER
 from tests.verifier import kit
 
@@ -29,10 +29,10 @@ def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
         prepared = reference.prepare(reference.workloads()[0])
         eager = reference.baseline(prepared, "eager")
         assert eager is not None
-        side = Side(eager, prepared.workload.name, is_baseline=True)
+        side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
         compared: Counter[bool] = Counter()
         for _ in range(REPEATS):
-            bench = Bench(reference, prepared, plan, {CANDIDATE: side, EAGER: side})
+            bench = RoundTimer(reference, prepared, plan, {CANDIDATE: side, EAGER: side})
             bench.warm_up(CALLS)
             bench.window(CALLS, ROUNDS // 2)
             early = list(map(id, bench.picks))
@@ -51,9 +51,9 @@ def places(level: Level, repeats: int) -> dict[int, set[int]]:
         prepared = reference.prepare(reference.workloads()[0])
         eager = reference.baseline(prepared, "eager")
         assert eager is not None
-        side = Side(eager, prepared.workload.name, is_baseline=True)
+        side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
         for _ in range(repeats):
-            bench = Bench(reference, prepared, PLANS[level], {CANDIDATE: side})
+            bench = RoundTimer(reference, prepared, PLANS[level], {CANDIDATE: side})
             bench.warm_up(MANY_CALLS)
             bench.window(MANY_CALLS, 1)
             for pick in bench.picks:
@@ -86,10 +86,10 @@ def test_no_two_workers_are_shown_the_same_inputs() -> None:
         prepared = reference.prepare(reference.workloads()[0])
         eager = reference.baseline(prepared, "eager")
         assert eager is not None
-        side = Side(eager, prepared.workload.name, is_baseline=True)
+        side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
         found: list[set[bytes]] = []
         for worker in range(2):
-            bench = Bench(
+            bench = RoundTimer(
                 reference, prepared, PLANS["fast"], {CANDIDATE: side, EAGER: side}, worker
             )
             bench.warm_up(CALLS)
@@ -117,9 +117,9 @@ def test_what_is_done_when_results_are_freed_counts() -> None:
     ):
         prepared = reference.prepare(reference.workloads()[0])
         kit.load(module, kit.source(SLOW_TO_FREE))
-        side = Side(module, prepared.workload.name, is_baseline=False)
-        eager = Side(module, prepared.workload.name, is_baseline=True)
-        bench = Bench(reference, prepared, PLANS["fast"], {CANDIDATE: side, EAGER: eager})
+        side = TimedInstance(module, prepared.workload.name, is_baseline=False)
+        eager = TimedInstance(module, prepared.workload.name, is_baseline=True)
+        bench = RoundTimer(reference, prepared, PLANS["fast"], {CANDIDATE: side, EAGER: eager})
         bench.warm_up(CALLS)
         rounds = bench.window(CALLS, ROUNDS)
         assert min(rounds.judge[CANDIDATE]) > 0.002

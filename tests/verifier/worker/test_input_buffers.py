@@ -8,8 +8,14 @@ import pytest
 import torch
 
 from kernelwright.sandbox.linux import shared_memory
-from kernelwright.verifier.worker.input_buffers import GUARD, GUARD_BYTE, Image, plan_layout, trace
-from kernelwright.verifier.worker.tensor_tree import Values, packed, same_bits
+from kernelwright.verifier.worker.input_buffers import (
+    GUARD,
+    GUARD_BYTE,
+    InputBuffer,
+    plan_layout,
+    trace,
+)
+from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, same_bits
 
 FORMS = [
     torch.randn(3, 5),
@@ -25,8 +31,8 @@ FORMS = [
 ]
 
 
-def image_of(*sets: Values) -> Image:
-    image = Image(plan_layout(sets[0], len(sets)))
+def image_of(*sets: TensorTree) -> InputBuffer:
+    image = InputBuffer(plan_layout(sets[0], len(sets)))
     for slot, values in enumerate(sets):
         image.put(slot, values)
     return image
@@ -38,7 +44,7 @@ def test_a_tensor_of_any_form_is_the_same_in_memory(tensor: torch.Tensor) -> Non
     image = image_of(values, values)
     descriptor = shared_memory(image.layout.nbytes)
     image.write(descriptor)
-    after = Image(image.layout)
+    after = InputBuffer(image.layout)
     after.read(descriptor)
     assert all(same_bits(kept, values) for kept in after.sets)
     assert after.sets[1].tensors[0].stride() == tensor.stride()
@@ -79,7 +85,7 @@ def test_only_what_was_asked_for_is_written() -> None:
     image = image_of(values, values)
     descriptor = shared_memory(image.layout.nbytes)
     image.write(descriptor, 1)
-    after = Image(image.layout)
+    after = InputBuffer(image.layout)
     after.read(descriptor)
     os.close(descriptor)
     assert same_bits(after.sets[0], values)

@@ -15,7 +15,7 @@ import torch
 from kernelwright.schema import Status
 from kernelwright.verifier.inside.worker import PREFIX
 from kernelwright.verifier.worker.channel import Channel
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.frames import Spec
 
@@ -75,8 +75,8 @@ def liar(tmp_path: Path) -> Iterator[Liar]:
 
 
 @pytest.fixture
-def module(liar: Liar) -> RemoteModule:
-    return RemoteModule(liar, LIMIT, 0.3)
+def module(liar: Liar) -> WorkerClient:
+    return WorkerClient(liar, LIMIT, 0.3)
 
 
 def stated(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ HEADERS: list[Any] = [
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
-def test_nonsense_is_a_runtime_error(liar: Liar, module: RemoteModule, header: Any) -> None:
+def test_nonsense_is_a_runtime_error(liar: Liar, module: WorkerClient, header: Any) -> None:
     liar.answer(header, b"\0" * 4)
     with pytest.raises(WorkerFault) as caught:
         module.state("key")
@@ -121,7 +121,7 @@ def test_nonsense_is_a_runtime_error(liar: Liar, module: RemoteModule, header: A
 
 @pytest.mark.parametrize(("header", "body"), [(2**31, 0), (2, LIMIT + 1), (2, 2**63)])
 def test_oversized_frames_are_refused_unread(
-    liar: Liar, module: RemoteModule, header: int, body: int
+    liar: Liar, module: WorkerClient, header: int, body: int
 ) -> None:
     liar.far.sendall(PREFIX.pack(header, body))
     with pytest.raises(WorkerFault, match="a frame of") as caught:
@@ -150,14 +150,14 @@ def test_a_tensor_that_is_not_expected_is_not_even_allocated(
 
 
 def test_operations_without_results_take_none(liar: Liar) -> None:
-    roomy = RemoteModule(liar, 2**40, 0.3)
+    roomy = WorkerClient(liar, 2**40, 0.3)
     liar.answer({"op": "run", "tensors": [HUGE]}, declared=2**34)
     with pytest.raises(WorkerFault, match="tensors where none belong"):
         roomy.run("key", [0])
 
 
 @pytest.mark.parametrize("ns", [None, -1, 1.5, "3", True, 10**400, [1]])
-def test_a_run_needs_a_time(liar: Liar, module: RemoteModule, ns: Any) -> None:
+def test_a_run_needs_a_time(liar: Liar, module: WorkerClient, ns: Any) -> None:
     liar.answer({"op": "run", "ns": ns, "tensors": []})
     with pytest.raises(WorkerFault, match="no time of the run"):
         module.run("key", [0])
@@ -182,7 +182,7 @@ del PLACED["order"]
     ids=range(13),
 )  # fmt: skip
 def test_a_run_says_where_every_result_lies(
-    liar: Liar, module: RemoteModule, more: dict[str, Any]
+    liar: Liar, module: WorkerClient, more: dict[str, Any]
 ) -> None:
     liar.answer({"op": "run", "ns": 1, "tensors": [], "value": {"t": 0}, **more})
     with pytest.raises(WorkerFault, match="the worker sent"):
@@ -199,7 +199,7 @@ def test_a_run_says_where_every_result_lies(
     ],
 )
 def test_results_are_read_only_where_they_can_be(
-    liar: Liar, module: RemoteModule, entry: dict[str, Any], words: str
+    liar: Liar, module: WorkerClient, entry: dict[str, Any], words: str
 ) -> None:
     told = {"op": "run", "ns": 1, "tensors": [], "value": {"t": 0}, "entries": [entry], "at": [[8]]}
     liar.answer(told)
@@ -209,7 +209,7 @@ def test_results_are_read_only_where_they_can_be(
         module.result("key", ran, 0, [Spec(torch.float32, (size,))])
 
 
-def test_counts_and_profiles_are_checked(liar: Liar, module: RemoteModule) -> None:
+def test_counts_and_profiles_are_checked(liar: Liar, module: WorkerClient) -> None:
     liar.answer({"op": "profile", "operators": [{"name": "x", "calls": 1, "self_us": "soon"}],
                  "tensors": []})  # fmt: skip
     with pytest.raises(WorkerFault, match="no list of operators"):
@@ -219,7 +219,7 @@ def test_counts_and_profiles_are_checked(liar: Liar, module: RemoteModule) -> No
         module.state("key").unpacked()
 
 
-def test_silence_and_half_a_frame_are_timeouts(liar: Liar, module: RemoteModule) -> None:
+def test_silence_and_half_a_frame_are_timeouts(liar: Liar, module: WorkerClient) -> None:
     with pytest.raises(WorkerFault, match=r"state did not answer within 0.3 s") as caught:
         module.state("key")
     assert caught.value.status is Status.TIMEOUT
@@ -229,7 +229,7 @@ def test_silence_and_half_a_frame_are_timeouts(liar: Liar, module: RemoteModule)
     assert caught.value.status is Status.TIMEOUT
 
 
-def test_a_closed_channel_reports_what_was_printed(liar: Liar, module: RemoteModule) -> None:
+def test_a_closed_channel_reports_what_was_printed(liar: Liar, module: WorkerClient) -> None:
     liar.said = "hello\n"
     liar.far.close()
     with pytest.raises(WorkerFault) as caught:
@@ -238,7 +238,7 @@ def test_a_closed_channel_reports_what_was_printed(liar: Liar, module: RemoteMod
     assert caught.value.reason == "the worker closed its channel; it printed:\nhello"
 
 
-def test_a_link_in_the_folder_is_not_followed(liar: Liar, module: RemoteModule) -> None:
+def test_a_link_in_the_folder_is_not_followed(liar: Liar, module: WorkerClient) -> None:
     victim = liar.folder / "victim"
     victim.write_text("mine")
     (liar.folder / "candidate.py").symlink_to(victim)

@@ -9,7 +9,7 @@ import pytest
 from kernelwright.sandbox.linux import LinuxWorker
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Limits, Status
-from kernelwright.verifier.worker.client import RemoteModule
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from tests.verifier.kit import called, forward, gone, load, machine, worker_with
 
@@ -35,7 +35,7 @@ def fault(where: Machine, text: str, timeout_s: float = 20.0) -> Outcome:
         group = module.process.pid
         with pytest.raises(WorkerFault) as caught:
             load(module, text)
-            hurried = RemoteModule(module.process, LIMITS.memory_bytes, timeout_s)
+            hurried = WorkerClient(module.process, LIMITS.memory_bytes, timeout_s)
             called(hurried, 1.0)
     assert gone(group)
     return Outcome(caught.value.status, caught.value.reason)
