@@ -10,7 +10,7 @@ from kernelwright.backends.registry import open_backend
 from kernelwright.sandbox.memory import thread_ids
 from kernelwright.schema import Candidate, Flag, Policy, ToleranceName
 from kernelwright.verifier.correctness.check import WorkloadCheck
-from kernelwright.verifier.integrity.attribution import engagement_flags
+from kernelwright.verifier.integrity.attribution import attribution_flags
 from kernelwright.verifier.integrity.gpu_kernels import kernel_flags
 from kernelwright.verifier.integrity.runtime import (
     core_flags,
@@ -20,7 +20,7 @@ from kernelwright.verifier.integrity.runtime import (
     setting_flags,
     thread_flags,
 )
-from kernelwright.verifier.levels import Plan
+from kernelwright.verifier.levels import Effort
 from kernelwright.verifier.profiling.evidence import PROFILED_CALLS
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
@@ -94,26 +94,26 @@ class CandidateWorker:
             self.checks.append(check)
             self.timers.append(WorkloadTimer(check))
 
-    def calls_per_block(self, plan: Plan) -> dict[str, int]:
+    def calls_per_block(self, effort: Effort) -> dict[str, int]:
         """How many calls fill a block, by workload."""
-        return {timer.key: timer.calls_per_block(plan) for timer in self._timed}
+        return {timer.key: timer.calls_per_block(effort) for timer in self._timed}
 
     def time(
-        self, plan: Plan, calls: Mapping[str, int], worker: int, policy: Policy
+        self, effort: Effort, calls: Mapping[str, int], worker: int, policy: Policy
     ) -> dict[str, Timed]:
         """Time the workloads that are for it, and see whose code does the first one's work."""
         timed = {}
         on_cpu = self.reference.machine.kind == "cpu"
-        is_watched = worker == 0 and on_cpu and self._wants_work(plan, policy)
+        is_watched = worker == 0 and on_cpu and self._wants_work(effort, policy)
         watch_s = SAMPLING_S[policy] if is_watched else 0.0
         for timer in self._timed:
-            timed[timer.key] = timer.time(plan, calls[timer.key], worker, watch_s)
+            timed[timer.key] = timer.time(effort, calls[timer.key], worker, watch_s)
             watch_s = 0.0
         return timed
 
-    def _wants_work(self, plan: Plan, policy: Policy) -> bool:
+    def _wants_work(self, effort: Effort, policy: Policy) -> bool:
         """Whether it matters whose code does the work."""
-        return plan.is_thorough or policy == "custom"
+        return effort.is_thorough or policy == "custom"
 
     @property
     def _timed(self) -> list[WorkloadTimer]:
@@ -131,24 +131,24 @@ class CandidateWorker:
             *file_flags(process),
         ]
 
-    def watch(self, policy: Policy, plan: Plan) -> list[Flag]:
+    def watch(self, policy: Policy, effort: Effort) -> list[Flag]:
         """Whose code does the work, of a candidate that was timed."""
         flags: list[Flag] = []
         timed = self._timed[0]
-        if self._wants_work(plan, policy):
+        if self._wants_work(effort, policy):
             flags += self._work_flags(timed, policy)
-        if plan.notes_operators:
+        if effort.traces_operators:
             flags += self._operator_flags(timed)
         return flags
 
     def _work_flags(self, timer: WorkloadTimer, policy: Policy) -> Iterator[Flag]:
         if self.reference.machine.kind == "cpu":
-            return engagement_flags(timer.engagement, policy)
+            return attribution_flags(timer.code_samples, policy)
         return kernel_flags(self.module.profile(timer.key, 0, PROFILED_CALLS), policy)
 
     def _operator_flags(self, timer: WorkloadTimer) -> list[Flag]:
         prepared = timer.prepared
-        tensors = [*specs(prepared.like), *specs(prepared.state), *prepared.specs]
+        tensors = [*specs(prepared.example_inputs), *specs(prepared.state), *prepared.specs]
         types = {str(spec.dtype).removeprefix("torch.") for spec in tensors}
         try:
             return list(operator_flags(self.module.observe(timer.key, 0), types))

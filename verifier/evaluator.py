@@ -26,7 +26,7 @@ from kernelwright.verifier.gpu_compile.kernel import static_evidence
 from kernelwright.verifier.integrity.attribution import idle_flags
 from kernelwright.verifier.integrity.kernelguard import advice_flags
 from kernelwright.verifier.integrity.static.scan import static_flags
-from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.profiling.ncu import with_counters
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
@@ -72,7 +72,7 @@ class Evaluator:
         self.reference = reference
         self.candidate = candidate
         self.build = build
-        self.plan = PLANS[level]
+        self.effort = EFFORTS[level]
         self.tolerance = tolerance
         self.policy = policy
         self.timed = timed
@@ -86,7 +86,7 @@ class Evaluator:
             # New workers are timed where a few percent matter, because what one did before changes
             # how fast it is. The first of them is made ready while values are compared.
             with self._session() as worker, self._session() as another:
-                new = another if self.plan.times_new_workers else worker
+                new = another if self.effort.times_new_workers else worker
                 self._check(worker, new, prepared)
                 timed = self._time(worker, new, prepared)
                 found = self._sum_up(worker, timed) if self.timed else self._compile()
@@ -122,7 +122,7 @@ class Evaluator:
             number: of the worker that is timed.
         """
         timed = self._bench(prepared)
-        if not timed or not self.plan.times_new_workers:
+        if not timed or not self.effort.times_new_workers:
             self._load_eager(timed)
         elif number % 2 == 0:
             self._renew_eager(timed)
@@ -148,7 +148,7 @@ class Evaluator:
     ) -> None:
         """Compare values; meanwhile read the text, and make the first worker to be timed ready."""
         for item in prepared:
-            self.reference.trained(item)  # once asked for, both threads can have it
+            self.reference.with_perturbed_weights(item)  # once asked for, both threads can have it
         with ThreadPoolExecutor(2) as meanwhile:
             worker.start()
             text = meanwhile.submit(self._read)
@@ -156,7 +156,7 @@ class Evaluator:
             try:
                 worker.load(prepared)
                 for check in worker.checks:
-                    self.done.append(check.run(self.plan))
+                    self.done.append(check.run(self.effort))
                 is_ready.result()
             finally:
                 self.flags += text.result()
@@ -175,7 +175,7 @@ class Evaluator:
     def _read(self) -> list[Flag]:
         """What the text of the candidate shows."""
         flags = static_flags(self.candidate.source, self.candidate.backend)
-        return [*flags, *(advice_flags(self.candidate.source) if self.plan.is_thorough else ())]
+        return [*flags, *(advice_flags(self.candidate.source) if self.effort.is_thorough else ())]
 
     def _note(self, flags: Sequence[Flag]) -> None:
         """Add flags. Raises Wrong where one refuses."""
@@ -191,22 +191,22 @@ class Evaluator:
         timed_ones = self._bench(prepared)
         if not timed_ones:
             return {}
-        calls = checked.calls_per_block(self.plan)
+        calls = checked.calls_per_block(self.effort)
         found: dict[str, list[Timed]] = {item.workload.name: [] for item in timed_ones}
-        end = time.monotonic() + self.plan.close_budget_s
-        for number in range(self.plan.most_workers):
+        end = time.monotonic() + self.effort.close_budget_s
+        for number in range(self.effort.most_workers):
             # An even number: in half of them eager's came first.
-            is_enough = number >= self.plan.workers and number % 2 == 0
+            is_enough = number >= self.effort.workers and number % 2 == 0
             if is_enough and not self._go_on(found.values(), end):
                 break
             with self._timed(new, number) as worker:
                 if worker is not new:
                     self._make_ready(worker, prepared, number)
-                for key, timed in worker.time(self.plan, calls, number, self.policy).items():
+                for key, timed in worker.time(self.effort, calls, number, self.policy).items():
                     found[key].append(timed)
                 self._note(worker.inspect())
                 if number == 0:
-                    self._note(worker.watch(self.policy, self.plan))
+                    self._note(worker.watch(self.policy, self.effort))
         return found
 
     def _go_on(self, measured: Iterable[Sequence[Timed]], end: float) -> bool:
@@ -219,7 +219,7 @@ class Evaluator:
         The first one is of no use where eager's, which came before it, has run since: its block
         was measured.
         """
-        if not self.plan.times_new_workers or (number == 0 and not self.reference.eager_has_run):
+        if not self.effort.times_new_workers or (number == 0 and not self.reference.eager_has_run):
             return nullcontext(new)
         return self._session()
 
@@ -229,7 +229,7 @@ class Evaluator:
         Raises:
             Wrong: it compiles for no GPU.
         """
-        if not self.plan.is_thorough:
+        if not self.effort.is_thorough:
             return None
         found = compile_candidate(self.reference.task, self.candidate, self.reference.machine)
         if not found.kernels and found.failures:
@@ -256,7 +256,7 @@ class Evaluator:
 
     def _counted(self, evidence: Evidence | None, prepared: PreparedWorkload) -> Evidence | None:
         """The same with a GPU's hardware counters, where there is time and permission for them."""
-        if evidence is None or self.reference.machine.kind == "cpu" or not self.plan.is_thorough:
+        if evidence is None or self.reference.machine.kind == "cpu" or not self.effort.is_thorough:
             return evidence
         build = self.build.folder
         return with_counters(evidence, self.reference, self.candidate, build, prepared)

@@ -20,15 +20,15 @@ Distribution = Literal[
 Baseline = Literal["eager", "compile"]
 
 
-class Plan(Record):
+class Effort(Record):
     """What one level does."""
 
     cases: tuple[tuple[int, Distribution], ...]
     """Correctness: seed and input distribution of each case, per workload."""
     baselines: tuple[Baseline, ...]
     """What the candidate is timed against."""
-    image_bytes: int
-    """Inputs of one block, at most; see `rotation`."""
+    buffer_bytes: int
+    """Inputs of one block, at most; see `pool`."""
     block_s: float
     """Wanted duration of one timed block."""
     min_rounds: int
@@ -39,7 +39,7 @@ class Plan(Record):
     """Timing of one workload ends after this, intervals as wide as they may be."""
     is_thorough: bool
     """Also what takes some tenths of a second: samples of whose code runs, advice on its text."""
-    notes_operators: bool
+    traces_operators: bool
     """torch's, of one call: some compiled modules do not survive that, or are compiled again."""
     workers: int
     """How many workers the candidate is timed in, one after the other."""
@@ -50,42 +50,42 @@ class Plan(Record):
     """The same where a speedup is close to 1, so that it takes more to tell which side of it."""
     close_budget_s: float
     """No more workers for that after this, counted from the first one's timing."""
-    checks: int
+    spot_checks: int
     """Timed calls whose results are compared afterwards, per workload and worker."""
-    checks_s: float
-    """No more of them after this, but LEAST_CHECKS."""
-    alone: int
+    spot_checks_s: float
+    """No more of them after this, but LEAST_SPOT_CHECKS."""
+    single_calls: int
     """Single calls at a time, which show whether calls of a block are done together."""
-    looked_at: int | None
-    """How many sets of an image these come from, so few that what is expected of them is kept for
+    spot_check_slots: int | None
+    """How many sets of a buffer these come from, so few that what is expected of them is kept for
     the next candidate. None: any of them, and what is expected is computed after the fact."""
 
 
-LEAST_CHECKS = 4
+LEAST_SPOT_CHECKS = 4
 OWN: Distribution = "reference"
 
-PLANS: dict[Level, Plan] = {
-    "fast": Plan(
+EFFORTS: dict[Level, Effort] = {
+    "fast": Effort(
         cases=((0, OWN), (1, "zero_mean"), (2, "large"), (3, "extreme")),
         baselines=("eager",),
-        image_bytes=16 * 2**20,
+        buffer_bytes=16 * 2**20,
         block_s=0.004,
         min_rounds=8,
         max_rounds=12,
         relative_width=0.25,
         budget_s=1.5,
         is_thorough=False,
-        notes_operators=False,
+        traces_operators=False,
         workers=1,
         times_new_workers=False,
         most_workers=1,
         close_budget_s=0.0,
-        checks=4,
-        checks_s=0.2,
-        alone=6,
-        looked_at=2,
+        spot_checks=4,
+        spot_checks_s=0.2,
+        single_calls=6,
+        spot_check_slots=2,
     ),
-    "standard": Plan(
+    "standard": Effort(
         cases=(
             (0, OWN),
             (1, OWN),
@@ -102,24 +102,24 @@ PLANS: dict[Level, Plan] = {
             (12, "extreme"),
         ),
         baselines=("eager", "compile"),
-        image_bytes=32 * 2**20,
+        buffer_bytes=32 * 2**20,
         block_s=0.015,
         min_rounds=12,
         max_rounds=28,
         relative_width=0.03,
         budget_s=0.7,
         is_thorough=True,
-        notes_operators=False,
+        traces_operators=False,
         workers=2,
         times_new_workers=True,
         most_workers=8,
         close_budget_s=20.0,
-        checks=4,
-        checks_s=0.5,
-        alone=12,
-        looked_at=None,
+        spot_checks=4,
+        spot_checks_s=0.5,
+        single_calls=12,
+        spot_check_slots=None,
     ),
-    "strict": Plan(
+    "strict": Effort(
         cases=(
             *((seed, OWN) for seed in range(8)),
             (8, "zero_mean"),
@@ -135,21 +135,21 @@ PLANS: dict[Level, Plan] = {
             (18, "extreme"),
         ),
         baselines=("eager", "compile"),
-        image_bytes=32 * 2**20,
+        buffer_bytes=32 * 2**20,
         block_s=0.020,
         min_rounds=15,
         max_rounds=28,
         relative_width=0.02,
         budget_s=2.0,
         is_thorough=True,
-        notes_operators=True,
+        traces_operators=True,
         workers=4,
         times_new_workers=True,
         most_workers=8,
         close_budget_s=20.0,
-        checks=24,
-        checks_s=4.0,
-        alone=12,
-        looked_at=None,
+        spot_checks=24,
+        spot_checks_s=4.0,
+        single_calls=12,
+        spot_check_slots=None,
     ),
 }

@@ -67,18 +67,18 @@ def compare(
     golden: torch.Tensor | None,
     tolerance: ToleranceName = "default",
     coarse: bool = False,
-    rounding: torch.Tensor | None = None,
+    conditioning: torch.Tensor | None = None,
 ) -> Difference:
     """Compare one output; shapes and dtypes of candidate and reference are equal already.
 
     Args:
-        rounding: how far each golden value moves within the rounding of the inputs, if known; of
-            integers, what they become, in a dimension in front.
+        conditioning: how far each golden value moves within the rounding of the inputs; of
+            integers, what they become, in a dimension in front. None where that is unknown.
     """
     if not (reference.is_floating_point() or reference.is_complex()):
         differs = candidate != reference
-        if rounding is not None:
-            differs &= (rounding != candidate).all(0)
+        if conditioning is not None:
+            differs &= (conditioning != candidate).all(0)
         wrong = int(differs.sum())
         reason = f"{wrong} of {reference.numel()} integer values differ" if wrong else None
         return Difference(reason, float(wrong > 0), 0.0, float("inf") if wrong else 0.0)
@@ -92,7 +92,7 @@ def compare(
         finite = reference.isfinite()
         candidate, reference = candidate[finite], reference[finite]
         golden = golden if golden is None else golden[finite]
-        rounding = rounding if rounding is None else rounding[finite]
+        conditioning = conditioning if conditioning is None else conditioning[finite]
     if reference.numel() == 0:
         return Difference(None, 0.0, 0.0, 0.0)
     if tolerance == "kernelbench":
@@ -100,9 +100,9 @@ def compare(
     if golden is not None and not _is_finite(golden):
         golden = None
     parts = [
-        _against_golden(candidate, reference, golden, precision, coarse, rounding)
-        for candidate, reference, golden, rounding in _parts(
-            candidate, reference, golden, rounding, coarse
+        _against_golden(candidate, reference, golden, precision, coarse, conditioning)
+        for candidate, reference, golden, conditioning in _parts(
+            candidate, reference, golden, conditioning, coarse
         )
     ]
     return _together(parts)
@@ -112,20 +112,20 @@ def _parts(
     candidate: torch.Tensor,
     reference: torch.Tensor,
     golden: torch.Tensor | None,
-    rounding: torch.Tensor | None,
+    conditioning: torch.Tensor | None,
     coarse: bool,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None]]:
     """All, or what stands for something and what does not."""
     fill = None if coarse else _fill(reference)
     if fill is None:
-        yield candidate, reference, golden, rounding
+        yield candidate, reference, golden, conditioning
         return
     for part in (~fill, fill):
         yield (
             candidate[part],
             reference[part],
             golden if golden is None else golden[part],
-            rounding if rounding is None else rounding[part],
+            conditioning if conditioning is None else conditioning[part],
         )
 
 
@@ -182,7 +182,7 @@ def _against_golden(
     golden: torch.Tensor | None,
     precision: torch.finfo,
     coarse: bool,
-    rounding: torch.Tensor | None,
+    conditioning: torch.Tensor | None,
 ) -> Difference:
     truth = _wide(reference if golden is None else golden)
     own_error, error = ((value - truth).abs() for value in (reference, candidate))
@@ -192,9 +192,9 @@ def _against_golden(
     allowed = truth.abs().clamp_(min=scale).mul_(floor).clamp_(min=ERROR_RATIO * largest)
     mean, own_mean = _rms(error), _rms(own_error)
     allowed_mean = max(ERROR_RATIO * own_mean, floor * scale)
-    if rounding is not None:
-        allowed = torch.maximum(allowed, ERROR_RATIO * rounding)
-        allowed_mean = max(allowed_mean, ERROR_RATIO * _rms(rounding))
+    if conditioning is not None:
+        allowed = torch.maximum(allowed, ERROR_RATIO * conditioning)
+        allowed_mean = max(allowed_mean, ERROR_RATIO * _rms(conditioning))
     found = _with_mean(_judge(error, allowed, largest), mean, allowed_mean)
     if coarse or golden is None:
         return found

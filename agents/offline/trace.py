@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernelwright.agents.offline.graph import Graph
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
@@ -24,7 +24,7 @@ def trace(reference: Reference) -> Graph | None:
         await_start(module)
         path = module.write("reference.py", prepared.source)
         module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
-        stage(module, prepared, [prepared.like])
+        stage_inputs(module, prepared, [prepared.example_inputs])
         return Graph(module.trace(key, 0))
     except WorkerFault:
         return None

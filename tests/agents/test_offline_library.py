@@ -16,7 +16,7 @@ from kernelwright.agents.offline.trace import trace
 from kernelwright.schema import Candidate, Origin, WorkloadResult
 from kernelwright.tasks.loader import library_ids, load_task
 from kernelwright.verifier.correctness.check import WorkloadCheck
-from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.levels import EFFORTS
 from tests.agents.offline_kit import library_graph
 from tests.verifier import kit
 
@@ -46,7 +46,7 @@ def checked(identity: str, source: str) -> list[WorkloadResult]:
         checks = [
             WorkloadCheck(reference, task.tolerance, candidate, module, one) for one in prepared
         ]
-        return [check.run(PLANS["standard"]) for check in checks]
+        return [check.run(EFFORTS["standard"]) for check in checks]
 
 
 Checks = dict[str, Future[list[WorkloadResult]]]

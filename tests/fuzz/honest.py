@@ -19,7 +19,7 @@ from kernelwright.schema import Candidate, Origin, Workload
 from kernelwright.verifier.inside.worker import Worker, _receive_frame
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.distributions import distribute
-from kernelwright.verifier.reference.oracle import expect, trained
+from kernelwright.verifier.reference.oracle import expect, with_perturbed_weights
 from kernelwright.verifier.reference.probe import prepare
 from kernelwright.verifier.reference.workload import Call, Case, PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
@@ -80,7 +80,7 @@ class Subject(NamedTuple):
 
     candidate: Candidate
     prepared: PreparedWorkload
-    trained: PreparedWorkload
+    perturbed: PreparedWorkload
     """With the parameters that a candidate gets."""
     cases: list[Case]
 
@@ -92,7 +92,7 @@ def subject(source: str) -> Subject:
         path = oracle.write("reference.py", source)
         init = oracle.load(KEY, path, "Model", CONSTRUCTOR_SEED, None)
         prepared = prepare(oracle, Workload(name=KEY), source, init, 1)
-        moved = trained(oracle, prepared, 1)
+        moved = with_perturbed_weights(oracle, prepared, 1)
         made = [oracle.make_inputs(KEY, 7), distribute(oracle.make_inputs(KEY, 8), "zero_mean", 8)]
         cases = [
             Case(seed, "reference", values, expect(oracle, moved, Call(values, seed)))

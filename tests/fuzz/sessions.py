@@ -14,7 +14,7 @@ from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Evidence, Task
 from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.correctness.rules import must_be_right
-from kernelwright.verifier.levels import PLANS, Distribution
+from kernelwright.verifier.levels import EFFORTS, Distribution
 from kernelwright.verifier.profiling.evidence import operator_facts
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.reference import Reference
@@ -28,7 +28,7 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree
 from tests.fuzz.honest import KEY, MEMORY_BYTES, TIMEOUT_S, Subject
 from tests.fuzz.player import NeverStops
 
-PLAN = PLANS["fast"].model_copy(update={"cases": ((0, "reference"), (1, "reference"))})
+EFFORT = EFFORTS["fast"].model_copy(update={"cases": ((0, "reference"), (1, "reference"))})
 
 
 class Known(Reference):
@@ -42,10 +42,10 @@ class Known(Reference):
     def case(self, prepared: PreparedWorkload, seed: int, distribution: Distribution) -> Case:
         return self.known.cases[seed]
 
-    def trained(self, prepared: PreparedWorkload) -> PreparedWorkload:
-        return self.known.trained
+    def with_perturbed_weights(self, prepared: PreparedWorkload) -> PreparedWorkload:
+        return self.known.perturbed
 
-    def rounding(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:
+    def conditioning(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:
         return None
 
 
@@ -94,16 +94,16 @@ def _read_at_once(pid: int, address: int, target: memoryview, timeout_s: float) 
 
 def verdict(module: Watched, subject: Subject) -> None:
     """A candidate's checks, then a timed block of which one call is looked at."""
-    prepared = subject.trained
+    prepared = subject.perturbed
     json.dumps(module.settings())
     check = WorkloadCheck(Known(subject), "default", subject.candidate, module, subject.prepared)
-    check.run(PLAN)
-    if prepared.nature.stateful:
+    check.run(EFFORT)
+    if prepared.traits.mutates_state:
         module.set_state(KEY, prepared.state)
-    slots = [0] if prepared.nature.stateful else [1, 0]
-    image = prepared.image([case.inputs for case in subject.cases[: len(slots)]])
-    module.stage(KEY, image.layout)
-    ran = TimedInstance(module, KEY, is_baseline=False).run(image, slots, None)
+    slots = [0] if prepared.traits.mutates_state else [1, 0]
+    buffer = prepared.input_buffer([case.inputs for case in subject.cases[: len(slots)]])
+    module.set_layout(KEY, buffer.layout)
+    ran = TimedInstance(module, KEY, is_baseline=False).run(buffer, slots, None)
     result = module.result(KEY, ran, len(slots) - 1, prepared.specs)
     must_be_right(check.checker.check(subject.cases[0], result), "a timed call")
     json.dumps(module.observe(KEY, 0))
@@ -122,9 +122,11 @@ def introduction(module: Watched, subject: Subject) -> None:
 
 def values(module: Watched, subject: Subject) -> None:
     """What a reference is asked for expected values."""
-    module.stage(KEY, subject.prepared.image([case.inputs for case in subject.cases]).layout)
+    module.set_layout(
+        KEY, subject.prepared.input_buffer([case.inputs for case in subject.cases]).layout
+    )
     module.fill(KEY, [1, 2])
-    module.draws(KEY, 0)
+    module.uses_rng(KEY, 0)
     golden = module.golden(KEY, [0], 1)
     if isinstance(golden, TensorTree):
         golden.unpacked()
@@ -134,7 +136,9 @@ def values(module: Watched, subject: Subject) -> None:
 
 def extras(module: Watched, subject: Subject) -> None:
     """What says where the time goes; evidence must be fit to be stored."""
-    module.stage(KEY, subject.prepared.image([case.inputs for case in subject.cases]).layout)
+    module.set_layout(
+        KEY, subject.prepared.input_buffer([case.inputs for case in subject.cases]).layout
+    )
     Evidence(level="trace", facts=tuple(operator_facts(module.profile(KEY, 0, 3), 1.0)))
     json.dumps(module.trace(KEY, 0))
     for found in (module.copy_bandwidth(2**10), module.peak_flops(), 1 + module.flops(KEY, 0)):

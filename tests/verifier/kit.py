@@ -101,9 +101,9 @@ def load(module: WorkerClient, text: str) -> None:
 def called(module: WorkerClient, *inputs: object, key: str = "default") -> TensorTree:
     """The result of one call on some inputs."""
     values = packed(list(inputs))
-    image = InputBuffer(plan_layout(values, 1))
-    image.put(0, values)
-    module.show(key, image)
+    buffer = InputBuffer(plan_layout(values, 1))
+    buffer.put(0, values)
+    module.set_inputs(key, buffer)
     return module.result(key, module.run(key, [0]), 0)
 
 

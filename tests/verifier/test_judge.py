@@ -15,7 +15,7 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Evaluation, Level, Limits, Status, Workload
 from kernelwright.verifier.evaluator import Evaluator
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.timing import measure, summary
 from tests.verifier import kit
 from tests.verifier.kit import forward
@@ -87,22 +87,22 @@ def test_the_reference_itself_passes_with_all_its_evidence(judge: Judge) -> None
 def test_a_vague_speedup_close_to_1_is_measured_in_more_workers(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, close: float, narrow: float, workers: int
 ) -> None:
-    monkeypatch.setattr(measure, "MOST_ALONE", 0)
+    monkeypatch.setattr(measure, "MOST_SINGLE_CALLS", 0)
     monkeypatch.setattr(summary, "CLOSE", close)
     monkeypatch.setattr(summary, "NARROW", narrow)
     patient = {"baselines": ("eager",), "most_workers": 4, "close_budget_s": math.inf}
-    monkeypatch.setitem(PLANS, "standard", PLANS["standard"].model_copy(update=patient))
+    monkeypatch.setitem(EFFORTS, "standard", EFFORTS["standard"].model_copy(update=patient))
     result = judge.evaluate(kit.candidate(forward(RIGHT)), "standard")
     correctness = result.workloads[0].correctness
     assert correctness is not None
-    assert correctness.timed_calls_checked == workers * PLANS["standard"].checks
+    assert correctness.timed_calls_checked == workers * EFFORTS["standard"].spot_checks
 
 
 def test_candidate_and_eager_take_turns_in_coming_first(
     judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = PLANS["standard"].model_copy(update={"baselines": ("eager",), "workers": 4})
-    monkeypatch.setitem(PLANS, "standard", plan)
+    effort = EFFORTS["standard"].model_copy(update={"baselines": ("eager",), "workers": 4})
+    monkeypatch.setitem(EFFORTS, "standard", effort)
     judge.evaluate(kit.candidate(forward(RIGHT)), "standard")  # measures eager's block
     came: list[str] = []
     for name in ("_load_own", "_renew_eager"):
@@ -122,8 +122,8 @@ def test_candidate_and_eager_take_turns_in_coming_first(
 def test_eager_has_a_worker_for_the_run_or_one_for_every_candidates_worker(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, level: Level, is_kept: bool
 ) -> None:
-    without_compile = PLANS["standard"].model_copy(update={"baselines": ("eager",)})
-    monkeypatch.setitem(PLANS, "standard", without_compile)
+    without_compile = EFFORTS["standard"].model_copy(update={"baselines": ("eager",)})
+    monkeypatch.setitem(EFFORTS, "standard", without_compile)
     prepared = judge.reference.prepare(judge.reference.task.workloads[0])
     workers = []
     for _ in range(2):

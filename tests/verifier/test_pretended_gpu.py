@@ -82,20 +82,21 @@ def test_results_kept_by_address_are_found_out(reference: Reference, tmp_path: P
 
 def test_inputs_of_timed_calls_are_hidden_until_the_clock_runs(reference: Reference) -> None:
     prepared = reference.prepare(TASK.workloads[0])
-    image = reference.image(reference.rotation(prepared, 2**20), 0)
-    assert image.cover is not None
-    open_, hidden = image.bytes, image.cover.image.bytes
+    buffer = reference.input_buffer(reference.input_pool(prepared, 2**20), 0)
+    assert buffer.mask is not None
+    open_, hidden = buffer.bytes, buffer.mask.buffer.bytes
     assert (open_ == hidden).float().mean() < 0.02
     assert len(torch.unique(hidden)) == 256
     oracle, key = reference.oracle, prepared.workload.name
-    oracle.give(key, image.cover.image)
-    ran = oracle.run(key, [3], cover=image.cover.seed)
+    oracle.write_inputs(key, buffer.mask.buffer)
+    ran = oracle.run(key, [3], unmask_seed=buffer.mask.seed)
     shown = oracle.result(key, ran, 0)
-    oracle.give(key, image)
+    oracle.write_inputs(key, buffer)
     plain = oracle.result(key, oracle.run(key, [3]), 0)
     assert same_bits(shown, plain)
-    covers = {reference.image(reference.rotation(prepared, 2**20), n).cover.seed for n in range(4)}  # type: ignore[union-attr]
-    assert len(covers) == 4
+    pool = reference.input_pool(prepared, 2**20)
+    masks = [reference.input_buffer(pool, number).mask for number in range(4)]
+    assert len({mask and mask.seed for mask in masks}) == 4
 
 
 def test_a_device_that_does_not_work_any_more_is_no_fault_of_the_next(

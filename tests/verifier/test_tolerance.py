@@ -148,16 +148,18 @@ def test_complex_values_are_compared_whole() -> None:
 
 def test_what_the_rounding_of_inputs_moves_may_be_off_by_it_and_nothing_else() -> None:
     golden = torch.linspace(1, 2, 100, dtype=torch.float64)
-    rounding = torch.zeros_like(golden)
-    rounding[7] = 0.01
+    conditioning = torch.zeros_like(golden)
+    conditioning[7] = 0.01
     other = golden.float()
     other[7] += 0.05
     assert compare(other, golden.float(), golden).reason is not None
-    assert compare(other, golden.float(), golden, rounding=rounding).reason is None
+    assert compare(other, golden.float(), golden, conditioning=conditioning).reason is None
     other[8] += 0.05
-    assert "1 of 100" in (compare(other, golden.float(), golden, rounding=rounding).reason or "")
+    assert "1 of 100" in (
+        compare(other, golden.float(), golden, conditioning=conditioning).reason or ""
+    )
     other[[7, 8]] = golden[[7, 8]].float() + torch.tensor([0.1, 0.0])
-    assert compare(other, golden.float(), golden, rounding=rounding).reason is not None
+    assert compare(other, golden.float(), golden, conditioning=conditioning).reason is not None
 
 
 @pytest.mark.parametrize("fill", [-1e9, -65504.0, torch.finfo(torch.float32).min])
@@ -184,6 +186,6 @@ def test_an_index_among_equal_numbers_may_be_any_of_them() -> None:
     reference, other = torch.tensor([0, 1, 2]), torch.tensor([1, 0, 2])
     seen = torch.stack([reference, other, reference])
     assert compare(other, reference, reference).reason == "2 of 3 integer values differ"
-    assert compare(other, reference, reference, rounding=seen).reason is None
+    assert compare(other, reference, reference, conditioning=seen).reason is None
     wrong = torch.tensor([1, 0, 1])
-    assert compare(wrong, reference, reference, rounding=seen).reason is not None
+    assert compare(wrong, reference, reference, conditioning=seen).reason is not None

@@ -1,8 +1,8 @@
 """The task audit: whether a verdict on a task would mean anything, asked before money is spent.
 
-A task is unsound when an answer that does none of its work would be accepted: zeros, a constant, an
-input, or what belongs to other inputs. The reference runs in its own workers, a few calls for every
-workload; the answers are made on this side and compared by the judge's own rule. A finding is
+A task is unsound when a shortcut that does none of its work would be accepted: zeros, a constant,
+an input, or what belongs to other inputs. The reference runs in its own workers, a few calls for every
+workload; the shortcuts are made on this side and compared by the judge's own rule. A finding is
 `invalid` where a verdict would mean nothing, else a `warning`.
 """
 
@@ -14,13 +14,13 @@ from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import ToleranceName, Workload
 from kernelwright.verifier.audit.catalog import RULES
 from kernelwright.verifier.audit.findings import Severity, shapes
-from kernelwright.verifier.audit.shortcuts import Answered
+from kernelwright.verifier.audit.shortcuts import ShortcutProbe
 from kernelwright.verifier.reference.calls import invalid
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.faults import WorkerFault
 
 
-class Finding(NamedTuple):
+class AuditFinding(NamedTuple):
     """Something that is wrong with a task."""
 
     rule: str
@@ -30,7 +30,7 @@ class Finding(NamedTuple):
     evidence: str
 
 
-def audit(reference: Reference, tolerance: ToleranceName) -> list[Finding]:
+def audit(reference: Reference, tolerance: ToleranceName) -> list[AuditFinding]:
     """What is wrong with a task, on every workload that runs on this machine.
 
     Args:
@@ -39,7 +39,7 @@ def audit(reference: Reference, tolerance: ToleranceName) -> list[Finding]:
     Raises:
         InfrastructureError: the reference could not be run.
     """
-    found: list[Finding] = []
+    found: list[AuditFinding] = []
     try:
         workloads = reference.workloads()
     except InvalidReferenceError as error:
@@ -53,7 +53,7 @@ def audit(reference: Reference, tolerance: ToleranceName) -> list[Finding]:
     return found
 
 
-def require_sound(reference: Reference) -> list[Finding]:
+def require_sound(reference: Reference) -> list[AuditFinding]:
     """The warnings on a task, by its own tolerance.
 
     Raises:
@@ -73,13 +73,15 @@ def require_sound(reference: Reference) -> list[Finding]:
 
 def _audit_workload(
     reference: Reference, workload: Workload, tolerance: ToleranceName
-) -> list[Finding]:
-    probe = Answered(reference, reference.prepare(workload), tolerance)
-    found: list[Finding] = []
+) -> list[AuditFinding]:
+    probe = ShortcutProbe(reference, reference.prepare(workload), tolerance)
+    found: list[AuditFinding] = []
     try:
         for rule in RULES:
             pairs = rule.find(probe) if rule.find else ()
-            found += [Finding(rule.id, severity, workload.name, text) for severity, text in pairs]
+            found += [
+                AuditFinding(rule.id, severity, workload.name, text) for severity, text in pairs
+            ]
             if rule.find is shapes and any(f.severity == "invalid" for f in found):
                 break  # there is nothing that the others could compare
     except WorkerFault as fault:
@@ -87,6 +89,6 @@ def _audit_workload(
     return found
 
 
-def _unusable(workload: str, error: InvalidReferenceError) -> Finding:
+def _unusable(workload: str, error: InvalidReferenceError) -> AuditFinding:
     rule = "not-repeatable" if "not repeatable" in error.message else "unusable"
-    return Finding(rule, "invalid", workload, error.message)
+    return AuditFinding(rule, "invalid", workload, error.message)

@@ -7,149 +7,149 @@ from typing import NamedTuple
 
 from kernelwright.verifier.audit import findings
 from kernelwright.verifier.audit.findings import Found
-from kernelwright.verifier.audit.shortcuts import CONSTANT, INPUT, ROWS, STALE, ZEROS, Answered
+from kernelwright.verifier.audit.shortcuts import CONSTANT, INPUT, ROWS, STALE, ZEROS, ShortcutProbe
 
 
-class Rule(NamedTuple):
+class AuditRule(NamedTuple):
     """What is looked for, and why."""
 
     id: str
     severity: str
     title: str
     reason: str
-    find: Callable[[Answered], Found] | None
+    find: Callable[[ShortcutProbe], Found] | None
     """None for what shows when the reference is prepared."""
 
 
 EITHER = "invalid, warning"
-RULES: tuple[Rule, ...] = (
-    Rule(
+RULES: tuple[AuditRule, ...] = (
+    AuditRule(
         "unusable",
         "invalid",
         "It fails",
         "The reference raises, returns no tensor, or needs more time or memory than it may have.",
         None,
     ),
-    Rule(
+    AuditRule(
         "not-repeatable",
         "invalid",
         "Other values at every call",
         "With the same inputs and torch seed, too: there is nothing to compare with.",
         None,
     ),
-    Rule(
+    AuditRule(
         "shape-depends-on-data",
         EITHER,
         "Other shapes for other seeds",
         "Of inputs or outputs; a warning where only numbers besides the tensors differ.",
         findings.shapes,
     ),
-    Rule(
+    AuditRule(
         "not-finite",
         EITHER,
         "NaN or infinite values",
         "They are compared by place only. Invalid where all values are such.",
         findings.nonfinite,
     ),
-    Rule(
+    AuditRule(
         "fixed-inputs",
         "warning",
         "The same inputs for every seed",
         "Then a stored result is right, except on the inputs that the judge makes itself.",
         findings.fixed_inputs,
     ),
-    Rule(
+    AuditRule(
         "no-reaction",
         "invalid",
         "The output does not depend on the inputs",
         "A stored result is right.",
         findings.no_reaction,
     ),
-    Rule(
+    AuditRule(
         ZEROS,
         EITHER,
         "All zeros would be accepted",
         "No work at all would pass for all of it.",
         findings.accepted(ZEROS),
     ),
-    Rule(
+    AuditRule(
         CONSTANT,
         EITHER,
         "One constant would be accepted",
         "No work at all would pass for all of it.",
         findings.accepted(CONSTANT),
     ),
-    Rule(
+    AuditRule(
         INPUT,
         EITHER,
         "An input would be accepted",
         "Nothing has to be done. A warning where large inputs of both signs tell (relu, clamp).",
         findings.accepted(INPUT),
     ),
-    Rule(
+    AuditRule(
         STALE,
         EITHER,
         "The result of other inputs would be accepted",
         "A stored result would pass, on any inputs.",
         findings.accepted(STALE),
     ),
-    Rule(
+    AuditRule(
         ROWS,
         "warning",
         "Constant along a dimension",
         "One value for a whole row, or one row for all of them, would be accepted.",
         findings.accepted(ROWS),
     ),
-    Rule(
+    AuditRule(
         "tiny-range",
         "warning",
         "A tiny range of values",
         "Right and wrong differ by little more than what is allowed.",
         findings.tiny_range,
     ),
-    Rule(
+    AuditRule(
         "draws-random",
         "warning",
         "Draws random numbers",
         "A candidate has to draw the same ones in the same order; a kernel of its own can't.",
-        findings.draws,
+        findings.uses_rng,
     ),
-    Rule(
+    AuditRule(
         "stateful",
         "warning",
         "Calls change its state",
         "A candidate has to change it alike.",
-        findings.stateful,
+        findings.mutates_state,
     ),
-    Rule(
+    AuditRule(
         "neutral-weights",
         "warning",
         "Weights that are all zeros or ones",
         "Adding or multiplying by them can be left out without a trace.",
         findings.neutral_weights,
     ),
-    Rule(
+    AuditRule(
         "overhead-bound",
         "warning",
         "A call is mostly overhead",
         "A speedup would measure how functions are called, not what they compute.",
         findings.overhead,
     ),
-    Rule(
+    AuditRule(
         "slow",
         "warning",
         "A call takes long",
         "Few measurements fit into the time; `--set` shrinks it.",
         findings.slow,
     ),
-    Rule(
+    AuditRule(
         "dead-input",
         "warning",
         "An input without effect",
         "What is done with it can be left out.",
         findings.dead_inputs,
     ),
-    Rule(
+    AuditRule(
         "dead-parameter",
         "warning",
         "A parameter without effect",

@@ -9,7 +9,13 @@ from typing import Literal
 import torch
 
 from kernelwright.verifier.audit.probe import SAMPLES
-from kernelwright.verifier.audit.shortcuts import INPUT, STALE, Accepted, Answered, has_tiny_range
+from kernelwright.verifier.audit.shortcuts import (
+    INPUT,
+    STALE,
+    Accepted,
+    ShortcutProbe,
+    has_tiny_range,
+)
 from kernelwright.verifier.audit.tensors import differ, finite_part, spread, wide
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, specs
@@ -26,9 +32,9 @@ SURELY_WORK_US = 1000.0
 SLOW_S = 10.0
 
 
-def shapes(probe: Answered) -> Found:
+def shapes(probe: ShortcutProbe) -> Found:
     """Other shapes for other inputs."""
-    like = probe.prepared.like
+    like = probe.prepared.example_inputs
     if any((d.tree, specs(d)) != (like.tree, specs(like)) for d in probe.drawn):
         yield "invalid", "get_inputs() returns other shapes, types or numbers at every call"
         return
@@ -43,7 +49,7 @@ def shapes(probe: Answered) -> Found:
         yield "warning", "numbers besides the tensors are others for other inputs"
 
 
-def nonfinite(probe: Answered) -> Found:
+def nonfinite(probe: ShortcutProbe) -> Found:
     """NaN or infinite values."""
     tensors = [t for sample in probe.samples for t in sample.expected.values.tensors]
     total = sum(tensor.numel() for tensor in tensors)
@@ -53,44 +59,44 @@ def nonfinite(probe: Answered) -> Found:
         yield severity, f"{wrong} of {total} values on {SAMPLES} input sets are NaN or infinite"
 
 
-def fixed_inputs(probe: Answered) -> Found:
+def fixed_inputs(probe: ShortcutProbe) -> Found:
     """The same inputs for every seed."""
     if not probe.inputs_vary:
         yield "warning", f"get_inputs() returns the same values for {SAMPLES} seeds"
 
 
-def no_reaction(probe: Answered) -> Found:
+def no_reaction(probe: ShortcutProbe) -> Found:
     """The same output for other inputs."""
     if not probe.reacts and probe.results:
         yield "invalid", f"{SAMPLES} different input sets give the same output, bit by bit"
 
 
-def accepted(rule: str) -> Callable[[Answered], Found]:
-    """Results for which the rule's answer would be accepted."""
+def accepted(rule: str) -> Callable[[ShortcutProbe], Found]:
+    """Results for which the rule's shortcut would be accepted."""
 
-    def find(probe: Answered) -> Found:
+    def find(probe: ShortcutProbe) -> Found:
         for accepted in probe.accepted:
-            if accepted is None or accepted.answer.rule != rule:
+            if accepted is None or accepted.shortcut.rule != rule:
                 continue
             if rule == STALE and not probe.reacts:
                 continue  # said already
             words = _accepted_words(accepted)
             if rule == INPUT and accepted.by == "default" and not probe.decides(accepted):
                 words += ", though not on the judge's large inputs of both signs"
-            yield "invalid" if probe.is_answered else "warning", words
+            yield "invalid" if probe.has_shortcut else "warning", words
 
     return find
 
 
 def _accepted_words(accepted: Accepted) -> str:
-    result, answer, by = accepted
+    result, shortcut, by = accepted
     mean, deviation = spread(result.values[0])
     only = ", but only with --tolerance kernelbench" if by == "kernelbench" else ""
     values = f"|mean| {mean:.3g}, spread {deviation:.3g}"
-    return f"{answer.words} would be accepted as {result.name} ({values}){only}"
+    return f"{shortcut.words} would be accepted as {result.name} ({values}){only}"
 
 
-def tiny_range(probe: Answered) -> Found:
+def tiny_range(probe: ShortcutProbe) -> Found:
     """Results whose values hardly differ."""
     for result, accepted in zip(probe.results, probe.accepted, strict=True):
         if has_tiny_range(result) and (accepted is None or accepted.by != "default"):
@@ -99,25 +105,25 @@ def tiny_range(probe: Answered) -> Found:
             yield "warning", f"{words}, which is about the error that is allowed"
 
 
-def draws(probe: Answered) -> Found:
+def uses_rng(probe: ShortcutProbe) -> Found:
     """Random numbers."""
-    if probe.prepared.nature.draws:
+    if probe.prepared.traits.uses_rng:
         yield (
             "warning",
             "a call draws random numbers: only the same stream of them gives the same values",
         )
 
 
-def stateful(probe: Answered) -> Found:
+def mutates_state(probe: ShortcutProbe) -> Found:
     """State that calls change."""
-    nature = probe.prepared.nature
-    if nature.remembers:
+    traits = probe.prepared.traits
+    if traits.depends_on_history:
         yield "warning", "what a call returns depends on earlier calls"
-    elif nature.stateful:
+    elif traits.mutates_state:
         yield "warning", "a call changes parameters or buffers, which have to be right, too"
 
 
-def neutral_weights(probe: Answered) -> Found:
+def neutral_weights(probe: ShortcutProbe) -> Found:
     """Weights that are all zeros or ones."""
     found = [f"{n!r} is all {value}" for n, t in probe.weights.items() for value in _neutral(t)]
     if found:
@@ -129,7 +135,7 @@ def _neutral(tensor: torch.Tensor) -> list[int]:
     return [value for value in (0, 1) if bool((wide(tensor) == value).all())]
 
 
-def overhead(probe: Answered) -> Found:
+def overhead(probe: ShortcutProbe) -> Found:
     """A call that is mostly overhead."""
     if probe.prepared.workload.role != "bench":
         return
@@ -141,16 +147,16 @@ def overhead(probe: Answered) -> Found:
         yield "warning", f"a call takes {call_us:.1f} us, one that does nothing {empty_us:.1f} us"
 
 
-def slow(probe: Answered) -> Found:
+def slow(probe: ShortcutProbe) -> Found:
     """A call that takes long."""
     if probe.prepared.workload.role == "bench" and probe.call_s > SLOW_S:
         yield "warning", f"a call takes {probe.call_s:.1f} s"
 
 
-def dead_inputs(probe: Answered) -> Found:
+def dead_inputs(probe: ShortcutProbe) -> Found:
     """Inputs without effect."""
-    (own, other), count = probe.drawn[:2], len(probe.prepared.like.tensors)
-    if not 1 < count <= MOST_PROBED or not probe.reacts or probe.is_answered:
+    (own, other), count = probe.drawn[:2], len(probe.prepared.example_inputs.tensors)
+    if not 1 < count <= MOST_PROBED or not probe.reacts or probe.has_shortcut:
         return
     for index in _within_budget(count):
         if differ(own.tensors[index], other.tensors[index]):
@@ -160,10 +166,10 @@ def dead_inputs(probe: Answered) -> Found:
                 yield "warning", f"another input {index} leads to the same output"
 
 
-def dead_parameters(probe: Answered) -> Found:
+def dead_parameters(probe: ShortcutProbe) -> Found:
     """Parameters without effect."""
     weights = list(probe.weights.items())
-    if len(weights) > MOST_PROBED or not probe.reacts or probe.is_answered:
+    if len(weights) > MOST_PROBED or not probe.reacts or probe.has_shortcut:
         return
     for index in _within_budget(len(weights)):
         name, tensor = weights[index]
@@ -179,7 +185,7 @@ def _within_budget(count: int) -> Iterator[int]:
 
 
 def _survives_unchanged(
-    probe: Answered, weights: dict[str, torch.Tensor], inputs: TensorTree
+    probe: ShortcutProbe, weights: dict[str, torch.Tensor], inputs: TensorTree
 ) -> bool:
     """Whether the reference takes these weights and inputs, and returns what it did before."""
     try:

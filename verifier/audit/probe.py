@@ -10,7 +10,7 @@ import torch
 
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.audit.tensors import differ, finite_part
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage_inputs
 from kernelwright.verifier.reference.oracle import expect
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
@@ -49,7 +49,7 @@ class Result(NamedTuple):
     goldens: list[torch.Tensor | None]
 
 
-class Probe:
+class WorkloadProbe:
     """One prepared workload as the rules see it; what costs calls is made when it is asked for.
 
     Raises:
@@ -114,8 +114,8 @@ class Probe:
     def same_result(self, inputs: TensorTree) -> bool:
         """Whether other inputs, or the weights set by now, give what sample 0 has."""
         oracle, expected = self.reference.oracle, self.samples[0].expected
-        stage(oracle, self.prepared, [inputs])
-        seeds = [self.seed] if self.prepared.nature.draws else None
+        stage_inputs(oracle, self.prepared, [inputs])
+        seeds = [self.seed] if self.prepared.traits.uses_rng else None
         found = oracle.result(self.key, oracle.run(self.key, [0], seeds), 0)
         if found.tree != expected.values.tree or specs(found) != self.prepared.specs:
             return False
@@ -137,9 +137,9 @@ class Probe:
         """Least time of an eager call, in the worker that will be timed."""
         module = self.reference.baseline(self.prepared, "eager")
         assert module is not None  # only a compiled baseline may be missing
-        stage(module, self.prepared, [self.drawn[0]])
+        stage_inputs(module, self.prepared, [self.drawn[0]])
         seconds = _call_s(module, self.key, self.samples[0].expected.values.nbytes)
-        if self.prepared.nature.stateful:
+        if self.prepared.traits.mutates_state:
             module.set_state(self.key, self.prepared.state)
         return seconds
 
@@ -148,9 +148,9 @@ class Probe:
         oracle, inputs = self.reference.oracle, packed([torch.zeros(1)])
         path = oracle.write("audit_empty.py", EMPTY)
         oracle.load(EMPTY_KEY, path, "Model", CONSTRUCTOR_SEED, packed([]))
-        image = InputBuffer(plan_layout(inputs, 1))
-        image.put(0, inputs)
-        oracle.show(EMPTY_KEY, image)
+        buffer = InputBuffer(plan_layout(inputs, 1))
+        buffer.put(0, inputs)
+        oracle.set_inputs(EMPTY_KEY, buffer)
         return _call_s(oracle, EMPTY_KEY, 4)
 
 

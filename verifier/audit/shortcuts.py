@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from kernelwright.schema import ToleranceName
-from kernelwright.verifier.audit.probe import Probe, Result
+from kernelwright.verifier.audit.probe import Result, WorkloadProbe
 from kernelwright.verifier.audit.tensors import close, finite_part, spread, wide
 from kernelwright.verifier.reference.distributions import distribute
 from kernelwright.verifier.reference.oracle import expect
@@ -23,7 +23,7 @@ STALE, ROWS = "stale-accepted", "rows-accepted"
 LEAST_SPREAD = 2.0
 
 
-class Answer(NamedTuple):
+class Shortcut(NamedTuple):
     """What could be given for a result without the work."""
 
     rule: str
@@ -35,50 +35,50 @@ class Answer(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """The first answer that would be taken for a result."""
+    """The first shortcut that would be taken for a result."""
 
     result: Result
-    answer: Answer
+    shortcut: Shortcut
     by: ToleranceName
 
 
-class Answered(Probe):
+class ShortcutProbe(WorkloadProbe):
     """A workload, and what could be answered instead of its results."""
 
     @functools.cached_property
     def accepted(self) -> list[Accepted | None]:
-        """For every result, the first answer without the work that would be accepted."""
+        """For every result, the first shortcut without the work that would be accepted."""
         return [self._first_accepted(result) for result in self.results]
 
     def _first_accepted(self, result: Result) -> Accepted | None:
-        answers = list(_answers(self, result))
-        for answer in answers:
-            if all(_passes(answer, result, by) for by in {"default", self.tolerance}):
-                return Accepted(result, answer, "default")
-        for answer in answers:
-            if _passes(answer, result, "kernelbench"):
-                return Accepted(result, answer, "kernelbench")
+        shortcuts = list(_shortcuts(self, result))
+        for shortcut in shortcuts:
+            if all(_passes(shortcut, result, by) for by in {"default", self.tolerance}):
+                return Accepted(result, shortcut, "default")
+        for shortcut in shortcuts:
+            if _passes(shortcut, result, "kernelbench"):
+                return Accepted(result, shortcut, "kernelbench")
         return None
 
     @functools.cached_property
-    def is_answered(self) -> bool:
+    def has_shortcut(self) -> bool:
         """Whether all results together could be had without the work."""
         decisive = [a is not None and self.decides(a) for a in self.accepted]
         return bool(decisive) and all(decisive)
 
     def decides(self, accepted: Accepted) -> bool:
-        """Whether the judge has nothing against the answer.
+        """Whether the judge has nothing against the shortcut.
 
         A mean along a dimension still has to be computed. A relu of positive numbers is a copy, and
         a clamp of small ones; but the judge has inputs of zero mean and large ones at all levels.
         """
-        rule = accepted.answer.rule
+        rule = accepted.shortcut.rule
         if accepted.by != "default" or rule == ROWS:
             return False
         return rule != INPUT or self._is_copy_of_any(accepted)
 
     def _is_copy_of_any(self, accepted: Accepted) -> bool:
-        output, source = accepted.result.output, accepted.answer.source
+        output, source = accepted.result.output, accepted.shortcut.source
         if output is None or source is None:
             return True
         oracle, inputs = self.reference.oracle, self.drawn[0]
@@ -96,21 +96,21 @@ class Answered(Probe):
         )
 
 
-def _answers(probe: Probe, result: Result) -> Iterator[Answer]:
+def _shortcuts(probe: WorkloadProbe, result: Result) -> Iterator[Shortcut]:
     first = result.values[0]
-    yield Answer(ZEROS, "all zeros", lambda n: torch.zeros_like(result.values[n]))
+    yield Shortcut(ZEROS, "all zeros", lambda n: torch.zeros_like(result.values[n]))
     constant = _constant(first)
     words = f"the constant {complex(constant) if first.is_complex() else float(constant):.4g}"
-    yield Answer(CONSTANT, words, lambda n: constant.expand(first.shape))
+    yield Shortcut(CONSTANT, words, lambda n: constant.expand(first.shape))
     for index, tensor in enumerate(probe.drawn[0].tensors):
         if tensor.numel() == first.numel() and tensor.dtype == first.dtype:
-            yield Answer(INPUT, f"input {index}", _input(probe, index, first.shape), index)
+            yield Shortcut(INPUT, f"input {index}", _input(probe, index, first.shape), index)
     if probe.inputs_vary:
-        yield Answer(STALE, "the result of other inputs", lambda n: result.values[n - 1])
+        yield Shortcut(STALE, "the result of other inputs", lambda n: result.values[n - 1])
     if first.is_floating_point() and not has_tiny_range(result):
         for dim, size in enumerate(first.shape):
             if size > 1:
-                yield Answer(ROWS, f"its mean along dimension {dim}", _means(result, dim))
+                yield Shortcut(ROWS, f"its mean along dimension {dim}", _means(result, dim))
 
 
 def _constant(tensor: torch.Tensor) -> torch.Tensor:
@@ -119,7 +119,7 @@ def _constant(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.flatten()[0]
 
 
-def _input(probe: Probe, index: int, shape: torch.Size) -> Callable[[int], torch.Tensor]:
+def _input(probe: WorkloadProbe, index: int, shape: torch.Size) -> Callable[[int], torch.Tensor]:
     return lambda n: probe.drawn[n].tensors[index].reshape(shape)
 
 
@@ -131,9 +131,9 @@ def _means(result: Result, dim: int) -> Callable[[int], torch.Tensor]:
     return make
 
 
-def _passes(answer: Answer, result: Result, tolerance: ToleranceName) -> bool:
+def _passes(shortcut: Shortcut, result: Result, tolerance: ToleranceName) -> bool:
     triples = enumerate(zip(result.values, result.goldens, strict=True))
-    return all(close(answer.make(n), value, golden, tolerance) for n, (value, golden) in triples)
+    return all(close(shortcut.make(n), value, golden, tolerance) for n, (value, golden) in triples)
 
 
 def has_tiny_range(result: Result) -> bool:

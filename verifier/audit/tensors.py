@@ -1,4 +1,4 @@
-"""Tensors of the audit's answers and results, compared by the judge's own rule."""
+"""Tensors of the audit's shortcuts and results, compared by the judge's own rule."""
 
 from __future__ import annotations
 

@@ -67,4 +67,4 @@ def _run_once(module: WorkerClient, candidate: Candidate, reference: Reference) 
     for workload in reference.workloads():
         prepared = reference.prepare(workload)
         load_candidate(module, candidate, prepared)
-        run_once(module, prepared, [prepared.like])
+        run_once(module, prepared, [prepared.example_inputs])

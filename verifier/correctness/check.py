@@ -24,13 +24,13 @@ from kernelwright.verifier.correctness.rules import (
     refused,
 )
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.levels import Plan
+from kernelwright.verifier.levels import Effort
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import Case, Expected, PreparedWorkload
 from kernelwright.verifier.tolerance import Difference, compare
 from kernelwright.verifier.worker.client import WorkerClient
-from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, trace
+from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, overwrites
 from kernelwright.verifier.worker.outputs import RunReply, same_order
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
 
@@ -62,20 +62,20 @@ class WorkloadCheck:
         self.flags: list[Flag] = []
         self.call_s = math.inf
         """Seconds of a call: the least of those that were checked."""
-        trained = reference.trained(prepared)
+        perturbed = reference.with_perturbed_weights(prepared)
         # Before its first call, as one loads a trained model.
-        copied, own = load_candidate(module, candidate, trained)
+        copied, own = load_candidate(module, candidate, perturbed)
         module.must_be_read = reference.was_read
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
         if self.weights != "seed":
-            self.prepared = trained
+            self.prepared = perturbed
         elif copied:
             module.set_state(self.key, prepared.state)
         self.checker = Checker(reference, self.prepared, tolerance)
 
-    def run(self, plan: Plan) -> WorkloadResult:
-        """Compare values on every case of the plan. Raises Wrong or WorkerFault."""
-        cases = [self.reference.case(self.prepared, *case) for case in plan.cases]
+    def run(self, effort: Effort) -> WorkloadResult:
+        """Compare values on every case of the effort. Raises Wrong or WorkerFault."""
+        cases = [self.reference.case(self.prepared, *case) for case in effort.cases]
         differences: list[Difference] = []
         repeatable: bool | None = None
         for group in self._groups(cases):
@@ -91,11 +91,11 @@ class WorkloadCheck:
 
     def _groups(self, cases: list[Case]) -> Iterator[list[Case]]:
         """Cases that are run together; the first once more at the end of the first group."""
-        nature = self.prepared.nature
-        if nature.stateful:
+        traits = self.prepared.traits
+        if traits.mutates_state:
             yield from ([case] for case in cases)
             return
-        size = max(2, TOGETHER_BYTES // max(1, self.prepared.like.nbytes))
+        size = max(2, TOGETHER_BYTES // max(1, self.prepared.example_inputs.nbytes))
         first, rest = cases[: size - 1], cases[size - 1 :]
         yield [*first, first[0]]
         yield from (rest[start : start + size] for start in range(0, len(rest), size))
@@ -106,11 +106,11 @@ class WorkloadCheck:
         Raises:
             Wrong: their form, or what the calls left in memory, is not the reference's.
         """
-        if self.prepared.nature.stateful:
+        if self.prepared.traits.mutates_state:
             self.module.set_state(self.key, self.prepared.state)
-        image = self.prepared.image([case.inputs for case in group])
-        self.module.show(self.key, image)
-        seeds = [case.seed for case in group] if self.prepared.nature.draws else None
+        buffer = self.prepared.input_buffer([case.inputs for case in group])
+        self.module.set_inputs(self.key, buffer)
+        seeds = [case.seed for case in group] if self.prepared.traits.uses_rng else None
         ran = self.module.run(self.key, range(len(group)), seeds, poison=True)
         self.call_s = min(self.call_s, ran.seconds / len(group))
         self._check_form(ran)
@@ -119,8 +119,8 @@ class WorkloadCheck:
             for call in range(len(group))
         ]
         self._note_strides(ran)
-        self._check_memory(group, ran, image)
-        if self.prepared.nature.stateful:
+        self._check_memory(group, ran, buffer)
+        if self.prepared.traits.mutates_state:
             self._check_state(group[0].expected)
         return results
 
@@ -140,34 +140,36 @@ class WorkloadCheck:
                 words = f"output {index}: {entry['strides']}, the reference's: {wanted}"
                 self.flags.append(flag("strides-differ", words))
 
-    def _check_memory(self, group: list[Case], ran: RunReply, image: InputBuffer) -> None:
-        nature = self.prepared.nature
-        self.module.download(self.key, image.layout.nbytes)
-        self.must_have_left_inputs(trace(image, self.module.process.shared, range(len(group))))
-        if nature.changes_inputs:
-            after = InputBuffer(image.layout)
+    def _check_memory(self, group: list[Case], ran: RunReply, buffer: InputBuffer) -> None:
+        traits = self.prepared.traits
+        self.module.download(self.key, buffer.layout.nbytes)
+        self.must_have_left_inputs(
+            overwrites(buffer, self.module.process.shared, range(len(group)))
+        )
+        if traits.changes_inputs:
+            after = InputBuffer(buffer.layout)
             after.read(self.module.process.shared)
             for case, left in zip(group, after.sets, strict=True):
                 assert case.expected.inputs is not None
                 inputs = Expected(case.expected.inputs, None, None, None)
                 found = self.checker.differences(left, inputs, False)
                 must_be_right(found, "inputs after the call")
-        must_lie_apart(ran, nature)
-        if not nature.returns_inputs and returns_inputs(self.module, self.key, ran, image, [0]):
+        must_lie_apart(ran, traits)
+        if not traits.returns_inputs and returns_inputs(self.module, self.key, ran, buffer, [0]):
             raise refused("output-aliases-input", "a result lies in the memory of an input")
 
     def must_have_left_inputs(self, left: Overwrites) -> None:
         """Raise Wrong where calls wrote to their inputs, or outside of them."""
         if left.guard:
             raise refused("guard-overwritten", "the call wrote outside of its inputs' memory")
-        if left.inputs and not self.prepared.nature.changes_inputs:
+        if left.inputs and not self.prepared.traits.changes_inputs:
             raise refused("inputs-changed", "the inputs were changed by the call")
 
     def _check_state(self, expected: Expected) -> None:
         assert expected.state is not None
         if self.weights != "state_dict":
             evidence = "its parameters and buffers have other names than the reference's"
-            if self.prepared.nature.remembers:  # it can't be told what to go on from
+            if self.prepared.traits.depends_on_history:  # it can't be told what to go on from
                 raise Wrong(Status.INCORRECT_SHAPE, f"{evidence}, whose calls depend on them")
             self.flags.append(flag("state-not-compared", evidence))
             return
@@ -198,7 +200,7 @@ class WorkloadCheck:
 
     def _without_parameters(self) -> str:
         """What may be the cause of wrong values."""
-        if self.weights == "none" and self.prepared.trained:
+        if self.weights == "none" and self.prepared.has_perturbed_weights:
             return "; it has no parameters, and the reference's are not those of its constructor"
         return ""
 

@@ -62,22 +62,22 @@ class Checker:
         is_wrong = any(difference.reason is not None for difference in found)
         if not is_wrong or case.expected.golden is None or self.tolerance != "default":
             return found
-        rounding = self.reference.rounding(self.prepared, case.calls)
-        return self.differences(result, case.expected, coarse, rounding)
+        conditioning = self.reference.conditioning(self.prepared, case.calls)
+        return self.differences(result, case.expected, coarse, conditioning)
 
     def differences(
         self,
         result: TensorTree,
         expected: Expected,
         coarse: bool,
-        rounding: TensorTree | None = None,
+        conditioning: TensorTree | None = None,
     ) -> list[Difference]:
         """How far each tensor is off; see `compare`. Raises Wrong where they are other tensors."""
         if not same_tree(result, expected.values):
             raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
         nothing = [None] * len(result.tensors)
         truths = expected.golden.tensors if expected.golden else nothing
-        moves = rounding.tensors if rounding else nothing
+        moves = conditioning.tensors if conditioning else nothing
         together = zip(result.tensors, expected.values.tensors, truths, moves, strict=True)
         return [
             compare(own, value, truth, self.tolerance, coarse, move)
@@ -85,13 +85,13 @@ class Checker:
         ]
 
 
-def must_lie_apart(ran: RunReply, nature: ReferenceTraits) -> None:
+def must_lie_apart(ran: RunReply, traits: ReferenceTraits) -> None:
     """Raise Wrong where results share memory with each other, and the reference's do not."""
     for index, entry in enumerate(ran.entries):
-        if overlaps_itself(entry) and not nature.overlaps_itself:
+        if overlaps_itself(entry) and not traits.overlaps_itself:
             evidence = f"elements of output {index} share memory (strides {entry['strides']})"
             raise refused("overlapping-output", evidence)
-    if overlapping(ran) and not nature.reuses_memory:
+    if overlapping(ran) and not traits.reuses_memory:
         raise refused("result-overwritten", "a result was overwritten by the next call")
 
 

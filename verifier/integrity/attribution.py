@@ -21,9 +21,9 @@ def idle_flags(policy: Policy) -> Iterator[Flag]:
     yield flag(rule, "a call launches no kernel of the candidate")
 
 
-def engagement_flags(engagement: CodeSamples, policy: Policy) -> Iterator[Flag]:
+def attribution_flags(code_samples: CodeSamples, policy: Policy) -> Iterator[Flag]:
     """What the samples mean under a policy."""
-    share, count = engagement.custom_share, engagement.computing
+    share, count = code_samples.custom_share, code_samples.computing
     if share is None:
         if policy == "custom":
             yield flag("engagement-unknown", f"only {count} samples of its threads computing")

@@ -73,7 +73,7 @@ def _counted(module: WorkerClient, key: str, median_us: float) -> list[str]:
 def roof_of(reference: Reference, prepared: PreparedWorkload) -> Roof:
     """What the workload needs at least, and what was measured of this machine."""
     return Roof(
-        bytes_moved=prepared.like.nbytes + prepared.state.nbytes + prepared.result_bytes,
+        bytes_moved=prepared.example_inputs.nbytes + prepared.state.nbytes + prepared.result_bytes,
         bandwidth=reference.bandwidth,
         flops=reference.flops(prepared),
         flops_per_s=reference.product_speed,

@@ -89,7 +89,7 @@ def with_counters(
             (ncu, *OPTIONS), reference.machine, reference.task.limits, candidate, build, {}
         ) as module:
             load_candidate(module, candidate, prepared)
-            run_once(module, prepared, [prepared.like])
+            run_once(module, prepared, [prepared.example_inputs])
             module.tool(Path(time_warm.__file__), "profiled_call", key=key)
             text = written(module, LOG)
     except WorkerFault:

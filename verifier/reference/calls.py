@@ -29,14 +29,16 @@ def known_to_work() -> Iterator[None]:
         raise InfrastructureError(message) from fault
 
 
-def stage(module: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
+def stage_inputs(
+    module: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]
+) -> None:
     """Give a loaded instance some inputs."""
-    module.show(prepared.workload.name, prepared.image(sets))
+    module.set_inputs(prepared.workload.name, prepared.input_buffer(sets))
 
 
 def run_once(module: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
     """Call a loaded instance on some inputs."""
-    stage(module, prepared, sets)
+    stage_inputs(module, prepared, sets)
     module.run(prepared.workload.name, range(len(sets)))
 
 

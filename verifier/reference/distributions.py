@@ -18,8 +18,8 @@ LARGE, TINY = 32.0, 2.0**-10
 EXTREME = 1e4
 EXTREME_HALF = 200.0  # float16 ends at 65504, and sums of products come near it
 # A parameter moves by this share of its root mean square; one of zeros as if that were 0.5.
-MOVES_BY, ZERO_MOVES_BY = 0.1, 0.5
-Move = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+PERTURB_BY, PERTURB_ZEROS_BY = 0.1, 0.5
+Transform = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 # Values may tie in these, and which of two equal ones comes first is free.
 WITH_TIES: tuple[Distribution, ...] = ("normal", "uniform", "zeros", "constant_rows")
 # Single numbers move in these.
@@ -39,11 +39,11 @@ def distribute(values: TensorTree, distribution: Distribution, seed: int) -> Ten
     if distribution == "reference":
         return values
     generator = torch.Generator().manual_seed(seed)
-    move = MOVES[distribution]
+    move = TRANSFORMS[distribution]
 
     def distributed(tensor: torch.Tensor) -> torch.Tensor:
         if tensor.numel() < 2:
-            return moved(tensor, generator) if distribution in REDRAWN else tensor
+            return perturbed(tensor, generator) if distribution in REDRAWN else tensor
         if not tensor.is_floating_point():
             return tensor
         return move(tensor.float() if tensor.dtype.itemsize == 1 else tensor, generator).to(
@@ -53,14 +53,14 @@ def distribute(values: TensorTree, distribution: Distribution, seed: int) -> Ten
     return values.mapped(distributed)
 
 
-def moved(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def perturbed(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """A tensor some tenths of its size away; one that is no number stays."""
     if not tensor.is_floating_point() or tensor.numel() == 0:
         return tensor
     wide = tensor.double()
-    size = float(wide.square().mean().sqrt()) or ZERO_MOVES_BY
+    size = float(wide.square().mean().sqrt()) or PERTURB_ZEROS_BY
     noise = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
-    return (wide + MOVES_BY * size * noise).to(tensor.dtype)
+    return (wide + PERTURB_BY * size * noise).to(tensor.dtype)
 
 
 def _zero_mean(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:
@@ -85,7 +85,7 @@ def _extreme(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:
     return tensor * (wanted / largest)
 
 
-MOVES: dict[Distribution, Move] = {
+TRANSFORMS: dict[Distribution, Transform] = {
     "zero_mean": _zero_mean,
     "normal": _normal,
     "uniform": _uniform,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from kernelwright.verifier.reference.distributions import moved
+from kernelwright.verifier.reference.distributions import perturbed
 from kernelwright.verifier.reference.workload import Call, Expected, PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.frames import Spec
@@ -15,7 +15,7 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
 
 # Times that inputs are moved within their rounding; once may happen to change nothing. Each of many
 # ties has to break either way in one of them.
-SHAKES, SHAKES_OF_TIES = 5, 16
+PERTURBATIONS, PERTURBATIONS_OF_TIES = 5, 16
 
 
 def _give(oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]) -> InputBuffer:
@@ -23,14 +23,14 @@ def _give(oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call
     key = prepared.workload.name
     if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
         oracle.set_state(key, prepared.state)
-    if not prepared.nature.stateful:
+    if not prepared.traits.mutates_state:
         oracle.states[key] = prepared.state
-    image = prepared.image([call.inputs for call in calls])
-    oracle.show(key, image)
-    return image
+    buffer = prepared.input_buffer([call.inputs for call in calls])
+    oracle.set_inputs(key, buffer)
+    return buffer
 
 
-def rounding(
+def conditioning(
     oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]
 ) -> TensorTree | None:
     """How far each golden value moves when the inputs do, by less than one rounding of their type.
@@ -41,17 +41,17 @@ def rounding(
     """
     key, slots, seed = prepared.workload.name, range(len(calls)), calls[0].seed
     _give(oracle, prepared, calls)
-    shakes = range(SHAKES_OF_TIES if prepared.has_integers else SHAKES)
-    exact, *others = [oracle.golden(key, slots, seed, shake) for shake in (None, *shakes)]
+    perturbations = range(PERTURBATIONS_OF_TIES if prepared.has_integers else PERTURBATIONS)
+    exact, *others = [oracle.golden(key, slots, seed, shake) for shake in (None, *perturbations)]
     if not isinstance(exact, TensorTree):
         return None
     fitting = [o for o in others if isinstance(o, TensorTree) and _fits(o, exact)] or [exact]
     exact, *fitting = (_within(found, prepared.specs) for found in (exact, *fitting))
     columns = zip(exact.tensors, *(other.tensors for other in fitting), strict=True)
-    return TensorTree(exact.tree, [_moves(*column) for column in columns])
+    return TensorTree(exact.tree, [_displacement(*column) for column in columns])
 
 
-def _moves(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+def _displacement(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
     """The largest distance of each element from the others; of integers, all of them."""
     if not (exact.is_floating_point() or exact.is_complex()):
         return torch.stack([exact, *others])
@@ -65,24 +65,26 @@ def expect(oracle: WorkerClient, prepared: PreparedWorkload, *calls: Call) -> Ex
     Raises:
         WorkerFault: it fails on these inputs.
     """
-    key, nature, slots = prepared.workload.name, prepared.nature, range(len(calls))
-    image = _give(oracle, prepared, calls)
-    golden = None if nature.draws else oracle.golden(key, slots, calls[0].seed)
-    ran = oracle.run(key, slots, [call.seed for call in calls] if nature.draws else None)
+    key, traits, slots = prepared.workload.name, prepared.traits, range(len(calls))
+    buffer = _give(oracle, prepared, calls)
+    golden = None if traits.uses_rng else oracle.golden(key, slots, calls[0].seed)
+    ran = oracle.run(key, slots, [call.seed for call in calls] if traits.uses_rng else None)
     values = oracle.result(key, ran, slots[-1])
     truth = None
     if isinstance(golden, TensorTree) and _fits(golden, values):
         truth = _within(golden, prepared.specs)
     changed = None
-    if nature.changes_inputs:
-        oracle.download(key, image.layout.nbytes)
-        after = InputBuffer(image.layout)
+    if traits.changes_inputs:
+        oracle.download(key, buffer.layout.nbytes)
+        after = InputBuffer(buffer.layout)
         after.read(oracle.process.shared)
         changed = after.sets[-1]
-    return Expected(values, truth, changed, oracle.state(key) if nature.stateful else None)
+    return Expected(values, truth, changed, oracle.state(key) if traits.mutates_state else None)
 
 
-def trained(oracle: WorkerClient, prepared: PreparedWorkload, seed: int) -> PreparedWorkload:
+def with_perturbed_weights(
+    oracle: WorkerClient, prepared: PreparedWorkload, seed: int
+) -> PreparedWorkload:
     """The same workload with other parameters, as training would leave them.
 
     Those of a constructor can be known in advance (zeros, ones, a seed), and results with them.
@@ -96,10 +98,10 @@ def trained(oracle: WorkerClient, prepared: PreparedWorkload, seed: int) -> Prep
     for name, value in state.items():
         changed[name] = value
         if name in names:  # tied parameters stay equal
-            changed[name] = done.setdefault(_fingerprint(value), moved(value, generator))
+            changed[name] = done.setdefault(_fingerprint(value), perturbed(value, generator))
     if all(changed[name] is state[name] for name in state):
         return prepared
-    return prepared._replace(state=packed(changed), trained=True)
+    return prepared._replace(state=packed(changed), has_perturbed_weights=True)
 
 
 def _fingerprint(value: torch.Tensor) -> object:

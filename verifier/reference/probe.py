@@ -9,7 +9,7 @@ from kernelwright.schema import Workload
 from kernelwright.verifier.reference.workload import PreparedWorkload, ReferenceTraits
 from kernelwright.verifier.tolerance import compare
 from kernelwright.verifier.worker.client import WorkerClient
-from kernelwright.verifier.worker.input_buffers import InputBuffer, trace
+from kernelwright.verifier.worker.input_buffers import InputBuffer, overwrites
 from kernelwright.verifier.worker.outputs import RunReply, overlapping, overlaps_itself
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits, specs
 
@@ -17,7 +17,7 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits, spec
 def prepare(
     oracle: WorkerClient, workload: Workload, source: str, init: TensorTree, seed: int
 ) -> PreparedWorkload:
-    """Run a loaded workload a few times to find its nature.
+    """Run a loaded workload a few times to find its traits.
 
     Raises:
         InvalidReferenceError: it has no tensors to show, or is not repeatable.
@@ -32,7 +32,7 @@ def prepare(
         )
     empty = ReferenceTraits()
     bare = PreparedWorkload(workload, source, init, state, False, inputs, [], [], empty)
-    ran, first, image = _observed(oracle, bare, [inputs, inputs], seed)
+    ran, first, buffer = _observed(oracle, bare, [inputs, inputs], seed)
     if not first[0].tensors:
         raise InvalidReferenceError(
             "forward() returns no tensor", hint="it must return a tensor, or some in a tuple"
@@ -42,22 +42,22 @@ def prepare(
             "forward() returns empty tensors: there is nothing to compare",
             hint="give it larger sizes",
         )
-    left = trace(image, oracle.process.shared, [0])
-    draws, stateful = oracle.draws(key, 0), not same_bits(state, oracle.state(key))
-    nature = ReferenceTraits(
-        draws=draws,
-        stateful=stateful,
+    left = overwrites(buffer, oracle.process.shared, [0])
+    draws, stateful = oracle.uses_rng(key, 0), not same_bits(state, oracle.state(key))
+    traits = ReferenceTraits(
+        uses_rng=draws,
+        mutates_state=stateful,
         changes_inputs=bool(left.inputs),
         reuses_memory=overlapping(ran),
         overlaps_itself=any(map(overlaps_itself, ran.entries)),
-        returns_inputs=returns_inputs(oracle, key, ran, image, [0]),
+        returns_inputs=returns_inputs(oracle, key, ran, buffer, [0]),
     )
     oracle.set_state(key, state)
     known = bare._replace(
-        specs=specs(first[0]), strides=[entry["strides"] for entry in ran.entries], nature=nature
+        specs=specs(first[0]), strides=[entry["strides"] for entry in ran.entries], traits=traits
     )
     _, again, _ = _observed(oracle, known, [inputs, inputs], seed)
-    remembers = nature.stateful and not _alike(again[0], again[1])
+    remembers = traits.mutates_state and not _alike(again[0], again[1])
     oracle.set_state(key, state)
     _, other, _ = _observed(oracle, known, [inputs], seed)
     oracle.set_state(key, state)
@@ -66,26 +66,26 @@ def prepare(
             "the reference is not repeatable: same inputs and same torch seed, other outputs",
             hint="draw random numbers from torch only, and none from time or global state",
         )
-    return known._replace(nature=nature._replace(remembers=remembers))
+    return known._replace(traits=traits._replace(depends_on_history=remembers))
 
 
 def _observed(
     oracle: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree], seed: int
 ) -> tuple[RunReply, list[TensorTree], InputBuffer]:
-    key, image = prepared.workload.name, prepared.image(sets)
-    oracle.show(key, image)
-    seeds = [seed] * len(sets) if prepared.nature.draws else None
+    key, buffer = prepared.workload.name, prepared.input_buffer(sets)
+    oracle.set_inputs(key, buffer)
+    seeds = [seed] * len(sets) if prepared.traits.uses_rng else None
     ran = oracle.run(key, range(len(sets)), seeds)
-    return ran, [oracle.result(key, ran, call) for call in range(len(sets))], image
+    return ran, [oracle.result(key, ran, call) for call in range(len(sets))], buffer
 
 
 def returns_inputs(
-    module: WorkerClient, key: str, ran: RunReply, image: InputBuffer, calls: Sequence[int]
+    module: WorkerClient, key: str, ran: RunReply, buffer: InputBuffer, calls: Sequence[int]
 ) -> bool:
     """Whether the result of one of these calls changes when all inputs' memory is written to."""
     before = [module.result(key, ran, call) for call in calls]
-    image.write_inverted(module.process.shared, len(ran.addresses))
-    module.upload(key, image.layout.nbytes)
+    buffer.write_inverted(module.process.shared, len(ran.addresses))
+    module.upload(key, buffer.layout.nbytes)
     after = (module.result(key, ran, call) for call in calls)
     return not all(map(same_bits, before, after))
 

@@ -24,11 +24,11 @@ from kernelwright.verifier.reference.calls import (
     invalid,
     known_to_work,
     run_once,
-    stage,
+    stage_inputs,
 )
 from kernelwright.verifier.reference.distributions import distribute, suits
 from kernelwright.verifier.reference.input_pool import InputPool
-from kernelwright.verifier.reference.oracle import expect, rounding, trained
+from kernelwright.verifier.reference.oracle import conditioning, expect, with_perturbed_weights
 from kernelwright.verifier.reference.peaks import Peaks
 from kernelwright.verifier.reference.probe import prepare
 from kernelwright.verifier.reference.seeds import SEED_BITS, derived_seed
@@ -69,13 +69,13 @@ class Reference:
         self._loaded: dict[tuple[Baseline, str], bool] = {}
         self._prepared: dict[str, PreparedWorkload] = {}
         self._flops: dict[str, int] = {}
-        self._trained: dict[str, PreparedWorkload] = {}
+        self._perturbed: dict[str, PreparedWorkload] = {}
         self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
         self._timed: dict[tuple[str, bool, tuple[int, int] | None], Expected] = {}
         self._spare: WorkerClient | None = None
         self.calls_per_block: dict[tuple[str, str, float], int | None] = {}
         """Of baselines: by workload, baseline and wanted seconds; None where there is none."""
-        self._rotations: dict[tuple[str, int], InputPool] = {}
+        self._pools: dict[tuple[str, int], InputPool] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -181,7 +181,7 @@ class Reference:
         key = prepared.workload.name
         if key not in self._flops:
             with known_to_work():
-                stage(self.oracle, prepared, [prepared.like])
+                stage_inputs(self.oracle, prepared, [prepared.example_inputs])
                 self._flops[key] = self.oracle.flops(key, 0)
                 self.oracle.states.pop(key, None)
         return self._flops[key]
@@ -208,21 +208,21 @@ class Reference:
             self._prepared[workload.name] = found
         return self._prepared[workload.name]
 
-    def trained(self, prepared: PreparedWorkload) -> PreparedWorkload:
+    def with_perturbed_weights(self, prepared: PreparedWorkload) -> PreparedWorkload:
         """The workload with parameters that no constructor makes; itself where it has none."""
         key = prepared.workload.name
-        if key not in self._trained:
+        if key not in self._perturbed:
             with known_to_work():
-                self._trained[key] = trained(
+                self._perturbed[key] = with_perturbed_weights(
                     self.oracle, prepared, derived_seed(self.seed, "parameters")
                 )
-        return self._trained[key]
+        return self._perturbed[key]
 
     def case(self, prepared: PreparedWorkload, seed: int, distribution: Distribution) -> Case:
         """Inputs and expected values of one case, computed once per run."""
         if not suits(distribution, prepared.has_integers):
             distribution = "reference"
-        index = (prepared.workload.name, prepared.trained, seed, distribution)
+        index = (prepared.workload.name, prepared.has_perturbed_weights, seed, distribution)
         if index not in self._cases:
             try:
                 self._cases[index] = self._make_case(
@@ -266,9 +266,9 @@ class Reference:
         """What is expected of the last of some calls.
 
         Args:
-            place: image and slot of its inputs, where what is expected of them is kept.
+            place: buffer and slot of its inputs, where what is expected of them is kept.
         """
-        key = prepared.workload.name, prepared.trained, place
+        key = prepared.workload.name, prepared.has_perturbed_weights, place
         if key in self._timed:
             return self._timed[key]
         with known_to_work():
@@ -277,28 +277,28 @@ class Reference:
             self._timed[key] = expected
         return expected
 
-    def rounding(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:
+    def conditioning(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:
         """How far golden values move within the rounding of inputs; None without any."""
         with known_to_work():
-            return rounding(self.oracle, prepared, calls)
+            return conditioning(self.oracle, prepared, calls)
 
-    def image(self, rotation: InputPool, number: int, sets: int | None = None) -> InputBuffer:
+    def input_buffer(self, pool: InputPool, number: int, sets: int | None = None) -> InputBuffer:
         """The inputs of one round of timed blocks, as many as are wanted."""
         with known_to_work():
-            return rotation.image(number, self.oracle, sets)
+            return pool.buffer(number, self.oracle, sets)
 
-    def singles(self, rotation: InputPool, number: int, most: int) -> list[InputBuffer]:
-        """Some sets of a round's inputs, each in an image of its own."""
+    def single_call_buffers(self, pool: InputPool, number: int, most: int) -> list[InputBuffer]:
+        """Some sets of a round's inputs, each in a buffer of its own."""
         with known_to_work():
-            return rotation.singles(number, most, self.oracle)
+            return pool.single_call_buffers(number, most, self.oracle)
 
-    def rotation(self, prepared: PreparedWorkload, nbytes: int) -> InputPool:
-        """The fresh inputs of timed blocks, in images of about so many bytes."""
+    def input_pool(self, prepared: PreparedWorkload, nbytes: int) -> InputPool:
+        """The fresh inputs of timed blocks, in buffers of about so many bytes."""
         key = prepared.workload.name, nbytes
-        if key not in self._rotations:
+        if key not in self._pools:
             nbytes = max(nbytes, TIMES_L2 * self.oracle.l2_bytes)
-            self._rotations[key] = InputPool(prepared, self.seed, nbytes)
-        return self._rotations[key]
+            self._pools[key] = InputPool(prepared, self.seed, nbytes)
+        return self._pools[key]
 
     def baseline(self, prepared: PreparedWorkload, baseline: Baseline) -> WorkerClient | None:
         """A baseline's worker with the workload loaded; None where torch.compile can't have it."""
@@ -342,4 +342,4 @@ class Reference:
         module.set_state(key, prepared.state)
         if baseline == "compile":
             module.compile(key, {})
-            run_once(module, prepared, [prepared.like])
+            run_once(module, prepared, [prepared.example_inputs])

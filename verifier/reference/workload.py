@@ -33,11 +33,11 @@ class Case(NamedTuple):
 class ReferenceTraits(NamedTuple):
     """What the reference does besides computing; a candidate may do the same."""
 
-    draws: bool = False
+    uses_rng: bool = False
     """It draws random numbers; every call is then seeded."""
-    stateful: bool = False
+    mutates_state: bool = False
     """A call changes its parameters or buffers."""
-    remembers: bool = False
+    depends_on_history: bool = False
     """What it returns depends on earlier calls."""
     changes_inputs: bool = False
     returns_inputs: bool = False
@@ -56,14 +56,14 @@ class PreparedWorkload(NamedTuple):
     init: TensorTree
     state: TensorTree
     """Parameters and buffers in every call that is judged."""
-    trained: bool
+    has_perturbed_weights: bool
     """`state` is not what the constructor makes: what was computed in advance for that is wrong."""
-    like: TensorTree
+    example_inputs: TensorTree
     """Some inputs."""
     specs: list[Spec]
     strides: list[list[int]]
     """Of each result."""
-    nature: ReferenceTraits
+    traits: ReferenceTraits
 
     @property
     def has_integers(self) -> bool:
@@ -77,14 +77,16 @@ class PreparedWorkload(NamedTuple):
 
     def fits(self, inputs: TensorTree) -> bool:
         """Whether other inputs are of the same form."""
-        return same_tree(inputs, self.like) and specs(inputs) == specs(self.like)
+        return same_tree(inputs, self.example_inputs) and specs(inputs) == specs(
+            self.example_inputs
+        )
 
-    def image(self, sets: Sequence[TensorTree]) -> InputBuffer:
+    def input_buffer(self, sets: Sequence[TensorTree]) -> InputBuffer:
         """Input sets as they lie in shared memory."""
-        image = InputBuffer(plan_layout(self.like, len(sets)))
+        buffer = InputBuffer(plan_layout(self.example_inputs, len(sets)))
         for slot, values in enumerate(sets):
-            image.put(slot, values)
-        return image
+            buffer.put(slot, values)
+        return buffer
 
 
 class Call(NamedTuple):

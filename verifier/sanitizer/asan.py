@@ -11,7 +11,7 @@ from kernelwright.backends.cpp import compiler
 from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.inside import instrumented
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
 from kernelwright.verifier.reference.workload import PreparedWorkload
@@ -89,11 +89,11 @@ def _load(
 
 def _call(module: WorkerClient, prepared: PreparedWorkload, reference: Reference) -> None:
     """Two calls, since some errors need what an earlier one left."""
-    sets = [prepared.like, reference.fresh_case(prepared, "reference").inputs]
-    stage(module, prepared, sets)
+    sets = [prepared.example_inputs, reference.fresh_case(prepared, "reference").inputs]
+    stage_inputs(module, prepared, sets)
     seeds = (
         [derived_seed(reference.seed, "sanitized", slot) for slot in range(len(sets))]
-        if prepared.nature.draws
+        if prepared.traits.uses_rng
         else None
     )
     module.run(prepared.workload.name, range(len(sets)), seeds)

@@ -60,7 +60,7 @@ def _call(module: WorkerClient, candidate: Candidate, reference: Reference) -> N
     for workload in reference.workloads():
         prepared = reference.prepare(workload)
         load_candidate(module, candidate, prepared)
-        run_once(module, prepared, [prepared.like])
+        run_once(module, prepared, [prepared.example_inputs])
 
 
 def memory_error(report: str) -> str | None:

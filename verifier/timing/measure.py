@@ -27,8 +27,8 @@ from kernelwright.sandbox.strays import descendants
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.correctness.rules import must_lie_apart
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.levels import Plan
-from kernelwright.verifier.reference.input_pool import APART, OF_SINGLES
+from kernelwright.verifier.levels import Effort
+from kernelwright.verifier.reference.input_pool import BUFFERS_PER_WORKER, FIRST_SINGLE_CALL
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
@@ -37,7 +37,7 @@ from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
 from kernelwright.verifier.timing.single_calls import batched
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
-from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, trace
+from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, overwrites
 from kernelwright.verifier.worker.outputs import RunReply
 from kernelwright.verifier.worker.sampler import CodeSamples, Owner
 from kernelwright.verifier.worker.tensor_tree import TensorTree
@@ -60,8 +60,8 @@ BUSY_CORES = 0.25
 # Calls of a worker's last block that are asked whether they return their inputs.
 ALIAS_CHECKS = 4
 # Single calls, at most.
-MOST_ALONE = 120
-# A busy machine is waited for this many times as long as the plan's budget.
+MOST_SINGLE_CALLS = 120
+# A busy machine is waited for this many times as long as the level's budget.
 PATIENCE = 6
 
 
@@ -74,7 +74,7 @@ class TimedInstance(NamedTuple):
 
     def run(
         self,
-        image: InputBuffer,
+        buffer: InputBuffer,
         slots: list[int],
         seeds: list[int] | None,
         state: TensorTree | None = None,
@@ -87,11 +87,11 @@ class TimedInstance(NamedTuple):
         try:
             if state is not None:
                 self.module.set_state(self.key, state)
-            if image.cover is None:
-                self.module.give(self.key, image, len(slots))
+            if buffer.mask is None:
+                self.module.write_inputs(self.key, buffer, len(slots))
                 return self.module.run(self.key, slots, seeds)
-            self.module.give(self.key, image.cover.image)
-            return self.module.run(self.key, slots, seeds, cover=image.cover.seed)
+            self.module.write_inputs(self.key, buffer.mask.buffer)
+            return self.module.run(self.key, slots, seeds, unmask_seed=buffer.mask.seed)
         except WorkerFault as fault:
             if not self.is_baseline:
                 raise
@@ -115,29 +115,33 @@ class Measured(NamedTuple):
     """What was measured of one workload in one worker."""
 
     rounds: Rounds
-    alone: Rounds
+    single_calls: Rounds
     """Of single calls, after these."""
-    engagement: CodeSamples
+    code_samples: CodeSamples
     """Of blocks between the two."""
     flags: tuple[Flag, ...]
     """About the machine."""
-    picks: list[SpotCheck]
-    trace: Overwrites
+    spot_checks: list[SpotCheck]
+    overwrites: Overwrites
     """What the candidate's last block left in the shared memory."""
     returns_inputs: bool
     """Results of that block lie in the memory of its inputs."""
 
 
 def calls_per_block(
-    reference: Reference, prepared: PreparedWorkload, side: TimedInstance, plan: Plan, call_s: float
+    reference: Reference,
+    prepared: PreparedWorkload,
+    side: TimedInstance,
+    effort: Effort,
+    call_s: float,
 ) -> int:
     """How many calls fill a block; a power of two, so that equal candidates get the same.
 
     Args:
         call_s: about what a call takes, to begin with.
     """
-    bench = RoundTimer(reference, prepared, plan, {})
-    side.module.stage(side.key, bench.rotation.layout)
+    bench = RoundTimer(reference, prepared, effort, {})
+    side.module.set_layout(side.key, bench.pool.layout)
     with quietly(reference.machine):
         return bench.calls_per_block(side, call_s)
 
@@ -145,7 +149,7 @@ def calls_per_block(
 def measure(
     reference: Reference,
     prepared: PreparedWorkload,
-    plan: Plan,
+    effort: Effort,
     sides: Mapping[str, TimedInstance],
     calls: int,
     worker: int,
@@ -154,20 +158,22 @@ def measure(
     """Time `candidate` against the other sides on one workload.
 
     Args:
-        sides: `candidate`, `eager`, and `compile` where the plan asks for it.
+        sides: `candidate`, `eager`, and `compile` where the level asks for it.
         calls: in a block.
         worker: which of the candidate's it is; no two are shown the same inputs.
         watch_s: for how long somebody looks at whose code is running, at most.
     """
-    bench = RoundTimer(reference, prepared, plan, sides, worker)
+    bench = RoundTimer(reference, prepared, effort, sides, worker)
     with quietly(reference.machine):
         bench.warm_up(calls)
         rounds, busy = _rounds(bench, calls)
-        engagement = bench.watched(calls, watch_s)
+        code_samples = bench.watched(calls, watch_s)
         flags = (*busy, *_gpu_flags(bench))
         left, returns_inputs = bench.left(), bench.returns_inputs()
-        alone = bench.alone(rounds)
-    return Measured(rounds, alone, engagement, flags, bench.picks, left, returns_inputs)
+        single_calls = bench.single_calls(rounds)
+    return Measured(
+        rounds, single_calls, code_samples, flags, bench.spot_checks, left, returns_inputs
+    )
 
 
 class RoundTimer:
@@ -177,33 +183,35 @@ class RoundTimer:
         self,
         reference: Reference,
         prepared: PreparedWorkload,
-        plan: Plan,
+        effort: Effort,
         sides: Mapping[str, TimedInstance],
         worker: int = 0,
     ) -> None:
         self.reference = reference
         self.prepared = prepared
-        self.plan = plan
-        self.rotation = reference.rotation(prepared, plan.image_bytes)
+        self.effort = effort
+        self.pool = reference.input_pool(prepared, effort.buffer_bytes)
         self.sides = sides
         self.chance = random.SystemRandom()
-        self._first = worker * APART
+        self._first = worker * BUFFERS_PER_WORKER
         self.number = self._first
-        """Of the image of this round; the warm-up has the first one."""
+        """Of the buffer of this round; the warm-up has the first one."""
         self.rounds = 0
-        self.picks: list[SpotCheck] = []
+        self.spot_checks: list[SpotCheck] = []
         self._last: tuple[InputBuffer, list[int], RunReply]
         """The candidate's block of the last round."""
 
-    def image(self, calls: int) -> InputBuffer:
+    def buffer(self, calls: int) -> InputBuffer:
         """The inputs of this round."""
-        return self.reference.image(self.rotation, self.number, calls)
+        return self.reference.input_buffer(self.pool, self.number, calls)
 
     def calls_per_block(self, side: TimedInstance, call_s: float) -> int:
         """Calls that fill a block, found with growing ones."""
         calls = self._filling(call_s)
         for _ in range(MAX_CALIBRATIONS):
-            runs = [self._block(side, self.image(calls), calls)[1] for _ in range(CALIBRATION_RUNS)]
+            runs = [
+                self._block(side, self.buffer(calls), calls)[1] for _ in range(CALIBRATION_RUNS)
+            ]
             seconds = min(ran.seconds for ran in runs)
             before, calls = calls, self._filling(seconds / calls)
             if calls <= before * ENOUGH:
@@ -211,17 +219,17 @@ class RoundTimer:
         return calls
 
     def _filling(self, call_s: float) -> int:
-        power = round(math.log2(self.plan.block_s / call_s))
-        return max(1, min(self.rotation.layout.slots, int(2.0**power)))
+        power = round(math.log2(self.effort.block_s / call_s))
+        return max(1, min(self.pool.layout.slots, int(2.0**power)))
 
     def warm_up(self, calls: int) -> None:
         """Give all sides their inputs and the same short history."""
-        used = math.ceil(self.rotation.nbytes * calls / self.rotation.layout.slots)
+        used = math.ceil(self.pool.nbytes * calls / self.pool.layout.slots)
         for side in self.chance.sample(list(self.sides.values()), len(self.sides)):
-            side.module.stage(side.key, self.rotation.layout)
-            side.module.touch(HEAP_PER_BLOCK * used)
+            side.module.set_layout(side.key, self.pool.layout)
+            side.module.prefault(HEAP_PER_BLOCK * used)
             for _ in range(WARM_UP_BLOCKS):
-                self._block(side, self.image(calls), calls)
+                self._block(side, self.buffer(calls), calls)
 
     def window(self, calls: int, rounds: int = WINDOW_ROUNDS) -> Rounds:
         """A few rounds, each with every side once, in random order."""
@@ -229,52 +237,54 @@ class RoundTimer:
         for _ in range(rounds):
             self.number += 1
             self.rounds += 1
-            image, halved = self.image(calls), self.chance.random() < HALVED
+            buffer, halved = self.buffer(calls), self.chance.random() < HALVED
             self.chance.shuffle(order)
             for name in order:
-                slots, ran = self._block(self.sides[name], image, found.calls_in(halved))
+                slots, ran = self._block(self.sides[name], buffer, found.calls_in(halved))
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE:
-                    must_lie_apart(ran, self.prepared.nature)
-                    self._look(image, slots, ran)
-                    self._last = image, slots, ran
+                    must_lie_apart(ran, self.prepared.traits)
+                    self._look(buffer, slots, ran)
+                    self._last = buffer, slots, ran
             found.halved.append(halved)
         return found
 
     def _block(
-        self, side: TimedInstance, image: InputBuffer, calls: int
+        self, side: TimedInstance, buffer: InputBuffer, calls: int
     ) -> tuple[list[int], RunReply]:
         slots = list(range(calls))
         self.chance.shuffle(slots)
-        return slots, self._run(side, image, slots, self.rotation.call_seeds(self.number, slots))
+        return slots, self._run(side, buffer, slots, self.pool.call_seeds(self.number, slots))
 
     def _run(
-        self, side: TimedInstance, image: InputBuffer, slots: list[int], seeds: list[int] | None
+        self, side: TimedInstance, buffer: InputBuffer, slots: list[int], seeds: list[int] | None
     ) -> RunReply:
         # What remembers begins each block alike, so that it is known what any call has to return.
-        state = self.prepared.state if self.prepared.nature.remembers else None
-        return side.run(image, slots, seeds, state)
+        state = self.prepared.state if self.prepared.traits.depends_on_history else None
+        return side.run(buffer, slots, seeds, state)
 
-    def _look(self, image: InputBuffer, slots: list[int], ran: RunReply) -> None:
+    def _look(self, buffer: InputBuffer, slots: list[int], ran: RunReply) -> None:
         """Take the result of one call out of the stopped worker, perhaps instead of an earlier one.
 
         Every round is as likely as any other to be among those that are compared in the end
         (reservoir sampling; Vitter 1985, algorithm R).
         """
-        place = len(self.picks)
-        if place >= self.plan.checks:
+        place = len(self.spot_checks)
+        if place >= self.effort.spot_checks:
             place = self.chance.randrange(self.rounds)
-            if place >= self.plan.checks:
+            if place >= self.effort.spot_checks:
                 return
-        slot = self.rotation.looked_at(self.number, len(slots), self.plan.looked_at)
-        inputs = self.prepared.image([image.sets[slot]]).sets[0]
-        self.picks[place : place + 1] = [self._pick(slot, inputs, slots, ran)]
+        slot = self.pool.spot_check_slot(self.number, len(slots), self.effort.spot_check_slots)
+        inputs = self.prepared.input_buffer([buffer.sets[slot]]).sets[0]
+        self.spot_checks[place : place + 1] = [self._spot_check(slot, inputs, slots, ran)]
 
-    def _pick(self, slot: int, inputs: TensorTree, slots: list[int], ran: RunReply) -> SpotCheck:
+    def _spot_check(
+        self, slot: int, inputs: TensorTree, slots: list[int], ran: RunReply
+    ) -> SpotCheck:
         side, call = self.sides[CANDIDATE], slots.index(slot)
         result = side.module.result(side.key, ran, call, self.prepared.specs)
-        seeds = self.rotation.call_seeds(self.number, [slot]) or [0]
+        seeds = self.pool.call_seeds(self.number, [slot]) or [0]
         return SpotCheck((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
 
     def watched(self, calls: int, limit_s: float) -> CodeSamples:
@@ -284,65 +294,67 @@ class RoundTimer:
         while time.monotonic() - start < limit_s and CodeSamples(total).wants_more:
             self.number += 1
             self.rounds += 1
-            image, slots = self.image(calls), self.chance.sample(range(calls), calls)
-            if self.prepared.nature.remembers:
+            buffer, slots = self.buffer(calls), self.chance.sample(range(calls), calls)
+            if self.prepared.traits.depends_on_history:
                 side.module.set_state(side.key, self.prepared.state)
-            side.module.give(side.key, image, calls)
-            seeds = self.rotation.call_seeds(self.number, slots)
+            side.module.write_inputs(side.key, buffer, calls)
+            seeds = self.pool.call_seeds(self.number, slots)
             found, ran = side.module.watched_run(side.key, slots, seeds)
             total.update(found.samples)
-            self._look(image, slots, ran)
-            self._last = image, slots, ran
+            self._look(buffer, slots, ran)
+            self._last = buffer, slots, ran
         return CodeSamples(total)
 
-    def alone(self, rounds: Rounds) -> Rounds:
+    def single_calls(self, rounds: Rounds) -> Rounds:
         """Single calls, of the candidate and of eager; more of them where they seem to be slow.
 
         Args:
             rounds: what was measured in blocks.
         """
         found = Rounds((CANDIDATE, EAGER), 1)
-        self.number = self._first + OF_SINGLES
-        while rounds.calls > 1 and len(found) < MOST_ALONE:
-            found.extend(self._singles())
+        self.number = self._first + FIRST_SINGLE_CALL
+        while rounds.calls > 1 and len(found) < MOST_SINGLE_CALLS:
+            found.extend(self._measure_singles())
             self.number += 1
             if batched(rounds, found) is None:
                 break
         return found
 
-    def _singles(self) -> Rounds:
+    def _measure_singles(self) -> Rounds:
         """A few calls of workers that have no other inputs; the candidate's fastest is compared."""
         sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
         found = Rounds(sides, 1)
-        images = self.reference.singles(self.rotation, self.number, self.plan.alone)
+        buffers = self.reference.single_call_buffers(
+            self.pool, self.number, self.effort.single_calls
+        )
         fastest: list[SpotCheck] = []
         for side in sides.values():
-            side.module.stage(side.key, images[0].layout)
-        for slot, image in enumerate(images):
-            seeds = self.rotation.call_seeds(self.number, [slot])
+            side.module.set_layout(side.key, buffers[0].layout)
+        for slot, buffer in enumerate(buffers):
+            seeds = self.pool.call_seeds(self.number, [slot])
             for name in self.chance.sample(list(sides), len(sides)):
-                ran = self._run(sides[name], image, [0], seeds)
+                ran = self._run(sides[name], buffer, [0], seeds)
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE and ran.seconds == min(found.judge[name]):
-                    fastest = [self._pick(slot, image.sets[0], [slot], ran)]
+                    fastest = [self._spot_check(slot, buffer.sets[0], [slot], ran)]
             found.halved.append(False)
-        self.picks[:0] = fastest
+        self.spot_checks[:0] = fastest
         return found
 
     def left(self) -> Overwrites:
         """What else than results the candidate's last block wrote."""
-        image, slots, _ran = self._last
+        buffer, slots, _ran = self._last
         side = self.sides[CANDIDATE]
-        side.module.download(side.key, image.layout.nbytes)
-        return trace(image, side.module.process.shared, slots)
+        side.module.download(side.key, buffer.layout.nbytes)
+        return overwrites(buffer, side.module.process.shared, slots)
 
     def returns_inputs(self) -> bool:
         """See `Measured.returns_inputs`; of some calls. Overwrites the inputs."""
-        image, slots, ran = self._last
+        buffer, slots, ran = self._last
         side = self.sides[CANDIDATE]
         calls = self.chance.sample(range(len(slots)), min(len(slots), ALIAS_CHECKS))
-        return returns_inputs(side.module, side.key, ran, image, calls)
+        return returns_inputs(side.module, side.key, ran, buffer, calls)
 
 
 def _gpu_flags(bench: RoundTimer) -> Iterator[Flag]:
@@ -357,22 +369,22 @@ def _gpu_flags(bench: RoundTimer) -> Iterator[Flag]:
 
 def _rounds(bench: RoundTimer, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
     """Rounds on a quiet machine; those on a busy one only where there are too few others."""
-    plan, seed = bench.plan, bench.reference.seed
+    effort, seed = bench.effort, bench.reference.seed
     quiet, busy = Rounds(bench.sides, calls), Rounds(bench.sides, calls)
     modules = [bench.reference.oracle, *(side.module for side in bench.sides.values())]
     cores = bench.reference.machine.cores
     start = time.monotonic()
-    while len(quiet) < plan.max_rounds:
+    while len(quiet) < effort.max_rounds:
         meter = LoadMeter([module.process for module in modules], cores)
         window = bench.window(calls)
         external = meter.external_cores() or 0.0
         (quiet if external < BUSY_CORES else busy).extend(window)
         spent = time.monotonic() - start
-        if len(quiet) >= plan.min_rounds and (
-            spent > plan.budget_s or quiet.are_narrow(plan.relative_width, seed)
+        if len(quiet) >= effort.min_rounds and (
+            spent > effort.budget_s or quiet.are_narrow(effort.relative_width, seed)
         ):
             break
-        if spent > plan.budget_s * PATIENCE and len(quiet) + len(busy) >= LEAST_ROUNDS:
+        if spent > effort.budget_s * PATIENCE and len(quiet) + len(busy) >= LEAST_ROUNDS:
             break
     if len(quiet) >= LEAST_ROUNDS:
         return quiet, ()

@@ -16,18 +16,18 @@ from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
 MAY_COST_S, MAY_COST = 100e-6, 0.5
 
 
-def batched(rounds: Rounds, alone: Rounds) -> str | None:
+def batched(rounds: Rounds, single_calls: Rounds) -> str | None:
     """What shows that a block's calls were done together, if anything does.
 
     Others on these cores make blocks slower, and not the fastest call by itself faster.
 
     Args:
-        alone: single calls of both; none where blocks are single calls.
+        single_calls: of both sides; none where blocks are single calls.
     """
-    if not len(alone):
+    if not len(single_calls):
         return None
-    in_block, own = _in_block(rounds, CANDIDATE), _fastest(alone, CANDIDATE)
-    eager_in_block, eager = _in_block(rounds, EAGER), _fastest(alone, EAGER)
+    in_block, own = _in_block(rounds, CANDIDATE), _fastest(single_calls, CANDIDATE)
+    eager_in_block, eager = _in_block(rounds, EAGER), _fastest(single_calls, EAGER)
     may_cost = max(MAY_COST_S, MAY_COST * in_block) + max(0.0, eager - eager_in_block)
     if own <= in_block + may_cost:
         return None
@@ -41,7 +41,7 @@ def _in_block(rounds: Rounds, name: str) -> float:
     return float(np.median(rounds.per_call(name).judge))
 
 
-def _fastest(alone: Rounds, name: str) -> float:
+def _fastest(single_calls: Rounds, name: str) -> float:
     """The fastest of single calls, without the fastest round trip."""
-    trips = np.asarray(alone.judge[EAGER]) - np.asarray(alone.worker[EAGER])
-    return min(alone.judge[name]) - float(trips.min())
+    trips = np.asarray(single_calls.judge[EAGER]) - np.asarray(single_calls.worker[EAGER])
+    return min(single_calls.judge[name]) - float(trips.min())

@@ -37,7 +37,7 @@ class Timed(NamedTuple):
     """What is kept of the timing of one workload in one worker."""
 
     rounds: Rounds
-    alone: Rounds
+    single_calls: Rounds
     """Calls that were all that their worker had to do; none where blocks are single calls."""
     flags: tuple[Flag, ...]
     """About the machine."""
@@ -78,7 +78,7 @@ def summarize(measured: Sequence[Timed], seed: int) -> Summary:
     noise = [*about_machine, *_noise_flags(timing)]
     ratios = [one.ratios() for one in rounds]
     flags = [*noise, *_clock_flags(timing, bool(noise))]
-    flags += _alone_flags(measured)
+    flags += _single_call_flags(measured)
     if not noise:  # times that mean nothing say nothing about the candidate
         flags += [*_linear_flags(rounds), *_worker_flags(ratios)]
     together = {name: across_workers([one[name] for one in ratios], seed) for name in ratios[0]}
@@ -130,9 +130,9 @@ def _linear_flags(rounds: Sequence[Rounds]) -> Iterator[Flag]:
         yield flag("not-linear", f"{evidence} (eager: {eager:.2f})")
 
 
-def _alone_flags(measured: Sequence[Timed]) -> Iterator[Flag]:
+def _single_call_flags(measured: Sequence[Timed]) -> Iterator[Flag]:
     """Calls that are done together show where there is only one."""
-    found = [batched(one.rounds, one.alone) for one in measured]
+    found = [batched(one.rounds, one.single_calls) for one in measured]
     if found and all(found):
         yield flag("batched-calls", str(found[0]))
 

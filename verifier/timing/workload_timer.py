@@ -19,7 +19,7 @@ from kernelwright.verifier.correctness.rules import (
 )
 from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.runtime import cpu_flags
-from kernelwright.verifier.levels import LEAST_CHECKS, Baseline, Distribution, Plan
+from kernelwright.verifier.levels import LEAST_SPOT_CHECKS, Baseline, Distribution, Effort
 from kernelwright.verifier.profiling.evidence import gather
 from kernelwright.verifier.reference.workload import Call, Case
 from kernelwright.verifier.timing.measure import SpotCheck, TimedInstance, calls_per_block, measure
@@ -28,7 +28,7 @@ from kernelwright.verifier.timing.summary import Timed
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.sampler import CodeSamples
 
-# Block of the slowest side, in times of what the plan wants.
+# Block of the slowest side, in times of what the level wants.
 LONGEST_BLOCK = 8
 
 
@@ -45,25 +45,25 @@ class WorkloadTimer:
         self.module = check.module
         self.prepared = check.prepared
         self.key = check.key
-        self.engagement = CodeSamples(Counter())
+        self.code_samples = CodeSamples(Counter())
         """Whose code was found running while it was timed."""
 
-    def calls_per_block(self, plan: Plan) -> int:
+    def calls_per_block(self, effort: Effort) -> int:
         """How many calls fill a block: of the fastest side, but not too many for the slowest."""
-        found = [self._baseline_calls(name, plan) for name in plan.baselines]
+        found = [self._baseline_calls(name, effort) for name in effort.baselines]
         calls = [count for count in found if count is not None]
         # Begins with what eager would need, where that can't take long.
-        guess = max(plan.block_s / max(calls, default=1), self.check.call_s / LONGEST_BLOCK)
-        calls.append(calls_per_block(self.reference, self.prepared, self._side, plan, guess))
+        guess = max(effort.block_s / max(calls, default=1), self.check.call_s / LONGEST_BLOCK)
+        calls.append(calls_per_block(self.reference, self.prepared, self._side, effort, guess))
         return min(max(calls), LONGEST_BLOCK * min(calls))
 
-    def _baseline_calls(self, name: Baseline, plan: Plan) -> int | None:
+    def _baseline_calls(self, name: Baseline, effort: Effort) -> int | None:
         """Found once a run; None where torch.compile can't have the reference."""
-        known, index = self.reference.calls_per_block, (self.key, name, plan.block_s)
+        known, index = self.reference.calls_per_block, (self.key, name, effort.block_s)
         if index not in known:
             side = self._baselines([name]).get(name)
             known[index] = side and calls_per_block(
-                self.reference, self.prepared, side, plan, plan.block_s
+                self.reference, self.prepared, side, effort, effort.block_s
             )
         return known[index]
 
@@ -77,7 +77,7 @@ class WorkloadTimer:
             name: TimedInstance(module, self.key, True) for name, module in found.items() if module
         }
 
-    def time(self, plan: Plan, calls: int, worker: int, watch_s: float) -> Timed:
+    def time(self, effort: Effort, calls: int, worker: int, watch_s: float) -> Timed:
         """Time against baselines, then look at results of timed calls.
 
         Args:
@@ -85,59 +85,65 @@ class WorkloadTimer:
             worker: which of the candidate's it is.
             watch_s: see `measure`.
         """
-        sides = {CANDIDATE: self._side, **self._baselines(plan.baselines)}
-        if self.prepared.nature.stateful:
+        sides = {CANDIDATE: self._side, **self._baselines(effort.baselines)}
+        if self.prepared.traits.mutates_state:
             for side in sides.values():
                 side.module.set_state(self.key, self.prepared.state)
         before = self.module.process.cpu_seconds() or 0.0, self.module.running_s
-        measured = measure(self.reference, self.prepared, plan, sides, calls, worker, watch_s)
+        measured = measure(self.reference, self.prepared, effort, sides, calls, worker, watch_s)
         used = (self.module.process.cpu_seconds() or 0.0) - before[0]
         running_s = self.module.running_s - before[1]
         for found in cpu_flags(used, running_s, len(self.reference.machine.cores)):
             raise refused(found.rule, found.evidence)
-        self.engagement = measured.engagement
-        self.check.must_have_left_inputs(measured.trace)
-        if measured.returns_inputs and not self.prepared.nature.returns_inputs:
+        self.code_samples = measured.code_samples
+        self.check.must_have_left_inputs(measured.overwrites)
+        if measured.returns_inputs and not self.prepared.traits.returns_inputs:
             raise refused("output-aliases-input", "the result of a timed call is an input")
-        checked = self._check_picks(measured.picks, plan)
-        self._check_fresh(plan)
-        return Timed(measured.rounds, measured.alone, measured.flags, checked)
+        checked = self._compare_spot_checks(measured.spot_checks, effort)
+        self._check_fresh(effort)
+        return Timed(measured.rounds, measured.single_calls, measured.flags, checked)
 
-    def _check_picks(self, picks: list[SpotCheck], plan: Plan) -> int:
+    def _compare_spot_checks(self, spot_checks: list[SpotCheck], effort: Effort) -> int:
         """Compare results of timed calls, as they lay in memory when the clock had stopped.
 
         Returns:
             How many were compared.
         """
         start = time.monotonic()
-        for number, pick in enumerate(picks):
-            if number >= LEAST_CHECKS and time.monotonic() - start > plan.checks_s:
+        for number, spot_check in enumerate(spot_checks):
+            if number >= LEAST_SPOT_CHECKS and time.monotonic() - start > effort.spot_checks_s:
                 return number
-            earlier = self._earlier(pick, plan) if self.prepared.nature.remembers else ()
-            place = None if plan.looked_at is None or earlier else pick.place
-            calls = *earlier, Call(pick.inputs, pick.seed)
+            earlier = (
+                self._earlier(spot_check, effort) if self.prepared.traits.depends_on_history else ()
+            )
+            place = None if effort.spot_check_slots is None or earlier else spot_check.place
+            calls = *earlier, Call(spot_check.inputs, spot_check.seed)
             expected = self.reference.expect(self.prepared, *calls, place=place)
-            case = Case(pick.seed, "reference", pick.inputs, expected, earlier)
-            must_be_right(self.check.checker.check(case, pick.result), "a timed call")
-        return len(picks)
+            case = Case(spot_check.seed, "reference", spot_check.inputs, expected, earlier)
+            must_be_right(self.check.checker.check(case, spot_check.result), "a timed call")
+        return len(spot_checks)
 
-    def _earlier(self, pick: SpotCheck, plan: Plan) -> tuple[Call, ...]:
-        """The calls before it in its block; its image is made anew where it was not kept."""
-        number, _slot = pick.place
-        rotation = self.reference.rotation(self.prepared, plan.image_bytes)
-        sets = self.reference.image(rotation, number, 1 + max(pick.earlier, default=0)).sets
-        seeds = rotation.call_seeds(number, pick.earlier) or [pick.seed] * len(pick.earlier)
-        return tuple(Call(sets[s], seed) for s, seed in zip(pick.earlier, seeds, strict=True))
+    def _earlier(self, spot_check: SpotCheck, effort: Effort) -> tuple[Call, ...]:
+        """The calls before it in its block; its buffer is made anew where it was not kept."""
+        number, _slot = spot_check.place
+        pool = self.reference.input_pool(self.prepared, effort.buffer_bytes)
+        sets = self.reference.input_buffer(
+            pool, number, 1 + max(spot_check.earlier, default=0)
+        ).sets
+        seeds = pool.call_seeds(number, spot_check.earlier) or [spot_check.seed] * len(
+            spot_check.earlier
+        )
+        return tuple(Call(sets[s], seed) for s, seed in zip(spot_check.earlier, seeds, strict=True))
 
-    def _check_fresh(self, plan: Plan) -> None:
+    def _check_fresh(self, effort: Effort) -> None:
         """Once more on inputs that nobody has seen, its state set back.
 
         A new worker also on inputs of another distribution: it has not been asked about those yet,
         and could have guessed that it was only timed.
         """
         distributions: list[Distribution] = ["reference"]
-        if plan.times_new_workers:
-            case = self.reference.case(self.prepared, *random.SystemRandom().choice(plan.cases))
+        if effort.times_new_workers:
+            case = self.reference.case(self.prepared, *random.SystemRandom().choice(effort.cases))
             distributions.append(case.distribution)
         for distribution in distributions:
             case = self.reference.fresh_case(self.prepared, distribution)

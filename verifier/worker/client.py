@@ -141,22 +141,22 @@ class WorkerClient:
             raise nonsense("no counts of parameters")
         return matched, own
 
-    def stage(self, key: str, layout: Layout) -> None:
+    def set_layout(self, key: str, layout: Layout) -> None:
         """Take inputs from shared memory by this layout from now on."""
         self._ask(
             "stage", key, value=layout.tree, entries=layout.entries, offsets=layout.offsets,
             nbytes=layout.nbytes,
         )  # fmt: skip
 
-    def give(self, key: str, image: InputBuffer, slots: int | None = None) -> None:
+    def write_inputs(self, key: str, buffer: InputBuffer, slots: int | None = None) -> None:
         """Write the first `slots` sets (all by default) to where calls find them."""
-        image.write(self.process.shared, slots)
-        self.upload(key, image.layout.nbytes if slots is None else image.end(slots))
+        buffer.write(self.process.shared, slots)
+        self.upload(key, buffer.layout.nbytes if slots is None else buffer.end(slots))
 
-    def show(self, key: str, image: InputBuffer) -> None:
-        """Give all of an image, whose layout is new to the worker."""
-        self.stage(key, image.layout)
-        self.give(key, image)
+    def set_inputs(self, key: str, buffer: InputBuffer) -> None:
+        """Give all of a buffer, whose layout is new to the worker."""
+        self.set_layout(key, buffer.layout)
+        self.write_inputs(key, buffer)
 
     def upload(self, key: str, nbytes: int) -> None:
         """Take over what the shared memory holds; on a CPU that is where inputs lie."""
@@ -168,11 +168,11 @@ class WorkerClient:
         if self.kind != "cpu":
             self._ask("download", key, nbytes=nbytes)
 
-    def hide(self, key: str, image: InputBuffer, seed: int) -> InputBuffer:
-        """What was given last, as `run` with this cover will show it again."""
+    def mask(self, key: str, buffer: InputBuffer, seed: int) -> InputBuffer:
+        """What was given last, as `run` with this mask shows it again."""
         self._ask("hide", key, seed=seed)
-        self.download(key, image.layout.nbytes)
-        hidden = InputBuffer(image.layout)
+        self.download(key, buffer.layout.nbytes)
+        hidden = InputBuffer(buffer.layout)
         hidden.read(self.process.shared)
         return hidden
 
@@ -180,7 +180,7 @@ class WorkerClient:
         """Fresh sets of the reference's inputs into the first slots."""
         self._ask("fill", key, seeds=list(seeds))
 
-    def draws(self, key: str, slot: int) -> bool:
+    def uses_rng(self, key: str, slot: int) -> bool:
         """Whether a call draws random numbers."""
         reply, _ = self._ask("draws", key, slot=slot)
         return bool(reply.get("draws"))
@@ -191,18 +191,18 @@ class WorkerClient:
         slots: Sequence[int],
         seeds: Sequence[int] | None = None,
         poison: bool = False,
-        cover: int | None = None,
+        unmask_seed: int | None = None,
     ) -> RunReply:
         """Call once for each slot; results stay in the worker, which is stopped on return.
 
         Args:
             seeds: for torch, before each call.
             poison: fill memory that is allocated meanwhile with garbage.
-            cover: seed of what hides the inputs; see `hide`.
+            unmask_seed: seed of what masks the inputs; see `mask`.
         """
         self.has_run = True
         given = None if seeds is None else list(seeds)
-        more: dict[str, Any] = {"poison": poison, "cover": cover}
+        more: dict[str, Any] = {"poison": poison, "cover": unmask_seed}
         reply, _ = self._ask("run", key, slots=list(slots), seeds=given, **more)
         return checked_run(reply, len(slots), self.window_s)
 
@@ -242,7 +242,7 @@ class WorkerClient:
         """Free the results of the last run."""
         self._ask("drop", key)
 
-    def touch(self, nbytes: int) -> None:
+    def prefault(self, nbytes: int) -> None:
         """Give the worker's heap so many bytes of memory, before they are needed in a hurry."""
         self._ask("touch", "", nbytes=nbytes)
 
@@ -271,15 +271,15 @@ class WorkerClient:
         return TensorTree(reply.get("value"), tensors)
 
     def golden(
-        self, key: str, slots: Sequence[int], seed: int, shake: int | None = None
+        self, key: str, slots: Sequence[int], seed: int, perturb_seed: int | None = None
     ) -> TensorTree | str:
         """The float64 result of the last of some calls, or why there is none.
 
         Args:
-            shake: seed of noise that moves the inputs by less than one rounding of their type.
+            perturb_seed: of noise that moves inputs by less than one rounding of their type.
         """
         reply, tensors = self._ask(
-            "golden", key, slots=list(slots), seed=seed, shake=shake, expect=None
+            "golden", key, slots=list(slots), seed=seed, shake=perturb_seed, expect=None
         )
         if "unavailable" in reply:
             return str(reply["unavailable"])

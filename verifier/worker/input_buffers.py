@@ -63,10 +63,10 @@ def raw_view(flat: torch.Tensor) -> memoryview:
 
 
 class Mask(NamedTuple):
-    """An image as a GPU's worker sees it before its time is running."""
+    """A buffer as a GPU's worker sees it before its time is running."""
 
     seed: int
-    image: InputBuffer
+    buffer: InputBuffer
 
 
 class InputBuffer:
@@ -75,7 +75,7 @@ class InputBuffer:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.bytes = pooled_buffer(layout.nbytes)
-        self.cover: Mask | None = None
+        self.mask: Mask | None = None
         self.sets = [self._views(offsets) for offsets in layout.offsets]
         self.guard()
 
@@ -168,17 +168,17 @@ class Overwrites(NamedTuple):
     """Slots whose inputs it changed."""
 
 
-def trace(image: InputBuffer, descriptor: int, slots: Sequence[int]) -> Overwrites:
+def overwrites(buffer: InputBuffer, descriptor: int, slots: Sequence[int]) -> Overwrites:
     """Compare what was written to the memory for the first of the slots with what is there now."""
-    end = image.end(len(slots))
-    if image.is_in(descriptor, end):
+    end = buffer.end(len(slots))
+    if buffer.is_in(descriptor, end):
         return Overwrites(False, ())
-    after = InputBuffer(image.layout)
+    after = InputBuffer(buffer.layout)
     after.read(descriptor, end)
-    written, left = image.bytes[:end], after.bytes[:end]
-    changed = tuple(slot for slot in slots if not same_bits(image.sets[slot], after.sets[slot]))
+    written, left = buffer.bytes[:end], after.bytes[:end]
+    changed = tuple(slot for slot in slots if not same_bits(buffer.sets[slot], after.sets[slot]))
     inside = torch.zeros_like(written, dtype=torch.bool)
-    for offsets, values in zip(image.layout.offsets, image.sets, strict=True):
+    for offsets, values in zip(buffer.layout.offsets, buffer.sets, strict=True):
         for offset, tensor in zip(offsets, values.tensors, strict=True):
             inside[offset : offset + tensor.numel() * tensor.element_size()] = True
     guard = bool(((written != left) & ~inside).any())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kernelwright.config import Settings
     from kernelwright.schema import Size, Task
-    from kernelwright.verifier.audit.audit import Finding
+    from kernelwright.verifier.audit.audit import AuditFinding
 
 app = typer.Typer(no_args_is_help=True, help="Look at tasks.")
 
@@ -25,7 +25,7 @@ class Audited(NamedTuple):
     id: str
     hash: str | None
     """None where the file could not be loaded."""
-    findings: list[Finding]
+    findings: list[AuditFinding]
 
 
 @app.command("list")
@@ -119,12 +119,14 @@ def _loaded(path: Path, values: dict[str, Size], settings: Settings) -> Task | A
     from kernelwright.cli.bench import load_sized
     from kernelwright.errors import TaskError
     from kernelwright.tasks.loader import task_id
-    from kernelwright.verifier.audit.audit import Finding
+    from kernelwright.verifier.audit.audit import AuditFinding
 
     try:
         return load_sized(path, values, settings)
     except TaskError as error:
-        return Audited(task_id(path), None, [Finding("unusable", "invalid", "", error.message)])
+        return Audited(
+            task_id(path), None, [AuditFinding("unusable", "invalid", "", error.message)]
+        )
 
 
 def _audited(tasks: Sequence[Task | Audited], settings: Settings) -> Iterator[Audited]:

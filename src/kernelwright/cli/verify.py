@@ -62,12 +62,12 @@ def verify(
 def known_level(name: str) -> Level:
     """The level's name. Raises UsageError for an unknown one."""
     from kernelwright.errors import UsageError, did_you_mean
-    from kernelwright.verifier.levels import PLANS
+    from kernelwright.verifier.levels import EFFORTS
 
-    for level in PLANS:
+    for level in EFFORTS:
         if level == name:
             return level
-    raise UsageError(f"unknown level {name!r}", hint=did_you_mean(name, list(PLANS)))
+    raise UsageError(f"unknown level {name!r}", hint=did_you_mean(name, list(EFFORTS)))
 
 
 def read_candidate(path: Path) -> Candidate:

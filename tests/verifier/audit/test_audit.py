@@ -13,7 +13,7 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Task, ToleranceName, Workload
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.audit import findings, probe
-from kernelwright.verifier.audit.audit import Finding, audit, require_sound
+from kernelwright.verifier.audit.audit import AuditFinding, audit, require_sound
 from kernelwright.verifier.audit.catalog import RULES
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.client import WorkerClient
@@ -71,16 +71,16 @@ def plain(
     return kit.task(before + "\n" + text)
 
 
-def found(where: Machine, task: Task, tolerance: ToleranceName = "default") -> list[Finding]:
+def found(where: Machine, task: Task, tolerance: ToleranceName = "default") -> list[AuditFinding]:
     with Reference(task, where, kit.SEED) as reference:
         return audit(reference, tolerance)
 
 
-def rules(findings: list[Finding], severity: str) -> set[str]:
+def rules(findings: list[AuditFinding], severity: str) -> set[str]:
     return {finding.rule for finding in findings if finding.severity == severity}
 
 
-def other_than_overhead(findings: list[Finding]) -> list[Finding]:
+def other_than_overhead(findings: list[AuditFinding]) -> list[AuditFinding]:
     return [finding for finding in findings if finding.rule != "overhead-bound"]
 
 

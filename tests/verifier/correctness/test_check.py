@@ -12,7 +12,7 @@ from kernelwright.schema import Level, Status, Task, WorkloadResult
 from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.correctness.rules import Wrong
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.worker.faults import WorkerFault
 from tests.verifier import kit
 from tests.verifier.kit import forward, source
@@ -32,7 +32,7 @@ def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Che
                 check = WorkloadCheck(
                     judge.reference, judge.tolerance, kit.candidate(text), module, prepared
                 )
-                return check.run(PLANS[level])
+                return check.run(EFFORTS[level])
 
             yield check
 
@@ -78,7 +78,7 @@ def test_right_values_pass_however_they_were_made(softmax: Check, body: str) -> 
     assert result.correctness is not None
     assert result.correctness.golden == "float64"
     assert result.correctness.bitwise_repeatable
-    assert result.correctness.cases == len(PLANS["standard"].cases)
+    assert result.correctness.cases == len(EFFORTS["standard"].cases)
     assert (result.correctness.worst_margin or 0) <= 1
     assert result.correctness.weights == "none"
     assert not result.timing

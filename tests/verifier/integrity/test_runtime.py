@@ -16,7 +16,7 @@ from kernelwright.sandbox.memory import Mapping, mappings
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Flag
 from kernelwright.verifier.correctness.precision import precision_flags
-from kernelwright.verifier.integrity.attribution import engagement_flags
+from kernelwright.verifier.integrity.attribution import attribution_flags
 from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.runtime import (
     core_flags,
@@ -146,7 +146,7 @@ def test_an_address_has_an_owner() -> None:
 )
 def test_what_samples_mean(own: int, others: int, policy: str, found: list[str]) -> None:
     counted: Counter[Owner] = Counter({"candidate": own, "library": others, "waiting": 900})
-    assert rules(engagement_flags(CodeSamples(counted), policy)) == found  # type: ignore[arg-type]
+    assert rules(attribution_flags(CodeSamples(counted), policy)) == found  # type: ignore[arg-type]
 
 
 def test_a_busy_process_is_sampled_from_outside(sandbox: ProcessSandbox) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from kernelwright.verifier.inside.worker import shake
 from kernelwright.verifier.reference.distributions import LARGE
-from kernelwright.verifier.reference.oracle import SHAKES
+from kernelwright.verifier.reference.oracle import PERTURBATIONS
 from kernelwright.verifier.tolerance import Difference, compare
 from tests.cli.kit import ROOT
 
@@ -26,9 +26,9 @@ def tf32(tensor: torch.Tensor) -> torch.Tensor:
     return (tensor.view(torch.int32) & ~0x1FFF).view(torch.float32)
 
 
-def rounding(attention: Attention, inputs: Tensors, golden: torch.Tensor) -> torch.Tensor:
+def conditioning(attention: Attention, inputs: Tensors, golden: torch.Tensor) -> torch.Tensor:
     moved = torch.zeros_like(golden)
-    for seed in range(SHAKES):
+    for seed in range(PERTURBATIONS):
         shaken = [tensor.double() for tensor in inputs]
         shake(shaken, inputs, seed)
         moved = torch.maximum(moved, (attention(*shaken) - golden).abs())
@@ -43,12 +43,12 @@ def differences(seed: int) -> tuple[Difference, Difference, Difference]:
     torch.manual_seed(seed)
     inputs = [tensor * LARGE for tensor in reference["get_inputs"]()]
     wanted, golden = attention(*inputs), attention(*(tensor.double() for tensor in inputs))
-    moved, own = rounding(attention, inputs, golden), online(*inputs)
+    moved, own = conditioning(attention, inputs, golden), online(*inputs)
     low = attention(*map(tf32, inputs))
     return (
         compare(own, wanted, golden),
-        compare(own, wanted, golden, rounding=moved),
-        compare(low, wanted, golden, rounding=moved),
+        compare(own, wanted, golden, conditioning=moved),
+        compare(low, wanted, golden, conditioning=moved),
     )
 
 

@@ -77,8 +77,8 @@ def test_expected_values_outlive_the_worker_and_inputs_are_secret() -> None:
         assert live.case(prepared, 0, "reference") is first
         again = live.prepare(live.workloads()[0])
         assert again.specs == prepared.specs
-        rotation = live.rotation(again, 2**12)
-        sets = [s for number in (0, 1) for s in rotation.image(number, live.oracle).sets]
+        pool = live.input_pool(again, 2**12)
+        sets = [s for number in (0, 1) for s in pool.buffer(number, live.oracle).sets]
         assert len({float(values.tensors[0].sum()) for values in sets}) == len(sets) > 1
 
 

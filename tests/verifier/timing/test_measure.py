@@ -6,7 +6,7 @@ import itertools
 from collections import Counter, defaultdict
 
 from kernelwright.schema import Level, Limits
-from kernelwright.verifier.levels import PLANS
+from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.reference.seeds import derived_seed
 from kernelwright.verifier.reference.workload import Call
 from kernelwright.verifier.timing.measure import RoundTimer, TimedInstance
@@ -24,7 +24,7 @@ MANY_CALLS = 32
 
 def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
     """Else a candidate could be right only in the first blocks."""
-    plan = PLANS["fast"]
+    effort = EFFORTS["fast"]
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
         prepared = reference.prepare(reference.workloads()[0])
         eager = reference.baseline(prepared, "eager")
@@ -32,20 +32,20 @@ def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
         side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
         compared: Counter[bool] = Counter()
         for _ in range(REPEATS):
-            bench = RoundTimer(reference, prepared, plan, {CANDIDATE: side, EAGER: side})
+            bench = RoundTimer(reference, prepared, effort, {CANDIDATE: side, EAGER: side})
             bench.warm_up(CALLS)
             bench.window(CALLS, ROUNDS // 2)
-            early = list(map(id, bench.picks))
-            assert len(early) == plan.checks
+            early = list(map(id, bench.spot_checks))
+            assert len(early) == effort.spot_checks
             bench.window(CALLS, ROUNDS // 2)
-            assert len(bench.picks) == plan.checks
-            compared.update(id(pick) in early for pick in bench.picks)
+            assert len(bench.spot_checks) == effort.spot_checks
+            compared.update(id(spot_check) in early for spot_check in bench.spot_checks)
     # Of a fair choice of 48, fewer than 8 from one half come once in a million times.
     assert min(compared[True], compared[False]) >= 8
 
 
 def places(level: Level, repeats: int) -> dict[int, set[int]]:
-    """Sets that are looked at in some evaluations, by image."""
+    """Sets that are looked at in some evaluations, by buffer."""
     found: dict[int, set[int]] = defaultdict(set)
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
         prepared = reference.prepare(reference.workloads()[0])
@@ -53,11 +53,11 @@ def places(level: Level, repeats: int) -> dict[int, set[int]]:
         assert eager is not None
         side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
         for _ in range(repeats):
-            bench = RoundTimer(reference, prepared, PLANS[level], {CANDIDATE: side})
+            bench = RoundTimer(reference, prepared, EFFORTS[level], {CANDIDATE: side})
             bench.warm_up(MANY_CALLS)
             bench.window(MANY_CALLS, 1)
-            for pick in bench.picks:
-                found[pick.place[0]].add(pick.place[1])
+            for spot_check in bench.spot_checks:
+                found[spot_check.place[0]].add(spot_check.place[1])
     return found
 
 
@@ -72,7 +72,7 @@ def test_only_fast_looks_at_the_same_calls_inputs_again() -> None:
 def test_expected_values_are_kept_by_place_only() -> None:
     with kit.live_reference(kit.task(REFERENCE)) as reference:
         prepared = reference.prepare(reference.workloads()[0])
-        call = Call(prepared.like, 1)
+        call = Call(prepared.example_inputs, 1)
         kept = reference.expect(prepared, call, place=(1, 0))
         assert reference.expect(prepared, call, place=(1, 0)) is kept
         assert reference.expect(prepared, call, place=(1, 1)) is not kept
@@ -90,12 +90,14 @@ def test_no_two_workers_are_shown_the_same_inputs() -> None:
         found: list[set[bytes]] = []
         for worker in range(2):
             bench = RoundTimer(
-                reference, prepared, PLANS["fast"], {CANDIDATE: side, EAGER: side}, worker
+                reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: side}, worker
             )
             bench.warm_up(CALLS)
-            bench.alone(bench.window(CALLS, ROUNDS))
-            found.append({pick.inputs.tensors[0].numpy().tobytes() for pick in bench.picks})
-        assert min(map(len, found)) > PLANS["fast"].checks
+            bench.single_calls(bench.window(CALLS, ROUNDS))
+            found.append(
+                {spot_check.inputs.tensors[0].numpy().tobytes() for spot_check in bench.spot_checks}
+            )
+        assert min(map(len, found)) > EFFORTS["fast"].spot_checks
         assert not found[0] & found[1]
 
 
@@ -119,7 +121,7 @@ def test_what_is_done_when_results_are_freed_counts() -> None:
         kit.load(module, kit.source(SLOW_TO_FREE))
         side = TimedInstance(module, prepared.workload.name, is_baseline=False)
         eager = TimedInstance(module, prepared.workload.name, is_baseline=True)
-        bench = RoundTimer(reference, prepared, PLANS["fast"], {CANDIDATE: side, EAGER: eager})
+        bench = RoundTimer(reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: eager})
         bench.warm_up(CALLS)
         rounds = bench.window(CALLS, ROUNDS)
         assert min(rounds.judge[CANDIDATE]) > 0.002

@@ -25,11 +25,11 @@ def rounds(count: int = 24, own_s: float = OWN_S, half_costs: float = 1.0) -> Ro
     return made
 
 
-def timed(found: Rounds, alone: Rounds | None = None, checked: int = 4) -> Timed:
-    return Timed(found, alone or Rounds([CANDIDATE, EAGER], 1), (), checked)
+def timed(found: Rounds, single_calls: Rounds | None = None, checked: int = 4) -> Timed:
+    return Timed(found, single_calls or Rounds([CANDIDATE, EAGER], 1), (), checked)
 
 
-def alone(own_s: float, eager_s: float) -> Rounds:
+def single_calls(own_s: float, eager_s: float) -> Rounds:
     """Single calls."""
     made = Rounds([CANDIDATE, EAGER], 1)
     made.halved = [False] * 12
@@ -125,6 +125,6 @@ def test_too_few_half_blocks_say_nothing() -> None:
 def test_calls_that_were_done_together_are_refused(
     own_s: float, eager_s: float, is_refused: bool
 ) -> None:
-    summary = summarize([timed(rounds(), alone(own_s, eager_s))], SEED)
+    summary = summarize([timed(rounds(), single_calls(own_s, eager_s))], SEED)
     rules = [flag.rule for flag in summary.flags if flag.severity == "refuse"]
     assert rules == (["batched-calls"] if is_refused else [])

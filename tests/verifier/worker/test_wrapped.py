@@ -101,7 +101,9 @@ def test_counters_become_evidence(reference: Reference, install: Install, tmp_pa
     install("ncu", COUNTERS)
     found = evidence_of(reference, tmp_path)
     assert found.level == "counters" and found.facts[0] == "one"
-    assert found.facts[1].startswith("softmax_kernel: 120.5 us alone, 91% of the memory's peak")
+    assert found.facts[1].startswith(
+        "softmax_kernel: 120.5 us single_calls, 91% of the memory's peak"
+    )
     install("ncu", FORBIDDEN)
     found = evidence_of(reference, tmp_path)
     assert found.level == "trace" and "not permitted" in found.facts[1]
