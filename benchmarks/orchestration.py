@@ -3,7 +3,7 @@
     python benchmarks/orchestration.py [--task library/softmax] [--attempts 6]
 
 Runs one offline optimization in this process with clocks around what others do: waiting for workers
-(which includes builds, calls and blocks), starting and ending them, and the judge's own numerics
+(which includes builds, calls and rounds), starting and ending them, and the judge's own numerics
 (comparison, input distributions, bootstrap). What is left is orchestration; it includes the imports
 of this process. Also times `kernelwright --help`. Writes results/orchestration.json.
 """

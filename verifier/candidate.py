@@ -94,9 +94,9 @@ class CandidateWorker:
             self.checks.append(check)
             self.timers.append(WorkloadTimer(check))
 
-    def calls_per_block(self, effort: Effort) -> dict[str, int]:
-        """How many calls fill a block, by workload."""
-        return {timer.key: timer.calls_per_block(effort) for timer in self._timed}
+    def iterations(self, effort: Effort) -> dict[str, int]:
+        """How many calls fill a round, by workload."""
+        return {timer.key: timer.iterations(effort) for timer in self._timed}
 
     def time(
         self, effort: Effort, calls: Mapping[str, int], worker: int, policy: Policy

@@ -191,7 +191,7 @@ class Evaluator:
         timed_ones = self._bench(prepared)
         if not timed_ones:
             return {}
-        calls = checked.calls_per_block(self.effort)
+        calls = checked.iterations(self.effort)
         found: dict[str, list[Timed]] = {item.workload.name: [] for item in timed_ones}
         end = time.monotonic() + self.effort.close_budget_s
         for number in range(self.effort.most_workers):
@@ -216,7 +216,7 @@ class Evaluator:
     def _timed(self, new: CandidateWorker, number: int) -> AbstractContextManager[CandidateWorker]:
         """The next worker to be timed; one that only was for that ends with it.
 
-        The first one is of no use where eager's, which came before it, has run since: its block
+        The first one is of no use where eager's, which came before it, has run since: its round
         was measured.
         """
         if not self.effort.times_new_workers or (number == 0 and not self.reference.eager_has_run):

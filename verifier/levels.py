@@ -28,9 +28,9 @@ class Effort(Record):
     baselines: tuple[Baseline, ...]
     """What the candidate is timed against."""
     buffer_bytes: int
-    """Inputs of one block, at most; see `pool`."""
-    block_s: float
-    """Wanted duration of one timed block."""
+    """Inputs of one round, at most; see `pool`."""
+    round_s: float
+    """Wanted duration of one timed round."""
     min_rounds: int
     max_rounds: int
     relative_width: float
@@ -55,7 +55,7 @@ class Effort(Record):
     spot_checks_s: float
     """No more of them after this, but LEAST_SPOT_CHECKS."""
     single_calls: int
-    """Single calls at a time, which show whether calls of a block are done together."""
+    """Single calls at a time, which show whether calls of a round are done together."""
     spot_check_slots: int | None
     """How many sets of a buffer these come from, so few that what is expected of them is kept for
     the next candidate. None: any of them, and what is expected is computed after the fact."""
@@ -69,7 +69,7 @@ EFFORTS: dict[Level, Effort] = {
         cases=((0, OWN), (1, "zero_mean"), (2, "large"), (3, "extreme")),
         baselines=("eager",),
         buffer_bytes=16 * 2**20,
-        block_s=0.004,
+        round_s=0.004,
         min_rounds=8,
         max_rounds=12,
         relative_width=0.25,
@@ -103,7 +103,7 @@ EFFORTS: dict[Level, Effort] = {
         ),
         baselines=("eager", "compile"),
         buffer_bytes=32 * 2**20,
-        block_s=0.015,
+        round_s=0.015,
         min_rounds=12,
         max_rounds=28,
         relative_width=0.03,
@@ -136,7 +136,7 @@ EFFORTS: dict[Level, Effort] = {
         ),
         baselines=("eager", "compile"),
         buffer_bytes=32 * 2**20,
-        block_s=0.020,
+        round_s=0.020,
         min_rounds=15,
         max_rounds=28,
         relative_width=0.02,

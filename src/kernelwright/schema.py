@@ -150,10 +150,11 @@ class Timing(Record):
     median_us: float
     ci95_us: Interval
     samples_us: tuple[float, ...]
-    """One value per timed block: the judge's clock divided by the calls in the block."""
+    """One value per round: the judge's clock divided by the iterations of the round."""
     worker_median_us: float | None
     """The same by the worker's own clock, which is reported and compared, never trusted."""
     calls_per_block: int
+    """Iterations of a round; stored under this name since the first version."""
     method: str
 
 

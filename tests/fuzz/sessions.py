@@ -93,7 +93,7 @@ def _read_at_once(pid: int, address: int, target: memoryview, timeout_s: float) 
 
 
 def verdict(module: Watched, subject: Subject) -> None:
-    """A candidate's checks, then a timed block of which one call is looked at."""
+    """A candidate's checks, then a timed round of which one call is looked at."""
     prepared = subject.perturbed
     json.dumps(module.settings())
     check = WorkloadCheck(Known(subject), "default", subject.candidate, module, subject.prepared)

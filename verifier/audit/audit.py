@@ -1,9 +1,9 @@
 """The task audit: whether a verdict on a task would mean anything, asked before money is spent.
 
 A task is unsound when a shortcut that does none of its work would be accepted: zeros, a constant,
-an input, or what belongs to other inputs. The reference runs in its own workers, a few calls for every
-workload; the shortcuts are made on this side and compared by the judge's own rule. A finding is
-`invalid` where a verdict would mean nothing, else a `warning`.
+an input, or what belongs to other inputs. The reference runs in its own workers, a few calls for
+every workload; the shortcuts are made on this side and compared by the judge's own rule. A finding
+is `invalid` where a verdict would mean nothing, else a `warning`.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ from kernelwright.verifier.worker.input_buffers import InputBuffer, plan_layout
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, same_bits, specs
 
 SAMPLES = 3
-BLOCKS, BLOCK_S, BLOCK_CALLS, BLOCK_BYTES = 5, 0.002, 200, 64 * 2**20
-# Of a single call that takes longer than a block should; the first one of all is a cold one.
-LONG_BLOCKS = 3
+ROUNDS, ROUND_S, ROUND_CALLS, ROUND_BYTES = 5, 0.002, 200, 64 * 2**20
+# Of a single call that takes longer than a round should; the first one of all is a cold one.
+LONG_ROUNDS = 3
 EMPTY_KEY = "audit/empty"
 EMPTY = """import torch
 class Model(torch.nn.Module):
@@ -178,13 +178,13 @@ def _changed_inputs(sample: Sample) -> list[int]:
 
 
 def _call_s(module: WorkerClient, key: str, nbytes: int) -> float:
-    """The least of some blocks: what disturbs a call, and a cold one, only adds to it."""
-    most = max(1, min(BLOCK_CALLS, BLOCK_BYTES // max(1, nbytes)))
+    """The least of some rounds: what disturbs a call, and a cold one, only adds to it."""
+    most = max(1, min(ROUND_CALLS, ROUND_BYTES // max(1, nbytes)))
     calls, least = 1, math.inf
-    for block in range(BLOCKS):
+    for number in range(ROUNDS):
         least = min(least, module.run(key, [0] * calls).worker_seconds / calls)
-        calls = max(1, min(most, math.ceil(BLOCK_S / max(least, 1e-9))))
-        if block + 1 >= LONG_BLOCKS and least >= BLOCK_S:
+        calls = max(1, min(most, math.ceil(ROUND_S / max(least, 1e-9))))
+        if number + 1 >= LONG_ROUNDS and least >= ROUND_S:
             break
     module.drop(key)
     return least

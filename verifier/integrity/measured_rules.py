@@ -230,8 +230,8 @@ def physical_rules() -> list[Rule]:
             "batched-calls",
             "refuse",
             "A call by itself takes much longer",
-            """What was measured in blocks is not to be had by whoever has one input: calls of a
-            block were done together, or one did the work of others.""",
+            """What was measured in rounds is not to be had by whoever has one input: calls of a
+            round were done together, or one did the work of others.""",
             "H29",
         ),
     ]

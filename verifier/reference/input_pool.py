@@ -1,4 +1,4 @@
-"""Inputs of timed blocks: every set is shown to a worker once, and only when its time is running.
+"""Inputs of timed rounds: every set is shown to a worker once, and only when its time is running.
 
 A set lies in a buffer with as many others as fit into the bytes that the level gives it. The
 larger it is, the longer are rounds, and the less it matters that each starts with cold caches.
@@ -91,7 +91,7 @@ class InputPool:
             buffer.mask = Mask(seed, oracle.mask(self.prepared.workload.name, buffer, seed))
 
     def spot_check_slot(self, number: int, calls: int, few: int | None) -> int:
-        """The set of a block of so many calls whose result is looked at.
+        """The set of a round of so many calls whose result is looked at.
 
         Args:
             few: how many of the buffer come into question, a secret of the run; None: all of them.

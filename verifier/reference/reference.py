@@ -44,7 +44,7 @@ EAGER_TENANT = "eager"
 # What is copied to measure memory and caches.
 MEMORY_BYTES = {"cpu": 2**28, "cuda": 2**31}
 CACHE_BYTES = {"cpu": 2**18, "cuda": 2**23}
-# Of a GPU's last cache: inputs of a block take so much that few of them are still there.
+# Of a GPU's last cache: inputs of a round take so much that few of them are still there.
 TIMES_L2 = 4
 PROBED_BYTES = 2**20
 # Results in what is kept of timed calls' expected values, which takes some times as much.
@@ -73,7 +73,7 @@ class Reference:
         self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
         self._timed: dict[tuple[str, bool, tuple[int, int] | None], Expected] = {}
         self._spare: WorkerClient | None = None
-        self.calls_per_block: dict[tuple[str, str, float], int | None] = {}
+        self.iterations: dict[tuple[str, str, float], int | None] = {}
         """Of baselines: by workload, baseline and wanted seconds; None where there is none."""
         self._pools: dict[tuple[str, int], InputPool] = {}
 
@@ -283,7 +283,7 @@ class Reference:
             return conditioning(self.oracle, prepared, calls)
 
     def input_buffer(self, pool: InputPool, number: int, sets: int | None = None) -> InputBuffer:
-        """The inputs of one round of timed blocks, as many as are wanted."""
+        """The inputs of one timed round, as many as are wanted."""
         with known_to_work():
             return pool.buffer(number, self.oracle, sets)
 
@@ -293,7 +293,7 @@ class Reference:
             return pool.single_call_buffers(number, most, self.oracle)
 
     def input_pool(self, prepared: PreparedWorkload, nbytes: int) -> InputPool:
-        """The fresh inputs of timed blocks, in buffers of about so many bytes."""
+        """The fresh inputs of timed rounds, in buffers of about so many bytes."""
         key = prepared.workload.name, nbytes
         if key not in self._pools:
             nbytes = max(nbytes, TIMES_L2 * self.oracle.l2_bytes)

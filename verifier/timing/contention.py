@@ -1,7 +1,7 @@
 """Keeping the timed cores quiet, and measuring how much of them others used.
 
-Two threads that meet at barriers wait for the slower core, so one busy core does not slow a block
-by half but by orders of magnitude, and not every side alike. Such blocks must not decide.
+Two threads that meet at barriers wait for the slower core, so one busy core does not slow a round
+by half but by orders of magnitude, and not every side alike. Such rounds must not decide.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The timing of one candidate in one worker: inputs nobody has seen, results looked at afterwards.
 
-Workers stand still except while they run what they were asked to. For a block the judge writes new
+Workers stand still except while they run what they were asked to. For a round the judge writes new
 inputs into the stopped worker's memory, starts its clock, lets the worker run `n` calls, stops it,
 and ends the clock when every thread stands still. Results are read from the stopped worker's
 memory, for calls that the judge picks by then. So whatever the results needed was done between the
 two ends of the clock, by whatever code.
 
-The sides take turns in random order, and some blocks have half as many calls. Where results lie is
+The sides take turns in random order, and some rounds have half as many calls. Where results lie is
 worth several percent and depends on what a process did before: so all do the same, and where a few
 percent matter all workers are new.
 """
@@ -45,11 +45,11 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree
 # The first runs of a size touch new memory and may find threads on one CPU; the fastest counts.
 CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
 ENOUGH = 1.25
-# A new worker's first blocks touch new memory and start its threads.
-WARM_UP_BLOCKS = 2
-# Results and what a call needs for itself, in times of a block's inputs or results.
-HEAP_PER_BLOCK = 3
-# Share of rounds in blocks of half as many calls.
+# A new worker's first rounds touch new memory and start its threads.
+WARM_UP_ROUNDS = 2
+# Results and what a call needs for itself, in times of a round's inputs or results.
+HEAP_PER_ROUND = 3
+# Share of rounds with half as many iterations.
 HALVED = 0.25
 # Rounds between two looks at who else used the cores, and at the intervals.
 WINDOW_ROUNDS = 4
@@ -57,7 +57,7 @@ WINDOW_ROUNDS = 4
 LEAST_ROUNDS = 8
 # Cores' worth of others' CPU time from which a window is set aside. The counters tick in 10 ms.
 BUSY_CORES = 0.25
-# Calls of a worker's last block that are asked whether they return their inputs.
+# Calls of a worker's last round that are asked whether they return their inputs.
 ALIAS_CHECKS = 4
 # Single calls, at most.
 MOST_SINGLE_CALLS = 120
@@ -108,7 +108,7 @@ class SpotCheck(NamedTuple):
     seed: int
     result: TensorTree
     earlier: tuple[int, ...]
-    """Slots of the calls before it in its block."""
+    """Slots of the calls before it in its round."""
 
 
 class Measured(NamedTuple):
@@ -118,24 +118,24 @@ class Measured(NamedTuple):
     single_calls: Rounds
     """Of single calls, after these."""
     code_samples: CodeSamples
-    """Of blocks between the two."""
+    """Of rounds between the two."""
     flags: tuple[Flag, ...]
     """About the machine."""
     spot_checks: list[SpotCheck]
     overwrites: Overwrites
-    """What the candidate's last block left in the shared memory."""
+    """What the candidate's last round left in the shared memory."""
     returns_inputs: bool
-    """Results of that block lie in the memory of its inputs."""
+    """Results of that round lie in the memory of its inputs."""
 
 
-def calls_per_block(
+def iterations(
     reference: Reference,
     prepared: PreparedWorkload,
     side: TimedInstance,
     effort: Effort,
     call_s: float,
 ) -> int:
-    """How many calls fill a block; a power of two, so that equal candidates get the same.
+    """How many calls fill a round; a power of two, so that equal candidates get the same.
 
     Args:
         call_s: about what a call takes, to begin with.
@@ -143,7 +143,7 @@ def calls_per_block(
     bench = RoundTimer(reference, prepared, effort, {})
     side.module.set_layout(side.key, bench.pool.layout)
     with quietly(reference.machine):
-        return bench.calls_per_block(side, call_s)
+        return bench.iterations(side, call_s)
 
 
 def measure(
@@ -159,7 +159,7 @@ def measure(
 
     Args:
         sides: `candidate`, `eager`, and `compile` where the level asks for it.
-        calls: in a block.
+        calls: iterations of a round.
         worker: which of the candidate's it is; no two are shown the same inputs.
         watch_s: for how long somebody looks at whose code is running, at most.
     """
@@ -199,18 +199,18 @@ class RoundTimer:
         self.rounds = 0
         self.spot_checks: list[SpotCheck] = []
         self._last: tuple[InputBuffer, list[int], RunReply]
-        """The candidate's block of the last round."""
+        """The inputs, slots and reply of the candidate's last round."""
 
     def buffer(self, calls: int) -> InputBuffer:
         """The inputs of this round."""
         return self.reference.input_buffer(self.pool, self.number, calls)
 
-    def calls_per_block(self, side: TimedInstance, call_s: float) -> int:
-        """Calls that fill a block, found with growing ones."""
+    def iterations(self, side: TimedInstance, call_s: float) -> int:
+        """Calls that fill a round, found with growing ones."""
         calls = self._filling(call_s)
         for _ in range(MAX_CALIBRATIONS):
             runs = [
-                self._block(side, self.buffer(calls), calls)[1] for _ in range(CALIBRATION_RUNS)
+                self._iterate(side, self.buffer(calls), calls)[1] for _ in range(CALIBRATION_RUNS)
             ]
             seconds = min(ran.seconds for ran in runs)
             before, calls = calls, self._filling(seconds / calls)
@@ -219,7 +219,7 @@ class RoundTimer:
         return calls
 
     def _filling(self, call_s: float) -> int:
-        power = round(math.log2(self.effort.block_s / call_s))
+        power = round(math.log2(self.effort.round_s / call_s))
         return max(1, min(self.pool.layout.slots, int(2.0**power)))
 
     def warm_up(self, calls: int) -> None:
@@ -227,9 +227,9 @@ class RoundTimer:
         used = math.ceil(self.pool.nbytes * calls / self.pool.layout.slots)
         for side in self.chance.sample(list(self.sides.values()), len(self.sides)):
             side.module.set_layout(side.key, self.pool.layout)
-            side.module.prefault(HEAP_PER_BLOCK * used)
-            for _ in range(WARM_UP_BLOCKS):
-                self._block(side, self.buffer(calls), calls)
+            side.module.prefault(HEAP_PER_ROUND * used)
+            for _ in range(WARM_UP_ROUNDS):
+                self._iterate(side, self.buffer(calls), calls)
 
     def window(self, calls: int, rounds: int = WINDOW_ROUNDS) -> Rounds:
         """A few rounds, each with every side once, in random order."""
@@ -240,7 +240,7 @@ class RoundTimer:
             buffer, halved = self.buffer(calls), self.chance.random() < HALVED
             self.chance.shuffle(order)
             for name in order:
-                slots, ran = self._block(self.sides[name], buffer, found.calls_in(halved))
+                slots, ran = self._iterate(self.sides[name], buffer, found.iterations_in(halved))
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE:
@@ -250,7 +250,7 @@ class RoundTimer:
             found.halved.append(halved)
         return found
 
-    def _block(
+    def _iterate(
         self, side: TimedInstance, buffer: InputBuffer, calls: int
     ) -> tuple[list[int], RunReply]:
         slots = list(range(calls))
@@ -260,7 +260,7 @@ class RoundTimer:
     def _run(
         self, side: TimedInstance, buffer: InputBuffer, slots: list[int], seeds: list[int] | None
     ) -> RunReply:
-        # What remembers begins each block alike, so that it is known what any call has to return.
+        # What remembers begins each round alike, so that it is known what any call has to return.
         state = self.prepared.state if self.prepared.traits.depends_on_history else None
         return side.run(buffer, slots, seeds, state)
 
@@ -309,7 +309,7 @@ class RoundTimer:
         """Single calls, of the candidate and of eager; more of them where they seem to be slow.
 
         Args:
-            rounds: what was measured in blocks.
+            rounds: of several iterations each.
         """
         found = Rounds((CANDIDATE, EAGER), 1)
         self.number = self._first + FIRST_SINGLE_CALL
@@ -343,7 +343,7 @@ class RoundTimer:
         return found
 
     def left(self) -> Overwrites:
-        """What else than results the candidate's last block wrote."""
+        """What else than results the candidate's last round wrote."""
         buffer, slots, _ran = self._last
         side = self.sides[CANDIDATE]
         side.module.download(side.key, buffer.layout.nbytes)

@@ -24,11 +24,12 @@ class PerCall(NamedTuple):
 
 
 class Rounds:
-    """Seconds of every side's block in each round, on the judge's and on the worker's clock.
+    """Seconds that every side took in each round, on the judge's and on the worker's clock.
 
     Args:
         sides: their names.
-        calls: in a full block, the same for all: so their data take the same room in caches.
+        calls: iterations of a full round, the same for all, so that their data take the same room
+            in caches.
     """
 
     def __init__(self, sides: Iterable[str], calls: int) -> None:
@@ -47,15 +48,15 @@ class Rounds:
             self.judge[name] += other.judge[name]
             self.worker[name] += other.worker[name]
 
-    def calls_in(self, halved: bool) -> int:
-        """Calls in a block."""
+    def iterations_in(self, halved: bool) -> int:
+        """Return how many calls a round has, a full one or one with half as many."""
         return math.ceil(self.calls / 2) if halved else self.calls
 
     @property
     def overhead_s(self) -> float:
         """The constant part of a round trip: waking a worker up, its answer, bringing it to a halt.
 
-        What the judge's clock saw of eager's blocks and eager's own clock did not; of the
+        What the judge's clock saw of eager's rounds and eager's own clock did not; of the
         reference's worker, so that a candidate can't stretch it.
         """
         rest = np.asarray(self.judge[EAGER]) - np.asarray(self.worker[EAGER])
@@ -63,9 +64,9 @@ class Rounds:
 
     def per_call(self, name: str) -> PerCall:
         """Seconds per call without the constant part of a round trip."""
-        calls = np.asarray([self.calls_in(halved) for halved in self.halved])
+        calls = np.asarray([self.iterations_in(halved) for halved in self.halved])
         seconds = np.asarray(self.judge[name])
-        # Never most of a block: an overhead found too large must not make anyone fast.
+        # Never most of a round: an overhead found too large must not make anyone fast.
         net = np.maximum(seconds - self.overhead_s, seconds / 2)
         return PerCall(net / calls, np.asarray(self.worker[name]) / calls)
 

@@ -1,6 +1,6 @@
-"""Whether a call takes as long by itself as in a block, where all inputs are there at once.
+"""Whether a call takes as long by itself as in a round, where all inputs are there at once.
 
-In a block work can be moved from call to call, up to doing all of them as one batch, which makes a
+In a round work can be moved from call to call, up to doing all of them as one batch, which makes a
 product with one row ten times as fast. A worker that has one input can't.
 """
 
@@ -10,34 +10,34 @@ import numpy as np
 
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
 
-# What a call by itself may take longer than one in a block, besides what eager's does: waking up
+# What a call by itself may take longer than one in a round, besides what eager's does: waking up
 # threads, and reading again what is not in caches any more. Honest candidates were found to take up
 # to 72 us longer.
 MAY_COST_S, MAY_COST = 100e-6, 0.5
 
 
 def batched(rounds: Rounds, single_calls: Rounds) -> str | None:
-    """What shows that a block's calls were done together, if anything does.
+    """What shows that a round's calls were done together, if anything does.
 
-    Others on these cores make blocks slower, and not the fastest call by itself faster.
+    Others on these cores make rounds slower, and not the fastest call by itself faster.
 
     Args:
-        single_calls: of both sides; none where blocks are single calls.
+        single_calls: of both sides; none where rounds are single calls.
     """
     if not len(single_calls):
         return None
-    in_block, own = _in_block(rounds, CANDIDATE), _fastest(single_calls, CANDIDATE)
-    eager_in_block, eager = _in_block(rounds, EAGER), _fastest(single_calls, EAGER)
-    may_cost = max(MAY_COST_S, MAY_COST * in_block) + max(0.0, eager - eager_in_block)
-    if own <= in_block + may_cost:
+    in_round, own = _in_round(rounds, CANDIDATE), _fastest(single_calls, CANDIDATE)
+    eager_in_round, eager = _in_round(rounds, EAGER), _fastest(single_calls, EAGER)
+    may_cost = max(MAY_COST_S, MAY_COST * in_round) + max(0.0, eager - eager_in_round)
+    if own <= in_round + may_cost:
         return None
     return (
-        f"a call takes {own * 1e6:.0f} us by itself and {in_block * 1e6:.0f} us in a block "
-        f"(eager: {eager * 1e6:.0f} and {eager_in_block * 1e6:.0f} us)"
+        f"a call takes {own * 1e6:.0f} us by itself and {in_round * 1e6:.0f} us in a round "
+        f"(eager: {eager * 1e6:.0f} and {eager_in_round * 1e6:.0f} us)"
     )
 
 
-def _in_block(rounds: Rounds, name: str) -> float:
+def _in_round(rounds: Rounds, name: str) -> float:
     return float(np.median(rounds.per_call(name).judge))
 
 

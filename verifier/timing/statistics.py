@@ -54,7 +54,7 @@ def percentile_interval(values: Samples) -> Interval:
 
 
 def across_workers(ratios: Sequence[npt.ArrayLike], seed: int) -> Speedup:
-    """One speedup from the paired blocks of several workers: a mean of their median ratios.
+    """One speedup from the paired rounds of several workers: a mean of their median ratios.
 
     Ratios are taken within a round, so that drift cancels. A worker's median is off by what its
     rounds differ by, bootstrapped, and by its own luck, which no number of rounds brings down and

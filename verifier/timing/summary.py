@@ -1,4 +1,4 @@
-"""What the timed blocks of one workload add up to: times, speedups, and flags that they raise.
+"""What the timed rounds of one workload add up to: times, speedups, and flags that they raise.
 
 A candidate is timed in one worker or in several, each beside a new worker of eager's. A worker's
 speedup is the median of its rounds' ratios, a candidate's their weighted mean.
@@ -18,13 +18,13 @@ from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds, Second
 from kernelwright.verifier.timing.single_calls import batched
 from kernelwright.verifier.timing.statistics import across_workers, bootstrap_median
 
-METHOD = "judge wall clock from wake-up to standstill, alternating blocks of unseen inputs"
+METHOD = "judge wall clock from wake-up to standstill, alternating rounds of unseen inputs"
 CLOCKS_MAY_DIFFER, NOISY_CLOCKS_MAY_DIFFER = 0.10, 0.5
-# Per block: what is left of its constant part, which depends on how cold the caches are.
-BLOCKS_MAY_DIFFER_S = 500e-6
-# Quartiles of one side's blocks further apart than this: something else ran on these cores.
+# Per round: what is left of its constant part, which depends on how cold the caches are.
+ROUNDS_MAY_DIFFER_S = 500e-6
+# Quartiles of one side's rounds further apart than this: something else ran on these cores.
 NOISY_QUARTILES = 1.3
-# Time per call in half-size blocks over that in full ones, against the same of eager.
+# Time per call in half-size rounds over that in full ones, against the same of eager.
 NOT_LINEAR = 1.25
 LEAST_HALVED = 3
 # Speedup in one worker over that in another.
@@ -38,7 +38,7 @@ class Timed(NamedTuple):
 
     rounds: Rounds
     single_calls: Rounds
-    """Calls that were all that their worker had to do; none where blocks are single calls."""
+    """Calls that were all that their worker had to do; none where rounds are single calls."""
     flags: tuple[Flag, ...]
     """About the machine."""
     checked: int
@@ -103,15 +103,15 @@ def _noise_flags(timing: Mapping[str, Timing]) -> Iterator[Flag]:
     for name, side in timing.items():
         low, high = np.percentile(side.samples_us, [25, 75])
         if high > NOISY_QUARTILES * low:
-            evidence = f"the middle half of {name}'s blocks spans {low:.1f} to {high:.1f} us"
+            evidence = f"the middle half of {name}'s rounds spans {low:.1f} to {high:.1f} us"
             yield flag("noisy-machine", evidence)
 
 
 def _clock_flags(timing: Mapping[str, Timing], is_noisy: bool) -> Iterator[Flag]:
-    """Both clocks see the same blocks, and the same noise but for that of waking up."""
+    """Both clocks see the same rounds, and the same noise but for that of waking up."""
     candidate = timing[CANDIDATE]
     own, judge = candidate.worker_median_us or 0.0, candidate.median_us
-    constant = BLOCKS_MAY_DIFFER_S * 1e6 / candidate.calls_per_block
+    constant = ROUNDS_MAY_DIFFER_S * 1e6 / candidate.calls_per_block
     share = NOISY_CLOCKS_MAY_DIFFER if is_noisy else CLOCKS_MAY_DIFFER
     if abs(own - judge) > share * judge + constant:
         yield flag("clocks-disagree", f"judge {judge:.1f} us, worker {own:.1f} us per call")
@@ -123,10 +123,10 @@ def _linear_flags(rounds: Sequence[Rounds]) -> Iterator[Flag]:
     if min(halved.count(True), halved.count(False)) < LEAST_HALVED:
         return
     own, eager = (_half_over_full(rounds, name) for name in (CANDIDATE, EAGER))
-    short_s = rounds[0].calls_in(True) * float(np.median(rounds[0].per_call(CANDIDATE).judge))
-    limit = NOT_LINEAR + BLOCKS_MAY_DIFFER_S / short_s
+    short_s = rounds[0].iterations_in(True) * float(np.median(rounds[0].per_call(CANDIDATE).judge))
+    limit = NOT_LINEAR + ROUNDS_MAY_DIFFER_S / short_s
     if not 1 / limit < own / eager < limit:
-        evidence = f"a call takes {own:.2f} times as long in blocks of half as many calls"
+        evidence = f"a call takes {own:.2f} times as long in rounds of half as many calls"
         yield flag("not-linear", f"{evidence} (eager: {eager:.2f})")
 
 

@@ -22,14 +22,14 @@ from kernelwright.verifier.integrity.runtime import cpu_flags
 from kernelwright.verifier.levels import LEAST_SPOT_CHECKS, Baseline, Distribution, Effort
 from kernelwright.verifier.profiling.evidence import gather
 from kernelwright.verifier.reference.workload import Call, Case
-from kernelwright.verifier.timing.measure import SpotCheck, TimedInstance, calls_per_block, measure
+from kernelwright.verifier.timing.measure import SpotCheck, TimedInstance, iterations, measure
 from kernelwright.verifier.timing.rounds import CANDIDATE
 from kernelwright.verifier.timing.summary import Timed
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.sampler import CodeSamples
 
 # Block of the slowest side, in times of what the level wants.
-LONGEST_BLOCK = 8
+LONGEST_ROUND = 8
 
 
 class WorkloadTimer:
@@ -48,22 +48,22 @@ class WorkloadTimer:
         self.code_samples = CodeSamples(Counter())
         """Whose code was found running while it was timed."""
 
-    def calls_per_block(self, effort: Effort) -> int:
-        """How many calls fill a block: of the fastest side, but not too many for the slowest."""
+    def iterations(self, effort: Effort) -> int:
+        """How many calls fill a round: of the fastest side, but not too many for the slowest."""
         found = [self._baseline_calls(name, effort) for name in effort.baselines]
         calls = [count for count in found if count is not None]
         # Begins with what eager would need, where that can't take long.
-        guess = max(effort.block_s / max(calls, default=1), self.check.call_s / LONGEST_BLOCK)
-        calls.append(calls_per_block(self.reference, self.prepared, self._side, effort, guess))
-        return min(max(calls), LONGEST_BLOCK * min(calls))
+        guess = max(effort.round_s / max(calls, default=1), self.check.call_s / LONGEST_ROUND)
+        calls.append(iterations(self.reference, self.prepared, self._side, effort, guess))
+        return min(max(calls), LONGEST_ROUND * min(calls))
 
     def _baseline_calls(self, name: Baseline, effort: Effort) -> int | None:
         """Found once a run; None where torch.compile can't have the reference."""
-        known, index = self.reference.calls_per_block, (self.key, name, effort.block_s)
+        known, index = self.reference.iterations, (self.key, name, effort.round_s)
         if index not in known:
             side = self._baselines([name]).get(name)
-            known[index] = side and calls_per_block(
-                self.reference, self.prepared, side, effort, effort.block_s
+            known[index] = side and iterations(
+                self.reference, self.prepared, side, effort, effort.round_s
             )
         return known[index]
 
@@ -81,7 +81,7 @@ class WorkloadTimer:
         """Time against baselines, then look at results of timed calls.
 
         Args:
-            calls: in a block.
+            calls: in a round.
             worker: which of the candidate's it is.
             watch_s: see `measure`.
         """
@@ -124,7 +124,7 @@ class WorkloadTimer:
         return len(spot_checks)
 
     def _earlier(self, spot_check: SpotCheck, effort: Effort) -> tuple[Call, ...]:
-        """The calls before it in its block; its buffer is made anew where it was not kept."""
+        """The calls before it in its round; its buffer is made anew where it was not kept."""
         number, _slot = spot_check.place
         pool = self.reference.input_pool(self.prepared, effort.buffer_bytes)
         sets = self.reference.input_buffer(

@@ -1,6 +1,6 @@
 """Whose code runs: samples of where a candidate's threads are, taken from outside.
 
-While a worker runs a long block it is stopped at random moments, and the program counter of every
+While a worker runs a long round it is stopped at random moments, and the program counter of every
 thread that computes is looked up in its memory map. Code under the worker's own folder was built
 from the candidate, code without a file by a just-in-time compiler (oneDNN's, say). Who samples and
 when is not the worker's to choose, and a kernel that is there but does no work gets no samples; a

@@ -23,7 +23,7 @@ MANY_CALLS = 32
 
 
 def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
-    """Else a candidate could be right only in the first blocks."""
+    """Else a candidate could be right only in the first rounds."""
     effort = EFFORTS["fast"]
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
         prepared = reference.prepare(reference.workloads()[0])
@@ -63,7 +63,7 @@ def places(level: Level, repeats: int) -> dict[int, set[int]]:
 
 def test_only_fast_looks_at_the_same_calls_inputs_again() -> None:
     """What is expected of them is kept; a worker can't know which calls that are."""
-    # Two of those in a whole block and two of those in half of one.
+    # Two of those in a whole round and two of those in half of one.
     assert all(len(sets) <= 4 for sets in places("fast", 20).values())
     # 20 draws out of at least 16 hit no more than 4 once in 10^9 times.
     assert any(len(sets) > 4 for sets in places("standard", 20).values())

@@ -1,4 +1,4 @@
-"""Seconds per call from blocks whose round trips cost something, and what is flagged in them."""
+"""Seconds per call from rounds whose round trips cost something, and what is flagged in them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def rounds(count: int = 24, own_s: float = OWN_S, half_costs: float = 1.0) -> Ro
         halved = number % 4 == 0
         made.halved.append(halved)
         for name, call_s in ((CANDIDATE, own_s * (half_costs if halved else 1)), (EAGER, EAGER_S)):
-            seconds = made.calls_in(halved) * call_s * float(np.exp(0.01 * rng.standard_normal()))
+            seconds = (
+                made.iterations_in(halved) * call_s * float(np.exp(0.01 * rng.standard_normal()))
+            )
             made.worker[name].append(seconds)
             made.judge[name].append(seconds + OVERHEAD)
     return made
@@ -61,7 +63,7 @@ def test_a_candidate_cannot_stretch_the_constant_part() -> None:
 def test_a_constant_part_found_too_large_makes_nobody_fast() -> None:
     found = rounds()
     found.worker[EAGER] = [0.0] * len(found)
-    calls = [found.calls_in(halved) for halved in found.halved]
+    calls = [found.iterations_in(halved) for halved in found.halved]
     half = np.asarray(found.judge[CANDIDATE]) / calls / 2
     assert found.per_call(CANDIDATE).judge == pytest.approx(half)
 
