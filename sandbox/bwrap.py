@@ -21,8 +21,10 @@ from pathlib import Path
 from kernelwright.errors import InfrastructureError, PrerequisiteError
 from kernelwright.sandbox.base import WorkerSpec, sandbox_python
 from kernelwright.sandbox.cgroups import make_group, sweep_groups
-from kernelwright.sandbox.launcher import Confinement, Zygote
-from kernelwright.sandbox.linux import clean_environment
+from kernelwright.sandbox.escapes import descendants, escaped_below, send
+from kernelwright.sandbox.forkserver_client import Confinement, ForkServer
+from kernelwright.sandbox.linux_sandbox import LinuxSandbox
+from kernelwright.sandbox.linux_worker import clean_environment
 from kernelwright.sandbox.namespaces import (
     FOLDER_BYTES,
     FOLDER_INODES,
@@ -30,14 +32,12 @@ from kernelwright.sandbox.namespaces import (
     SCRATCH,
     SCRATCH_BYTES,
     confinement,
-    furnish,
+    fill_folder,
     is_running,
     new_user,
     seen_from_here,
 )
-from kernelwright.sandbox.owners import new_name
-from kernelwright.sandbox.starter import LinuxSandbox
-from kernelwright.sandbox.strays import descendants, send, strays_below
+from kernelwright.sandbox.resource_names import new_name
 from kernelwright.schema import SandboxInfo
 
 HOLDS = (
@@ -54,7 +54,7 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 PARTS_OF_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")
 
 
-class BwrapPlace:
+class BwrapEnclosure:
     """Namespaces that a waiting program holds open.
 
     Args:
@@ -70,13 +70,13 @@ class BwrapPlace:
         limits = {"memory": spec.memory_bytes + spec.shared_bytes, "pids": MAX_PROCESSES}
         self._group = make_group(self.name, limits)
         try:
-            furnish(self.folder, spec.files, self._user)
+            fill_folder(self.folder, spec.files, self._user)
         except OSError:
             self.end()
             raise
 
     def confinement(self, first: int) -> tuple[Confinement, Sequence[int]]:
-        """See `Place.confinement`."""
+        """See `Enclosure.confinement`."""
         owner = f",uid={self._user},gid={self._user}" if self._user is not None else ""
         mounts = {
             self.inside: f"size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}{owner}",
@@ -86,16 +86,16 @@ class BwrapPlace:
         groups = self._group.folders if self._group else ()
         return confinement(self._holder.init, groups, self._user, mounts, first)
 
-    def strays(self, worker: int) -> list[int]:
-        """See `Place.strays`; orphans are children of the place's first process."""
-        return strays_below([worker, self._holder.init], worker, self._holder.own)
+    def escaped(self, worker: int) -> list[int]:
+        """See `Enclosure.escaped`; orphans are children of the place's first process."""
+        return escaped_below([worker, self._holder.init], worker, self._holder.own)
 
     def is_intact(self) -> bool:
-        """See `Place.is_intact`."""
+        """See `Enclosure.is_intact`."""
         return is_running(self._holder.init)
 
     def end(self) -> None:
-        """See `Place.end`."""
+        """See `Enclosure.end`."""
         self._holder.end()
         if self._group is not None:
             self._group.end()
@@ -211,8 +211,8 @@ class BwrapSandbox(LinuxSandbox):
         own = "a user of its own" if self._as_root else "a user namespace of its own"
         super().__init__(SandboxInfo(kind="bwrap", holds=(own, *HOLDS), lacks=lacks))
 
-    def _make_place(self, spec: WorkerSpec) -> BwrapPlace:
-        return BwrapPlace(spec, self._as_root)
+    def _make_enclosure(self, spec: WorkerSpec) -> BwrapEnclosure:
+        return BwrapEnclosure(spec, self._as_root)
 
-    def _make_zygote(self, spec: WorkerSpec) -> Zygote:
-        return Zygote(sandbox_python(()), clean_environment())
+    def _make_forkserver(self, spec: WorkerSpec) -> ForkServer:
+        return ForkServer(sandbox_python(()), clean_environment())

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from kernelwright.sandbox.owners import is_left
-from kernelwright.sandbox.strays import send
+from kernelwright.sandbox.escapes import send
+from kernelwright.sandbox.resource_names import is_left
 
 # What a limit is written to: controller -> file in version 1, in version 2.
 FILES = {

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.bwrap import NO_GROUPS
-from kernelwright.sandbox.probes import PROBES, Finding, attempt, host
+from kernelwright.sandbox.probes import PROBES, ProbeResult, attempt, host
 from kernelwright.sandbox.registry import open_sandbox
 from kernelwright.schema import SandboxInfo
 
@@ -24,10 +24,10 @@ class Checked(NamedTuple):
     info: SandboxInfo | None
     """None where this machine can't have it."""
     why_not: str
-    findings: tuple[Finding, ...]
+    findings: tuple[ProbeResult, ...]
 
     @property
-    def broken(self) -> list[Finding]:
+    def broken(self) -> list[ProbeResult]:
         """Limits that it claims and that do not hold."""
         claimed = self.claimed
         return [one for one in self.findings if one.probe in claimed and not one.is_held]

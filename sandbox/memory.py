@@ -67,7 +67,7 @@ def _read(pid: int, address: int, target: memoryview) -> bool:
     return True
 
 
-class Mapping(NamedTuple):
+class MappedRegion(NamedTuple):
     """One mapped region of a process."""
 
     start: int
@@ -78,14 +78,14 @@ class Mapping(NamedTuple):
     """Where in the file it begins."""
 
 
-def mappings(pid: int) -> list[Mapping]:
+def mappings(pid: int) -> list[MappedRegion]:
     """The mapped regions of a process; none when it is gone."""
     found = []
     for line in _lines(Path(f"/proc/{pid}/maps")):
         span, _access, offset, _device, _inode, *path = line.split(maxsplit=5)
         start, _, end = span.partition("-")
         where = int(start, 16), int(end, 16)
-        found.append(Mapping(*where, path[0] if path else "", int(offset, 16)))
+        found.append(MappedRegion(*where, path[0] if path else "", int(offset, 16)))
     return found
 
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kernelwright.sandbox.launcher import Confinement, Rights
+from kernelwright.sandbox.escapes import STATE, stat_fields
+from kernelwright.sandbox.forkserver_client import Confinement, Rights
 from kernelwright.sandbox.seccomp import program
-from kernelwright.sandbox.strays import STATE, stat_fields
 
 # linux/sched.h
 MOUNTS, HOST_NAME, IPC, USERS_OF, PROCESSES, NETWORK = (
@@ -43,7 +43,7 @@ def seen_from_here(init: int, inside: str) -> Path:
     return Path(f"/proc/{init}/root{inside}")
 
 
-def furnish(folder: Path, files: Mapping[str, str], user: int | None) -> None:
+def fill_folder(folder: Path, files: Mapping[str, str], user: int | None) -> None:
     """Put a worker's files into its new folder, and make it theirs."""
     (folder / "tmp").mkdir()
     for name, source in files.items():

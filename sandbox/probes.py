@@ -57,7 +57,7 @@ class Probe(NamedTuple):
     script: str
 
 
-class Finding(NamedTuple):
+class ProbeResult(NamedTuple):
     """What came of it."""
 
     probe: str
@@ -301,7 +301,7 @@ def host(cache: Path) -> Iterator[Host]:
             yield Host(server.getsockname()[1], file, path, name, os.getpid(), shown)
 
 
-def attempt(sandbox: Sandbox, probe: Probe, where: Host) -> Finding:
+def attempt(sandbox: Sandbox, probe: Probe, where: Host) -> ProbeResult:
     """Run one in a worker of its own."""
     words = {
         "port": where.port,
@@ -331,11 +331,11 @@ def attempt(sandbox: Sandbox, probe: Probe, where: Host) -> Finding:
     return _finding(probe, said, status)
 
 
-def _finding(probe: Probe, said: str, status: int | None) -> Finding:
+def _finding(probe: Probe, said: str, status: int | None) -> ProbeResult:
     for line in said.splitlines():
         if line.startswith("probe: "):
             _, word, text = line.split(": ", 2)
-            return Finding(probe.name, word == "held", text)
+            return ProbeResult(probe.name, word == "held", text)
     if status is not None and status < 0:  # killed for it
-        return Finding(probe.name, True, f"ended by signal {-status}")
+        return ProbeResult(probe.name, True, f"ended by signal {-status}")
     raise InfrastructureError(f"the probe {probe.name!r} says nothing: {said[-300:]}")

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kernelwright.sandbox.base import WorkerSpec, sandbox_python
-from kernelwright.sandbox.launcher import Confinement, Zygote
-from kernelwright.sandbox.linux import clean_environment
-from kernelwright.sandbox.owners import is_left, new_name
-from kernelwright.sandbox.starter import LinuxSandbox
-from kernelwright.sandbox.strays import strays
+from kernelwright.sandbox.escapes import escaped_processes
+from kernelwright.sandbox.forkserver_client import Confinement, ForkServer
+from kernelwright.sandbox.linux_sandbox import LinuxSandbox
+from kernelwright.sandbox.linux_worker import clean_environment
+from kernelwright.sandbox.resource_names import is_left, new_name
 from kernelwright.schema import SandboxInfo
 
 INFO = SandboxInfo(
@@ -37,7 +37,7 @@ INFO = SandboxInfo(
 )
 
 
-class Folder:
+class FolderEnclosure:
     """A temporary folder of the host: no place that keeps anybody."""
 
     def __init__(self, spec: WorkerSpec) -> None:
@@ -54,19 +54,19 @@ class Folder:
             raise
 
     def confinement(self, first: int) -> tuple[Confinement | None, Sequence[int]]:
-        """See `Place.confinement`."""
+        """See `Enclosure.confinement`."""
         return None, ()
 
-    def strays(self, worker: int) -> list[int]:
-        """See `Place.strays`."""
-        return strays(worker, self.name)
+    def escaped(self, worker: int) -> list[int]:
+        """See `Enclosure.escaped`."""
+        return escaped_processes(worker, self.name)
 
     def is_intact(self) -> bool:
-        """See `Place.is_intact`."""
+        """See `Enclosure.is_intact`."""
         return True
 
     def end(self) -> None:
-        """See `Place.end`."""
+        """See `Enclosure.end`."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -77,11 +77,11 @@ class ProcessSandbox(LinuxSandbox):
         super().__init__(INFO)
         sweep_folders()
 
-    def _make_place(self, spec: WorkerSpec) -> Folder:
-        return Folder(spec)
+    def _make_enclosure(self, spec: WorkerSpec) -> FolderEnclosure:
+        return FolderEnclosure(spec)
 
-    def _make_zygote(self, spec: WorkerSpec) -> Zygote:
-        return Zygote(sandbox_python(()), clean_environment())
+    def _make_forkserver(self, spec: WorkerSpec) -> ForkServer:
+        return ForkServer(sandbox_python(()), clean_environment())
 
 
 def sweep_folders() -> None:

@@ -44,7 +44,7 @@ NEW = {
 CLONE3 = 435
 
 
-class Machine(NamedTuple):
+class Architecture(NamedTuple):
     """Numbers of one architecture (asm/unistd.h)."""
 
     audit: int
@@ -53,8 +53,8 @@ class Machine(NamedTuple):
     refused: dict[str, int]
 
 
-MACHINES = {
-    "x86_64": Machine(
+ARCHITECTURES = {
+    "x86_64": Architecture(
         audit=0xC000003E,
         clone=56,
         socket=41,
@@ -105,7 +105,7 @@ MACHINES = {
             "userfaultfd": 323,
         },
     ),
-    "aarch64": Machine(
+    "aarch64": Architecture(
         audit=0xC00000B7,
         clone=220,
         socket=198,
@@ -162,16 +162,16 @@ def program() -> str:
         PrerequisiteError: the numbers of its system calls are not in the table.
     """
     name = platform.machine()
-    if name not in MACHINES:
+    if name not in ARCHITECTURES:
         raise PrerequisiteError(f"no filter of system calls for {name!r}")
-    return base64.b64encode(_program(MACHINES[name])).decode()
+    return base64.b64encode(_program(ARCHITECTURES[name])).decode()
 
 
-def _program(machine: Machine) -> bytes:
+def _program(architecture: Architecture) -> bytes:
     refuse, unknown = ERROR | errno.EPERM, ERROR | errno.EAFNOSUPPORT
     lines = [
         (LOAD, 0, 0, ARCHITECTURE),
-        (JUMP_EQUAL, 1, 0, machine.audit),
+        (JUMP_EQUAL, 1, 0, architecture.audit),
         (RETURN, 0, 0, KILL),
         (LOAD, 0, 0, NUMBER),
         (JUMP_AT_LEAST, 0, 1, X32_BIT),
@@ -180,15 +180,15 @@ def _program(machine: Machine) -> bytes:
         (JUMP_EQUAL, 0, 1, CLONE3),
         (RETURN, 0, 0, ERROR | errno.ENOSYS),
     ]
-    for number in (*machine.refused.values(), *NEW.values()):
+    for number in (*architecture.refused.values(), *NEW.values()):
         lines += [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, refuse)]
     lines += [
-        (JUMP_EQUAL, 0, 4, machine.clone),
+        (JUMP_EQUAL, 0, 4, architecture.clone),
         (LOAD, 0, 0, ARGUMENT),
         (JUMP_ANY_BIT, 0, 1, NAMESPACE_FLAGS),
         (RETURN, 0, 0, refuse),
         (RETURN, 0, 0, ALLOW),
-        (JUMP_EQUAL, 0, 2 + len(FAMILIES), machine.socket),
+        (JUMP_EQUAL, 0, 2 + len(FAMILIES), architecture.socket),
         (LOAD, 0, 0, ARGUMENT),
         *((JUMP_EQUAL, len(FAMILIES) - at, 0, family) for at, family in enumerate(FAMILIES)),
         (RETURN, 0, 0, unknown),

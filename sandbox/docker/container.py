@@ -16,7 +16,8 @@ from docker.types import Mount, Ulimit
 from kernelwright.sandbox.base import WorkerSpec
 from kernelwright.sandbox.cgroups import groups_of
 from kernelwright.sandbox.docker.engine import faults
-from kernelwright.sandbox.launcher import Confinement
+from kernelwright.sandbox.escapes import escaped_below
+from kernelwright.sandbox.forkserver_client import Confinement
 from kernelwright.sandbox.namespaces import (
     FOLDER_BYTES,
     FOLDER_INODES,
@@ -28,13 +29,12 @@ from kernelwright.sandbox.namespaces import (
     SCRATCH_BYTES,
     await_end,
     confinement,
-    furnish,
+    fill_folder,
     is_running,
     new_user,
     seen_from_here,
 )
-from kernelwright.sandbox.owners import is_left, new_name
-from kernelwright.sandbox.strays import strays_below
+from kernelwright.sandbox.resource_names import is_left, new_name
 
 # Where workers' folders are; nowhere else may a file be executed that was written in the container.
 # Nobody can pass through it: a worker sees its own folder alone, in mounts of its own.
@@ -121,11 +121,11 @@ class Container:
         with self._lock:
             return self._guests > 0 and is_running(self.init) and self.suits(spec)
 
-    def enter(self, spec: WorkerSpec) -> Room:
+    def enter(self, spec: WorkerSpec) -> ContainerEnclosure:
         """A room for one worker more."""
         with self._lock:
             self._guests += 1
-        return Room(self, spec)
+        return ContainerEnclosure(self, spec)
 
     def leave(self) -> bool:
         """A room is empty; says whether the whole container is."""
@@ -145,7 +145,7 @@ class Container:
         await_end(self.init)
 
 
-class Room:
+class ContainerEnclosure:
     """A worker's place in a container: a folder and a user of its own."""
 
     def __init__(self, container: Container, spec: WorkerSpec) -> None:
@@ -158,13 +158,13 @@ class Room:
         self.folder = seen_from_here(container.init, self.inside)
         try:
             self.folder.mkdir(mode=0o700)
-            furnish(self.folder, spec.files, self._user)
+            fill_folder(self.folder, spec.files, self._user)
         except OSError:
             self.end()
             raise
 
     def confinement(self, first: int) -> tuple[Confinement, Sequence[int]]:
-        """See `Place.confinement`."""
+        """See `Enclosure.confinement`."""
         # Workers of one candidate see the same inputs, so one must find nothing that another left.
         apart = MOUNTS | IPC | NETWORK
         return confinement(
@@ -177,17 +177,17 @@ class Room:
             [self.inside, *self._readable],
         )
 
-    def strays(self, worker: int) -> list[int]:
-        """See `Place.strays`; those of other rooms are of the same tenant."""
-        found = strays_below([worker, self._container.init], worker)
+    def escaped(self, worker: int) -> list[int]:
+        """See `Enclosure.escaped`; those of other rooms are of the same tenant."""
+        found = escaped_below([worker, self._container.init], worker)
         return [pid for pid in found if _user_of(pid) == self._user]
 
     def is_intact(self) -> bool:
-        """See `Place.is_intact`."""
+        """See `Enclosure.is_intact`."""
         return is_running(self._container.init)
 
     def end(self) -> None:
-        """See `Place.end`; the last one removes the container."""
+        """See `Enclosure.end`; the last one removes the container."""
         if self._is_empty:
             return
         self._is_empty = True

@@ -14,14 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.base import WorkerSpec, sandbox_python
-from kernelwright.sandbox.docker.container import Container, Room, sweep
+from kernelwright.sandbox.docker.container import Container, ContainerEnclosure, sweep
 from kernelwright.sandbox.docker.engine import connect, faults
 from kernelwright.sandbox.docker.image import PYTHON, tag
-from kernelwright.sandbox.launcher import Zygote
+from kernelwright.sandbox.forkserver_client import ForkServer
 from kernelwright.sandbox.leases import core_name, lease
-from kernelwright.sandbox.linux import clean_environment
+from kernelwright.sandbox.linux_sandbox import LinuxSandbox
+from kernelwright.sandbox.linux_worker import clean_environment
 from kernelwright.sandbox.namespaces import is_running
-from kernelwright.sandbox.starter import LinuxSandbox
 from kernelwright.schema import SandboxInfo
 
 INFO = SandboxInfo(
@@ -66,15 +66,15 @@ class DockerSandbox(LinuxSandbox):
         self._hurry = threading.Event()
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="container-maker")
 
-    def _make_zygote(self, spec: WorkerSpec) -> Zygote:
+    def _make_forkserver(self, spec: WorkerSpec) -> ForkServer:
         """A process of this machine that sees the image's files."""
         mounts = os.pidfd_open(self._template(spec).init)
         try:
-            return Zygote(sandbox_python(()), clean_environment(PYTHON), PYTHON, mounts)
+            return ForkServer(sandbox_python(()), clean_environment(PYTHON), PYTHON, mounts)
         finally:
             os.close(mounts)
 
-    def _make_place(self, spec: WorkerSpec) -> Room:
+    def _make_enclosure(self, spec: WorkerSpec) -> ContainerEnclosure:
         container = self._tenants.get(spec.tenant) if spec.tenant else None
         if container is None or not container.takes(spec):
             container = self._fresh(spec)
@@ -108,7 +108,7 @@ class DockerSandbox(LinuxSandbox):
         return Container(self._client, self._image, spec, beside=self._template(spec))
 
     def _template(self, spec: WorkerSpec) -> Container:
-        """A container for nobody: all others have its network, and the zygote has its files."""
+        """Return the container without workers, whose network and files the others use."""
         with self._lock:
             if self._first is None or not is_running(self._first.init):
                 self._first = Container(self._client, self._image, spec)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from kernelwright.sandbox.linux import shared_memory
+from kernelwright.sandbox.linux_worker import shared_memory
 from kernelwright.schema import Candidate, Origin, Workload
 from kernelwright.verifier.inside.worker import Worker, _receive_frame
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED

@@ -6,15 +6,15 @@ import pytest
 
 from kernelwright.report.sandboxes import show
 from kernelwright.sandbox.check import Checked
-from kernelwright.sandbox.probes import PROBES, Finding
+from kernelwright.sandbox.probes import PROBES, ProbeResult
 from kernelwright.schema import SandboxInfo
 
 INFO = SandboxInfo(kind="bwrap", holds=("a",), lacks=("a kernel of its own",))
 PROCESS = SandboxInfo(kind="process", holds=(), lacks=("network isolation",))
 
 
-def findings(held: bool) -> tuple[Finding, ...]:
-    return tuple(Finding(probe.name, held, f"why {probe.name}") for probe in PROBES)
+def findings(held: bool) -> tuple[ProbeResult, ...]:
+    return tuple(ProbeResult(probe.name, held, f"why {probe.name}") for probe in PROBES)
 
 
 def test_one_sandbox_shows_what_happened(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from kernelwright.errors import InfrastructureError, PrerequisiteError
 from kernelwright.sandbox.base import WorkerSpec
 from kernelwright.sandbox.bwrap import BwrapSandbox
 from kernelwright.sandbox.cgroups import groups_of
-from kernelwright.sandbox.strays import descendants
+from kernelwright.sandbox.escapes import descendants
 from tests.sandbox.kit import opened
 from tests.verifier.kit import gone, is_alive, until
 
@@ -110,7 +110,7 @@ from kernelwright.sandbox.bwrap import BwrapSandbox
 script = "import os, time\\nif os.fork() == 0: os.setsid()\\ntime.sleep(600)"
 sandbox = BwrapSandbox()  # kept: a worker does not outlive its sandbox
 worker = sandbox.start(WorkerSpec(argv=("-c", script), env={}, memory_bytes=2**30, files={}))
-print(worker.pid, worker._place._holder.init, flush=True)
+print(worker.pid, worker._enclosure._holder.init, flush=True)
 time.sleep(600)
 """
 

@@ -22,7 +22,7 @@ from kernelwright.sandbox.docker.container import LABEL, Container, sweep
 from kernelwright.sandbox.docker.engine import connect
 from kernelwright.sandbox.docker.image import build, tag
 from kernelwright.sandbox.docker.sandbox import DockerSandbox
-from kernelwright.sandbox.linux import LinuxWorker
+from kernelwright.sandbox.linux_worker import LinuxWorker
 from tests.sandbox.kit import opened
 from tests.verifier.kit import is_alive, until
 

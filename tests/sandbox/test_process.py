@@ -12,7 +12,7 @@ import pytest
 
 from kernelwright.errors import InfrastructureError, UsageError
 from kernelwright.sandbox.base import WorkerSpec
-from kernelwright.sandbox.linux import LinuxWorker
+from kernelwright.sandbox.linux_worker import LinuxWorker
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.sandbox.registry import SANDBOXES, open_sandbox
 from tests.verifier.kit import gone, group_members

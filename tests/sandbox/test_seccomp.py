@@ -25,7 +25,7 @@ result = libc.syscall(*map(int, sys.argv[2:]))
 print(result, ctypes.get_errno())
 """
 EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
-MACHINE = seccomp.MACHINES.get(platform.machine())
+MACHINE = seccomp.ARCHITECTURES.get(platform.machine())
 
 
 def call(*numbers: int) -> tuple[int, int]:
@@ -56,9 +56,9 @@ def test_calls_that_depend_on_their_arguments() -> None:
         assert call(MACHINE.socket, family, 3 if family == 16 else 1, 0)[0] >= 0
 
 
-@pytest.mark.parametrize("machine", seccomp.MACHINES)
+@pytest.mark.parametrize("machine", seccomp.ARCHITECTURES)
 def test_every_jump_ends_in_the_program(machine: str) -> None:
-    program = seccomp._program(seccomp.MACHINES[machine])
+    program = seccomp._program(seccomp.ARCHITECTURES[machine])
     lines = [struct.unpack("HBBI", program[at : at + 8]) for at in range(0, len(program), 8)]
     for number, (code, true, false, _) in enumerate(lines):
         if code & 7 == 5:

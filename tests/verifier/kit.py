@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kernelwright.sandbox.linux import LinuxWorker
+from kernelwright.sandbox.linux_worker import LinuxWorker
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload

@@ -22,8 +22,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kernelwright.errors import InfrastructureError
+from kernelwright.sandbox.escapes import descendants
 from kernelwright.sandbox.gpu import gpu_processes
-from kernelwright.sandbox.strays import descendants
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.correctness.rules import must_lie_apart
 from kernelwright.verifier.integrity.catalog import flag

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from kernelwright.sandbox.base import WorkerProcess
-from kernelwright.sandbox.memory import Mapping, mappings, program_counters
+from kernelwright.sandbox.memory import MappedRegion, mappings, program_counters
 
 Owner = Literal["candidate", "library", "compiler", "waiting", "neutral"]
 """`neutral`: the interpreter, the C library and vector mathematics, which all code uses."""
@@ -71,7 +71,7 @@ class CodeSamples(NamedTuple):
         return self.samples["candidate"] / self.computing
 
 
-def owner(address: int, regions: Iterable[Mapping], folder: str) -> Owner:
+def owner(address: int, regions: Iterable[MappedRegion], folder: str) -> Owner:
     """Whose code an address lies in."""
     for region in regions:
         if region.start <= address < region.end:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from kernelwright.sandbox.base import WorkerProcess, WorkerSpec
-from kernelwright.sandbox.memory import Mapping, mappings
+from kernelwright.sandbox.memory import MappedRegion, mappings
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Flag
 from kernelwright.verifier.correctness.precision import precision_flags
@@ -113,8 +113,8 @@ def test_processor_time_settings_and_operators() -> None:
 
 
 def test_an_address_has_an_owner() -> None:
-    def region(start: int, path: str) -> Mapping:
-        return Mapping(start, start + 10, path)
+    def region(start: int, path: str) -> MappedRegion:
+        return MappedRegion(start, start + 10, path)
 
     regions = [
         region(0, "/tmp/kernelwright-x/build/softmax.so"),

@@ -22,7 +22,7 @@ MODEL = """
 
 
 @pytest.fixture(scope="module", autouse=True)
-def zygote() -> None:
+def forkserver() -> None:
     """It starts with the first worker and stays: no process that was left."""
     with kit.worker_with(kit.machine(), Limits()):
         pass

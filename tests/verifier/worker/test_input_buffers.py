@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from kernelwright.sandbox.linux import shared_memory
+from kernelwright.sandbox.linux_worker import shared_memory
 from kernelwright.verifier.worker.input_buffers import (
     GUARD,
     GUARD_BYTE,

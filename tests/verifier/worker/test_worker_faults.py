@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kernelwright.sandbox.linux import LinuxWorker
+from kernelwright.sandbox.linux_worker import LinuxWorker
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Limits, Status
 from kernelwright.verifier.worker.client import WorkerClient

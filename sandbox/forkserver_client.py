@@ -1,4 +1,4 @@
-"""The host's end of the zygote: start a worker, wait for it."""
+"""The host's end of the fork server: start a worker, wait for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from kernelwright.errors import InfrastructureError
 
-ZYGOTE = Path(__file__).parent / "zygote.py"
+FORKSERVER = Path(__file__).parent / "forkserver.py"
 # Goes over to another process's mounts, then runs the program.
 ENTER = """
 import ctypes, os, sys
@@ -34,7 +34,7 @@ WATCH_S = 1.0
 
 
 class Rights(NamedTuple):
-    """What is left to a worker; see `renounce` in sandbox/zygote.py."""
+    """What is left to a worker; see `renounce` in sandbox/forkserver.py."""
 
     user: int | None
     filter: str
@@ -77,8 +77,8 @@ class Order(NamedTuple):
     place: Confinement | None = None
 
 
-class Zygote:
-    """Starts processes that are children of this one; see sandbox/zygote.py.
+class ForkServer:
+    """Starts processes that are children of this one; see sandbox/forkserver.py.
 
     Args:
         arguments: of its interpreter, before the file.
@@ -98,10 +98,10 @@ class Zygote:
         self.python = python
         self._lock = threading.Lock()
         self._orders, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [python, *arguments, str(ZYGOTE), str(far.fileno())]
+        command = [python, *arguments, str(FORKSERVER), str(far.fileno())]
         passed = [far.fileno()]
         if mounts is not None:  # where there is no such file
-            command[-2:-1] = ["-c", ZYGOTE.read_text()]
+            command[-2:-1] = ["-c", FORKSERVER.read_text()]
             command = [sys.executable, "-I", "-B", "-c", ENTER, str(mounts), *command]
             passed.append(mounts)
         with far:
@@ -122,7 +122,7 @@ class Zygote:
         """Start a process with these descriptors as 0, 1, 2 ...; returns its id.
 
         Raises:
-            InfrastructureError: the zygote is gone.
+            InfrastructureError: the fork server is gone.
         """
         packet = json.dumps(_plain(order)).encode()
         with self._lock:

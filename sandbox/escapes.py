@@ -1,8 +1,9 @@
 """Processes that left a worker's group: found, signalled, ended.
 
-Whoever a worker starts is its descendant, or, when those between have ended, a child of this
+What a worker starts is its descendant, or, when those between have ended, a child of this
 process, which is a subreaper. The latter show where they come from: by the mark in their
-environment when they were started as programs, by the zygote's command line when they were forked.
+environment when they were started as programs, by the command line of the fork server when they
+were forked.
 """
 
 from __future__ import annotations
@@ -16,29 +17,29 @@ from kernelwright.sandbox.memory import thread_ids
 
 # Set in every worker, and so in what it starts.
 MARK = "KERNELWRIGHT_WORKER"
-ZYGOTE_FILE = b"zygote.py"
+FORKSERVER_FILE = b"forkserver.py"
 # Fields of /proc/PID/stat, counted from behind the name: state; session; start in ticks since
 # boot; user and system time with those of ended children.
 STATE, SESSION, START = 0, 3, 19
 CPU = slice(11, 15)
 LIVE: set[int] = set()
-"""Zygotes and workers of this process that were not ended yet."""
+"""Fork servers and workers of this process that were not ended yet."""
 LAUNCH = threading.Lock()
-"""Held from the fork of a zygote or worker until it is in LIVE."""
+"""Held from the fork of a fork server or worker until it is in LIVE."""
 
 
-def strays(worker: int, mark: str) -> list[int]:
+def escaped_processes(worker: int, mark: str) -> list[int]:
     """Running processes that a worker started and that are not of its session."""
     born = stat_fields(worker)
     with LAUNCH:
         unknown = [pid for pid in _children(os.getpid()) if pid not in LIVE]
     orphans = [pid for pid in unknown if pid != worker and _comes_from(pid, mark, born)]
-    return [pid for pid in orphans if _is_outside(pid, worker)] + strays_below(
+    return [pid for pid in orphans if _is_outside(pid, worker)] + escaped_below(
         [worker, *orphans], worker
     )
 
 
-def strays_below(tops: Iterable[int], worker: int, others: Container[int] = ()) -> list[int]:
+def escaped_below(tops: Iterable[int], worker: int, others: Container[int] = ()) -> list[int]:
     """Running descendants of some processes that are not of a worker's session.
 
     Args:
@@ -52,7 +53,7 @@ def _comes_from(pid: int, mark: str, born: list[str] | None) -> bool:
     if f"{MARK}={mark}".encode() in _read(pid, "environ").split(b"\0"):
         return True
     own = stat_fields(pid)
-    if own is None or born is None or ZYGOTE_FILE not in _read(pid, "cmdline"):
+    if own is None or born is None or FORKSERVER_FILE not in _read(pid, "cmdline"):
         return False
     is_anothers = int(own[SESSION]) in LIVE
     return not is_anothers and int(own[START]) >= int(born[START])

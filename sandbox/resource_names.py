@@ -1,4 +1,7 @@
-"""Whose a thing is that outlives processes: names that tell, so that the dead's can be removed."""
+"""Owner-tagged names of resources (folders, containers, cgroups).
+
+A later run can delete those whose owner has died.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 import secrets
 from pathlib import Path
 
-from kernelwright.sandbox.strays import START, stat_fields
+from kernelwright.sandbox.escapes import START, stat_fields
 
 PREFIX = "kernelwright-"
 NAME = re.compile(rf"{PREFIX}(?P<owner>[0-9a-f]{{8}}-(?P<pid>\d+)-\d+)-[0-9a-f]{{8}}")

@@ -1,4 +1,4 @@
-"""What sandboxes on Linux have in common: a zygote, a thread that starts things, a list of workers.
+"""Base of the sandboxes on Linux: a fork server, a thread that starts things, a list of workers.
 
 A worker asks to be killed when its parent dies, and to Linux the parent is a thread. So one thread
 starts everything, and lives as long as the sandbox.
@@ -12,32 +12,32 @@ from concurrent.futures import ThreadPoolExecutor
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import WorkerSpec
-from kernelwright.sandbox.launcher import Zygote
-from kernelwright.sandbox.linux import LinuxWorker, Place
-from kernelwright.sandbox.strays import LAUNCH, LIVE
+from kernelwright.sandbox.escapes import LAUNCH, LIVE
+from kernelwright.sandbox.forkserver_client import ForkServer
+from kernelwright.sandbox.linux_worker import Enclosure, LinuxWorker
 from kernelwright.schema import SandboxInfo
 
 
 class LinuxSandbox(ABC):
-    """Starts workers, each in a place of its own.
+    """Starts workers, each in an enclosure of its own.
 
     Args:
-        info: what these places hold.
+        info: what these enclosures hold.
     """
 
     def __init__(self, info: SandboxInfo) -> None:
         self.info = info
         self._workers: weakref.WeakSet[LinuxWorker] = weakref.WeakSet()
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="worker-starter")
-        self._zygote: Zygote | None = None
+        self._forkserver: ForkServer | None = None
 
     @abstractmethod
-    def _make_place(self, spec: WorkerSpec) -> Place:
-        """A place for one worker."""
+    def _make_enclosure(self, spec: WorkerSpec) -> Enclosure:
+        """Make an enclosure for one worker."""
 
     @abstractmethod
-    def _make_zygote(self, spec: WorkerSpec) -> Zygote:
-        """What starts workers like the first one."""
+    def _make_forkserver(self, spec: WorkerSpec) -> ForkServer:
+        """Make a fork server that starts workers like the first one."""
 
     def start(self, spec: WorkerSpec) -> LinuxWorker:
         """See `Sandbox.start`."""
@@ -51,23 +51,23 @@ class LinuxSandbox(ABC):
         return worker
 
     def _start(self, spec: WorkerSpec) -> LinuxWorker:
-        if self._zygote is None:
+        if self._forkserver is None:
             with LAUNCH:
-                self._zygote = self._make_zygote(spec)
-                LIVE.add(self._zygote.pid)
-        place = self._make_place(spec)
+                self._forkserver = self._make_forkserver(spec)
+                LIVE.add(self._forkserver.pid)
+        enclosure = self._make_enclosure(spec)
         try:
-            return LinuxWorker(spec, self._zygote, place)
+            return LinuxWorker(spec, self._forkserver, enclosure)
         except (OSError, InfrastructureError):
-            place.end()
+            enclosure.end()
             raise
 
     def close(self) -> None:
         """See `Sandbox.close`."""
         for worker in list(self._workers):
             worker.kill()
-        if self._zygote is not None:
-            self._zygote.close()
-            LIVE.discard(self._zygote.pid)
-            self._zygote = None
+        if self._forkserver is not None:
+            self._forkserver.close()
+            LIVE.discard(self._forkserver.pid)
+            self._forkserver = None
         self._starter.shutdown()

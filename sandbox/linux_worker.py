@@ -1,4 +1,4 @@
-"""A worker on Linux: a child of this process, in whatever place a sandbox gives it."""
+"""A worker on Linux: a child of this process, in the enclosure that a sandbox gives it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import Protocol
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.base import UnstoppableError, WorkerSpec, sandbox_python
-from kernelwright.sandbox.launcher import Child, Confinement, Order, Zygote
+from kernelwright.sandbox.escapes import LAUNCH, LIVE, MARK, cpu_seconds, end, send
+from kernelwright.sandbox.forkserver_client import Child, Confinement, ForkServer, Order
 from kernelwright.sandbox.memory import cores_of, set_cores, spread, thread_ids
-from kernelwright.sandbox.strays import LAUNCH, LIVE, MARK, cpu_seconds, end, send
 
 MAX_FILE_BYTES = 2**30
 STDERR_BYTES = 200_000
@@ -35,8 +35,8 @@ ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.tcache_count
 CHANNEL, SHARED = 3, 4
 
 
-class Place(Protocol):
-    """Where one worker lives: its folder, and what keeps it there."""
+class Enclosure(Protocol):
+    """The enclosure of one worker: its folder, and what keeps it there."""
 
     @property
     def folder(self) -> Path:
@@ -48,12 +48,12 @@ class Place(Protocol):
 
     @property
     def name(self) -> str:
-        """Unlike that of any other place of this process."""
+        """Unlike that of any other enclosure of this process."""
 
     def confinement(self, first: int) -> tuple[Confinement | None, Sequence[int]]:
         """What the worker is put into, and the descriptors for that, counted from `first`."""
 
-    def strays(self, worker: int) -> list[int]:
+    def escaped(self, worker: int) -> list[int]:
         """Running processes that a worker started and that are not of its session."""
 
     def is_intact(self) -> bool:
@@ -64,10 +64,10 @@ class Place(Protocol):
 
 
 class LinuxWorker:
-    """A worker in a place."""
+    """A worker in an enclosure."""
 
-    def __init__(self, spec: WorkerSpec, zygote: Zygote, place: Place) -> None:
-        self._place = place
+    def __init__(self, spec: WorkerSpec, forkserver: ForkServer, enclosure: Enclosure) -> None:
+        self._enclosure = enclosure
         # Has no name, so that a worker can't put a pipe or a link in its place.
         self._stderr = tempfile.TemporaryFile()
         self.shared = shared_memory(spec.shared_bytes)
@@ -76,11 +76,11 @@ class LinuxWorker:
         with far, open(os.devnull) as nothing:
             output = self._stderr.fileno()
             passed = [nothing.fileno(), output, output, far.fileno(), self.shared]
-            confinement, keys = place.confinement(len(passed))
-            order = self._order(spec, zygote.python, len(passed), confinement)
+            confinement, keys = enclosure.confinement(len(passed))
+            order = self._order(spec, forkserver.python, len(passed), confinement)
             try:
                 with LAUNCH:
-                    self._child = Child(zygote.start(order, [*passed, *keys]))
+                    self._child = Child(forkserver.start(order, [*passed, *keys]))
                     LIVE.add(self.pid)
             finally:
                 for key in keys:
@@ -89,17 +89,17 @@ class LinuxWorker:
         self._threads: list[int] = []
         self._ended = False
         self.foreign_cores: set[int] = set()
-        weakref.finalize(self, _abandoned, self._child, place)
+        weakref.finalize(self, _abandoned, self._child, enclosure)
 
     @property
     def folder(self) -> Path:
         """See `WorkerProcess.folder`."""
-        return self._place.folder
+        return self._enclosure.folder
 
     @property
     def inside(self) -> str:
         """See `WorkerProcess.inside`."""
-        return self._place.inside
+        return self._enclosure.inside
 
     @property
     def pid(self) -> int:
@@ -133,7 +133,7 @@ class LinuxWorker:
         )
 
     def _program(self, argv: Sequence[str]) -> Sequence[str]:
-        """The same with a copy of the file to run: a place may hide the host's, below /tmp say."""
+        """Replace the file to run by a copy in the folder: an enclosure may hide the host's."""
         if not os.path.isabs(argv[0]):
             return argv
         name = Path(argv[0]).name
@@ -148,7 +148,7 @@ class LinuxWorker:
             name: text.format(folder=self.inside, path=kept["PATH"])
             for name, text in spec.env.items()
         }
-        return {**kept, **private, **own, MARK: self._place.name}
+        return {**kept, **private, **own, MARK: self._enclosure.name}
 
     def freeze(self) -> float:
         """See `WorkerProcess.freeze`."""
@@ -194,7 +194,7 @@ class LinuxWorker:
             # reaped there; after it was reaped its number may be another's.
             LIVE.discard(self.pid)
             self._child.wait(0)
-        self._place.end()
+        self._enclosure.end()
         if not is_dead:
             raise InfrastructureError(
                 f"worker {self.pid} did not die within {KILL_WAIT_S:.0f} s of SIGKILL"
@@ -203,8 +203,8 @@ class LinuxWorker:
     def exit_status(self, timeout_s: float) -> int | None:
         """See `WorkerProcess.exit_status`."""
         status = self._child.wait(timeout_s)
-        if status == -signal.SIGKILL and not self._ended and not self._place.is_intact():
-            message = "the place that a worker ran in was removed from outside"
+        if status == -signal.SIGKILL and not self._ended and not self._enclosure.is_intact():
+            message = "the enclosure that a worker ran in was removed from outside"
             raise InfrastructureError(message, hint="see what else manages sandboxes here")
         return status
 
@@ -214,7 +214,7 @@ class LinuxWorker:
 
     def escaped(self) -> list[int]:
         """See `WorkerProcess.escaped`."""
-        return self._place.strays(self.pid)
+        return self._enclosure.escaped(self.pid)
 
     def stderr(self) -> str:
         """See `WorkerProcess.stderr`."""
@@ -225,12 +225,12 @@ class LinuxWorker:
         return os.pread(descriptor, STDERR_BYTES, start).decode(errors="replace")
 
 
-def _abandoned(child: Child, place: Place) -> None:
-    """End a worker that nobody killed; a place does not end before its workers were waited for."""
+def _abandoned(child: Child, enclosure: Enclosure) -> None:
+    """End a worker that was not killed, and its enclosure once the worker was waited for."""
     if child.wait(0) is None:
         child.signal(signal.SIGKILL)
         child.wait(KILL_WAIT_S)
-    place.end()
+    enclosure.end()
 
 
 def clean_environment(python: str = sys.executable) -> dict[str, str]:

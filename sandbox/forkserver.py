@@ -1,10 +1,10 @@
-"""The zygote: a stand-alone process that forks workers, those that want torch with it imported.
+"""The fork server: a stand-alone process that forks workers, with torch imported where wanted.
 
-Started as `python -I -B zygote.py FD`. An order is one packet: JSON with descriptors, of which the
-worker gets the first ones as 0, 1, 2 (and more) and the rest open the place where it is confined.
+Started as `python -I -B forkserver.py FD`. An order is one packet: JSON with descriptors, of which
+the worker gets the first ones as 0, 1, 2 (and more) and the rest open its enclosure.
 The answer is the worker's process id, or why there is none. A worker is forked twice, so that it
 becomes a child of the host, which is a subreaper and waits for it like for any child; in between
-the fork enters the namespaces of its place, whose processes are others' children.
+the fork enters the namespaces of the enclosure, whose processes are others' children.
 """
 
 from __future__ import annotations

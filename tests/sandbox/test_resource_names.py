@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.sandbox.owners import NAME, is_left, new_name
 from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.sandbox.resource_names import NAME, is_left, new_name
 
 
 def test_names_are_new_and_tell_their_process() -> None:
@@ -23,7 +23,7 @@ def test_names_are_new_and_tell_their_process() -> None:
 
 
 def test_names_of_the_dead_and_of_others() -> None:
-    script = "from kernelwright.sandbox.owners import new_name; print(new_name())"
+    script = "from kernelwright.sandbox.resource_names import new_name; print(new_name())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
