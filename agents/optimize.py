@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from kernelwright.agents.attempt import AttemptDeps, Phase
+from kernelwright.agents.cached_judge import CachingJudge
 from kernelwright.agents.checkpoints import Saver, checkpoints
-from kernelwright.agents.graph import Plan, Workflow, go_on
-from kernelwright.agents.judging import Remembering
-from kernelwright.agents.lane import Parts, Phase
 from kernelwright.agents.lessons import learn
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search.ranking import ranked
 from kernelwright.agents.search.strategy import SearchStrategy
+from kernelwright.agents.workflow import SearchSettings, Workflow, go_on
 from kernelwright.errors import InfrastructureError, UsageError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Evaluation, Policy, Task
@@ -125,17 +125,17 @@ def _workflow(
         engine.store.add_attempt(attempt)
         engine.progress.attempt(task, attempt)
 
-    parts = Parts(
+    deps = AttemptDeps(
         run_id=engine.run_id,
         task=task,
         backends=engine.backends,
         proposer=engine.make_proposer(task, reference),
-        judge=Remembering(judge, engine.store),
+        judge=CachingJudge(judge, engine.store),
         halving=engine.halving,
         record=record,
         on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
     )
-    plan = Plan(
+    settings = SearchSettings(
         strategy=engine.strategy,
         seed=engine.seed,
         attempts=engine.attempts,
@@ -143,7 +143,7 @@ def _workflow(
         patience=engine.patience,
         proposals=engine.proposals,
     )
-    return Workflow(parts, plan, history, saver, engine.checkpoint)
+    return Workflow(deps, settings, history, saver, engine.checkpoint)
 
 
 def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> TaskResult:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kernelwright.llm.base import Completion
 
@@ -39,34 +38,6 @@ class Answer(BaseModel):
     )
 
 
-class Change(Answer):
-    """The one thing to do next."""
-
-    change: str
-    backend: str
-    expected_speedup: float = Field(gt=0, allow_inf_nan=False)
-    """Time of the code that is changed over the time expected after it."""
-
-
-class Plan(Answer):
-    """The planner's answer."""
-
-    ideas: tuple[str, ...] = Field(min_length=1)
-    """Algorithms in words, before one is chosen."""
-    chosen: Change
-
-
-class Diagnosis(Answer):
-    """The profiler's answer."""
-
-    bottleneck: str
-    evidence: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"Bottleneck: {self.bottleneck}\nEvidence: {self.evidence}\nFix: {self.fix}"
-
-
 A = TypeVar("A", bound=Answer)
 
 
@@ -85,17 +56,6 @@ def whole_text(completion: Completion) -> str:
     if not completion.text.strip():
         raise BadAnswer("Your answer was empty. Answer again in the form you were given.")
     return completion.text
-
-
-def read_plan(completion: Completion, backends: Sequence[str]) -> Plan:
-    """The planner's answer. Raises BadAnswer, also for a backend that may not be used."""
-    plan = read_answer(completion, Plan)
-    if plan.chosen.backend not in backends:
-        raise BadAnswer(
-            f"chosen.backend is {plan.chosen.backend!r}; it must be one of: {', '.join(backends)}. "
-            + JSON_ONLY
-        )
-    return plan
 
 
 def read_answer(completion: Completion, kind: type[A]) -> A:

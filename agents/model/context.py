@@ -4,74 +4,20 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from kernelwright.agents.proposer import Idea, View
-from kernelwright.agents.search.ranking import best_attempt, eager_speedup, ranked
+from kernelwright.agents.proposer import View
+from kernelwright.agents.search.ranking import eager_speedup, ranked
 from kernelwright.prompts.context import Context, ShownCode
 from kernelwright.prompts.describe import accuracy, shown_workloads, sizes
 from kernelwright.prompts.device import device_card
-from kernelwright.prompts.exemplar import exemplar
-from kernelwright.prompts.moves import moves
 from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Attempt, Evaluation, Lesson, Speedup, Task, Timing
+from kernelwright.schema import Attempt, Evaluation, Speedup, Task, Timing
 
 MOST_TRIED = 5
 MOST_FACTS = 24
 PLAN_CHARACTERS, REASON_CHARACTERS, ERROR_CHARACTERS = 160, 160, 1500
 NOT_SHOWN = "it fails on a case that is not shown; be right for any sizes and values"
-
-
-def planner_context(
-    view: View, machine: Machine, seed: int, lessons: Sequence[Lesson] = ()
-) -> Context:
-    """Shows the code to go on from, its diagnosis, what failed, and moves that `seed` draws.
-
-    Args:
-        lessons: of other tasks; not shown to a start that is meant to be independent.
-    """
-    allowed = [lesson for lesson in lessons if lesson.backend in view.backends]
-    return _common(view, machine).model_copy(
-        update={
-            "code": _shown(view, view.parent, machine.device),
-            "others": _others(view, machine.device),
-            "direction": view.move.direction,
-            **_findings(view, machine.device),
-            "lessons": tuple(map(_lesson, allowed)) if view.move.leads_on else (),
-            "moves": moves(machine.device, seed, view.position),
-        }
-    )
-
-
-def coder_context(view: View, machine: Machine, idea: Idea, edits: bool) -> Context:
-    """Shows the change to make and the code it starts from, with an example of the craft.
-
-    Args:
-        edits: ask for changes to that code, where there is any.
-    """
-    return _common(view, machine).model_copy(
-        update={
-            "backends": (idea.backend,),
-            "code": _shown(view, view.parent, machine.device),
-            "others": _others(view, machine.device),
-            **_findings(view, machine.device),
-            "edits": edits and view.parent is not None,
-            "idea": idea.text,
-            "exemplar": exemplar(view.task.category, idea.backend),
-        }
-    )
-
-
-def profiler_context(view: View, attempt: Attempt, machine: Machine) -> Context:
-    """Shows an attempt with everything that was measured, and how fast the best is."""
-    context = _common(view, machine)
-    shown = _shown(view, attempt, machine.device)
-    assert shown is not None
-    best = best_attempt([*view.attempts, attempt])
-    if best is not None and best is not attempt:
-        known = f"the best attempt so far: {eager_speedup(best):.2f}x eager"
-        shown = shown.model_copy(update={"measured": (*shown.measured, known)})
-    return context.model_copy(update={"code": shown})
 
 
 def shown_reason(task: Task, device: str, evaluation: Evaluation) -> str:
@@ -91,7 +37,7 @@ def one_line(text: str, characters: int) -> str:
     return textwrap.shorten(text, characters, placeholder=" [...]")
 
 
-def _common(view: View, machine: Machine) -> Context:
+def common_context(view: View, machine: Machine) -> Context:
     return Context(
         reference=view.task.source,
         sizes=sizes(view.task, machine.device),
@@ -101,7 +47,7 @@ def _common(view: View, machine: Machine) -> Context:
     )
 
 
-def _shown(view: View, attempt: Attempt | None, device: str) -> ShownCode | None:
+def shown_code(view: View, attempt: Attempt | None, device: str) -> ShownCode | None:
     if attempt is None or attempt.candidate is None or attempt.evaluation is None:
         return None
     evaluation = attempt.evaluation
@@ -142,16 +88,12 @@ def _ratios(speedup: dict[str, Speedup]) -> str:
     )
 
 
-def _lesson(lesson: Lesson) -> str:
-    return f"{lesson.text} -> {lesson.gain:.2f}x ({lesson.backend})"
-
-
-def _others(view: View, device: str) -> tuple[ShownCode, ...]:
-    found = (_shown(view, other, device) for other in view.others)
+def other_code(view: View, device: str) -> tuple[ShownCode, ...]:
+    found = (shown_code(view, other, device) for other in view.others)
     return tuple(shown for shown in found if shown is not None)
 
 
-def _findings(view: View, device: str) -> dict[str, object]:
+def what_was_found(view: View, device: str) -> dict[str, object]:
     """What was learnt so far; nothing for a start that is meant to be independent."""
     if not view.move.leads_on:
         return {}
@@ -174,7 +116,7 @@ def _contrast(view: View, device: str) -> tuple[ShownCode, ...]:
     others = [attempt for attempt in ranked(view.attempts) if attempt is not view.parent]
     slower = [attempt for attempt in others if _bucket(attempt) < _bucket(others[0])]
     pair = [others[0], slower[0]] if slower else []
-    shown = (_shown(view, attempt, device) for attempt in pair)
+    shown = (shown_code(view, attempt, device) for attempt in pair)
     return tuple(one for one in shown if one is not None)
 
 

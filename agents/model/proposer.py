@@ -5,26 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from kernelwright.agents.model.answers import BadAnswer, Diagnosis, Plan, read_answer, read_plan
-from kernelwright.agents.model.calls import Caller
-from kernelwright.agents.model.codefile import FILE_ONLY, read_file
-from kernelwright.agents.model.context import (
-    coder_context,
-    one_line,
+from kernelwright.agents.model.answers import read_answer
+from kernelwright.agents.model.caller import Caller
+from kernelwright.agents.model.coder import coder_context, parent_hashes, read_source
+from kernelwright.agents.model.planner import (
+    idea_of,
     planner_context,
-    profiler_context,
-    shown_reason,
+    read_plan,
+    repair_idea,
 )
+from kernelwright.agents.model.profiler import Diagnosis, profiler_context
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.backends.registry import guess_backend
-from kernelwright.llm.base import Completion
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage
-
-REPAIR = "repair: "
-PLAIN_IDEA = "the one change with the largest gain that can be written correctly in one go"
-IDEA_CHARACTERS = 800
-REPAIR_CHARACTERS = 200
 
 
 class ModelProposer:
@@ -67,10 +61,10 @@ class ModelProposer:
         if not view.backends:
             return None
         if view.move.operator == "repair":
-            return self._repair(view)
+            return repair_idea(view, self._machine.device)
         context = planner_context(view, self._machine, self._seed, self._lessons)
         read = partial(read_plan, backends=view.backends)
-        return _idea(view, self._caller.ask(view.position, "planner", context, read))
+        return idea_of(view, self._caller.ask(view.position, "planner", context, read))
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
         """The coder's file for an idea; None where three answers could not be used.
@@ -78,7 +72,7 @@ class ModelProposer:
         A repair shows the failed file with its error, everything else what it goes on from.
         """
         context = coder_context(view, self._machine, idea, self._edits)
-        read = partial(_read_source, view=view)
+        read = partial(read_source, view=view)
         source = self._caller.ask(view.position, "coder", context, read)
         if source is None:
             return None
@@ -89,7 +83,7 @@ class ModelProposer:
             description=idea.text,
         )
         return Candidate(
-            source=source, backend=guess_backend(source), parents=_parents(view), origin=origin
+            source=source, backend=guess_backend(source), parents=parent_hashes(view), origin=origin
         )
 
     def diagnose(self, view: View, attempt: Attempt) -> str:
@@ -108,38 +102,3 @@ class ModelProposer:
     def usage(self, index: int) -> Usage:
         """Sum over an attempt's calls; a part that one of them lacks is None."""
         return self._caller.usage(index)
-
-    def _repair(self, view: View) -> Idea:
-        failed = view.parent
-        assert failed is not None and failed.evaluation is not None and failed.candidate is not None
-        reason = shown_reason(view.task, self._machine.device, failed.evaluation)
-        text = REPAIR + one_line(reason, REPAIR_CHARACTERS)
-        return Idea(text=text, backend=failed.candidate.backend)
-
-
-def _idea(view: View, plan: Plan | None) -> Idea:
-    if plan is None:
-        return Idea(text=PLAIN_IDEA, backend=view.backends[0])
-    chosen = plan.chosen
-    text = f"{one_line(chosen.change, IDEA_CHARACTERS)} (expected {chosen.expected_speedup:.3g}x)"
-    return Idea(text=text, backend=chosen.backend)
-
-
-def _read_source(completion: Completion, view: View) -> str:
-    # A file without a verdict may come again.
-    earlier = [a.candidate.source for a in view.attempts if a.candidate and a.evaluation]
-    parent = view.parent.candidate if view.parent else None
-    base = parent.source if parent else None
-    source = read_file(completion, view.task.source, earlier, base)
-    backend = guess_backend(source)
-    if backend not in view.backends:
-        allowed = ", ".join(view.backends)
-        raise BadAnswer(
-            f"Your file uses backend {backend!r}; it must use one of: {allowed}. {FILE_ONLY}"
-        )
-    return source
-
-
-def _parents(view: View) -> tuple[str, ...]:
-    made_from = [view.parent, *view.others]
-    return tuple(a.candidate.hash for a in made_from if a is not None and a.candidate)

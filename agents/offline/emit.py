@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from kernelwright.agents.offline.graph import Attribute, Graph, Node, Ref
+from kernelwright.agents.offline.kernel_rules import Found, find
 from kernelwright.agents.offline.pointwise import find_region
-from kernelwright.agents.offline.rules import Found, find
 from kernelwright.prompts.cpp_library import CPP
 from kernelwright.prompts.library import Library, Part
 from kernelwright.schema import Scalar

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from kernelwright.agents.offline.graph import Graph, Node, Ref
-from kernelwright.agents.offline.rules import Call, Found
+from kernelwright.agents.offline.kernel_rules import Found, KernelCall
 from kernelwright.prompts.cpp_library import pointwise_source
 from kernelwright.prompts.library import Part
 
@@ -100,7 +100,7 @@ def find_region(graph: Graph, root: Node) -> tuple[Found, Part] | None:
         return None
     name = f"fused_{root.name}"
     part = Part(name, _source(graph, root, covered, layout, name), _wrapper(layout, root, name))
-    call = Call(tuple(operand.ref for operand in layout.operands), (root.name,))
+    call = KernelCall(tuple(operand.ref for operand in layout.operands), (root.name,))
     return Found(name, call, frozenset(covered)), part
 
 

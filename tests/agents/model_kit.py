@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelwright.agents.model.budget import Budget
-from kernelwright.agents.model.calls import Caller
+from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.ledger import Ledger
 from kernelwright.agents.model.proposer import ModelProposer
 from kernelwright.agents.proposer import View

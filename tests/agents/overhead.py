@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 import time
 
+from kernelwright.agents.attempt import AttemptDeps
 from kernelwright.agents.checkpoints import checkpoints
-from kernelwright.agents.graph import Plan, Workflow
-from kernelwright.agents.lane import Parts
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search.greedy import Greedy
+from kernelwright.agents.workflow import SearchSettings, Workflow
 from kernelwright.schema import Attempt, Candidate, Usage
 from kernelwright.store.store import Store
 from tests.agents.crashes import judged_at_once
@@ -55,7 +55,7 @@ def attempt_ms(store: Store, stored: int) -> float:
         store.add_attempt(attempt)
         ends.append(time.perf_counter())
 
-    parts = Parts(
+    deps = AttemptDeps(
         run_id=run_id,
         task=TASK,
         backends=BACKENDS,
@@ -65,9 +65,9 @@ def attempt_ms(store: Store, stored: int) -> float:
         record=record,
         on_phase=lambda phase, text: None,
     )
-    plan = Plan(Greedy(), 0, MEASURED, time.monotonic() + 600, 10**6, 1)
+    plan = SearchSettings(Greedy(), 0, MEASURED, time.monotonic() + 600, 10**6, 1)
     with checkpoints(store) as saver:
-        Workflow(parts, plan, [], saver).run()
+        Workflow(deps, plan, [], saver).run()
     return statistics.median(b - a for a, b in zip(ends, ends[1:], strict=False)) * 1000
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kernelwright.agents.model.budget import ROUNDING_USD, Budget
-from kernelwright.agents.model.calls import Caller
+from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.ledger import Ledger
 from kernelwright.agents.proposer import BudgetExhausted
 from kernelwright.config import Allowance

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kernelwright.agents.lessons import FORGOTTEN, SHOWN, learn, lessons_shown, weight
-from kernelwright.agents.model.context import planner_context
+from kernelwright.agents.model.planner import planner_context
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Attempt, Lesson, Move, Status

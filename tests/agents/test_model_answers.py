@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kernelwright.agents.model.answers import BadAnswer, Diagnosis, Plan, read_answer, read_plan
-from kernelwright.agents.model.codefile import read_file
+from kernelwright.agents.model.answers import BadAnswer, read_answer
+from kernelwright.agents.model.coder import read_file
+from kernelwright.agents.model.planner import PlannerAnswer, read_plan
+from kernelwright.agents.model.profiler import Diagnosis
 from kernelwright.llm.base import Completion, Stop
 from kernelwright.schema import Usage
 from tests.agents.model_kit import DIAGNOSIS, PLAN, block, file
@@ -68,7 +70,7 @@ def test_no_repair_but_an_exact_complaint(text: str, complaint: str) -> None:
     ],
 )
 def test_a_plan_has_ideas_and_one_change(old: str, new: str, complaint: str) -> None:
-    assert isinstance(read_plan(said(PLAN), ("cpp", "inductor")), Plan)
+    assert isinstance(read_plan(said(PLAN), ("cpp", "inductor")), PlannerAnswer)
     with pytest.raises(BadAnswer, match=complaint):
         read_plan(said(PLAN.replace(old, new)), ("cpp", "inductor"))
 

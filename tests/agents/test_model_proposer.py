@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from kernelwright.agents.model.calls import LOST, NO_ANSWER
+from kernelwright.agents.model.caller import LOST, NO_ANSWER
 from kernelwright.agents.model.limits import MAX_TOKENS
-from kernelwright.agents.model.proposer import PLAIN_IDEA, REPAIR, ModelProposer
+from kernelwright.agents.model.planner import PLAIN_IDEA, REPAIR
+from kernelwright.agents.model.proposer import ModelProposer
 from kernelwright.agents.proposer import BudgetExhausted, Idea, View
 from kernelwright.config import Allowance
 from kernelwright.errors import ProviderError

@@ -12,7 +12,7 @@ from signal import SIGINT
 
 import pytest
 
-from kernelwright.agents.model.proposer import REPAIR
+from kernelwright.agents.model.planner import REPAIR
 from kernelwright.agents.search.best_of_n import BestOfN
 from kernelwright.agents.search.ranking import best_attempt
 from kernelwright.config import Allowance

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from kernelwright.agents.offline.emit import design
 from kernelwright.agents.offline.graph import Attribute, Graph, Ref
+from kernelwright.agents.offline.kernel_rules import Found, find
 from kernelwright.agents.offline.match import Op, Var, match
-from kernelwright.agents.offline.rules import Found, find
 from kernelwright.tasks.loader import library_ids
 from tests.agents.offline_kit import library_graph, traced
 

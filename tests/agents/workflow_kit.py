@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from kernelwright.agents.attempt import AttemptDeps
+from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.checkpoints import checkpoints
-from kernelwright.agents.graph import Plan, Workflow
-from kernelwright.agents.judging import Judging
-from kernelwright.agents.lane import Parts
 from kernelwright.agents.search.greedy import Greedy
 from kernelwright.agents.search.strategy import SearchStrategy
+from kernelwright.agents.workflow import SearchSettings, Workflow
 from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
 from kernelwright.schema import Attempt, Candidate, Evaluation, Level, Status
@@ -113,7 +113,7 @@ def run(
     """Run the workflow, or go on with what an earlier one left in the folder."""
     stage = Stage(hosted, folder, llm, allowed, each)
     phases: list[str] = []
-    parts = Parts(
+    deps = AttemptDeps(
         run_id=samples.RUN_ID,
         task=TASK,
         backends=BACKENDS,
@@ -123,10 +123,10 @@ def run(
         record=stage.store.add_attempt,
         on_phase=lambda phase, text: phases.append(phase),
     )
-    plan = Plan(strategy or Greedy(), 0, attempts, time.monotonic() + 600, 24, proposals)
+    plan = SearchSettings(strategy or Greedy(), 0, attempts, time.monotonic() + 600, 24, proposals)
     history = stage.store.attempts_of(samples.RUN_ID)
     with checkpoints(stage.store) as saver:
-        reason = Workflow(parts, plan, history, saver).run()
+        reason = Workflow(deps, plan, history, saver).run()
     assert stage.store.attempts_of(samples.RUN_ID) == history
     return Outcome(stage, reason, history, phases)
 
@@ -143,7 +143,7 @@ class ByPlan:
         answer = DIAGNOSIS
         if role_of(asked) == "planner":
             number = self.plans.setdefault(text, len(self.plans))
-            answer = PLAN.replace("Fuse into one pass.", f"Plan {number}")
+            answer = PLAN.replace("Fuse into one pass.", f"SearchSettings {number}")
         if role_of(asked) == "coder":
-            answer = block(file(int(re.findall(r"Plan (\d+)", text)[-1])))
+            answer = block(file(int(re.findall(r"SearchSettings (\d+)", text)[-1])))
         return self.hosted.answer(answer, usage=openai_usage(1000, 100))

@@ -16,7 +16,7 @@ from kernelwright.agents.offline.match import Bindings, Op, Var, match
 X, W, B = Var("x"), Var("w"), Var("b")
 
 
-class Call(NamedTuple):
+class KernelCall(NamedTuple):
     """A call of a library kernel's wrapper."""
 
     arguments: tuple[Any, ...]
@@ -25,12 +25,12 @@ class Call(NamedTuple):
     """Names of the nodes that the call's results stand for, in order."""
 
 
-class Rule(NamedTuple):
+class KernelRule(NamedTuple):
     """One pattern that one kernel computes."""
 
     kernel: str
     pattern: Op
-    call: Callable[[Graph, Node, Bindings], Call | None]
+    call: Callable[[Graph, Node, Bindings], KernelCall | None]
     """None where the bound values are not what the kernel can do."""
 
 
@@ -38,7 +38,7 @@ class Found(NamedTuple):
     """A place in a graph where a kernel fits."""
 
     kernel: str
-    call: Call
+    call: KernelCall
     covered: frozenset[str]
 
 
@@ -46,7 +46,7 @@ def find(graph: Graph, root: Node) -> Found | None:
     """The first rule whose pattern ends at `root` and whose inner nodes nobody else needs."""
     if root.dtype not in (None, "float32"):
         return None
-    for rule in RULES:
+    for rule in KERNEL_RULES:
         found = match(graph, root, rule.pattern)
         call = rule.call(graph, root, found.bindings) if found else None
         if found is None or call is None:
@@ -62,7 +62,7 @@ def _is_closed(graph: Graph, covered: frozenset[str], results: set[str]) -> bool
     return all(graph.users[name] <= covered for name in inner)
 
 
-def _all_float(graph: Graph, call: Call) -> bool:
+def _all_float(graph: Graph, call: KernelCall) -> bool:
     dtypes = {graph[a].dtype for a in call.arguments if isinstance(a, Ref)}
     return dtypes <= {"float32", "int64", "uint8"} and "float32" in dtypes
 
@@ -76,27 +76,29 @@ def _is_last(graph: Graph, x: Ref, dim: int) -> bool:
     return len(shape) > 0 and dim in (-1, len(shape) - 1)
 
 
-def _over_last(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _over_last(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     plain = root.kwargs.get("dtype") is None and len(root.args) == 2
-    return Call((b["x"],), (root.name,)) if plain and _is_last(graph, b["x"], b["dim"]) else None
+    return (
+        KernelCall((b["x"],), (root.name,)) if plain and _is_last(graph, b["x"], b["dim"]) else None
+    )
 
 
-def _layer_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _layer_norm(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     weight, bias = _argument(root, 2, "weight", None), _argument(root, 3, "bias", None)
     eps = _argument(root, 4, "eps", 1e-5)
-    return Call((b["x"], weight, bias, eps, len(b["sizes"])), (root.name,))
+    return KernelCall((b["x"], weight, bias, eps, len(b["sizes"])), (root.name,))
 
 
-def _cross_entropy(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _cross_entropy(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     weight, reduction = _argument(root, 2, "weight", None), _argument(root, 3, "reduction", 1)
     ignore = _argument(root, 4, "ignore_index", -100)
     smoothing = _argument(root, 5, "label_smoothing", 0.0)
     plain = weight is None and reduction == 1 and smoothing == 0.0
     rows = len(graph[b["x"]].shape or ()) == 2 and graph[b["t"]].dtype == "int64"
-    return Call((b["x"], b["t"], ignore), (root.name,)) if plain and rows else None
+    return KernelCall((b["x"], b["t"], ignore), (root.name,)) if plain and rows else None
 
 
-def _depthwise(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _depthwise(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     bias, stride = _argument(root, 2, "bias", None), _argument(root, 3, "stride", [1, 1])
     padding = _argument(root, 4, "padding", [0, 0])
     dilation = _argument(root, 5, "dilation", [1, 1])
@@ -106,15 +108,15 @@ def _depthwise(graph: Graph, root: Node, b: Bindings) -> Call | None:
         return None
     if groups == 1 or groups != shape[1] or weight.shape[1] != 1:
         return None
-    return Call((b["x"], b["w"], bias, stride[0], padding[0], dilation[0]), (root.name,))
+    return KernelCall((b["x"], b["w"], bias, stride[0], padding[0], dilation[0]), (root.name,))
 
 
-def _topk(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _topk(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     dim, largest = _argument(root, 2, "dim", -1), _argument(root, 3, "largest", True)
     ordered = _argument(root, 4, "sorted", True)
     if not (_is_last(graph, b["x"], dim) and largest and ordered):
         return None
-    return Call((b["x"], graph.scalar(b["k"])), tuple(_items(graph, root, 2)))
+    return KernelCall((b["x"], graph.scalar(b["k"])), tuple(_items(graph, root, 2)))
 
 
 def _items(graph: Graph, root: Node, count: int) -> list[str]:
@@ -126,14 +128,14 @@ def _items(graph: Graph, root: Node, count: int) -> list[str]:
     return names
 
 
-def _linear_gelu(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _linear_gelu(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     linear = graph[b["linear"]]
     bias = _argument(linear, 2, "bias", None)
     tanh = _argument(root, 1, "approximate", "none") == "tanh"
-    return Call((b["x"], b["w"], bias, tanh), (root.name,))
+    return KernelCall((b["x"], b["w"], bias, tanh), (root.name,))
 
 
-def _rms_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _rms_norm(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     shape = graph[b["x"]].shape
     weight = b.get("w")
     if not _is_last(graph, b["x"], b["dim"][0]) or len(b["dim"]) != 1 or shape is None:
@@ -143,8 +145,8 @@ def _rms_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
     added = graph[b["x"]]
     early = _used_before(graph, added, root)
     if added.target == "aten.add.Tensor" and _plain_residual(graph, added) and not early:
-        return Call((*added.args, weight, b["eps"]), (root.name, added.name))
-    return Call((b["x"], None, weight, b["eps"]), (root.name,))
+        return KernelCall((*added.args, weight, b["eps"]), (root.name, added.name))
+    return KernelCall((b["x"], None, weight, b["eps"]), (root.name,))
 
 
 def _used_before(graph: Graph, node: Node, root: Node) -> bool:
@@ -163,20 +165,20 @@ def _plain_residual(graph: Graph, added: Node) -> bool:
     return len(tensors) == 2 and all(t.shape == added.shape for t in tensors) and not added.kwargs
 
 
-def _native_rms_norm(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _native_rms_norm(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     weight, eps = _argument(root, 2, "weight", None), _argument(root, 3, "eps", None)
     if eps is None or len(b["sizes"]) != 1:
         return None
-    return Call((b["x"], None, weight, eps), (root.name,))
+    return KernelCall((b["x"], None, weight, eps), (root.name,))
 
 
-def _rope(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _rope(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     shape, table = graph[b["x"]].shape, graph[b["cos"]].shape
     fits = shape is not None and table == shape[-2:] and graph[b["sin"]].shape == table
-    return Call((b["x"], b["cos"], b["sin"]), (root.name,)) if fits else None
+    return KernelCall((b["x"], b["cos"], b["sin"]), (root.name,)) if fits else None
 
 
-def _sliced_rope(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _sliced_rope(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     shape = graph[b["x"]].shape or (1,)
     half = shape[-1] // 2
     halves = b["from"] == half and b["to"] == half and shape[-1] == 2 * half
@@ -184,7 +186,7 @@ def _sliced_rope(graph: Graph, root: Node, b: Bindings) -> Call | None:
     return _rope(graph, root, b) if halves and last else None
 
 
-def _int4(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _int4(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     x, packed, scales = graph[b["x"]].shape, graph[b["packed"]].shape, graph[b["scales"]].shape
     if x is None or packed is None or scales is None or graph[b["packed"]].dtype != "uint8":
         return None
@@ -193,10 +195,10 @@ def _int4(graph: Graph, root: Node, b: Bindings) -> Call | None:
     whole_bytes = (x[-1] // scales[1]) % 2 == 0
     if not (fits and zeros and whole_bytes):
         return None
-    return Call((b["x"], b["packed"], b["scales"], b["zeros"]), (root.name,))
+    return KernelCall((b["x"], b["packed"], b["scales"], b["zeros"]), (root.name,))
 
 
-def _attention(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _attention(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     q, k, v = (graph[b[name]].shape for name in "qkv")
     if q is None or k is None or v is None or len(q) < 3:
         return None
@@ -207,7 +209,7 @@ def _attention(graph: Graph, root: Node, b: Bindings) -> Call | None:
     swapped = {b["t1"] % len(q), b["t2"] % len(q)} == {len(q) - 1, len(q) - 2}
     divided = "div" in graph[b["scaled"]].target
     factor = _scale(1.0 / scale if divided else float(scale), q)
-    return Call((b["q"], b["k"], b["v"], factor), (root.name,)) if same and swapped else None
+    return KernelCall((b["q"], b["k"], b["v"], factor), (root.name,)) if same and swapped else None
 
 
 def _scale(factor: float, q: tuple[int, ...]) -> float | None:
@@ -215,7 +217,7 @@ def _scale(factor: float, q: tuple[int, ...]) -> float | None:
     return None if math.isclose(factor, q[-1] ** -0.5, rel_tol=1e-12) else factor
 
 
-def _sdpa(graph: Graph, root: Node, b: Bindings) -> Call | None:
+def _sdpa(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     mask, dropout = _argument(root, 3, "attn_mask", None), _argument(root, 4, "dropout_p", 0.0)
     causal, scale = _argument(root, 5, "is_causal", False), root.kwargs.get("scale")
     q, k, v = (graph[b[name]].shape for name in "qkv")
@@ -224,7 +226,7 @@ def _sdpa(graph: Graph, root: Node, b: Bindings) -> Call | None:
     if not (q[:-2] == k[:-2] and k == v and q[-1] == k[-1]) or (causal and q != k):
         return None
     factor = None if scale is None else _scale(scale, q)
-    return Call((b["q"], b["k"], b["v"], factor, causal), (root.name,))
+    return KernelCall((b["q"], b["k"], b["v"], factor, causal), (root.name,))
 
 
 def _rotated(first: Any, second: Any) -> Op:
@@ -277,18 +279,18 @@ _SCORES = Op(
     bind="scaled",
 )
 
-RULES = (
-    Rule(
+KERNEL_RULES = (
+    KernelRule(
         "attention",
         Op("matmul.default", Op("softmax.int", _SCORES, Var("dim")), Var("v")),
         _attention,
     ),
-    Rule(
+    KernelRule(
         "attention",
         Op("scaled_dot_product_attention.default", Var("q"), Var("k"), Var("v")),
         _sdpa,
     ),
-    Rule(
+    KernelRule(
         "int4_gemv",
         Op(
             "matmul.default",
@@ -297,16 +299,16 @@ RULES = (
         ),
         _int4,
     ),
-    Rule(
+    KernelRule(
         "linear_gelu",
         Op("gelu.default", Op("linear.default", X, W, bind="linear")),
         _linear_gelu,
     ),
-    Rule("rms_norm", Op("mul.Tensor", Op("mul.Tensor", X, _INVERSE), W), _rms_norm),
-    Rule("rms_norm", Op("mul.Tensor", X, _INVERSE), _rms_norm),
-    Rule("rms_norm", Op("rms_norm.default", X, Var("sizes")), _native_rms_norm),
-    Rule("rope", _rotated(_Half(0), _Half(1)), _rope),
-    Rule(
+    KernelRule("rms_norm", Op("mul.Tensor", Op("mul.Tensor", X, _INVERSE), W), _rms_norm),
+    KernelRule("rms_norm", Op("mul.Tensor", X, _INVERSE), _rms_norm),
+    KernelRule("rms_norm", Op("rms_norm.default", X, Var("sizes")), _native_rms_norm),
+    KernelRule("rope", _rotated(_Half(0), _Half(1)), _rope),
+    KernelRule(
         "rope",
         _rotated(
             Op("slice.Tensor", X, Var("d1"), 0, Var("to")),
@@ -314,10 +316,10 @@ RULES = (
         ),
         _sliced_rope,
     ),
-    Rule("softmax", Op("softmax.int", X, Var("dim")), _over_last),
-    Rule("cumsum", Op("cumsum.default", X, Var("dim")), _over_last),
-    Rule("layer_norm", Op("layer_norm.default", X, Var("sizes")), _layer_norm),
-    Rule("cross_entropy", Op("cross_entropy_loss.default", X, Var("t")), _cross_entropy),
-    Rule("depthwise_conv2d", Op("conv2d.default", X, W), _depthwise),
-    Rule("topk", Op("topk.default", X, Var("k")), _topk),
+    KernelRule("softmax", Op("softmax.int", X, Var("dim")), _over_last),
+    KernelRule("cumsum", Op("cumsum.default", X, Var("dim")), _over_last),
+    KernelRule("layer_norm", Op("layer_norm.default", X, Var("sizes")), _layer_norm),
+    KernelRule("cross_entropy", Op("cross_entropy_loss.default", X, Var("t")), _cross_entropy),
+    KernelRule("depthwise_conv2d", Op("conv2d.default", X, W), _depthwise),
+    KernelRule("topk", Op("topk.default", X, Var("k")), _topk),
 )

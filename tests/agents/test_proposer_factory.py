@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from kernelwright.agents.proposer import BudgetExhausted
-from kernelwright.agents.proposers import proposer_factory
+from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.config import Allowance, Settings
 from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import Completion

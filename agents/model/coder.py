@@ -1,4 +1,7 @@
-"""Reading the coder's file out of an answer, and refusing what is not worth an evaluation."""
+"""The coder: what it is shown, and its answer, one file.
+
+What is not worth an evaluation is refused: no file, the reference again, one tried before.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,18 @@ from collections.abc import Iterable, Sequence
 
 from kernelwright.agents.duplicates import UNREADABLE, normal_form, parsed, statements
 from kernelwright.agents.model.answers import BadAnswer, whole_text
+from kernelwright.agents.model.context import (
+    common_context,
+    other_code,
+    shown_code,
+    what_was_found,
+)
+from kernelwright.agents.proposer import Idea, View
+from kernelwright.backends.registry import guess_backend
 from kernelwright.llm.base import Completion
+from kernelwright.prompts.context import Context
+from kernelwright.prompts.exemplar import exemplar
+from kernelwright.sandbox.machine import Machine
 
 FENCED = re.compile(
     r"^ {0,3}(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t\r]*$|\Z)", re.M | re.S
@@ -107,3 +121,44 @@ def _where(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.msg}, line {error.lineno}: {(error.text or '').strip()}"
     return str(error) or type(error).__name__
+
+
+def coder_context(view: View, machine: Machine, idea: Idea, edits: bool) -> Context:
+    """Shows the change to make and the code it starts from, with an example of the craft.
+
+    Args:
+        edits: ask for changes to that code, where there is any.
+    """
+    return common_context(view, machine).model_copy(
+        update={
+            "backends": (idea.backend,),
+            "code": shown_code(view, view.parent, machine.device),
+            "others": other_code(view, machine.device),
+            **what_was_found(view, machine.device),
+            "edits": edits and view.parent is not None,
+            "idea": idea.text,
+            "exemplar": exemplar(view.task.category, idea.backend),
+        }
+    )
+
+
+def read_source(completion: Completion, view: View) -> str:
+    """Read the coder's file for a view. Raises BadAnswer, also for another backend."""
+    # A file without a verdict may come again.
+    earlier = [a.candidate.source for a in view.attempts if a.candidate and a.evaluation]
+    parent = view.parent.candidate if view.parent else None
+    base = parent.source if parent else None
+    source = read_file(completion, view.task.source, earlier, base)
+    backend = guess_backend(source)
+    if backend not in view.backends:
+        allowed = ", ".join(view.backends)
+        raise BadAnswer(
+            f"Your file uses backend {backend!r}; it must use one of: {allowed}. {FILE_ONLY}"
+        )
+    return source
+
+
+def parent_hashes(view: View) -> tuple[str, ...]:
+    """Return the hashes of the candidates that this one is made from."""
+    made_from = [view.parent, *view.others]
+    return tuple(a.candidate.hash for a in made_from if a is not None and a.candidate)

@@ -1,9 +1,9 @@
 """The workflow of one task, as a LangGraph: choose -> round of attempts, side by side -> choose.
 
-A search strategy chooses what the next attempts do; each goes through a lane of its own
-(`lane.py`). Attempts of one round know the same: what had ended when the round began. So the same
-answers give the same attempts, whoever was faster, and a run that was killed goes on from its last
-step: what steps leave is in checkpoints, attempts and paid answers are in the store.
+A search strategy chooses what the next attempts do; each goes through a graph of its own
+(`attempt.py`). Attempts of one round know the same: what had ended when the round began. So the
+same answers give the same attempts, whichever came first, and a run that was killed goes on from
+its last step: what steps leave is in checkpoints, attempts and paid answers are in the store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
-from kernelwright.agents.lane import Lane, Lanes, Parts
+from kernelwright.agents.attempt import AttemptDeps, AttemptGraph, AttemptState
 from kernelwright.agents.search.stopping import reason_to_stop
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.schema import Attempt
@@ -32,14 +32,14 @@ RECURSION_LIMIT = 1_000_000
 class State(TypedDict, total=False):
     """What one round leaves for the next."""
 
-    lanes: list[Lane]
-    """The attempts of this round."""
+    lanes: list[AttemptState]
+    """The attempts of this round; stored checkpoints have them under this name."""
     ended: Annotated[list[str], operator.add]
-    """Why lanes found that the search should end."""
+    """Why attempts found that the search should end."""
     finished: str | None
 
 
-class Plan(NamedTuple):
+class SearchSettings(NamedTuple):
     """How to search, and how long."""
 
     strategy: SearchStrategy
@@ -69,18 +69,18 @@ class Workflow:
 
     def __init__(
         self,
-        parts: Parts,
-        plan: Plan,
+        deps: AttemptDeps,
+        settings: SearchSettings,
         history: list[Attempt],
         saver: BaseCheckpointSaver[str],
         may_go_on: Callable[[], None] = go_on,
     ) -> None:
-        self.plan = plan
+        self.settings = settings
         self.history = history
         self.may_go_on = may_go_on
         self._saver = saver
-        self._thread = f"{parts.run_id}/{parts.task.id}"
-        self._lane = Lanes(parts, history, self._is_last).graph(saver)
+        self._thread = f"{deps.run_id}/{deps.task.id}"
+        self._attempt = AttemptGraph(deps, history, self._is_last).graph(saver)
         self._graph = self._compiled()
 
     def run(self) -> str:
@@ -110,21 +110,21 @@ class Workflow:
 
     def round(self, state: State) -> State:
         """All attempts of a round, each in a thread; whoever is interrupted waits for none."""
-        lanes = state["lanes"]
-        if len(lanes) == 1:  # not in the context of this graph, which it would take for its own
-            return {"ended": Context().run(self._through, lanes[0])}
-        under_way = [in_daemon(partial(self._through, lane)) for lane in lanes]
+        attempts = state["lanes"]
+        if len(attempts) == 1:  # not in the context of this graph, which it would take for its own
+            return {"ended": Context().run(self._through, attempts[0])}
+        under_way = [in_daemon(partial(self._through, attempt)) for attempt in attempts]
         wait(under_way)  # what was begun is finished, even where one fails
         return {"ended": [reason for future in under_way for reason in future.result()]}
 
-    def _through(self, lane: Lane) -> list[str]:
+    def _through(self, attempt: AttemptState) -> list[str]:
         """One attempt, or the rest of it."""
-        if any(known.index == lane["index"] for known in self.history):
+        if any(known.index == attempt["index"] for known in self.history):
             return []
-        thread = f"{self._thread}/{lane['index']}"
+        thread = f"{self._thread}/{attempt['index']}"
         config = self._config(thread)
-        start = None if self._is_under_way(self._lane, config) else lane
-        ended: list[str] = self._lane.invoke(start, config, durability="sync")["ended"]
+        start = None if self._is_under_way(self._attempt, config) else attempt
+        ended: list[str] = self._attempt.invoke(start, config, durability="sync")["ended"]
         self._saver.delete_thread(thread)
         return ended
 
@@ -135,23 +135,23 @@ class Workflow:
             return {"lanes": [], "finished": finished}
         self.may_go_on()
         first = self.history[-1].index + 1 if self.history else 0
-        count = min(self.plan.proposals, self.plan.attempts - first)
-        moves = self.plan.strategy.choose(tuple(self.history), count, self.plan.seed)
-        lanes = [
-            Lane(index=first + place, known=first, move=move.model_dump_json())
+        count = min(self.settings.proposals, self.settings.attempts - first)
+        moves = self.settings.strategy.choose(tuple(self.history), count, self.settings.seed)
+        attempts = [
+            AttemptState(index=first + place, known=first, move=move.model_dump_json())
             for place, move in enumerate(moves)
         ]
-        return {"lanes": lanes, "finished": None}
+        return {"lanes": attempts, "finished": None}
 
     def _limit(self) -> str | None:
         if self.history and self._is_last(self.history[-1].index):
             return "all attempts used"
-        if time.monotonic() >= self.plan.deadline:
+        if time.monotonic() >= self.settings.deadline:
             return "time limit"
-        return reason_to_stop(self.history, self.plan.patience)
+        return reason_to_stop(self.history, self.settings.patience)
 
     def _is_last(self, index: int) -> bool:
-        return index + 1 >= self.plan.attempts
+        return index + 1 >= self.settings.attempts
 
 
 def _after_choose(state: State) -> str:

@@ -30,7 +30,7 @@ class Judging(Protocol):
         """The verdict on a candidate that was built."""
 
 
-class Remembering:
+class CachingJudge:
     """A judge whose lasting verdicts are kept in the store, also for later runs."""
 
     def __init__(self, judge: Judge, store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.agents.judging import Remembering
+from kernelwright.agents.cached_judge import CachingJudge
 from kernelwright.schema import Evaluation, Status
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.build.cache import Build
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_a_wrong_value_is_found_once(judge: Judge, store: Store) -> None:
     candidate = kit.candidate(WRONG)
-    first, later = Remembering(judge, store), Remembering(judge, store)
+    first, later = CachingJudge(judge, store), CachingJudge(judge, store)
     build = first.build(candidate, "fast")
     assert isinstance(build, Build)
     found = first.evaluate(candidate, "fast", build)
@@ -42,16 +42,16 @@ def test_a_wrong_value_is_found_once(judge: Judge, store: Store) -> None:
 
 
 def test_what_is_wrong_at_standard_is_not_built_again(judge: Judge, store: Store) -> None:
-    candidate, first = kit.candidate(WRONG), Remembering(judge, store)
+    candidate, first = kit.candidate(WRONG), CachingJudge(judge, store)
     build = first.build(candidate, "fast")
     assert isinstance(build, Build)
     found = first.evaluate(candidate, "standard", build)
     assert found.status is Status.INCORRECT_NUMERICAL and found.level == "standard"
-    assert Remembering(judge, store).build(candidate, "fast") == found
+    assert CachingJudge(judge, store).build(candidate, "fast") == found
 
 
 def test_what_does_not_build_is_known_and_what_passed_is_not(judge: Judge, store: Store) -> None:
-    first = Remembering(judge, store)
+    first = CachingJudge(judge, store)
     broken = first.build(kit.candidate("class ModelNew(:\n"), "fast")
     assert isinstance(broken, Evaluation) and broken.status is Status.COMPILE_ERROR
     candidate = kit.candidate(RIGHT)

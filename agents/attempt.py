@@ -15,8 +15,8 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
+from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.duplicates import same_code, same_text
-from kernelwright.agents.judging import Judging
 from kernelwright.agents.proposer import BudgetExhausted, Idea, Proposer, View
 from kernelwright.agents.search.halving import is_promoted
 from kernelwright.errors import InfrastructureError
@@ -28,18 +28,18 @@ NO_CODE = "no usable answer"
 
 
 class Ended(TypedDict):
-    """What a lane tells the workflow."""
+    """The part of an attempt's state that the workflow reads."""
 
     ended: list[str]
     """Why the search should end; empty where it should go on."""
 
 
-class Lane(TypedDict, total=False):
-    """What one step leaves for the next; models as JSON texts."""
+class AttemptState(TypedDict, total=False):
+    """What one step leaves for the next; models as JSON texts. Stored checkpoints have its keys."""
 
     index: int
     known: int
-    """Attempts below this index had ended when the lane began."""
+    """Attempts below this index had ended when this one began."""
     move: str
     started: float
     idea: str
@@ -51,8 +51,8 @@ class Lane(TypedDict, total=False):
     ended: list[str]
 
 
-class Parts(NamedTuple):
-    """What lanes need of everything else."""
+class AttemptDeps(NamedTuple):
+    """What the steps of an attempt need besides its state."""
 
     run_id: str
     task: Task
@@ -67,7 +67,7 @@ class Parts(NamedTuple):
     """Told which phase starts."""
 
 
-class Lanes:
+class AttemptGraph:
     """The steps of all attempts of one task.
 
     Args:
@@ -76,9 +76,9 @@ class Lanes:
     """
 
     def __init__(
-        self, parts: Parts, history: list[Attempt], is_last: Callable[[int], bool]
+        self, deps: AttemptDeps, history: list[Attempt], is_last: Callable[[int], bool]
     ) -> None:
-        self._parts = parts
+        self._deps = deps
         self._history = history
         self._is_last = is_last
         self._one = threading.Lock()
@@ -91,7 +91,7 @@ class Lanes:
         Args:
             saver: keeps what steps leave.
         """
-        graph = StateGraph(Lane, output_schema=Ended)
+        graph = StateGraph(AttemptState, output_schema=Ended)
         graph.add_node("plan", self.plan)
         graph.add_node("code", self.code)
         graph.add_node("evaluate", self.evaluate)
@@ -105,32 +105,32 @@ class Lanes:
         graph.add_edge("record", END)
         return graph.compile(checkpointer=saver)
 
-    def view(self, lane: Lane) -> View:
+    def view(self, state: AttemptState) -> View:
         """What the proposer is shown."""
-        parts, known = self._parts, lane["known"]
+        deps, known = self._deps, state["known"]
         with self._recording:  # a list that is being sorted looks empty
             attempts = tuple(a for a in self._history if a.index < known)
-        move = Move.model_validate_json(lane["move"])
-        return View(parts.task, lane["index"], move, attempts, parts.backends)
+        move = Move.model_validate_json(state["move"])
+        return View(deps.task, state["index"], move, attempts, deps.backends)
 
-    def plan(self, state: Lane) -> Lane:
+    def plan(self, state: AttemptState) -> AttemptState:
         """Planner: one idea, or the end."""
         started = time.time()
-        self._parts.on_phase("plan", "")
+        self._deps.on_phase("plan", "")
         try:
-            idea = self._parts.proposer.plan(self.view(state))
+            idea = self._deps.proposer.plan(self.view(state))
         except BudgetExhausted as over:
             return {"started": started, **_over(over)}
         if idea is None:
             return {"ended": ["nothing left to try"]}
         return {"started": started, "idea": idea.model_dump_json()}
 
-    def code(self, state: Lane) -> Lane:
+    def code(self, state: AttemptState) -> AttemptState:
         """Coder: the candidate of the idea; one without, or tried before, is dropped."""
         idea, view = _idea(state), self.view(state)
-        self._parts.on_phase("code", idea.text)
+        self._deps.on_phase("code", idea.text)
         try:
-            candidate = self._parts.proposer.code(view, idea)
+            candidate = self._deps.proposer.code(view, idea)
         except BudgetExhausted as over:
             return _over(over)
         if candidate is None:
@@ -140,22 +140,22 @@ class Lanes:
             return {"dropped": f"the same file as attempt {same.number}"}
         return {"candidate": candidate.model_dump_json()}
 
-    def evaluate(self, state: Lane) -> Lane:
+    def evaluate(self, state: AttemptState) -> AttemptState:
         """Judge: a verdict, or an infrastructure error; what was judged before is dropped."""
         candidate, attempts = _candidate(state), self.view(state).attempts
         error: InfrastructureError | None = None
         for _ in range(EVALUATE_TRIES):
             try:
                 with self._one:
-                    self._parts.on_phase("evaluate", _idea(state).text)
+                    self._deps.on_phase("evaluate", _idea(state).text)
                     return self._judged(candidate, attempts)
             except InfrastructureError as raised:
                 error = raised
         return {"error": str(error)}
 
-    def _judged(self, candidate: Candidate, attempts: Sequence[Attempt]) -> Lane:
+    def _judged(self, candidate: Candidate, attempts: Sequence[Attempt]) -> AttemptState:
         """As much judging as the candidate deserves beside the attempts before."""
-        judge = self._parts.judge
+        judge = self._deps.judge
         build = judge.build(candidate, "fast")
         if isinstance(build, Evaluation):
             return {"evaluation": build.model_dump_json()}
@@ -163,12 +163,12 @@ class Lanes:
         if same is not None:
             return {"dropped": f"compiles to the same code as attempt {same.number}"}
         found = judge.evaluate(candidate, "fast", build)
-        if is_promoted(found, attempts, self._parts.halving):
+        if is_promoted(found, attempts, self._deps.halving):
             with suppress(InfrastructureError):  # what is known already stays known
                 found = judge.evaluate(candidate, "standard", build)
         return {"evaluation": found.model_dump_json()}
 
-    def profile(self, state: Lane) -> Lane:
+    def profile(self, state: AttemptState) -> AttemptState:
         """Profiler: one bottleneck and one fix, for whoever goes on from here."""
         attempt, view = self._attempt(state), self.view(state)
         found = attempt.evaluation
@@ -176,56 +176,56 @@ class Lanes:
             return {}
         if self._is_last(attempt.index):
             return {}  # nobody would read it
-        self._parts.on_phase("profile", attempt.plan)
+        self._deps.on_phase("profile", attempt.plan)
         try:
-            return {"diagnosis": self._parts.proposer.diagnose(view, attempt)}
+            return {"diagnosis": self._deps.proposer.diagnose(view, attempt)}
         except BudgetExhausted as over:
             return {"ended": [over.message]} if over.scope != "attempt" else {}
 
-    def record(self, state: Lane) -> Lane:
+    def record(self, state: AttemptState) -> AttemptState:
         """Store the attempt, once."""
         with self._recording:
             if all(known.index != state["index"] for known in self._history):
                 attempt = self._attempt(state)
-                self._parts.record(attempt)
+                self._deps.record(attempt)
                 self._history.append(attempt)
                 self._history.sort(key=lambda known: known.index)
         return {"ended": state.get("ended", [])}
 
-    def _attempt(self, lane: Lane) -> Attempt:
-        candidate, evaluation = lane.get("candidate"), lane.get("evaluation")
+    def _attempt(self, state: AttemptState) -> Attempt:
+        candidate, evaluation = state.get("candidate"), state.get("evaluation")
         return Attempt(
-            run_id=self._parts.run_id,
-            task_id=self._parts.task.id,
-            index=lane["index"],
-            move=Move.model_validate_json(lane["move"]),
-            plan=_idea(lane).text if "idea" in lane else "",
+            run_id=self._deps.run_id,
+            task_id=self._deps.task.id,
+            index=state["index"],
+            move=Move.model_validate_json(state["move"]),
+            plan=_idea(state).text if "idea" in state else "",
             candidate=Candidate.model_validate_json(candidate) if candidate else None,
             evaluation=Evaluation.model_validate_json(evaluation) if evaluation else None,
-            error=lane.get("error"),
-            dropped=lane.get("dropped"),
-            diagnosis=lane.get("diagnosis", ""),
-            usage=self._parts.proposer.usage(lane["index"]),
-            span=Span.since(lane["started"]),
+            error=state.get("error"),
+            dropped=state.get("dropped"),
+            diagnosis=state.get("diagnosis", ""),
+            usage=self._deps.proposer.usage(state["index"]),
+            span=Span.since(state["started"]),
         )
 
 
-def _idea(lane: Lane) -> Idea:
-    return Idea.model_validate_json(lane["idea"])
+def _idea(state: AttemptState) -> Idea:
+    return Idea.model_validate_json(state["idea"])
 
 
-def _candidate(lane: Lane) -> Candidate:
-    return Candidate.model_validate_json(lane["candidate"])
+def _candidate(state: AttemptState) -> Candidate:
+    return Candidate.model_validate_json(state["candidate"])
 
 
-def _over(over: BudgetExhausted) -> Lane:
+def _over(over: BudgetExhausted) -> AttemptState:
     return {"dropped": over.message} if over.scope == "attempt" else {"ended": [over.message]}
 
 
-def _after(step: str) -> Callable[[Lane], str]:
-    def where(lane: Lane) -> str:
-        if lane.get("ended"):
+def _after(step: str) -> Callable[[AttemptState], str]:
+    def where(state: AttemptState) -> str:
+        if state.get("ended"):
             return END
-        return "record" if lane.get("dropped") else step
+        return "record" if state.get("dropped") else step
 
     return where

@@ -31,7 +31,7 @@ def proposer_factory(
         )
     # Not needed offline, and the providers' SDKs take seconds to import.
     from kernelwright.agents.model.budget import Budget
-    from kernelwright.agents.model.calls import Caller
+    from kernelwright.agents.model.caller import Caller
     from kernelwright.agents.model.ledger import Ledger
     from kernelwright.agents.model.proposer import ModelProposer
     from kernelwright.llm.base import LLM
