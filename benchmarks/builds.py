@@ -21,7 +21,7 @@ from typing import Any
 import results_file
 
 from kernelwright.backends.cpp import Cpp
-from kernelwright.prompts.cpp_library import CPP
+from kernelwright.kernels.cpp import CPP
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Origin

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks import results_file
-from kernelwright.prompts.cpp_library import KERNELS, kernel_part
+from kernelwright.kernels.cpp import KERNELS, kernel_part
 from kernelwright.schema import Scalar
 
 FOLDER = results_file.RESULTS / "landscapes"

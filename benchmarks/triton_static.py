@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks import results_file
 from kernelwright.agents.optimize import secret_reference
-from kernelwright.prompts.triton_library import TRITON
+from kernelwright.kernels.triton import TRITON
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.gpu_compile.compilation import compile_candidate

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from kernelwright.prompts.libraries import LIBRARIES
-from kernelwright.prompts.library import Kernel
+from kernelwright.kernels.catalog import LIBRARIES
+from kernelwright.kernels.library import Kernel
 
 MODEL = """
     class ModelNew(nn.Module):

@@ -89,7 +89,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: Path) -> None
         "llm/prices.toml",
         "report/*.j2",
         "prompts/templates/*",
-        "prompts/exemplars/**/*",
+        "kernels/sources/**/*",
         "tasks/library/*/reference.py",
         "agents/offline/__init__.py",
         "verifier/inside/worker.py",

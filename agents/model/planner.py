@@ -18,7 +18,7 @@ from kernelwright.agents.model.context import (
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.llm.base import Completion
 from kernelwright.prompts.context import Context
-from kernelwright.prompts.moves import moves
+from kernelwright.prompts.hints import hints
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import (
     Lesson,
@@ -74,7 +74,7 @@ def planner_context(
             "direction": view.move.direction,
             **what_was_found(view, machine.device),
             "lessons": tuple(map(_lesson, allowed)) if view.move.leads_on else (),
-            "moves": moves(machine.device, seed, view.position),
+            "moves": hints(machine.device, seed, view.position),
         }
     )
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from kernelwright.agents.offline.graph import Attribute, Graph, Node, Ref
 from kernelwright.agents.offline.kernel_rules import Found, find
 from kernelwright.agents.offline.pointwise import find_region
-from kernelwright.prompts.cpp_library import CPP
-from kernelwright.prompts.library import Library, Part
+from kernelwright.kernels.cpp import CPP
+from kernelwright.kernels.library import Library, Part
 from kernelwright.schema import Scalar
 
 # Operators that may stand between kernels as they are: none takes a size from the traced shapes.

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from kernelwright.agents.offline.graph import Graph, Node, Ref
 from kernelwright.agents.offline.kernel_rules import Found, KernelCall
-from kernelwright.prompts.cpp_library import pointwise_source
-from kernelwright.prompts.library import Part
+from kernelwright.kernels.cpp import pointwise_source
+from kernelwright.kernels.library import Part
 
 Kind = Literal["full", "row", "scalar"]
 CHUNK = 4096

@@ -22,7 +22,7 @@ from kernelwright.agents.offline.emit import (
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search.ranking import eager_speedup
-from kernelwright.prompts.libraries import LIBRARIES
+from kernelwright.kernels.catalog import LIBRARIES
 from kernelwright.schema import Attempt, Candidate, Origin, Scalar, Task, Usage
 from kernelwright.tasks.constants import replace_constants
 

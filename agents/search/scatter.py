@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kernelwright.agents.search.ranking import best_attempt, eager_speedup, repairs
-from kernelwright.prompts.moves import DIRECTIONS
+from kernelwright.prompts.hints import DIRECTIONS
 from kernelwright.schema import Attempt, Move
 
 TREES = 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from kernelwright.dotted import Kind, is_dotted, load, make
 from kernelwright.errors import UsageError, did_you_mean
+from kernelwright.registry import Kind, is_dotted, load, make
 from kernelwright.schema import Attempt, Move
 
 _STRATEGIES = {

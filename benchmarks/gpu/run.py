@@ -37,7 +37,7 @@ import torch  # noqa: E402
 
 from benchmarks.gpu import cheats  # noqa: E402
 from kernelwright.errors import KernelwrightError  # noqa: E402
-from kernelwright.prompts.libraries import LIBRARIES  # noqa: E402
+from kernelwright.kernels.catalog import LIBRARIES  # noqa: E402
 from kernelwright.sandbox.gpu import gpu_identity, gpu_state  # noqa: E402
 from kernelwright.sandbox.machine import Machine  # noqa: E402
 from kernelwright.sandbox.process import ProcessSandbox  # noqa: E402

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from kernelwright.agents.search.halving import is_promoted
 from kernelwright.agents.search.ranking import best_attempt
 from kernelwright.agents.search.strategy import SearchStrategy
-from kernelwright.prompts.moves import DIRECTIONS
+from kernelwright.prompts.hints import DIRECTIONS
 from kernelwright.schema import (
     Attempt,
     Candidate,

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kernelwright.prompts.triton_library import TRITON
+from kernelwright.kernels.triton import TRITON
 from tests.cli.kit import TASK, Shell
 from tests.honest.corpus import library_source
 

@@ -20,9 +20,9 @@ from kernelwright.agents.offline.emit import (
     renamed_reference,
 )
 from kernelwright.backends.registry import guess_backend
-from kernelwright.prompts.cpp_library import CPP
-from kernelwright.prompts.library import EXEMPLARS, Library
-from kernelwright.prompts.triton_library import TRITON
+from kernelwright.kernels.cpp import CPP
+from kernelwright.kernels.library import SOURCES, Library
+from kernelwright.kernels.triton import TRITON
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import library_ids, load_task
 
@@ -167,7 +167,7 @@ def _compiled() -> Iterator[Pair]:
 
 
 def _written() -> Iterator[Pair]:
-    loader = (EXEMPLARS / "cpp" / "loader.py").read_text()
+    loader = (SOURCES / "cpp" / "loader.py").read_text()
     for path in sorted(CANDIDATES.glob("*/*.py")):
         source = LOADER_IMPORT.sub(lambda _: loader, path.read_text())
         name = f"{path.parent.name}/{path.stem}"

@@ -9,7 +9,7 @@ import pytest
 
 from kernelwright.prompts.describe import accuracy, sizes
 from kernelwright.prompts.device import cache_sizes, device_card, gpu_card, vector_units
-from kernelwright.prompts.moves import CPU_MOVES, GPU_MOVES, SHOWN, moves
+from kernelwright.prompts.hints import CPU_HINTS, GPU_HINTS, SHOWN, hints
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Task, Workload
@@ -114,8 +114,8 @@ def test_the_card_of_a_gpu() -> None:
 
 
 def test_moves_are_drawn_by_key() -> None:
-    drawn = [moves("cpu", 0, step) for step in range(30)]
-    assert drawn == [moves("cpu", 0, step) for step in range(30)]
+    drawn = [hints("cpu", 0, step) for step in range(30)]
+    assert drawn == [hints("cpu", 0, step) for step in range(30)]
     assert all(len(set(some)) == SHOWN for some in drawn)
-    assert {move for some in drawn for move in some} == set(CPU_MOVES)
-    assert set(moves("cuda:0", 0)) <= set(GPU_MOVES)
+    assert {move for some in drawn for move in some} == set(CPU_HINTS)
+    assert set(hints("cuda:0", 0)) <= set(GPU_HINTS)

@@ -6,9 +6,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import cast
 
-from kernelwright.dotted import Kind, is_dotted, load, make
 from kernelwright.errors import UsageError, did_you_mean
 from kernelwright.llm.base import LLM
+from kernelwright.registry import Kind, is_dotted, load, make
 
 ENTRY_POINT_GROUP = "kernelwright.llm"
 

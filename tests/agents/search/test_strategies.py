@@ -17,7 +17,7 @@ from kernelwright.agents.search.scatter import TREES, Scatter
 from kernelwright.agents.search.stopping import EMPTY_IN_A_ROW, reason_to_stop
 from kernelwright.agents.search.strategy import SearchStrategy, open_strategy
 from kernelwright.errors import UsageError
-from kernelwright.prompts.moves import DIRECTIONS
+from kernelwright.prompts.hints import DIRECTIONS
 from kernelwright.schema import Attempt, Evidence, Move, Status
 from tests.agents.model_kit import attempt, file
 from tests.store import samples

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kernelwright.errors import PrerequisiteError
-from kernelwright.prompts.cuda_library import CUDA
+from kernelwright.kernels.cuda import CUDA
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.gpu_compile.compilation import compile_candidate
 from kernelwright.verifier.gpu_compile.kernel import Binary, kernels_in, readable, words

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.prompts.triton_library import TRITON
+from kernelwright.kernels.triton import TRITON
 from kernelwright.sandbox.machine import Machine
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge

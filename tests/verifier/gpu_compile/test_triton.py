@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernelwright.prompts.triton_library import TRITON
+from kernelwright.kernels.triton import TRITON
 from kernelwright.schema import Candidate, Workload
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.gpu_compile.compilation import (

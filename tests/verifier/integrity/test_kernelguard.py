@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.prompts.cpp_library import CPP
+from kernelwright.kernels.cpp import CPP
+from kernelwright.kernels.library import Kernel
 from kernelwright.prompts.exemplar import exemplar
-from kernelwright.prompts.library import Kernel
 from kernelwright.verifier.integrity import kernelguard
 from kernelwright.verifier.integrity.kernelguard import advice_flags
 from tests.verifier.integrity.cases import module, top

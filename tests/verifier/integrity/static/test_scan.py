@@ -13,9 +13,9 @@ from kernelwright.agents.offline.emit import (
     forward_arguments,
     library_candidate,
 )
-from kernelwright.prompts.cpp_library import CPP
+from kernelwright.kernels.cpp import CPP
+from kernelwright.kernels.library import Kernel
 from kernelwright.prompts.exemplar import exemplar
-from kernelwright.prompts.library import Kernel
 from kernelwright.tasks.loader import library_ids, load_task
 from kernelwright.verifier.integrity.catalog import RULES
 from kernelwright.verifier.integrity.static.scan import static_flags

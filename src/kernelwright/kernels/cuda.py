@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kernelwright.prompts.library import Kernel, Library, Part, bound_file, defined, text_of
+from kernelwright.kernels.library import Kernel, Library, Part, bound_file, defined, text_of
 from kernelwright.schema import Scalar
 
 THREADS = (256, 512, 128)

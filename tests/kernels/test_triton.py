@@ -10,10 +10,10 @@ import pytest
 from kernelwright.agents.offline.emit import design, forward_arguments
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.proposer import View
-from kernelwright.prompts.cpp_library import CPP
+from kernelwright.kernels.cpp import CPP
+from kernelwright.kernels.library import SOURCES, Kernel
+from kernelwright.kernels.triton import TRITON
 from kernelwright.prompts.exemplar import exemplar
-from kernelwright.prompts.library import EXEMPLARS, Kernel
-from kernelwright.prompts.triton_library import TRITON
 from kernelwright.schema import Move
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge
@@ -30,7 +30,7 @@ def test_every_kernel_there_is_in_cpp_is_there_in_triton() -> None:
 
 @pytest.mark.parametrize("kernel", TRITON.kernels.values(), ids=list(TRITON.kernels))
 def test_tunables_are_constants_of_the_file(kernel: Kernel) -> None:
-    text = (EXEMPLARS / "triton" / f"{kernel.name}.py").read_text()
+    text = (SOURCES / "triton" / f"{kernel.name}.py").read_text()
     for name, values in kernel.tunables.items():
         constant = f"{kernel.name.upper()}_{name}"
         assert re.search(rf"(?m)^{constant} = {values[0]}$", text), constant

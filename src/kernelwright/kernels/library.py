@@ -1,6 +1,6 @@
 """The kernel library: parameterised kernels that `offline` emits and language models are shown.
 
-It has the same wrappers in several languages, a folder of `exemplars` each.
+It has the same wrappers in several languages, a folder of `sources` each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from kernelwright.schema import Scalar
 
-EXEMPLARS = Path(__file__).parent / "exemplars"
+SOURCES = Path(__file__).parent / "sources"
 
 
 class Kernel(NamedTuple):
@@ -54,7 +54,7 @@ class Library(NamedTuple):
 @functools.cache
 def text_of(name: str) -> str:
     """A file of the library."""
-    return (EXEMPLARS / name).read_text()
+    return (SOURCES / name).read_text()
 
 
 def joined(sections: Sequence[str]) -> str:

@@ -9,12 +9,12 @@ import torch
 
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.proposer import View
-from kernelwright.prompts.cuda_library import CUDA
+from kernelwright.kernels.cuda import CUDA
 from kernelwright.prompts.exemplar import exemplar
 from kernelwright.schema import Move
 from kernelwright.tasks.loader import load_task
 from tests.agents.offline_kit import imported, library_graph
-from tests.prompts.cuda_emulation import compiler
+from tests.kernels.cuda_emulation import compiler
 
 INFINITY = float("inf")
 MODEL = "class ModelNew(nn.Module):\n    pass\n"

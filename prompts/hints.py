@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 
 SHOWN = 5
-CPU_MOVES = (
+CPU_HINTS = (
     "Fuse the whole chain into one pass: intermediates stay in registers, memory is touched once.",
     "One parallel region for everything, over rows or tiles; none where waking threads costs more "
     "than the work.",
@@ -34,7 +34,7 @@ CPU_MOVES = (
     "Fewer calls from Python: one C call per forward, few checks; on small inputs this dominates.",
 )
 
-GPU_MOVES = (
+GPU_HINTS = (
     "Fuse the whole chain into one kernel: intermediates stay in registers, memory is touched "
     "once.",
     "16-byte loads and stores: each thread works on four neighbouring float32, with a scalar path "
@@ -68,7 +68,7 @@ DIRECTIONS = (
 """Where to look, in words: far apart from each other on purpose."""
 
 
-def moves(device: str, *key: int) -> tuple[str, ...]:
+def hints(device: str, *key: int) -> tuple[str, ...]:
     """A random part of the list, the same for the same key."""
-    known = CPU_MOVES if device == "cpu" else GPU_MOVES
+    known = CPU_HINTS if device == "cpu" else GPU_HINTS
     return tuple(random.Random(repr(key)).sample(known, SHOWN))

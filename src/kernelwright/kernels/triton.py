@@ -1,6 +1,6 @@
 """The kernel library in Triton: the same wrappers as in C++, for GPUs.
 
-A kernel is a Python file in `exemplars/triton`. Its tunables are constants at its top, named after
+A kernel is a Python file in `sources/triton`. Its tunables are constants at its top, named after
 it (`SOFTMAX_WARPS`); the first value of each is the one that the file has.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from kernelwright.prompts.library import Kernel, Library, Part, joined, text_of
+from kernelwright.kernels.library import Kernel, Library, Part, joined, text_of
 from kernelwright.schema import Scalar
 
 WARPS = (8, 4, 16)

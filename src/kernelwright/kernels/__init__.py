@@ -1,0 +1,1 @@
+"""The kernel library: parameterised kernels in C++, Triton and CUDA, and their sources."""
