@@ -21,7 +21,7 @@ def export(
     Exit code 1: the runs hold nothing for this format.
     """
     from kernelwright.config import load_settings
-    from kernelwright.rl.export import export as write
+    from kernelwright.rl.exporters.jsonl import export as write
     from kernelwright.store.store import open_existing
 
     with open_existing(load_settings({"store": store}).settings.store) as opened:

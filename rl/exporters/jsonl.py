@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from kernelwright.errors import UsageError, did_you_mean
-from kernelwright.rl.evidence import TaskHistory, histories
+from kernelwright.rl.datasets.histories import TaskHistory, histories
+from kernelwright.rl.datasets.rows import Row, attempt_rows, grpo_rows, preference_rows, sft_rows
 from kernelwright.rl.rewards import RewardFunction, get_reward
-from kernelwright.rl.rows import Row, attempt_rows, grpo_rows, preference_rows, sft_rows
 from kernelwright.store.files import write_atomically
 from kernelwright.store.store import Store
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from kernelwright.rl.conversations import Messages, answer, instruction, stored_prompt
-from kernelwright.rl.evidence import Evaluated, TaskHistory
+from kernelwright.rl.datasets.conversations import Messages, answer, instruction, stored_prompt
+from kernelwright.rl.datasets.histories import Evaluated, TaskHistory
 from kernelwright.rl.rewards import RewardFunction
 from kernelwright.schema import Evaluation, Record, Speedup, Status
 

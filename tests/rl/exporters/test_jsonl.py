@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kernelwright.errors import PrerequisiteError, UsageError
-from kernelwright.rl.export import Exported, export
+from kernelwright.rl.exporters.jsonl import Exported, export
 from kernelwright.schema import (
     BUSY_MACHINE,
     Attempt,

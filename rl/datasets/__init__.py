@@ -1,0 +1,1 @@
+"""Rows for training, made from the attempts of stored runs."""

@@ -1,0 +1,1 @@
+"""Files that a trainer loads as they are."""
