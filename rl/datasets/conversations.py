@@ -30,17 +30,21 @@ def instruction(task: Task) -> Messages:
 
 
 def stored_prompt(attempt: Attempt, calls: Iterable[ModelCall]) -> Messages | None:
-    """What the coder was shown when it wrote the attempt's candidate; None where not recorded.
+    """Return what the coder was shown when it wrote the attempt's candidate.
 
-    A call belongs to the attempt when its answer contains the candidate's file.
+    That is the prompt of the attempt's last answered call; earlier answers could not be used. Calls
+    of early records name no attempt: such a call counts when its answer holds the file.
+
+    Returns:
+        None where no call was recorded.
     """
     if attempt.candidate is None:
         return None
+    answered = [call for call in calls if call.role == "coder" and call.answer]
+    own = [call for call in answered if call.attempt == attempt.index]
     source = attempt.candidate.source.strip()
-    for call in calls:
-        if call.role == "coder" and call.answer and source and source in call.answer:
-            return as_rows(call.messages)
-    return None
+    early = [call for call in answered if call.attempt is None and source in (call.answer or "")]
+    return as_rows((own or early)[-1].messages) if own or early else None
 
 
 def answer(attempt: Attempt) -> Messages:

@@ -118,6 +118,28 @@ def test_sft_uses_what_the_coder_was_shown(store: Store, tmp_path: Path) -> None
     ]
 
 
+def test_a_call_belongs_to_its_attempt_whatever_form_its_answer_has(
+    store: Store, tmp_path: Path
+) -> None:
+    fill(store)
+    at = next(a.index for a in store.attempts_of(samples.RUN_ID) if a.candidate == BEST)
+    shown = {
+        "unusable": samples.call("not a file", attempt=at),
+        "used": samples.call("<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE", attempt=at),
+        "lost": samples.call(None, attempt=at, error="timeout"),
+        "planned": samples.call(BEST.source, attempt=at, role="planner"),
+        "another's": samples.call(BEST.source, attempt=at + 1),
+        "early": samples.call(BEST.source),
+    }
+    for name, call in shown.items():
+        prompt = (Message(role="user", content=f"prompt of what was {name}"),)
+        own = call.model_copy(update={"messages": prompt})
+        store.add_model_call(samples.RUN_ID, samples.task().id, own)
+    [row] = exported(store, "sft", tmp_path / "out.jsonl")
+    assert row["messages"][0] == {"role": "user", "content": "prompt of what was used"}
+    assert row["messages"][-1] == {"role": "assistant", "content": BEST.source}
+
+
 def test_a_win_that_was_not_measured_strictly_is_not_exported(store: Store, tmp_path: Path) -> None:
     store.add_attempt(samples.attempt(0, BEST))
     assert export(store, [samples.RUN_ID], "sft", tmp_path / "out.jsonl") == (
