@@ -27,7 +27,6 @@ HEAVY = {
     "numpy",
     "openai",
     "optuna",
-    "pydantic_settings",
     "sqlalchemy",
     "torch",
 }

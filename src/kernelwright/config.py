@@ -2,7 +2,7 @@
 
 Flag, then `KERNELWRIGHT_*` variable, then `./kernelwright.toml`, then the user file, then default.
 Whether a model, backend or search of that name exists is for their registries to say. Imports
-neither `schema` nor pydantic-settings, so that a command which only reads settings starts fast.
+no `schema`, so that a command which only reads settings starts fast.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ PROJECT_FILE = "kernelwright.toml"
 SandboxName = Literal["auto", "docker", "bwrap", "process"]
 ToleranceName = Literal["default", "kernelbench"]
 PolicyName = Literal["any", "custom"]
+"""These two have the names of `schema.ToleranceName` and `Policy`; a test holds them together."""
 BlockName = Literal[
     "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
 ]
-"""The same names as `schema.ToleranceName` and `Policy`; a test holds them together."""
+"""The names of `prompts.context.Block`, for the same reason."""
 
 _TARGET = re.compile(r"auto|cpu|cuda(:(0|[1-9]\d*))?")
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?")

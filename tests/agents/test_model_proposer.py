@@ -47,7 +47,7 @@ UNCHANGED = samples.REFERENCE.replace("Model(nn", "ModelNew(nn")
 
 
 @pytest.fixture(params=[openai_hosted, anthropic_hosted], ids=["openai", "anthropic"])
-def stage_inputs(
+def stage(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Stage]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

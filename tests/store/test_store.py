@@ -247,4 +247,4 @@ def _fill(store: Store, indices: range) -> None:
 
     row = rows.attempt_row(samples.attempt())
     with store._database.writing() as connection:
-        connection.execute(insert(tables.attempts), [{**row, "number": n} for n in indices])
+        connection.execute(insert(tables.attempts), [{**row, "position": n} for n in indices])

@@ -24,6 +24,8 @@ from kernelwright.verifier.worker.sampler import CodeSamples, sample
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 MAX_OPERATOR_NAME = 120
+# Most answers carry none.
+NO_TENSORS: list[Spec] = []
 
 
 class WorkerClient:
@@ -57,17 +59,36 @@ class WorkerClient:
         """Whether results were read from this worker's memory."""
         return any(read for read, _devices in self._ways.values())
 
-    def _ask(self, op: str, key: str, values: TensorTree | None = None, **more: Any) -> Any:
-        timeout_s = more.pop("timeout_s", self._timeout_s)
-        expect = more.pop("expect", [])  # most answers carry no tensor
-        meanwhile = more.pop("meanwhile", None)
-        header = {"op": op, "key": key, **more}
+    def _ask(
+        self,
+        op: str,
+        key: str,
+        fields: Mapping[str, Any] | None = None,
+        values: TensorTree | None = None,
+        *,
+        timeout_s: float | None = None,
+        expect: list[Spec] | None = NO_TENSORS,
+        meanwhile: Callable[[Callable[[], bool]], None] | None = None,
+    ) -> Any:
+        """Let the worker run for one request.
+
+        Args:
+            fields: of the header, besides `op` and `key`.
+            values: whose tensors are sent.
+            timeout_s: the client's by default.
+            expect, meanwhile: see `Channel.request`.
+        """
+        header = {"op": op, "key": key, **(fields or {})}
         tensors = values.tensors if values else []
         start = time.perf_counter()
         self.process.thaw()
         try:
             return self._channel.request(
-                header, tensors, timeout_s=timeout_s, expect=expect, meanwhile=meanwhile
+                header,
+                tensors,
+                timeout_s=timeout_s or self._timeout_s,
+                expect=expect,
+                meanwhile=meanwhile,
             )
         except UnstoppableError as error:
             raise WorkerFault(Status.RUNTIME_ERROR, str(error)) from error
@@ -98,23 +119,24 @@ class WorkerClient:
         timeout_s: float | None = None,
     ) -> TensorTree:
         """Import a file and build an instance; returns the constructor's arguments."""
-        more: dict[str, Any] = {"timeout_s": timeout_s} if timeout_s else {}
-        more["expect"] = [] if init else None
-        name = f"module_{digest(key)[:12]}"
-        tree = init.tree if init else None
-        reply, tensors = self._ask(
-            "load", key, init, path=path, module=name, entry_point=entry_point, seed=seed,
-            init=tree, **more,
-        )  # fmt: skip
+        fields = {
+            "path": path,
+            "module": f"module_{digest(key)[:12]}",
+            "entry_point": entry_point,
+            "seed": seed,
+            "init": init.tree if init else None,
+        }
+        expect = NO_TENSORS if init else None
+        reply, tensors = self._ask("load", key, fields, init, timeout_s=timeout_s, expect=expect)
         return init or TensorTree(reply.get("init"), tensors)
 
     def compile(self, key: str, options: Mapping[str, Any]) -> None:
         """Wrap the instance in torch.compile; the work happens at its first call."""
-        self._ask("compile", key, options=dict(options))
+        self._ask("compile", key, {"options": dict(options)})
 
     def make_inputs(self, key: str, seed: int) -> TensorTree:
         """A fresh set of the reference's inputs."""
-        reply, tensors = self._ask("make_inputs", key, seed=seed, expect=None)
+        reply, tensors = self._ask("make_inputs", key, {"seed": seed}, expect=None)
         return TensorTree(reply.get("value"), tensors)
 
     def state(self, key: str) -> TensorTree:
@@ -135,7 +157,7 @@ class WorkerClient:
 
     def set_state(self, key: str, state: TensorTree) -> tuple[int, int]:
         """Copy what matches by name and shape; returns (copied, present)."""
-        reply, _ = self._ask("set_state", key, state, value=state.tree)
+        reply, _ = self._ask("set_state", key, {"value": state.tree}, state)
         matched, own = reply.get("matched"), reply.get("own")
         if type(matched) is not int or type(own) is not int:
             raise nonsense("no counts of parameters")
@@ -144,9 +166,15 @@ class WorkerClient:
     def set_layout(self, key: str, layout: Layout) -> None:
         """Take inputs from shared memory by this layout from now on."""
         self._ask(
-            "stage", key, value=layout.tree, entries=layout.entries, offsets=layout.offsets,
-            nbytes=layout.nbytes,
-        )  # fmt: skip
+            "stage",
+            key,
+            {
+                "value": layout.tree,
+                "entries": layout.entries,
+                "offsets": layout.offsets,
+                "nbytes": layout.nbytes,
+            },
+        )
 
     def write_inputs(self, key: str, buffer: InputBuffer, slots: int | None = None) -> None:
         """Write the first `slots` sets (all by default) to where calls find them."""
@@ -161,16 +189,16 @@ class WorkerClient:
     def upload(self, key: str, nbytes: int) -> None:
         """Take over what the shared memory holds; on a CPU that is where inputs lie."""
         if self.kind != "cpu":
-            self._ask("upload", key, nbytes=nbytes)
+            self._ask("upload", key, {"nbytes": nbytes})
 
     def download(self, key: str, nbytes: int) -> None:
         """Have in the shared memory what lies in the inputs' place."""
         if self.kind != "cpu":
-            self._ask("download", key, nbytes=nbytes)
+            self._ask("download", key, {"nbytes": nbytes})
 
     def mask(self, key: str, buffer: InputBuffer, seed: int) -> InputBuffer:
         """What was given last, as `run` with this mask shows it again."""
-        self._ask("hide", key, seed=seed)
+        self._ask("hide", key, {"seed": seed})
         self.download(key, buffer.layout.nbytes)
         hidden = InputBuffer(buffer.layout)
         hidden.read(self.process.shared)
@@ -178,11 +206,11 @@ class WorkerClient:
 
     def fill(self, key: str, seeds: Sequence[int]) -> None:
         """Fresh sets of the reference's inputs into the first slots."""
-        self._ask("fill", key, seeds=list(seeds))
+        self._ask("fill", key, {"seeds": list(seeds)})
 
     def uses_rng(self, key: str, slot: int) -> bool:
         """Whether a call draws random numbers."""
-        reply, _ = self._ask("draws", key, slot=slot)
+        reply, _ = self._ask("draws", key, {"slot": slot})
         return bool(reply.get("draws"))
 
     def run(
@@ -202,8 +230,8 @@ class WorkerClient:
         """
         self.has_run = True
         given = None if seeds is None else list(seeds)
-        more: dict[str, Any] = {"poison": poison, "cover": unmask_seed}
-        reply, _ = self._ask("run", key, slots=list(slots), seeds=given, **more)
+        fields = {"slots": list(slots), "seeds": given, "poison": poison, "cover": unmask_seed}
+        reply, _ = self._ask("run", key, fields)
         return checked_run(reply, len(slots), self.window_s)
 
     def watched_run(
@@ -218,13 +246,16 @@ class WorkerClient:
 
         given = None if seeds is None else list(seeds)
         reply, _ = self._ask(
-            "run", key, slots=list(slots), seeds=given, poison=False, cover=None, meanwhile=watch
+            "run",
+            key,
+            {"slots": list(slots), "seeds": given, "poison": False, "cover": None},
+            meanwhile=watch,
         )
         return found[0], checked_run(reply, len(slots), self.window_s)
 
     def observe(self, key: str, slot: int) -> dict[str, list[str]]:
         """torch operators of one call by name, with the types of tensors that they are given."""
-        reply, _ = self._ask("observe", key, slot=slot)
+        reply, _ = self._ask("observe", key, {"slot": slot})
         operators = reply.get("operators")
         if not isinstance(operators, dict):
             raise nonsense("no operators")
@@ -244,7 +275,7 @@ class WorkerClient:
 
     def prefault(self, nbytes: int) -> None:
         """Give the worker's heap so many bytes of memory, before they are needed in a hurry."""
-        self._ask("touch", "", nbytes=nbytes)
+        self._ask("touch", "", {"nbytes": nbytes})
 
     def result(
         self, key: str, ran: RunReply, call: int, expect: list[Spec] | None = None
@@ -267,7 +298,7 @@ class WorkerClient:
             message = "its memory can't be read, where the reference's can"
             raise WorkerFault(Status.RUNTIME_ERROR, message)
         specs = [Spec(getattr(torch, e["dtype"]), tuple(e["shape"])) for e in ran.entries]
-        reply, tensors = self._ask("fetch", key, call=call, expect=specs)
+        reply, tensors = self._ask("fetch", key, {"call": call}, expect=specs)
         return TensorTree(reply.get("value"), tensors)
 
     def golden(
@@ -279,7 +310,7 @@ class WorkerClient:
             perturb_seed: of noise that moves inputs by less than one rounding of their type.
         """
         reply, tensors = self._ask(
-            "golden", key, slots=list(slots), seed=seed, shake=perturb_seed, expect=None
+            "golden", key, {"slots": list(slots), "seed": seed, "shake": perturb_seed}, expect=None
         )
         if "unavailable" in reply:
             return str(reply["unavailable"])
@@ -287,7 +318,7 @@ class WorkerClient:
 
     def trace(self, key: str, slot: int) -> dict[str, Any]:
         """The exported graph as JSON. Raises WorkerFault where the module can't be exported."""
-        reply, _ = self._ask("trace", key, slot=slot)
+        reply, _ = self._ask("trace", key, {"slot": slot})
         graph = reply.get("graph")
         if not isinstance(graph, dict):
             raise nonsense("no graph")
@@ -295,7 +326,7 @@ class WorkerClient:
 
     def profile(self, key: str, slot: int, calls: int) -> list[dict[str, Any]]:
         """Operators by self time."""
-        reply, _ = self._ask("profile", key, slot=slot, calls=calls)
+        reply, _ = self._ask("profile", key, {"slot": slot, "calls": calls})
         rows = reply.get("operators")
         if not isinstance(rows, list) or not all(_is_operator(row) for row in rows):
             raise nonsense("no list of operators")
@@ -310,23 +341,23 @@ class WorkerClient:
         path = self.write(file.name, file.read_text())
         name = f"tool_{digest(path)[:12]}"
         reply, _ = self._ask(
-            "tool", "", path=path, module=name, function=function, arguments=arguments
+            "tool", "", {"path": path, "module": name, "function": function, "arguments": arguments}
         )
         return reply.get("found")
 
     def copy_bandwidth(self, nbytes: int) -> float:
         """Bytes per second, read and written, of copying `nbytes` on the worker's device."""
-        reply, _ = self._ask("copy_bandwidth", "", nbytes=nbytes)
+        reply, _ = self._ask("copy_bandwidth", "", {"nbytes": nbytes})
         return float(_count(reply.get("bytes_per_s"), 1))
 
     def peak_flops(self, dtype: str = "float32") -> float:
         """Operations per second of a large matrix product."""
-        reply, _ = self._ask("peak_flops", "", dtype=dtype)
+        reply, _ = self._ask("peak_flops", "", {"dtype": dtype})
         return float(_count(reply.get("flops_per_s"), 1))
 
     def flops(self, key: str, slot: int) -> int:
         """Operations of one call's matrix products, convolutions and attention."""
-        reply, _ = self._ask("flops", key, slot=slot)
+        reply, _ = self._ask("flops", key, {"slot": slot})
         return _count(reply.get("flops"), 0)
 
     def write(self, name: str, text: str) -> str:

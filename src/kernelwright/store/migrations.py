@@ -86,7 +86,16 @@ LESSONS = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS)
+# What people count from 1 is a number; these columns hold places counted from 0.
+POSITIONS = Migration(
+    "positions",
+    tuple(
+        f"ALTER TABLE {table} RENAME COLUMN number TO position"
+        for table in ("attempts", "model_calls", "events")
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS, POSITIONS)
 CURRENT = len(MIGRATIONS)
 
 

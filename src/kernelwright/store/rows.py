@@ -47,7 +47,7 @@ def attempt_row(attempt: Attempt) -> Row:
     return {
         "run_id": attempt.run_id,
         "task_id": attempt.task_id,
-        "number": attempt.index,
+        "position": attempt.index,
         "candidate_hash": attempt.candidate.hash if attempt.candidate else None,
         "status": evaluation.status.value if evaluation else None,
         "accepted": evaluation.accepted if evaluation else None,

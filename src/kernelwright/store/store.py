@@ -212,7 +212,7 @@ class Store:
         row = rows.attempt_row(attempt)
         table = tables.attempts
         with self._database.writing() as connection:
-            place = {name: row[name] for name in ("run_id", "task_id", "number")}
+            place = {name: row[name] for name in ("run_id", "task_id", "position")}
             query = select(table.c.data).filter_by(**place)
             known = connection.execute(query).scalar_one_or_none()
             if known is None:
@@ -230,7 +230,7 @@ class Store:
         if task_id is not None:
             query = query.where(table.c.task_id == task_id)
         with self._database.reading() as connection:
-            ordered = query.order_by(table.c.task_id, table.c.number)
+            ordered = query.order_by(table.c.task_id, table.c.position)
             found = connection.execute(ordered).scalars().all()
         return [rows.decode(Attempt, data) for data in found]
 
@@ -294,7 +294,7 @@ class Store:
         if task_id is not None:
             query = query.where(table.c.task_id == task_id)
         with self._database.reading() as connection:
-            ordered = query.order_by(table.c.task_id, table.c.number)
+            ordered = query.order_by(table.c.task_id, table.c.position)
             found = connection.execute(ordered).scalars().all()
         return [rows.decode(ModelCall, data) for data in found]
 
@@ -370,19 +370,19 @@ class Store:
     def add_event(self, run_id: str, text: str) -> None:
         """Store a progress line with the present time."""
         with self._database.writing() as connection:
-            number = _next(connection, tables.events.c.number, run_id=run_id)
-            row = {"run_id": run_id, "number": number, "at": time.time(), "text": text}
+            position = _next(connection, tables.events.c.position, run_id=run_id)
+            row = {"run_id": run_id, "position": position, "at": time.time(), "text": text}
             connection.execute(insert(tables.events).values(row))
 
     def events_of(self, run_id: str, start: int = 0) -> list[Event]:
-        """The progress lines of a run from number `start` on."""
+        """Return the progress lines of a run from number `start` on, counted from 0."""
         table = tables.events
-        query = select(table.c.number, table.c.at, table.c.text).where(
-            table.c.run_id == run_id, table.c.number >= start
+        query = select(table.c.position, table.c.at, table.c.text).where(
+            table.c.run_id == run_id, table.c.position >= start
         )
         with self._database.reading() as connection:
-            found = connection.execute(query.order_by(table.c.number)).all()
-        return [Event(number=row.number, at=row.at, text=row.text) for row in found]
+            found = connection.execute(query.order_by(table.c.position)).all()
+        return [Event(number=row.position, at=row.at, text=row.text) for row in found]
 
 
 def _add_content(connection: Connection, content_hash: str, task: Task) -> None:
@@ -395,8 +395,8 @@ def _add_content(connection: Connection, content_hash: str, task: Task) -> None:
 
 def _add_call(connection: Connection, run_id: str, task_id: str, call: ModelCall) -> None:
     table = tables.model_calls
-    number = _next(connection, table.c.number, run_id=run_id, task_id=task_id)
-    key = {"run_id": run_id, "task_id": task_id, "number": number}
+    position = _next(connection, table.c.position, run_id=run_id, task_id=task_id)
+    key = {"run_id": run_id, "task_id": task_id, "position": position}
     connection.execute(insert(table).values({**key, **rows.call_row(call)}))
 
 

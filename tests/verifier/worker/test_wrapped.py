@@ -78,7 +78,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
     call = tmp_path / "call.py"
     call.write_text(CALL)
-    monkeypatch.setattr(ncu, "replay", SimpleNamespace(__file__=str(call)))
+    monkeypatch.setattr(ncu, "time_warm", SimpleNamespace(__file__=str(call)))
     monkeypatch.setenv("CUDA_HOME", str(tmp_path / "nothing"))
     return write
 
@@ -101,9 +101,7 @@ def test_counters_become_evidence(reference: Reference, install: Install, tmp_pa
     install("ncu", COUNTERS)
     found = evidence_of(reference, tmp_path)
     assert found.level == "counters" and found.facts[0] == "one"
-    assert found.facts[1].startswith(
-        "softmax_kernel: 120.5 us single_calls, 91% of the memory's peak"
-    )
+    assert found.facts[1].startswith("softmax_kernel: 120.5 us alone, 91% of the memory's peak")
     install("ncu", FORBIDDEN)
     found = evidence_of(reference, tmp_path)
     assert found.level == "trace" and "not permitted" in found.facts[1]
