@@ -159,7 +159,7 @@ class AttemptGraph:
         build = judge.build(candidate, "fast")
         if isinstance(build, Evaluation):
             return {"evaluation": build.model_dump_json()}
-        same = same_code(candidate, build.findings.digest, attempts)
+        same = same_code(candidate, build.object_code.digest, attempts)
         if same is not None:
             return {"dropped": f"compiles to the same code as attempt {same.number}"}
         found = judge.evaluate(candidate, "fast", build)

@@ -22,7 +22,7 @@ import results_file
 
 from kernelwright.agents.optimize import optimize_task
 from kernelwright.cli.progress import PlainProgress
-from kernelwright.cli.session import open_session
+from kernelwright.cli.run import open_session
 from kernelwright.config import Settings
 from kernelwright.schema import Evaluation, Speedup
 from kernelwright.store.results import TaskResult

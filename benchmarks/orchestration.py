@@ -29,7 +29,7 @@ import results_file  # noqa: E402
 
 from kernelwright.agents.optimize import optimize_task  # noqa: E402
 from kernelwright.cli.progress import PlainProgress  # noqa: E402
-from kernelwright.cli.session import open_session  # noqa: E402
+from kernelwright.cli.run import open_session  # noqa: E402
 from kernelwright.config import Settings  # noqa: E402
 from kernelwright.sandbox.linux_worker import LinuxWorker  # noqa: E402
 from kernelwright.tasks.loader import load_task  # noqa: E402

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from kernelwright.config import Settings
+from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.base import Sandbox
 from kernelwright.sandbox.leases import core_name
+from kernelwright.sandbox.registry import open_sandbox
 
 
 class Machine(NamedTuple):
@@ -32,3 +37,44 @@ class Machine(NamedTuple):
         """What a timed job must have for itself, as names for `lease`."""
         cores = tuple(map(core_name, self.cores))
         return cores if self.device == "cpu" else (self.device.replace(":", ""), *cores)
+
+
+@contextmanager
+def open_machine(settings: Settings) -> Iterator[Machine]:
+    """The sandbox and device of the settings; every worker is gone at the end."""
+    device = resolve_device(settings.target)
+    sandbox = open_sandbox(_sandbox_for(device, settings.sandbox))
+    try:
+        yield Machine(sandbox, settings.threads or len(os.sched_getaffinity(0)), device)
+    finally:
+        sandbox.close()
+
+
+def _sandbox_for(device: str, name: str) -> str:
+    """The sandbox to open: only `process` shows its workers a GPU."""
+    if device == "cpu" or name == "process":
+        return name
+    if name == "auto":
+        return "process"
+    raise PrerequisiteError(
+        f"sandbox {name!r} has no GPU for its workers",
+        hint="use --sandbox process, or --target cpu",
+    )
+
+
+def resolve_device(target: str) -> str:
+    """`cpu` or `cuda:N`. Raises PrerequisiteError for a GPU that is not there."""
+    if target == "cpu":
+        return "cpu"
+    import torch
+
+    count = torch.cuda.device_count()
+    if target == "auto":
+        return "cuda:0" if count else "cpu"
+    index = int(target.partition(":")[2] or 0)
+    if index >= count:
+        raise PrerequisiteError(
+            f"target {target!r} asks for GPU {index}, and torch sees {count} here",
+            hint="use --target cpu, or install a torch with CUDA",
+        )
+    return f"cuda:{index}"

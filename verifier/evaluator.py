@@ -97,7 +97,9 @@ class Evaluator:
             self.flags[:0] = wrong.flags
             return self._verdict(wrong.status, wrong.reason)
         if found is not None:
-            found = found.model_copy(update={"facts": (*found.facts, *self.build.findings.facts)})
+            found = found.model_copy(
+                update={"facts": (*found.facts, *self.build.object_code.facts)}
+            )
         return self._verdict(Status.PASSED, RIGHT if self.timed else RIGHT_UNTIMED, found)
 
     def _verdict(self, status: Status, reason: str, evidence: Evidence | None = None) -> Verdict:

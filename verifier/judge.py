@@ -157,7 +157,7 @@ class Judge:
             },
             sandbox=machine.sandbox.info,
             build_s=build.seconds if build else None,
-            object_code=build.findings.digest if build else None,
+            object_code=build.object_code.digest if build else None,
             duration_s=time.monotonic() - started,
             worker_version=WORKER_VERSION,
         )

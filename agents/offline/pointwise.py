@@ -71,7 +71,7 @@ class Operand(NamedTuple):
     kind: Kind
 
 
-class Layout(NamedTuple):
+class RegionLayout(NamedTuple):
     """How the output is walked."""
 
     operands: tuple[Operand, ...]
@@ -113,7 +113,7 @@ def _grow(graph: Graph, root: Node) -> set[str]:
     return covered
 
 
-def _layout(graph: Graph, root: Node, covered: set[str]) -> Layout | None:
+def _layout(graph: Graph, root: Node, covered: set[str]) -> RegionLayout | None:
     shape = root.shape
     if not shape:
         return None
@@ -133,7 +133,7 @@ def _layout(graph: Graph, root: Node, covered: set[str]) -> Layout | None:
     )
     if len(operands) != len(outside) or not any(o.kind == "full" for o in operands):
         return None
-    return Layout(tuple(sorted(operands, key=lambda o: o.kind != "full")), trailing)
+    return RegionLayout(tuple(sorted(operands, key=lambda o: o.kind != "full")), trailing)
 
 
 def _trailing(shapes: list[tuple[int, ...]], shape: tuple[int, ...]) -> int | None:
@@ -162,7 +162,7 @@ def _kind(small: tuple[int, ...], shape: tuple[int, ...], trailing: int) -> Kind
     return "scalar" if math.prod(tail) == 1 and dense else None
 
 
-def _source(graph: Graph, root: Node, covered: set[str], layout: Layout, name: str) -> str:
+def _source(graph: Graph, root: Node, covered: set[str], layout: RegionLayout, name: str) -> str:
     names = {o.ref.name: f"v{i}" for i, o in enumerate(layout.operands)}
     lines = []
     for node in graph.nodes.values():
@@ -192,7 +192,7 @@ def _text(argument: Any, names: dict[str, str]) -> str | None:
     return None if argument is None else str(argument)
 
 
-def _wrapper(layout: Layout, root: Node, name: str) -> str:
+def _wrapper(layout: RegionLayout, root: Node, name: str) -> str:
     names = [f"x{i}" for i in range(len(layout.operands))]
     dense = ", ".join(f"dense({n})" for n in names)
     if layout.trailing:

@@ -18,7 +18,7 @@ from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
 from kernelwright.schema import Attempt, Candidate, Evaluation, Level, Status
 from kernelwright.verifier.build.cache import Build
-from kernelwright.verifier.build.object_code import Findings
+from kernelwright.verifier.build.object_code import ObjectCode
 from tests.agents.model_kit import (
     BACKENDS,
     DIAGNOSIS,
@@ -71,12 +71,12 @@ class Scripted:
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
         """See `Judging.build`."""
-        return Build(Path(), None, Findings(digest=self._builds.get(candidate.source)))
+        return Build(Path(), None, ObjectCode(digest=self._builds.get(candidate.source)))
 
     def evaluate(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
         """See `Judging.evaluate`."""
         self.levels.append(level)
-        update = {"level": level, "object_code": build.findings.digest}
+        update = {"level": level, "object_code": build.object_code.digest}
         return self._evaluate(candidate).model_copy(update=update)
 
 

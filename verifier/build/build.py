@@ -10,8 +10,8 @@ from pathlib import Path
 
 from kernelwright.backends.base import Backend
 from kernelwright.schema import Candidate
-from kernelwright.verifier.build.cache import Build, build_key, keep, kept_findings
-from kernelwright.verifier.build.object_code import object_code_findings
+from kernelwright.verifier.build.cache import Build, build_key, keep, kept_object_code
+from kernelwright.verifier.build.object_code import inspect_object_code
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, run_once
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
@@ -32,7 +32,7 @@ def build_candidate(
         WorkerFault: the candidate does not compile, import, or survive one call.
     """
     folder = cache / "builds" / build_key(candidate, backend, reference.task, reference.machine)
-    known = kept_findings(folder)
+    known = kept_object_code(folder)
     if known is not None:
         return Build(folder, None, known)
     start = time.monotonic()
@@ -42,11 +42,11 @@ def build_candidate(
     try:
         await_start(module)
         _run_once(module, candidate, reference)
-        findings = object_code_findings(module)
-        keep(module.process.folder / BUILD_FOLDER, folder, findings)
+        object_code = inspect_object_code(module)
+        keep(module.process.folder / BUILD_FOLDER, folder, object_code)
     finally:
         module.process.kill()
-    return Build(folder, time.monotonic() - start, findings)
+    return Build(folder, time.monotonic() - start, object_code)
 
 
 def load_candidate(

@@ -19,7 +19,7 @@ from kernelwright.backends.base import Backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Task, digest
-from kernelwright.verifier.build.object_code import Findings
+from kernelwright.verifier.build.object_code import ObjectCode
 from kernelwright.verifier.worker.start import (
     TOOLS_FOLDER,
     WORKER_VERSION,
@@ -45,7 +45,7 @@ class Build(NamedTuple):
     """Read-only, in the cache."""
     seconds: float | None
     """None when it was in the cache already."""
-    findings: Findings
+    object_code: ObjectCode
     """About its object code."""
 
 
@@ -62,17 +62,17 @@ def build_key(candidate: Candidate, backend: Backend, task: Task, machine: Machi
     return digest(parts)[:32]
 
 
-def kept_findings(folder: Path) -> Findings | None:
+def kept_object_code(folder: Path) -> ObjectCode | None:
     """What is kept of a build; None where there is none, or a loss of power left half of one."""
     try:
         known = json.loads((folder / TOOLS_FOLDER / FINDINGS).read_text())
-        return Findings(tuple(known["facts"]), known["digest"])
+        return ObjectCode(tuple(known["facts"]), known["digest"])
     except (OSError, ValueError):
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
 
-def keep(built: Path, folder: Path, findings: Findings) -> None:
+def keep(built: Path, folder: Path, object_code: ObjectCode) -> None:
     """Copy a worker's build folder into the cache, with what was found of its object code.
 
     Raises:
@@ -83,7 +83,7 @@ def keep(built: Path, folder: Path, findings: Findings) -> None:
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".incoming-"))
         try:
             _copy(built, scratch)
-            (scratch / TOOLS_FOLDER / FINDINGS).write_text(json.dumps(findings._asdict()))
+            (scratch / TOOLS_FOLDER / FINDINGS).write_text(json.dumps(object_code._asdict()))
             os.rename(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

@@ -19,7 +19,7 @@ FEWEST = 10
 SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 
-class Findings(NamedTuple):
+class ObjectCode(NamedTuple):
     """What a build's object code shows."""
 
     facts: tuple[str, ...] = ()
@@ -28,9 +28,9 @@ class Findings(NamedTuple):
     """Of its machine code and data; None where nothing was compiled, or it can't be told."""
 
 
-def object_code_findings(module: WorkerClient) -> Findings:
+def inspect_object_code(module: WorkerClient) -> ObjectCode:
     """What the files show that a building worker has made."""
-    return Findings(facts=_facts(module), digest=_digest(module))
+    return ObjectCode(facts=_facts(module), digest=_digest(module))
 
 
 def _facts(module: WorkerClient) -> tuple[str, ...]:

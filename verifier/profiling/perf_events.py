@@ -30,7 +30,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 LINE_BYTES = 64
 
 
-class Event(NamedTuple):
+class PerfEvent(NamedTuple):
     """What to count: `type` and `config` of perf_event_attr."""
 
     kind: int
@@ -38,12 +38,12 @@ class Event(NamedTuple):
 
 
 EVENTS = {
-    "cycles": Event(HARDWARE, 0),
-    "instructions": Event(HARDWARE, 1),
-    "branch misses": Event(HARDWARE, 5),
-    "first-level misses": Event(CACHE, 1 << 16),  # L1D, read, miss
-    "last-level misses": Event(CACHE, 2 | 1 << 16),  # LL, read, miss
-    "address-translation misses": Event(CACHE, 3 | 1 << 16),  # DTLB, read, miss
+    "cycles": PerfEvent(HARDWARE, 0),
+    "instructions": PerfEvent(HARDWARE, 1),
+    "branch misses": PerfEvent(HARDWARE, 5),
+    "first-level misses": PerfEvent(CACHE, 1 << 16),  # L1D, read, miss
+    "last-level misses": PerfEvent(CACHE, 2 | 1 << 16),  # LL, read, miss
+    "address-translation misses": PerfEvent(CACHE, 3 | 1 << 16),  # DTLB, read, miss
 }
 
 
@@ -54,7 +54,7 @@ class Counting:
         pid: the worker, whose threads are those that there are now.
     """
 
-    def __init__(self, pid: int, events: Mapping[str, Event] = EVENTS) -> None:
+    def __init__(self, pid: int, events: Mapping[str, PerfEvent] = EVENTS) -> None:
         self.pid = pid
         self.events = events
         self.found: dict[str, float] = {}
@@ -88,7 +88,7 @@ class Counting:
         return (descriptor for some in self._open.values() for descriptor in some)
 
 
-def _opened(event: Event, thread: int) -> int | None:
+def _opened(event: PerfEvent, thread: int) -> int | None:
     number = SYSCALLS.get(platform.machine())
     if number is None:
         return None

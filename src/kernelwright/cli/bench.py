@@ -12,7 +12,7 @@ from kernelwright.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kernelwright.cli.session import Session
+    from kernelwright.cli.run import OpenRun
     from kernelwright.config import Settings
     from kernelwright.schema import Size, Task
     from kernelwright.store.results import TaskResult
@@ -135,7 +135,7 @@ def run_bench(
 ) -> None:
     """Run what is missing of a suite, print the table, exit 0 when any task improved."""
     from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.session import announce, open_session, require_budget, require_writable
+    from kernelwright.cli.run import announce, open_run, require_budget, require_writable
     from kernelwright.schema import digest
 
     folder = settings.out / run_id
@@ -144,22 +144,22 @@ def run_bench(
     hint = "the same command again" if command == "bench" else "`kernelwright demo` starts anew"
     with (
         shown_progress(settings.attempts) as progress,
-        open_session(command, settings, progress, config, run_id, hint) as session,
+        open_run(command, settings, progress, config, run_id, hint) as opened,
     ):
         require_writable(folder)
-        known = {r.task_id: r for r in session.store.task_results_of(run_id)}
+        known = {r.task_id: r for r in opened.store.task_results_of(run_id)}
         announce(settings, [t for t in tasks if t.id not in known or known[t.id].is_open])
         for task in tasks:
-            session.store.add_task(run_id, task)
+            opened.store.add_task(run_id, task)
             if task.id not in known or known[task.id].is_open:
-                known[task.id] = _one(session, task, folder)
+                known[task.id] = _one(opened, task, folder)
         results = [known[task.id] for task in tasks]
-        document = _write_suite(session, results, folder)
+        document = _write_suite(opened, results, folder)
     _print_suite(results, folder, document if json else None)
     raise typer.Exit(0 if any(r.status == "improved" for r in results) else 1)
 
 
-def _one(session: Session, task: Task, folder: Path) -> TaskResult:
+def _one(opened: OpenRun, task: Task, folder: Path) -> TaskResult:
     """One task; what goes wrong with it is its result, and the suite goes on."""
     from kernelwright.agents.optimize import optimize_task
     from kernelwright.errors import InfrastructureError, UsageError
@@ -168,28 +168,28 @@ def _one(session: Session, task: Task, folder: Path) -> TaskResult:
     from kernelwright.store.results import TaskResult
 
     try:
-        result = optimize_task(session.engine, task)
+        result = optimize_task(opened.engine, task)
     except (InfrastructureError, UsageError) as error:
         status = "unusable" if isinstance(error, UsageError) else "error"
         result = TaskResult(task_id=task.id, status=status, error=error.message)
-        session.store.add_task_result(session.run.id, result)
+        opened.store.add_task_result(opened.run.id, result)
     name = task.id.replace("/", "-")
-    write_result(folder / name, session.run, bundle(session.store, session.run.id, task))
+    write_result(folder / name, opened.run, bundle(opened.store, opened.run.id, task))
     return result
 
 
-def _write_suite(session: Session, results: list[TaskResult], folder: Path) -> str:
+def _write_suite(opened: OpenRun, results: list[TaskResult], folder: Path) -> str:
     """Write bench.json and the report of the whole run; returns the former's text."""
     from json import dumps
 
-    from kernelwright.cli.session import finish
+    from kernelwright.cli.run import finish
     from kernelwright.report.bundle import bundles
     from kernelwright.report.html import render_report
     from kernelwright.report.metrics import suite_metrics
     from kernelwright.store.files import write_all_atomically
 
-    run = finish(session.store, session.run, "done")
-    report = render_report(run, bundles(session.store, run))
+    run = finish(opened.store, opened.run, "done")
+    report = render_report(run, bundles(opened.store, run))
     document = {
         "schema_version": 1,
         "run_id": run.id,

@@ -124,9 +124,9 @@ def _sandboxes() -> Iterator[Check]:
 
 def _worker() -> Check:
     """Start a real worker."""
-    from kernelwright.cli.session import open_machine
     from kernelwright.config import load_settings
     from kernelwright.errors import InfrastructureError
+    from kernelwright.sandbox.machine import open_machine
     from kernelwright.schema import Limits
     from kernelwright.verifier.worker.start import await_start, start_worker
 

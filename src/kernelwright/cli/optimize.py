@@ -11,7 +11,7 @@ from kernelwright.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kernelwright.cli.session import Session
+    from kernelwright.cli.run import OpenRun
     from kernelwright.config import Settings
     from kernelwright.report.result import ResultFiles
     from kernelwright.schema import Task
@@ -78,10 +78,10 @@ def run_optimize(
     """
     from kernelwright.agents.optimize import optimize_task
     from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.session import (
+    from kernelwright.cli.run import (
         announce,
         new_run_id,
-        open_session,
+        open_run,
         require_budget,
         require_writable,
     )
@@ -94,28 +94,28 @@ def run_optimize(
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder.absolute())}
     with (
         shown_progress(settings.attempts) as progress,
-        open_session("optimize", settings, progress, config, run_id) as session,
+        open_run("optimize", settings, progress, config, run_id) as opened,
     ):
         require_writable(folder)
         if (folder / RESULT).exists():
             read_result(folder)  # refuses to replace what another version wrote
-        session.store.add_task(session.run.id, task)
+        opened.store.add_task(opened.run.id, task)
         announce(settings, [task])
-        result = optimize_task(session.engine, task)
-        files = write_files(session, task, folder)
+        result = optimize_task(opened.engine, task)
+        files = write_files(opened, task, folder)
     print_result(result, files, json)
     codes = {"improved": 0, "no_improvement": 1, "not_decided": 1, "error": 3}
     raise typer.Exit(codes[result.status])
 
 
-def write_files(session: Session, task: Task, folder: Path) -> ResultFiles:
+def write_files(opened: OpenRun, task: Task, folder: Path) -> ResultFiles:
     """Write the result folder; until that is done, the run is not."""
-    from kernelwright.cli.session import finish
+    from kernelwright.cli.run import finish
     from kernelwright.report.bundle import bundle
     from kernelwright.report.result import write_result
 
-    run = finish(session.store, session.run, "done")
-    return write_result(folder, run, bundle(session.store, run.id, task))
+    run = finish(opened.store, opened.run, "done")
+    return write_result(folder, run, bundle(opened.store, run.id, task))
 
 
 def print_result(result: TaskResult, files: ResultFiles, json: bool) -> None:

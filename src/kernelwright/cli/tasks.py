@@ -131,7 +131,8 @@ def _loaded(path: Path, values: dict[str, Size], settings: Settings) -> Task | A
 
 def _audited(tasks: Sequence[Task | Audited], settings: Settings) -> Iterator[Audited]:
     from kernelwright.agents.optimize import secret_reference
-    from kernelwright.cli.session import open_machine, terminable
+    from kernelwright.cli.run import terminable
+    from kernelwright.sandbox.machine import open_machine
     from kernelwright.verifier.audit.audit import audit
 
     with terminable(), open_machine(settings) as machine:

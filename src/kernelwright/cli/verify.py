@@ -93,7 +93,8 @@ def _evaluations(
 ) -> Iterator[tuple[Path, Evaluation]]:
     from kernelwright.agents.optimize import check_reference, secret_reference
     from kernelwright.backends.registry import require_backends
-    from kernelwright.cli.session import open_machine, terminable
+    from kernelwright.cli.run import terminable
+    from kernelwright.sandbox.machine import open_machine
     from kernelwright.verifier.judge import Judge
 
     with terminable(), open_machine(settings) as machine:

@@ -50,7 +50,7 @@ class AnthropicMessages(HostedModel):
             ) from error
         except anthropic.APIConnectionError as error:
             raise connection_fault(self._endpoint, error) from error
-        return self._completion(parse_answer(self._endpoint, _Answer, text))
+        return self._completion(parse_answer(self._endpoint, _Response, text))
 
     def _post(self, client: anthropic.Anthropic, request: Request) -> str:
         system = _leading_system(request.messages)
@@ -68,7 +68,7 @@ class AnthropicMessages(HostedModel):
         )
         return answer.text()
 
-    def _completion(self, answer: _Answer) -> Completion:
+    def _completion(self, answer: _Response) -> Completion:
         return Completion(
             text="".join(block.text or "" for block in answer.content if block.type == "text"),
             stop=_STOPS.get(answer.stop_reason, "other"),
@@ -88,7 +88,7 @@ def _leading_system(messages: tuple[Message, ...]) -> list[TextBlockParam]:
     return [{"type": "text", "text": message.content} for message in leading]
 
 
-class _Block(BaseModel):
+class _ContentBlock(BaseModel):
     type: str
     text: str | None = None
 
@@ -112,10 +112,10 @@ class _Usage(BaseModel):
         )
 
 
-class _Answer(BaseModel):
+class _Response(BaseModel):
     """The part of a message that is used."""
 
-    content: list[_Block]
+    content: list[_ContentBlock]
     stop_reason: str | None = None
     model: str | None = None
     usage: _Usage | None = None

@@ -47,7 +47,7 @@ class OpenAIChat(HostedModel):
             ) from error
         except openai.APIConnectionError as error:
             raise connection_fault(self._endpoint, error) from error
-        return self._completion(parse_answer(self._endpoint, _Answer, text))
+        return self._completion(parse_answer(self._endpoint, _Response, text))
 
     def _post(self, client: openai.OpenAI, request: Request) -> str:
         new_limit = takes_max_completion_tokens(self._endpoint.base_url)
@@ -61,7 +61,7 @@ class OpenAIChat(HostedModel):
         )
         return answer.text
 
-    def _completion(self, answer: _Answer) -> Completion:
+    def _completion(self, answer: _Response) -> Completion:
         choice = answer.choices[0]
         refusal = choice.message.refusal
         return Completion(
@@ -120,7 +120,7 @@ class _Usage(BaseModel):
     prompt_tokens_details: _InputDetails | None = None
 
 
-class _Answer(BaseModel):
+class _Response(BaseModel):
     """The part of a chat completion that is used; compatible servers leave out the rest."""
 
     choices: list[_Choice] = Field(min_length=1)
@@ -129,7 +129,7 @@ class _Answer(BaseModel):
     service_tier: str | None = None
 
 
-def _usage(name: str, answer: _Answer) -> Usage:
+def _usage(name: str, answer: _Response) -> Usage:
     usage = answer.usage or _Usage()
     details = usage.prompt_tokens_details or _InputDetails()
     cost = None

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from kernelwright.report import format as fmt
 from kernelwright.report.metrics import SuiteMetrics
-from kernelwright.report.view import answer_of
+from kernelwright.report.view import headline_of
 from kernelwright.store.results import TaskResult
 
 STYLES = {"win": "green", "none": "default", "infra": "yellow"}
@@ -38,7 +38,7 @@ def results_table(results: Sequence[TaskResult]) -> Table:
     table = Table(*COLUMNS, box=None, pad_edge=False)
     for result in results:
         name, word, *speedups = _row(result)
-        table.add_row(Text(name), Text(word, style=STYLES[answer_of(result).tone]), *speedups)
+        table.add_row(Text(name), Text(word, style=STYLES[headline_of(result).tone]), *speedups)
     return table
 
 
@@ -52,7 +52,7 @@ def results_text(results: Sequence[TaskResult]) -> str:
 
 def open_questions(results: Sequence[TaskResult]) -> str:
     """Why each task without an answer has none, and what to do; empty where all have one."""
-    answers = [(result.task_id, answer_of(result)) for result in results]
+    answers = [(result.task_id, headline_of(result)) for result in results]
     return "\n".join(
         f"{name}: {answer.word}: {answer.detail}"
         for name, answer in answers
@@ -62,7 +62,7 @@ def open_questions(results: Sequence[TaskResult]) -> str:
 
 def task_summary(result: TaskResult) -> str:
     """The answer for one task in two plain lines."""
-    answer = answer_of(result)
+    answer = headline_of(result)
     return f"{result.task_id}: {answer.headline}\n{answer.detail}".rstrip()
 
 
@@ -83,7 +83,7 @@ def _row(result: TaskResult) -> tuple[str, ...]:
     final = result.evaluation
     found = final.speedup if final and final.accepted else {}
     speedups = (fmt.speedup(found.get(name)) for name in ("eager", "compile"))
-    return (result.task_id, answer_of(result).word, *speedups)
+    return (result.task_id, headline_of(result).word, *speedups)
 
 
 def _share(value: float | None) -> str:

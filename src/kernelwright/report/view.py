@@ -31,7 +31,7 @@ DISTURBED = (
 )
 
 
-class Answer(NamedTuple):
+class Headline(NamedTuple):
     """What became of a task, in the same words wherever it is shown."""
 
     tone: str
@@ -125,7 +125,7 @@ def task_view(found: TaskBundle, position: int) -> TaskView:
     """Everything the section of one task says."""
     result, best = found.result, found.best
     final = result.evaluation if result else None
-    answer = answer_of(result)
+    answer = headline_of(result)
     marks = points(found.attempts)
     return TaskView(
         anchor=f"task-{position}",
@@ -146,23 +146,23 @@ def task_view(found: TaskBundle, position: int) -> TaskView:
     )
 
 
-def answer_of(result: TaskResult | None) -> Answer:
+def headline_of(result: TaskResult | None) -> Headline:
     """The answer to a task; None has none yet."""
     if result is None:
-        return Answer(
+        return Headline(
             "infra", "not finished", "Not finished", "The run ended before this task had an answer."
         )
     final = result.evaluation
     if result.has_failed:
         word = "unusable task" if result.status == "unusable" else "infrastructure error"
-        return Answer("infra", word, f"No answer: {word}", result.error or "")
+        return Headline("infra", word, f"No answer: {word}", result.error or "")
     if result.status == "improved" and final is not None:
-        return Answer("win", "improved", _win(final), _win_detail(final))
+        return Headline("win", "improved", _win(final), _win_detail(final))
     # By the evaluation, not by the status: records of earlier versions call it no improvement.
     if final is not None and final.is_undecided:
         headline = fmt.sentence(fmt.NOT_DECIDED).rstrip(".")
-        return Answer("infra", fmt.NOT_DECIDED, headline, DISTURBED)
-    return Answer("none", "no improvement", "No improvement found", _why_none(final))
+        return Headline("infra", fmt.NOT_DECIDED, headline, DISTURBED)
+    return Headline("none", "no improvement", "No improvement found", _why_none(final))
 
 
 def _why_none(final: Evaluation | None) -> str:

@@ -55,7 +55,7 @@ def test_builds_are_kept_once_and_private(reference: Reference, tmp_path: Path) 
     assert sorted(path.name for path in first.folder.iterdir()) == ["away", "bin", "first"]
     assert (first.folder / "away").is_symlink()
     again = build(reference, tmp_path, f"NAME = 'first'\n{LEAVES}")
-    assert again == Build(first.folder, None, first.findings)
+    assert again == Build(first.folder, None, first.object_code)
     second = build(reference, tmp_path, f"NAME = 'second'\n{LEAVES}")
     assert second.folder != first.folder
     assert not (second.folder / "first").exists()

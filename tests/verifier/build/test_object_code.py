@@ -13,7 +13,7 @@ from kernelwright.backends.cpp import Cpp
 from kernelwright.backends.plain import PlainTorch
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build.build import build_candidate
-from kernelwright.verifier.build.object_code import Findings, vector_facts
+from kernelwright.verifier.build.object_code import ObjectCode, vector_facts
 from kernelwright.verifier.inside.disassemble_cpu import counted
 from tests.honest.corpus import load_corpus
 from tests.verifier import kit
@@ -55,8 +55,8 @@ def test_a_built_kernel_has_its_facts_from_the_cache_too(tmp_path: Path) -> None
         built = build_candidate(pair.candidate, Cpp(), reference, tmp_path)
         again = build_candidate(pair.candidate, Cpp(), reference, tmp_path)
     assert built.seconds is not None and again.seconds is None
-    assert "256 bits" in built.findings.facts[0] or "512 bits" in built.findings.facts[0]
-    assert again.findings == built.findings
+    assert "256 bits" in built.object_code.facts[0] or "512 bits" in built.object_code.facts[0]
+    assert again.object_code == built.object_code
 
 
 def test_what_builds_nothing_has_no_facts(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_what_builds_nothing_has_no_facts(tmp_path: Path) -> None:
     reference_text = "class Model(nn.Module):\n    def forward(self, x):\n        return x * 2\n"
     with kit.live_reference(kit.task(reference_text)) as reference:
         built = build_candidate(kit.candidate(source), PlainTorch(), reference, tmp_path)
-    assert built.findings == Findings()
+    assert built.object_code == ObjectCode()
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,8 @@ def test_the_digest_is_that_of_the_code_not_of_its_text(
     with kit.live_reference(load_task("softmax", {"ROWS": 4})) as reference:
         for text in (source, re.sub(rf"(?<!\w){old}\b", new, source)):
             candidate = pair.candidate.model_copy(update={"source": text})
-            digests.append(build_candidate(candidate, Cpp(), reference, tmp_path).findings.digest)
+            digests.append(
+                build_candidate(candidate, Cpp(), reference, tmp_path).object_code.digest
+            )
     assert None not in digests
     assert (digests[0] == digests[1]) is is_same

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from kernelwright.verifier.profiling.perf_events import EVENTS, Counting, Event, counter_facts
+from kernelwright.verifier.profiling.perf_events import EVENTS, Counting, PerfEvent, counter_facts
 
 SOFTWARE = 1
-PAGE_FAULTS = {"page faults": Event(SOFTWARE, 2)}
+PAGE_FAULTS = {"page faults": PerfEvent(SOFTWARE, 2)}
 TOUCHING = """
 import mmap, sys
 sys.stdin.readline()
@@ -49,7 +49,7 @@ def test_a_process_is_counted_and_its_neighbour_is_not() -> None:
 
 
 def test_what_the_processor_does_not_have_is_left_out() -> None:
-    nonsense = {"nothing": Event(250, 7)}
+    nonsense = {"nothing": PerfEvent(250, 7)}
     process = subprocess.Popen(["sleep", "60"])
     try:
         with Counting(process.pid, nonsense) as counting:

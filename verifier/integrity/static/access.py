@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from kernelwright.verifier.integrity.static.findings import Place, below_any, place, telling_strings
+from kernelwright.verifier.integrity.static.findings import Hit, below_any, hit_at, telling_strings
 from kernelwright.verifier.integrity.static.patterns import BUILD_VARIABLES, COMPILERS
 from kernelwright.verifier.integrity.static.source import Source
 
@@ -16,7 +16,7 @@ RUNNERS = re.compile(
 )
 
 
-def process(source: Source) -> Iterator[Place]:
+def process(source: Source) -> Iterator[Hit]:
     """Programs that are started and are no compilers."""
     for node in source.nodes:
         if not isinstance(node, ast.Call):
@@ -24,7 +24,7 @@ def process(source: Source) -> Iterator[Place]:
         runners = sorted(path for path in source.paths(node.func) if RUNNERS.fullmatch(path))
         commands = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "args")]
         if runners and not (commands and is_compiler(source, commands[0])):
-            yield place(node, f"{runners[0]} starts something else than a compiler")
+            yield hit_at(node, f"{runners[0]} starts something else than a compiler")
 
 
 def is_compiler(source: Source, command: ast.expr) -> bool:
@@ -99,15 +99,15 @@ FILE_METHODS = frozenset({"write_text", "write_bytes", "read_text", "read_bytes"
 OUTSIDE = re.compile(r"/(?!tmp/|var/tmp/)|\.\./|~(?!/\.cache/)")
 
 
-def files(source: Source) -> Iterator[Place]:
+def files(source: Source) -> Iterator[Hit]:
     """Files opened inside `forward`, or written at a fixed place outside a build folder."""
     for node in source.nodes:
         if isinstance(node, ast.Call):
             what = _file_action(source, node)
             if what and source.is_within(node, source.forward):
-                yield place(node, f"{what} in forward")
+                yield hit_at(node, f"{what} in forward")
             elif what and _writes(source, node) and _is_outside(source, node):
-                yield place(node, f"{what} outside a build folder")
+                yield hit_at(node, f"{what} outside a build folder")
     yield from telling_strings(source, "file-or-network")
 
 
@@ -142,16 +142,16 @@ def _is_outside(source: Source, node: ast.Call) -> bool:
 IMPORTS = frozenset({"importlib.util.spec_from_file_location", "importlib.import_module"})
 
 
-def reference_class(source: Source) -> Iterator[Place]:
+def reference_class(source: Source) -> Iterator[Hit]:
     """A class Model, wherever it comes from, and files and modules named after the reference."""
     yield from telling_strings(source, "reference-class")
     for node in source.nodes:
         if _names_model(source, node):
-            yield place(node, "uses a class Model")
+            yield hit_at(node, "uses a class Model")
         elif isinstance(node, ast.Call) and node.args:
             opens = _file_action(source, node) or source.paths(node.func) & IMPORTS
             if opens and "reference" in (source.text(node.args[0]) or ""):
-                yield place(node, "opens the reference")
+                yield hit_at(node, "opens the reference")
 
 
 def _names_model(source: Source, node: ast.AST) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from itertools import islice
 
-from kernelwright.verifier.integrity.static.findings import Place, below, below_any, place
+from kernelwright.verifier.integrity.static.findings import Hit, below, below_any, hit_at
 from kernelwright.verifier.integrity.static.patterns import BUILD_VARIABLES, SNIFFED
 from kernelwright.verifier.integrity.static.source import Definition, Source, is_self
 
@@ -17,23 +17,23 @@ CACHES = frozenset({"functools.lru_cache", "functools.cache"})
 EQUAL = frozenset({"torch.equal", "torch.allclose"})
 
 
-def memo(source: Source) -> Iterator[Place]:
+def memo(source: Source) -> Iterator[Hit]:
     """Results that are found again by the address, the identity or the content of an input."""
     inputs = _inputs(source)
     for node in source.nodes:
         for key, is_item in _keys(node):
             if _is_address(source, key) or (is_item and _is_content(source, key)):
-                yield place(node, "looks something up by an address or by content")
+                yield hit_at(node, "looks something up by an address or by content")
         if isinstance(node, ast.Compare):
             yield from _compared(source, node, inputs)
         elif isinstance(node, Definition):
             if node in source.forward and below_any(_decorators(source, node), tuple(CACHES)):
-                yield place(node, "keeps the results of forward")
+                yield hit_at(node, "keeps the results of forward")
         elif isinstance(node, ast.Call) and source.is_within(node, source.reachable):
             if source.paths(node.func) & EQUAL:
-                yield place(node, "compares tensors in forward")
+                yield hit_at(node, "compares tensors in forward")
             elif _is_cached_call(source, node, inputs):
-                yield place(node, "keeps results by the identity of an input")
+                yield hit_at(node, "keeps results by the identity of an input")
 
 
 def _inputs(source: Source) -> set[str]:
@@ -113,7 +113,7 @@ def _is_content(source: Source, node: ast.AST) -> bool:
     )
 
 
-def _compared(source: Source, node: ast.Compare, inputs: set[str]) -> Iterator[Place]:
+def _compared(source: Source, node: ast.Compare, inputs: set[str]) -> Iterator[Hit]:
     sides = [node.left, *node.comparators]
     if any(_is_nothing(side) for side in sides):
         return
@@ -122,12 +122,12 @@ def _compared(source: Source, node: ast.Compare, inputs: set[str]) -> Iterator[P
     # Whether an output shares memory with an input is a fair question.
     both_local = all(isinstance(owner, ast.Name) for owner in owners)
     if found and not both_local:
-        yield place(node, "compares addresses")
+        yield hit_at(node, "compares addresses")
     if isinstance(node.ops[0], ast.Is | ast.IsNot):
         named = any(isinstance(s, ast.Name) and s.id in inputs for s in sides)
         kept = any(isinstance(s, ast.Attribute | ast.Subscript) for s in sides)
         if named and kept:
-            yield place(node, "compares an input with one that was kept")
+            yield hit_at(node, "compares an input with one that was kept")
 
 
 def _is_nothing(node: ast.expr) -> bool:
@@ -142,7 +142,7 @@ def _addresses(source: Source, node: ast.expr) -> list[ast.expr]:
     return [o for o in (_address_of(source, part) for part in parts) if o is not None]
 
 
-def phase_sniffing(source: Source) -> Iterator[Place]:
+def phase_sniffing(source: Source) -> Iterator[Hit]:
     """Branches of `forward` on what tells a check from a timing."""
     counters = set(_counters(source))
     counting = {p for _, p in source.used() if p == "itertools.count"}
@@ -151,11 +151,11 @@ def phase_sniffing(source: Source) -> Iterator[Place]:
             for path in sorted(source.paths(part)):
                 whole = below(path, SNIFFED) and not source.is_part(part)
                 if whole and not _is_build_question(source, part):
-                    yield place(test, f"branches on {path}")
+                    yield hit_at(test, f"branches on {path}")
             if _spot(part) in counters:
-                yield place(test, "branches on the number of calls")
+                yield hit_at(test, "branches on the number of calls")
             elif counting and _is_next(source, part):
-                yield place(test, "branches on the number of calls")
+                yield hit_at(test, "branches on the number of calls")
 
 
 def _tests(source: Source) -> Iterator[ast.expr]:
@@ -246,15 +246,15 @@ TENSOR_METHODS = frozenset(
 )
 
 
-def lazy_tensor(source: Source) -> Iterator[Place]:
+def lazy_tensor(source: Source) -> Iterator[Hit]:
     """Tensors that compute when they are looked at."""
     for node in source.nodes:
         if isinstance(node, ast.FunctionDef):
             if node.name in ("__torch_function__", "__torch_dispatch__"):
-                yield place(node, f"defines {node.name}")
+                yield hit_at(node, f"defines {node.name}")
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             if node.attr == "__class__":
-                yield place(node, "changes the class of an object")
+                yield hit_at(node, "changes the class of an object")
             yield from _own_method(source, node, node.value, node.attr)
         elif isinstance(node, ast.Call) and "builtins.setattr" in source.paths(node.func):
             if len(node.args) > 1:
@@ -262,9 +262,9 @@ def lazy_tensor(source: Source) -> Iterator[Place]:
                 yield from _own_method(source, node, node.args[0], name)
 
 
-def _own_method(source: Source, node: ast.AST, owner: ast.expr, name: str) -> Iterator[Place]:
+def _own_method(source: Source, node: ast.AST, owner: ast.expr, name: str) -> Iterator[Hit]:
     if name in TENSOR_METHODS and not is_self(owner) and not source.paths(owner):
-        yield place(node, f"replaces the method {name} of an object")
+        yield hit_at(node, f"replaces the method {name} of an object")
 
 
 HARMLESS_ERRORS = frozenset(
@@ -273,20 +273,20 @@ HARMLESS_ERRORS = frozenset(
 )
 
 
-def silent_fallback(source: Source) -> Iterator[Place]:
+def silent_fallback(source: Source) -> Iterator[Hit]:
     """Errors in `forward` that lead to torch computing the result."""
     failed = set(_failure_marks(source))
     for node in source.nodes:
         if isinstance(node, ast.With):
             if any(_suppresses(source, item.context_expr) for item in node.items):
-                yield place(node, "goes on after an error")
+                yield hit_at(node, "goes on after an error")
         elif not source.is_within(node, source.reachable):
             continue
         elif isinstance(node, ast.ExceptHandler) and _computes(source, node.body):
-            yield place(node, "computes something else after an error")
+            yield hit_at(node, "computes something else after an error")
         elif isinstance(node, ast.If | ast.IfExp):
             if failed & {_spot(part) for part in ast.walk(node.test)}:
-                yield place(node, "computes something else where a build failed")
+                yield hit_at(node, "computes something else where a build failed")
 
 
 def _suppresses(source: Source, node: ast.expr) -> bool:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from kernelwright.verifier.integrity.static.findings import Place, below, place
+from kernelwright.verifier.integrity.static.findings import Hit, below, hit_at
 from kernelwright.verifier.integrity.static.patterns import OPERATORS, WORK_METHODS, WORK_PACKAGES
 from kernelwright.verifier.integrity.static.source import Source, is_self
 
@@ -18,7 +18,7 @@ CASTS = frozenset({"to", "type", "astype"})
 MAKERS = re.compile(r"torch\.(empty|zeros|ones|full|tensor|as_tensor|set_default_dtype)(_like)?")
 
 
-def precision_cast(source: Source) -> Iterator[Place]:
+def precision_cast(source: Source) -> Iterator[Hit]:
     """Casts to a half-precision type, and switches that let torch do it."""
     for node in source.nodes:
         if isinstance(node, ast.Call):
@@ -28,44 +28,44 @@ def precision_cast(source: Source) -> Iterator[Place]:
                 yield from _allows_tf32(source, target, node.value)
 
 
-def _casts(source: Source, node: ast.Call) -> Iterator[Place]:
+def _casts(source: Source, node: ast.Call) -> Iterator[Hit]:
     method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     called = source.paths(node.func)
     arguments = [*node.args, *(word.value for word in node.keywords)]
     types = sorted(p for a in arguments for p in source.paths(a) if HALF.fullmatch(p))
     if method in ("half", "bfloat16") and not called and not node.args:
-        yield place(node, f"casts with .{method}()")
+        yield hit_at(node, f"casts with .{method}()")
     elif types and ((method in CASTS and not called) or any(map(MAKERS.fullmatch, called))):
-        yield place(node, f"makes a {types[0]}")
+        yield hit_at(node, f"makes a {types[0]}")
     elif "torch.set_float32_matmul_precision" in called and node.args:
         if source.text(node.args[0]) != "highest":
-            yield place(node, "lowers the precision of matmul")
+            yield hit_at(node, "lowers the precision of matmul")
 
 
-def _allows_tf32(source: Source, target: ast.expr, value: ast.expr) -> Iterator[Place]:
+def _allows_tf32(source: Source, target: ast.expr, value: ast.expr) -> Iterator[Hit]:
     if not isinstance(target, ast.Attribute) or not source.paths(target):
         return
     off = isinstance(value, ast.Constant) and value.value in (False, "ieee", "none")
     if "allow_" in target.attr or target.attr == "fp32_precision":
         if not off:
-            yield place(target, f"sets {target.attr}")
+            yield hit_at(target, f"sets {target.attr}")
 
 
-def library_call(source: Source) -> Iterator[Place]:
+def library_call(source: Source) -> Iterator[Hit]:
     """Operators of torch that do the work of a task."""
     layers = _layers(source)
     for node in source.nodes:
         if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.MatMult):
-            yield place(node, "@")
+            yield hit_at(node, "@")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if is_self(node.func.value) and node.func.attr in layers:
-                yield place(node, f"calls a layer, {layers[node.func.attr]}")
+                yield hit_at(node, f"calls a layer, {layers[node.func.attr]}")
             elif node.func.attr in WORK_METHODS and not source.paths(node.func):
-                yield place(node, f".{node.func.attr}()")
+                yield hit_at(node, f".{node.func.attr}()")
     for node, path in source.used():
         if below(path, WORK_PACKAGES) or path.removeprefix("torch.") in OPERATORS:
             if path.startswith("torch."):
-                yield place(node, path)
+                yield hit_at(node, path)
 
 
 def _layers(source: Source) -> dict[str, str]:

@@ -11,16 +11,16 @@ from kernelwright.verifier.integrity.static.patterns import CPP_TEXT
 from kernelwright.verifier.integrity.static.source import Source
 
 
-class Place(NamedTuple):
+class Hit(NamedTuple):
     """Where a rule found something, and what, in words of ours: never the candidate's comments."""
 
     line: int
     what: str
 
 
-def place(node: ast.AST, what: str) -> Place:
+def hit_at(node: ast.AST, what: str) -> Hit:
     """A finding at a node."""
-    return Place(getattr(node, "lineno", 0), what)
+    return Hit(getattr(node, "lineno", 0), what)
 
 
 def below(path: str, names: tuple[str, ...]) -> bool:
@@ -33,11 +33,11 @@ def below_any(paths: frozenset[str], names: tuple[str, ...]) -> bool:
     return any(below(path, names) for path in paths)
 
 
-def telling_strings(source: Source, rule: str) -> Iterator[Place]:
+def telling_strings(source: Source, rule: str) -> Iterator[Hit]:
     """Short strings in Python that name something no kernel needs."""
     for node in source.nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
         found = CPP_TEXT[rule].search(node.value)
         if found and not is_docstring(source, node) and not is_cpp(node.value):
-            yield place(node, f"names {found.group()}")
+            yield hit_at(node, f"names {found.group()}")

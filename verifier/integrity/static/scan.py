@@ -20,7 +20,7 @@ from kernelwright.verifier.integrity.static.caching import (
 )
 from kernelwright.verifier.integrity.static.compute import library_call, precision_cast
 from kernelwright.verifier.integrity.static.cpp import Embedded, embedded
-from kernelwright.verifier.integrity.static.findings import Place, below, place
+from kernelwright.verifier.integrity.static.findings import Hit, below, hit_at
 from kernelwright.verifier.integrity.static.patterns import CPP, CPP_TEXT, USES
 from kernelwright.verifier.integrity.static.source import Source, parse
 from kernelwright.verifier.integrity.static.tampering import (
@@ -31,7 +31,7 @@ from kernelwright.verifier.integrity.static.tampering import (
     thread_count,
 )
 
-CHECKS: Mapping[str, Callable[[Source], Iterable[Place]]] = {
+CHECKS: Mapping[str, Callable[[Source], Iterable[Hit]]] = {
     "monkeypatch": monkeypatch,
     "dynamic-code": dynamic_code,
     "process-or-thread": process,
@@ -76,7 +76,7 @@ def static_flags(source: str, backend: str) -> list[Flag]:
             continue
         found = {*_in_cpp(rule.id, pieces)}
         names = USES.get(rule.id, ())
-        found.update(place(node, f"uses {p}") for node, p in mentions if below(p, names))
+        found.update(hit_at(node, f"uses {p}") for node, p in mentions if below(p, names))
         if rule.id in CHECKS:
             found.update(CHECKS[rule.id](candidate))
         if found:
@@ -84,15 +84,15 @@ def static_flags(source: str, backend: str) -> list[Flag]:
     return flags
 
 
-def _in_cpp(rule: str, pieces: Iterable[Embedded]) -> Iterator[Place]:
+def _in_cpp(rule: str, pieces: Iterable[Embedded]) -> Iterator[Hit]:
     for piece in pieces:
         for patterns, text in ((CPP, piece.code), (CPP_TEXT, piece.text)):
             hits = patterns[rule].finditer(text) if rule in patterns else iter(())
             for found in islice(hits, MOST_HITS):
                 what = re.sub(r"\s+", " ", found.group())[:40]
-                yield Place(piece.line_of(found.start()), f"C++ {what}")
+                yield Hit(piece.line_of(found.start()), f"C++ {what}")
         if rule in CPP_CHECKS and (hit := CPP_CHECKS[rule](piece.code)):
-            yield Place(piece.line_of(hit.start()), f"C++ {hit.group(1)}")
+            yield Hit(piece.line_of(hit.start()), f"C++ {hit.group(1)}")
 
 
 def _kept_address(code: str) -> re.Match[str] | None:
@@ -124,7 +124,7 @@ CPP_CHECKS: Mapping[str, Callable[[str], re.Match[str] | None]] = {
 }
 
 
-def evidence(found: Iterable[Place]) -> str:
+def evidence(found: Iterable[Hit]) -> str:
     """The first places in words."""
     places = sorted(found)
     shown = [f"line {p.line}: {p.what}" for p in places[:SHOWN]]

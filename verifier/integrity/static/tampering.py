@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 
 from kernelwright.verifier.integrity.static.findings import (
-    Place,
+    Hit,
     below,
     below_any,
-    place,
+    hit_at,
     telling_strings,
 )
 from kernelwright.verifier.integrity.static.patterns import RANDOM_STATE
@@ -34,7 +34,7 @@ DICT_WRITES = ("update", "setdefault", "pop", "__setitem__", "clear")
 CODE = ("__code__", "__closure__", "__globals__", "__defaults__", "__kwdefaults__")
 
 
-def monkeypatch(source: Source) -> Iterator[Place]:
+def monkeypatch(source: Source) -> Iterator[Hit]:
     """Assignments into modules, however they are written."""
     for node in source.nodes:
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
@@ -45,21 +45,21 @@ def monkeypatch(source: Source) -> Iterator[Place]:
             yield from _replaced_by_call(source, node)
 
 
-def _replaced(node: ast.AST, paths: set[str]) -> Iterator[Place]:
+def _replaced(node: ast.AST, paths: set[str]) -> Iterator[Hit]:
     for path in sorted(paths):
         if not below(path, SETTINGS):
-            yield place(node, f"replaces {path}")
+            yield hit_at(node, f"replaces {path}")
 
 
-def _replaced_item(source: Source, node: ast.Subscript) -> Iterator[Place]:
+def _replaced_item(source: Source, node: ast.Subscript) -> Iterator[Hit]:
     key = source.text(node.slice)
     for path in sorted(source.paths(node.value)):
         # Loading a built extension puts it into sys.modules under a computed name.
         if path.endswith(".__dict__") or (path == "sys.modules" and key is not None):
-            yield place(node, f"replaces {key or 'an entry'} of {path}")
+            yield hit_at(node, f"replaces {key or 'an entry'} of {path}")
 
 
-def _replaced_by_call(source: Source, node: ast.Call) -> Iterator[Place]:
+def _replaced_by_call(source: Source, node: ast.Call) -> Iterator[Hit]:
     called = source.paths(node.func)
     if called & set(SETTERS) and len(node.args) > 1:
         name = source.text(node.args[1]) or "something"
@@ -68,35 +68,35 @@ def _replaced_by_call(source: Source, node: ast.Call) -> Iterator[Place]:
         owner, _, method = path.rpartition(".")
         is_dict = owner.endswith(".__dict__") or owner == "sys.modules"
         if method == "__setattr__" and owner not in ("builtins.object", "builtins.type"):
-            yield place(node, f"replaces an attribute of {owner}")
+            yield hit_at(node, f"replaces an attribute of {owner}")
         elif below(path, PATCHERS) or (is_dict and method in DICT_WRITES):
-            yield place(node, f"calls {path}")
+            yield hit_at(node, f"calls {path}")
     if below_any(called, ("torch.library.Library", "torch.library.impl")) and node.args:
         name = source.text(node.args[0]) or ""
         if name.split("::")[0] == "aten":
-            yield place(node, "replaces operators of aten")
+            yield hit_at(node, "replaces operators of aten")
 
 
-def dynamic_code(source: Source) -> Iterator[Place]:
+def dynamic_code(source: Source) -> Iterator[Hit]:
     """Names that are put together, and code objects that are replaced."""
     for node in source.nodes:
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             if node.attr in CODE:
-                yield place(node, f"replaces {node.attr} of a function")
+                yield hit_at(node, f"replaces {node.attr} of a function")
         elif isinstance(node, ast.Call):
             yield from _hidden_name(source, node)
 
 
-def _hidden_name(source: Source, node: ast.Call) -> Iterator[Place]:
+def _hidden_name(source: Source, node: ast.Call) -> Iterator[Hit]:
     called = source.paths(node.func)
     if called & {"builtins.__import__", "importlib.import_module"}:
         if node.args and source.text(node.args[0]) is None:
-            yield place(node, "imports a module whose name is computed")
+            yield hit_at(node, "imports a module whose name is computed")
         elif node.args and _is_assembled(source, node.args[0]):
-            yield place(node, "imports a module whose name is put together")
+            yield hit_at(node, "imports a module whose name is put together")
     if called & {"builtins.getattr", *SETTERS} and len(node.args) > 1:
         if _is_assembled(source, node.args[1]):
-            yield place(node, "uses an attribute whose name is put together")
+            yield hit_at(node, "uses an attribute whose name is put together")
 
 
 def _is_assembled(source: Source, node: ast.expr) -> bool:
@@ -104,7 +104,7 @@ def _is_assembled(source: Source, node: ast.expr) -> bool:
     return made and source.text(node, follow=False) is not None
 
 
-def guard_evasion(source: Source) -> Iterator[Place]:
+def guard_evasion(source: Source) -> Iterator[Hit]:
     """Settings of the dynamic loader and the sanitizers, and the C library by hand."""
     yield from telling_strings(source, "guard-evasion")
     for node in source.nodes:
@@ -113,20 +113,20 @@ def guard_evasion(source: Source) -> Iterator[Place]:
         name = node.args[0] if node.args else ast.Constant(None)
         is_own = isinstance(name, ast.Constant) and name.value is None
         if is_own or (source.text(name) or "").startswith("libc.so"):
-            yield place(node, "calls the C library by hand")
+            yield hit_at(node, "calls the C library by hand")
 
 
-def random_state(source: Source) -> Iterator[Place]:
+def random_state(source: Source) -> Iterator[Hit]:
     """Seeds and states of random generators inside `forward`."""
     for node, path in source.used():
         if below(path, RANDOM_STATE) and source.is_within(node, source.reachable):
-            yield place(node, f"uses {path}")
+            yield hit_at(node, f"uses {path}")
 
 
-def thread_count(source: Source) -> Iterator[Place]:
+def thread_count(source: Source) -> Iterator[Hit]:
     """The environment's number of threads."""
     for node in source.nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             name = source.text(node.slice) or ""
             if "os.environ" in source.paths(node.value) and name.endswith("_NUM_THREADS"):
-                yield place(node, f"sets {name}")
+                yield hit_at(node, f"sets {name}")

@@ -25,8 +25,7 @@ from kernelwright.backends.registry import require_backends
 from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Allowance, Settings
 from kernelwright.errors import InfrastructureError, PrerequisiteError, StoreError, UsageError
 from kernelwright.sandbox.leases import alone
-from kernelwright.sandbox.machine import Machine
-from kernelwright.sandbox.registry import open_sandbox
+from kernelwright.sandbox.machine import open_machine
 from kernelwright.schema import Run, RunStatus, Task, Usage
 from kernelwright.store.store import Store, open_store
 
@@ -43,7 +42,7 @@ PACKAGES = (
 INTERRUPTED = 130
 
 
-class Session(NamedTuple):
+class OpenRun(NamedTuple):
     """An open run."""
 
     run: Run
@@ -57,55 +56,14 @@ def new_run_id() -> str:
 
 
 @contextmanager
-def open_machine(settings: Settings) -> Iterator[Machine]:
-    """The sandbox and device of the settings; every worker is gone at the end."""
-    device = resolve_device(settings.target)
-    sandbox = open_sandbox(_sandbox_for(device, settings.sandbox))
-    try:
-        yield Machine(sandbox, settings.threads or len(os.sched_getaffinity(0)), device)
-    finally:
-        sandbox.close()
-
-
-def _sandbox_for(device: str, name: str) -> str:
-    """The sandbox to open: only `process` shows its workers a GPU."""
-    if device == "cpu" or name == "process":
-        return name
-    if name == "auto":
-        return "process"
-    raise PrerequisiteError(
-        f"sandbox {name!r} has no GPU for its workers",
-        hint="use --sandbox process, or --target cpu",
-    )
-
-
-def resolve_device(target: str) -> str:
-    """`cpu` or `cuda:N`. Raises PrerequisiteError for a GPU that is not there."""
-    if target == "cpu":
-        return "cpu"
-    import torch
-
-    count = torch.cuda.device_count()
-    if target == "auto":
-        return "cuda:0" if count else "cpu"
-    index = int(target.partition(":")[2] or 0)
-    if index >= count:
-        raise PrerequisiteError(
-            f"target {target!r} asks for GPU {index}, and torch sees {count} here",
-            hint="use --target cpu, or install a torch with CUDA",
-        )
-    return f"cuda:{index}"
-
-
-@contextmanager
-def open_session(
+def open_run(
     command: Literal["optimize", "bench", "demo"],
     settings: Settings,
     progress: Progress,
     config: dict[str, Any],
     run_id: str | None = None,
     resume_hint: str | None = None,
-) -> Iterator[Session]:
+) -> Iterator[OpenRun]:
     """Open a run, new or known; its end is recorded however it ends.
 
     Args:
@@ -138,7 +96,7 @@ def open_session(
                 progress=progress,
                 checkpoint=checkpoint,
             )
-            yield Session(run, store, engine)
+            yield OpenRun(run, store, engine)
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kernelwright.cli.session import _sandbox_for
 from kernelwright.errors import PrerequisiteError
+from kernelwright.sandbox.machine import _sandbox_for
 
 
 def test_only_process_shows_a_gpu() -> None:
