@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kernelwright.config import Settings
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.base import Sandbox
 from kernelwright.sandbox.leases import core_name
 from kernelwright.sandbox.registry import open_sandbox
 
+if TYPE_CHECKING:  # benchmarks/gpu runs without what settings need
+    from kernelwright.config import Settings
+
 
 class Machine(NamedTuple):
-    """What all workers of a session share."""
+    """What all workers of a run share."""
 
     sandbox: Sandbox
     threads: int
@@ -41,7 +43,7 @@ class Machine(NamedTuple):
 
 @contextmanager
 def open_machine(settings: Settings) -> Iterator[Machine]:
-    """The sandbox and device of the settings; every worker is gone at the end."""
+    """Open the sandbox and device of the settings; every worker is gone at the end."""
     device = resolve_device(settings.target)
     sandbox = open_sandbox(_sandbox_for(device, settings.sandbox))
     try:
@@ -51,7 +53,7 @@ def open_machine(settings: Settings) -> Iterator[Machine]:
 
 
 def _sandbox_for(device: str, name: str) -> str:
-    """The sandbox to open: only `process` shows its workers a GPU."""
+    """Return the sandbox to open: only `process` shows its workers a GPU."""
     if device == "cpu" or name == "process":
         return name
     if name == "auto":
@@ -63,14 +65,14 @@ def _sandbox_for(device: str, name: str) -> str:
 
 
 def resolve_device(target: str) -> str:
-    """`cpu` or `cuda:N`. Raises PrerequisiteError for a GPU that is not there."""
-    if target == "cpu":
-        return "cpu"
-    import torch
+    """Return `cpu` or `cuda:N`; `auto` is the CPU until timing on GPUs is validated.
 
-    count = torch.cuda.device_count()
-    if target == "auto":
-        return "cuda:0" if count else "cpu"
+    Raises:
+        PrerequisiteError: a GPU was asked for that is not there.
+    """
+    if target in ("auto", "cpu"):
+        return "cpu"
+    count = gpu_count()
     index = int(target.partition(":")[2] or 0)
     if index >= count:
         raise PrerequisiteError(
@@ -78,3 +80,10 @@ def resolve_device(target: str) -> str:
             hint="use --target cpu, or install a torch with CUDA",
         )
     return f"cuda:{index}"
+
+
+def gpu_count() -> int:
+    """Return how many GPUs torch sees here."""
+    import torch
+
+    return torch.cuda.device_count()

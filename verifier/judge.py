@@ -11,8 +11,10 @@ from kernelwright.backends.registry import open_backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.gpu import gpu_state
 from kernelwright.schema import (
+    NOT_VALIDATED,
     Candidate,
     Evaluation,
+    Flag,
     Level,
     Policy,
     Speedup,
@@ -25,6 +27,7 @@ from kernelwright.verifier.build.build import build_candidate
 from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.environment import environment
 from kernelwright.verifier.evaluator import Evaluator, Verdict
+from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.timing.contention import one_thread
 from kernelwright.verifier.timing.statistics import combine
@@ -106,6 +109,11 @@ class Judge:
         with self._renewed_after_failures():
             return self._examined(candidate, level, found, started)
 
+    def _device_flags(self) -> Iterator[Flag]:
+        """Mark verdicts on a device whose timing is not validated."""
+        if self.reference.machine.kind != "cpu":
+            yield flag(NOT_VALIDATED, "timing on GPUs is not validated yet")
+
     @contextmanager
     def _renewed_after_failures(self) -> Iterator[None]:
         try:
@@ -146,7 +154,7 @@ class Judge:
             level=level,
             tolerance=self.tolerance,
             policy=self.policy,
-            flags=verdict.flags,
+            flags=(*verdict.flags, *self._device_flags()),
             workloads=verdict.workloads,
             speedup=_overall(verdict.workloads),
             evidence=verdict.evidence,

@@ -179,7 +179,8 @@ class Settings(BaseModel):
     backends: Names = ("cpp", "inductor", "triton", "cuda")
     """Languages that candidates may be written in; a comma-separated text or a list."""
     target: Annotated[str, AfterValidator(_target)] = "auto"
-    """Device to optimize for: `auto`, `cpu`, `cuda` or `cuda:N`."""
+    """Device to optimize for: `auto` (the CPU, until timing on GPUs is validated), `cpu`, `cuda` or
+    `cuda:N`, whose verdicts are marked `not-validated`."""
     search: Name = "greedy"
     """Search strategy: which candidate is improved next."""
     attempts: Annotated[int, Number, Field(ge=1)] = 12

@@ -224,6 +224,8 @@ class SandboxInfo(Record):
 
 BUSY_MACHINE = "busy-machine"
 """The rule whose flag says that times are there but decide nothing."""
+NOT_VALIDATED = "not-validated"
+"""The rule whose flag marks verdicts on devices whose timing is not validated yet."""
 
 
 class Evaluation(Record):
@@ -268,6 +270,11 @@ class Evaluation(Record):
     def was_disturbed(self) -> bool:
         """Others used the timed cores for so long that the times decide nothing."""
         return any(flag.rule == BUSY_MACHINE for flag in self.flags)
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether timing on its device is validated; on GPUs it is not yet."""
+        return all(flag.rule != NOT_VALIDATED for flag in self.flags)
 
     @property
     def is_undecided(self) -> bool:

@@ -39,7 +39,7 @@ def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[
 def test_a_candidate_is_accepted_and_timed(reference: Reference, tmp_path: Path) -> None:
     candidate = kit.candidate(kit.forward("return x.softmax(dim=1)"))
     found = Judge(reference, tmp_path).evaluate(candidate, "standard")
-    assert found.accepted, found.reason
+    assert found.accepted and not found.is_validated, found.reason
     (workload,) = found.workloads
     assert workload.correctness is not None
     assert (workload.correctness.timed_calls_checked or 0) >= 8
@@ -118,5 +118,6 @@ def test_a_gpu_that_others_use_decides_nothing(
     candidate = kit.candidate(kit.forward("return x.softmax(dim=1)"))
     found = Judge(reference, tmp_path).evaluate(candidate, "fast")
     assert found.was_disturbed and not found.is_win, (found.reason, found.flags)
+    assert not found.is_validated
     (evidence,) = [flag.evidence for flag in found.flags if flag.rule == BUSY_MACHINE]
     assert evidence == "1 other processes hold memory of this GPU"

@@ -250,6 +250,14 @@ def statistical_rules() -> list[Rule]:
             "Too few rounds were quiet. The times are no proof, whatever they say.",
             "H46 H77",
         ),
+        suspicious(
+            "not-validated",
+            "Timing on GPUs is not validated",
+            """No GPU has been timed by this project. Results are fetched after the clock, kernels
+            in flight run on while the worker stands still, and rounds of one call hide speedups:
+            see docs/concepts/gpu.md. The flag marks every verdict with `--target cuda`.""",
+            "",
+        ),
         rule_row(
             "statistical",
             "noisy-machine",

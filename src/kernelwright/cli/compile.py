@@ -29,11 +29,11 @@ def compile_(
     sizes that the task has for GPUs. Nothing is run, so nothing is timed. CUDA sources need nvcc.
     Exit code 1: it does not compile for one of them; the compiler's words are printed.
     """
+    from kernelwright.cli.machine import command_machine
     from kernelwright.cli.run import terminable
     from kernelwright.cli.verify import read_candidate
     from kernelwright.config import load_settings
     from kernelwright.errors import UsageError
-    from kernelwright.sandbox.machine import open_machine
     from kernelwright.tasks.constants import parse_setting
     from kernelwright.tasks.loader import load_task, parsed
     from kernelwright.verifier.gpu_compile.compilation import (
@@ -51,7 +51,7 @@ def compile_(
         raise UsageError(
             f"{str(candidate)!r} has no GPU kernels", hint="`kernelwright verify` builds others"
         )
-    with terminable(), open_machine(settings) as machine:
+    with terminable(), command_machine(settings) as machine:
         found = compile_candidate(loaded, given, machine, capabilities)
     _print(found, json)
     raise typer.Exit(1 if found.failures else 0)

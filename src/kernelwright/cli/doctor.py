@@ -76,7 +76,8 @@ def _torch(device: str) -> Iterator[Check]:
         yield Check("gpu", False, False, "none; the CPU is the target")
         return
     driver = gpu_identity("cuda:0")["gpu_driver"] or "unknown; nvidia-smi does not say"
-    yield Check("gpu", True, False, f"{torch.cuda.get_device_name(0)}, driver {driver}")
+    use = "used with --target cuda alone: timing there is not validated yet"
+    yield Check("gpu", True, False, f"{torch.cuda.get_device_name(0)}, driver {driver}; {use}")
 
 
 def _backends(device: str) -> Iterator[Check]:

@@ -22,10 +22,10 @@ from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.agents.roles import allowances, models, run_allowance
 from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.backends.registry import require_backends
+from kernelwright.cli.machine import command_machine
 from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Allowance, Settings
 from kernelwright.errors import InfrastructureError, PrerequisiteError, StoreError, UsageError
 from kernelwright.sandbox.leases import alone
-from kernelwright.sandbox.machine import open_machine
 from kernelwright.schema import Run, RunStatus, Task, Usage
 from kernelwright.store.store import Store, open_store
 
@@ -74,7 +74,7 @@ def open_run(
     store = open_store(settings.store)
     strategy = open_strategy(settings.search)
     run_id = run_id or new_run_id()
-    with _alone(run_id), open_machine(settings) as machine, store, draining() as checkpoint:
+    with _alone(run_id), command_machine(settings) as machine, store, draining() as checkpoint:
         backends = require_backends(settings.backends, machine.kind)
         run = _start(store, command, settings, config, run_id)
         with _recorded_end(store, run, resume_hint):

@@ -131,11 +131,11 @@ def _loaded(path: Path, values: dict[str, Size], settings: Settings) -> Task | A
 
 def _audited(tasks: Sequence[Task | Audited], settings: Settings) -> Iterator[Audited]:
     from kernelwright.agents.optimize import secret_reference
+    from kernelwright.cli.machine import command_machine
     from kernelwright.cli.run import terminable
-    from kernelwright.sandbox.machine import open_machine
     from kernelwright.verifier.audit.audit import audit
 
-    with terminable(), open_machine(settings) as machine:
+    with terminable(), command_machine(settings) as machine:
         for task in tasks:
             if isinstance(task, Audited):
                 yield task

@@ -93,11 +93,11 @@ def _evaluations(
 ) -> Iterator[tuple[Path, Evaluation]]:
     from kernelwright.agents.optimize import check_reference, secret_reference
     from kernelwright.backends.registry import require_backends
+    from kernelwright.cli.machine import command_machine
     from kernelwright.cli.run import terminable
-    from kernelwright.sandbox.machine import open_machine
     from kernelwright.verifier.judge import Judge
 
-    with terminable(), open_machine(settings) as machine:
+    with terminable(), command_machine(settings) as machine:
         for candidate in candidates.values():
             require_backends((candidate.backend,), machine.kind, timed=False)
         with secret_reference(task, machine) as reference:

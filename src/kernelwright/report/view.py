@@ -187,7 +187,8 @@ def found_by(origin: Origin) -> str:
 def _win(final: Evaluation) -> str:
     against = final.speedup.get("compile")
     both = against is not None and against.is_faster
-    return f"Faster than eager PyTorch{' and torch.compile' if both else ''}"
+    mark = "" if final.is_validated else " (not validated)"
+    return f"Faster than eager PyTorch{' and torch.compile' if both else ''}{mark}"
 
 
 def _win_detail(final: Evaluation) -> str:

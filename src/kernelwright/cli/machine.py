@@ -1,0 +1,28 @@
+"""The machine of a command: opened, with a word about a GPU that is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from kernelwright.config import Settings
+from kernelwright.sandbox.machine import Machine, gpu_count, open_machine
+
+UNUSED_GPU = (
+    "target: the CPU. There is a GPU, but timing on GPUs is not validated yet; --target cuda uses "
+    "it, and marks each verdict so"
+)
+
+
+@contextmanager
+def command_machine(settings: Settings) -> Iterator[Machine]:
+    """Open the machine of the settings.
+
+    One line on stderr says where `--target auto` leaves a GPU unused.
+    """
+    if settings.target == "auto" and gpu_count():
+        typer.echo(UNUSED_GPU, err=True)
+    with open_machine(settings) as machine:
+        yield machine
