@@ -86,10 +86,19 @@ class BaseModel:
         return made
 
     def model_dump(
-        self, mode: str = "python", exclude: typing.Collection[str] = ()
+        self,
+        mode: str = "python",
+        exclude: typing.Collection[str] = (),
+        exclude_defaults: bool = False,
     ) -> dict[str, Any]:
-        """As JSON has it."""
-        return {name: plain(v) for name, v in vars(self).items() if name not in exclude}
+        """Return the record as JSON has it; records inside it with their defaults."""
+        kept = {name: value for name, value in vars(self).items() if name not in exclude}
+        if exclude_defaults:
+            kept = {name: value for name, value in kept.items() if not self._is_default(name)}
+        return {name: plain(value) for name, value in kept.items()}
+
+    def _is_default(self, name: str) -> bool:
+        return hasattr(type(self), name) and bool(vars(self)[name] == self._of(name))
 
 
 def shaped(value: Any, hint: Any) -> Any:

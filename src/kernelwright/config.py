@@ -229,6 +229,27 @@ class Settings(BaseModel):
     """CPU threads of one worker, no more than there are CPUs; None (written `all`): every core."""
 
 
+FIRST_SETTINGS = frozenset(
+    {
+        *("model", "planner_model", "profiler_model", "coder_answers", "without_blocks"),
+        *("backends", "target", "search", "patience", "sandbox", "tolerance", "policy"),
+        *("seed", "threads"),
+    }
+)
+"""What names of runs were made from in the first version."""
+
+
+def identity(settings: Settings) -> dict[str, Any]:
+    """Return the settings that say which run it is, as JSON data.
+
+    One that is new since the first version is left out while it has its default, so that a command
+    goes on to find the run that an earlier version began.
+    """
+    full = settings.model_dump(mode="json", exclude=set(LIMITS_AND_PLACES))
+    changed = settings.model_dump(mode="json", exclude_defaults=True)
+    return {k: v for k, v in full.items() if k in FIRST_SETTINGS or k in changed}
+
+
 class Resolved(NamedTuple):
     """Settings, and for each where its value came from."""
 

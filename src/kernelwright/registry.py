@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from kernelwright.errors import UsageError
+from kernelwright.moved import moved_hint
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -33,15 +34,16 @@ def is_dotted(name: str) -> bool:
 
 
 def load(path: str) -> Any:
-    """What a dotted path names. Raises UsageError where there is nothing of that name."""
+    """Return what a dotted path names. Raises UsageError where there is nothing of that name."""
     module, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module), attribute)
     except (ImportError, SyntaxError) as error:
-        hint = "install it, or put the folder that holds it on PYTHONPATH"
+        missing = getattr(error, "name", None) or module  # what the named module imports, perhaps
+        hint = moved_hint(missing) or "install it, or put the folder that holds it on PYTHONPATH"
         raise UsageError(f"cannot import {module}: {error}", hint) from error
     except AttributeError as error:
-        hint = "write package.module:attribute"
+        hint = moved_hint(module) or "write package.module:attribute"
         raise UsageError(f"{module} has no {attribute!r}", hint) from error
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Literal, Self, TypeVar
 
@@ -31,6 +32,28 @@ def digest(data: object) -> str:
     """SHA-256 (hex) of the canonical JSON of `data`: the identity used everywhere."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def without_new_defaults(full: Any, changed: Any, first: Collection[str]) -> Any:
+    """Leave fields that have their default out of what an identity is made of, but for the first.
+
+    So a field that is new in a version changes no identity that was stored before, as long as it
+    is not used: old runs, verdicts and names go on to be found.
+
+    Args:
+        full: JSON data with all fields.
+        changed: the same without those that have their default; None where that is all of it.
+        first: fields of the first version, which its identities hold whatever their value.
+    """
+    if isinstance(full, list):
+        others = changed or [None] * len(full)
+        pairs = zip(full, others, strict=True)
+        return [without_new_defaults(one, other, first) for one, other in pairs]
+    if not isinstance(full, dict):
+        return full
+    known = changed or {}
+    kept = {name: value for name, value in full.items() if name in first or name in known}
+    return {n: without_new_defaults(value, known.get(n), first) for n, value in kept.items()}
 
 
 class Record(BaseModel):
@@ -78,6 +101,16 @@ class Limits(Record):
     """Private memory of one worker."""
 
 
+TASK_FIELDS = frozenset(
+    {
+        *("kind", "source", "overrides", "workloads", "tolerance", "limits"),
+        *("name", "role", "target"),
+        *("build_timeout_s", "call_timeout_s", "memory_bytes"),
+    }
+)
+"""Fields of tasks, workloads and limits that hashes of the first version hold."""
+
+
 class Task(Record):
     """What to speed up: a KernelBench-format reference with its workloads."""
 
@@ -97,7 +130,10 @@ class Task(Record):
     @property
     def hash(self) -> str:
         """Identity: everything that changes what is asked or how it is judged."""
-        return digest(self.model_dump(mode="json", exclude={"id", "category"}))
+        names = {"id", "category"}
+        full = self.model_dump(mode="json", exclude=names)
+        changed = self.model_dump(mode="json", exclude=names, exclude_defaults=True)
+        return digest(without_new_defaults(full, changed, TASK_FIELDS))
 
     def overrides_for(self, workload: Workload) -> dict[str, Size]:
         """The constants to replace for `workload`, `--set` last."""

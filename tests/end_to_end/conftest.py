@@ -3,3 +3,5 @@
 from __future__ import annotations
 
 from tests.cli.conftest import shell as shell
+from tests.compat.conftest import old as old
+from tests.compat.conftest import provider as provider

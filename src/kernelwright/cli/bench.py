@@ -118,11 +118,10 @@ def load_sized(path: Path, values: dict[str, Size], settings: Settings) -> Task:
 
 def default_name(folder: Path, tasks: Sequence[Task], settings: Settings) -> str:
     """The same for the same command, so that it continues its own run."""
-    from kernelwright.config import LIMITS_AND_PLACES
+    from kernelwright.config import identity
     from kernelwright.schema import digest
 
-    named = settings.model_dump(mode="json", exclude=set(LIMITS_AND_PLACES))
-    what = [named, [task.hash for task in tasks]]
+    what = [identity(settings), [task.hash for task in tasks]]
     return f"bench-{folder.resolve().name}-{digest(what)[:8]}"
 
 

@@ -165,11 +165,13 @@ def _start(
 
 
 def _require_same(run: Run, settings: Settings, config: dict[str, Any]) -> None:
-    """A run is continued only with what it was started with, but for limits and places."""
+    """Raise UsageError where a run was started with other settings than it is continued with.
+
+    Limits and places may differ. A setting that an earlier version did not store had its default.
+    """
     wanted = json.loads(json.dumps({**settings.model_dump(mode="json"), **config}))
-    changed = [
-        k for k, v in wanted.items() if k not in LIMITS_AND_PLACES and run.config.get(k) != v
-    ]
+    stored = {**Settings().model_dump(mode="json"), **run.config}
+    changed = [k for k, v in wanted.items() if k not in LIMITS_AND_PLACES and stored.get(k) != v]
     if changed:
         raise UsageError(
             f"run {run.id!r} was started with other settings: {', '.join(sorted(changed))}",
