@@ -31,11 +31,11 @@ class Ended(TypedDict):
     """The part of an attempt's state that the workflow reads."""
 
     ended: list[str]
-    """Why the search should end; empty where it should go on."""
+    """Reasons to end the search; empty where it should go on."""
 
 
 class AttemptState(TypedDict, total=False):
-    """What one step leaves for the next; models as JSON texts. Stored checkpoints have its keys."""
+    """The state after a step; models are JSON texts. Stored checkpoints have its keys."""
 
     index: int
     known: int
@@ -52,7 +52,7 @@ class AttemptState(TypedDict, total=False):
 
 
 class AttemptDeps(NamedTuple):
-    """What the steps of an attempt need besides its state."""
+    """Everything that the steps of an attempt need besides its state."""
 
     run_id: str
     task: Task
@@ -64,7 +64,7 @@ class AttemptDeps(NamedTuple):
     record: Callable[[Attempt], None]
     """Stores an attempt."""
     on_phase: Callable[[Phase, str], None]
-    """Told which phase starts."""
+    """Called when a phase starts, with its name and a text."""
 
 
 class AttemptGraph:
@@ -86,7 +86,7 @@ class AttemptGraph:
         self._recording = threading.Lock()
 
     def graph(self, saver: BaseCheckpointSaver[str]) -> Any:
-        """The graph; an attempt goes through it once.
+        """Return the compiled graph; an attempt goes through it once.
 
         Args:
             saver: keeps what steps leave.
@@ -106,7 +106,7 @@ class AttemptGraph:
         return graph.compile(checkpointer=saver)
 
     def view(self, state: AttemptState) -> View:
-        """What the proposer is shown."""
+        """Return the view that the proposer is shown."""
         deps, known = self._deps, state["known"]
         with self._recording:  # a list that is being sorted looks empty
             attempts = tuple(a for a in self._history if a.index < known)
@@ -114,7 +114,7 @@ class AttemptGraph:
         return View(deps.task, state["index"], move, attempts, deps.backends)
 
     def plan(self, state: AttemptState) -> AttemptState:
-        """Planner: one idea, or the end."""
+        """Have the planner choose an idea; end the search where it has none."""
         started = time.time()
         self._deps.on_phase("plan", "")
         try:
@@ -126,7 +126,7 @@ class AttemptGraph:
         return {"started": started, "idea": idea.model_dump_json()}
 
     def code(self, state: AttemptState) -> AttemptState:
-        """Coder: the candidate of the idea; one without, or tried before, is dropped."""
+        """Have the coder write the idea's candidate; drop the attempt without a new one."""
         idea, view = _idea(state), self.view(state)
         self._deps.on_phase("code", idea.text)
         try:
@@ -141,7 +141,10 @@ class AttemptGraph:
         return {"candidate": candidate.model_dump_json()}
 
     def evaluate(self, state: AttemptState) -> AttemptState:
-        """Judge: a verdict, or an infrastructure error; what was judged before is dropped."""
+        """Have the judge evaluate the candidate; drop the attempt if its code was judged before.
+
+        After EVALUATE_TRIES infrastructure errors the attempt keeps the last one.
+        """
         candidate, attempts = _candidate(state), self.view(state).attempts
         error: InfrastructureError | None = None
         for _ in range(EVALUATE_TRIES):
@@ -154,7 +157,7 @@ class AttemptGraph:
         return {"error": str(error)}
 
     def _judged(self, candidate: Candidate, attempts: Sequence[Attempt]) -> AttemptState:
-        """As much judging as the candidate deserves beside the attempts before."""
+        """Build and evaluate a candidate, at `standard` too where `is_promoted` says so."""
         judge = self._deps.judge
         build = judge.build(candidate, "fast")
         if isinstance(build, Evaluation):
@@ -169,13 +172,13 @@ class AttemptGraph:
         return {"evaluation": found.model_dump_json()}
 
     def profile(self, state: AttemptState) -> AttemptState:
-        """Profiler: one bottleneck and one fix, for whoever goes on from here."""
+        """Have the profiler name a bottleneck and a fix, for attempts that go on from here."""
         attempt, view = self._attempt(state), self.view(state)
         found = attempt.evaluation
         if found is None or found.status is Status.INVALID_REFERENCE or not view.move.leads_on:
             return {}
         if self._is_last(attempt.index):
-            return {}  # nobody would read it
+            return {}  # no later attempt would read it
         self._deps.on_phase("profile", attempt.plan)
         try:
             return {"diagnosis": self._deps.proposer.diagnose(view, attempt)}

@@ -1,4 +1,4 @@
-"""What the workflow asks of a judge, and a judge that remembers."""
+"""The judge's interface for the workflow, and a judge that keeps lasting verdicts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.judge import Judge
 
 LEVELS: tuple[Level, ...] = ("fast", "standard")
-"""What a search asks for."""
+"""Levels that a search asks for."""
 LASTING = (
     Status.COMPILE_ERROR,
     Status.INCORRECT_SHAPE,
@@ -24,14 +24,14 @@ class Judging(Protocol):
     """A judge in its two steps. Both raise InfrastructureError."""
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
-        """The candidate's build; its verdict where that is clear already."""
+        """Return the candidate's build, or its verdict where that is clear already."""
 
     def evaluate(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
-        """The verdict on a candidate that was built."""
+        """Return the verdict on a candidate that was built."""
 
 
 class CachingJudge:
-    """A judge whose lasting verdicts are kept in the store, also for later runs."""
+    """A judge that keeps lasting verdicts in the store, for later runs as well."""
 
     def __init__(self, judge: Judge, store: Store) -> None:
         self._judge = judge
@@ -39,7 +39,7 @@ class CachingJudge:
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
         """See `Judging.build`."""
-        for one in LEVELS:  # wrong at one is wrong
+        for one in LEVELS:  # wrong at one level is wrong at all
             key = self._judge.evaluation_key(candidate, one)
             if (known := self._store.cached_evaluation(key)) is not None:
                 return known

@@ -1,4 +1,4 @@
-"""Where the workflow's steps leave what they found: beside the store, in the same database."""
+"""Checkpoints of the workflow's steps: beside the store, in the same database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Saver = BaseCheckpointSaver[str]
 
 @contextmanager
 def checkpoints(store: Store) -> Iterator[Saver]:
-    """The saver that belongs to a store.
+    """Yield the saver that belongs to a store.
 
     Only SQLite's keeps steps: elsewhere a run that was killed begins its unfinished attempts again,
     from the answers that the ledger holds.

@@ -1,7 +1,7 @@
-"""Whether a candidate is one that has a verdict already, under another text.
+"""Duplicates: candidates that have a verdict already, under another text.
 
-First by its text, without what changes nothing: layout, comments, docstrings, also in its C++ and
-CUDA. Then by what its build makes of that: the same Python around the same machine code.
+Texts are compared first, without what changes nothing: layout, comments, docstrings, also in C++
+and CUDA. Builds are compared next: the same Python around the same machine code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KNOWN_FORMS = 10_000
 
 
 def statements(source: str) -> list[str]:
-    """Top-level statements in normal form; `ModelNew` and `Model` count as the same name.
+    """Return top-level statements in normal form; `ModelNew` and `Model` count as one name.
 
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it is not Python; see UNREADABLE.
@@ -35,14 +35,14 @@ def statements(source: str) -> list[str]:
 
 
 def parsed(source: str) -> ast.Module:
-    """The syntax tree. Raises what `statements` does."""
+    """Return the syntax tree. Raises what `statements` does."""
     with warnings.catch_warnings():  # C++ in a plain string is full of odd escapes
         warnings.simplefilter("ignore")
         return ast.parse(source)
 
 
 def same_text(candidate: Candidate, attempts: Sequence[Attempt]) -> Attempt | None:
-    """A judged attempt whose file says the same."""
+    """Return a judged attempt with the same file, up to its normal form."""
     own = normal_form(candidate.source)
     return _judged(candidate, attempts, lambda known: normal_form(known.source) == own)
 
@@ -50,9 +50,9 @@ def same_text(candidate: Candidate, attempts: Sequence[Attempt]) -> Attempt | No
 def same_code(
     candidate: Candidate, object_code: str | None, attempts: Sequence[Attempt]
 ) -> Attempt | None:
-    """A judged attempt whose file says the same but for C++ that was built to the same.
+    """Return a judged attempt with the same Python, and C++ that compiles to the same code.
 
-    Only of files that have one such source: then it is what was built.
+    Files with exactly one C++ source are compared: there it is what was built.
 
     Args:
         object_code: digest of what the candidate's build made; None where there is none.
@@ -78,7 +78,10 @@ def _judged(
 
 @functools.lru_cache(KNOWN_FORMS)
 def normal_form(source: str, with_native: bool = True) -> str:
-    """Digest of the normal form, with or without native code; of the text where it is no Python."""
+    """Return a digest of the normal form, with or without native code.
+
+    Text that is no Python is digested as it is.
+    """
     try:
         return digest(_statements(source, _normal_native if with_native else _without))
     except UNREADABLE:
@@ -91,7 +94,7 @@ def _statements(source: str, native: Callable[[str], str]) -> list[str]:
 
 
 class _Bare(ast.NodeTransformer):
-    """Drops docstrings and other statements that are just a constant; maps native code."""
+    """A transformer that drops docstrings and other constant statements, and maps native code."""
 
     def __init__(self, native: Callable[[str], str]) -> None:
         self._native = native
@@ -109,7 +112,7 @@ class _Bare(ast.NodeTransformer):
 
 
 def _normal_native(text: str) -> str:
-    """C++ or CUDA by lines, as the preprocessor reads it, without comments and layout."""
+    """Return C++ or CUDA by lines, as the preprocessor reads it, without comments and layout."""
     if RAW_STRING.search(text):
         return text
     joined = text.replace("\\\n", "")

@@ -1,8 +1,8 @@
 """Lessons memory: what proven wins were made of, shown to later searches of the same kind.
 
 A lesson is the plan of one step on the way to a file that was proven at `strict`, with what that
-step gained. Nothing else is remembered: no text of an attempt that was not verified. One that is
-shown and does not help counts for less each time, and in the end is not shown.
+step gained. Nothing else is remembered: no text of an attempt that was not verified. A lesson that
+is shown and does not help counts for less each time, and in the end is not shown.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SHOWN = 3
 LEAST_GAIN = 1.05
 CHARACTERS = 160
 DECAY = 0.6
-"""Of a lesson's weight, for every task that it was shown for in vain."""
+"""Factor on a lesson's weight, for every task that it was shown for in vain."""
 FORGOTTEN = 0.02
-"""Weight below which it is not shown: half of LEAST_GAIN's."""
+"""Weight below which a lesson is not shown: about half of LEAST_GAIN's."""
 _EXPECTED = re.compile(r"\s*\(expected [^)]*\)$")
 
 
 def lessons_shown(store: Store, run_id: str, task: Task, kind: str) -> tuple[Lesson, ...]:
-    """The lessons that the search of a task is shown, the weightiest first."""
+    """Return the lessons that the search of a task is shown, the weightiest first."""
     target = _target(kind)
 
     def choose() -> list[Lesson]:
@@ -40,20 +40,20 @@ def lessons_shown(store: Store, run_id: str, task: Task, kind: str) -> tuple[Les
 
 
 def weight(lesson: Lesson) -> float:
-    """What showing it promises."""
+    """Return a lesson's weight: its log gain, more for tasks it helped, less for misses."""
     return math.log(lesson.gain) * (1 + lesson.helped) * DECAY**lesson.misses
 
 
 def learn(
     store: Store, run_id: str, task: Task, history: Sequence[Attempt], result: TaskResult, kind: str
 ) -> None:
-    """Keep what a proven win was made of, and how the lessons that were shown have done.
+    """Store the steps of a proven win as lessons, and how the shown lessons have done.
 
     Args:
         kind: of the device, `cpu` or `cuda`.
     """
     if not any(a.candidate and a.candidate.origin.kind == "model" for a in history):
-        return  # nobody was shown anything
+        return  # no model was shown anything
     improved = result.status == "improved"
     for shown in lessons_shown(store, run_id, task, kind):
         _count(store, shown, improved)
@@ -82,7 +82,7 @@ def _count(store: Store, shown: Lesson, improved: bool) -> None:
 def _steps(
     task: Task, target: Target, history: Sequence[Attempt], result: TaskResult
 ) -> Iterator[Lesson]:
-    """The steps to the proven file that gained something, if a model planned them."""
+    """Yield the steps to the proven file that gained something, if a model planned them."""
     by_index = {attempt.index: attempt for attempt in history}
     proven = (a for a in history if a.candidate and a.candidate.hash == result.candidate_hash)
     step = next(proven, None)

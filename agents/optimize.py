@@ -30,20 +30,20 @@ FINALISTS = 3
 
 
 class Progress(Protocol):
-    """Told what happens; may only look."""
+    """An observer of a run, told what happens."""
 
     def phase(self, task: Task, phase: Phase | str, text: str) -> None:
-        """A step starts."""
+        """Report that a step starts."""
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
-        """An attempt was stored."""
+        """Report that an attempt was stored."""
 
     def final(self, task: Task, evaluation: Evaluation) -> None:
-        """A finalist was measured again."""
+        """Report that a finalist was measured again."""
 
 
 class Engine(NamedTuple):
-    """What every task of a run shares."""
+    """Everything that the tasks of a run share."""
 
     run_id: str
     store: Store
@@ -59,7 +59,7 @@ class Engine(NamedTuple):
     proposals: int
     halving: int
     time_limit_s: float
-    """For the search of one task; the final measurement comes on top."""
+    """Seconds for the search of one task; the final measurement comes on top."""
     make_proposer: Callable[[Task, Reference], Proposer]
     progress: Progress
     checkpoint: Callable[[], None] = go_on
@@ -67,7 +67,7 @@ class Engine(NamedTuple):
 
 
 def optimize_task(engine: Engine, task: Task) -> TaskResult:
-    """Find and prove the best candidate; stored, and returned.
+    """Find and prove the best candidate; store the result and return it.
 
     The task continues where the store says that an earlier, interrupted run of the same id ended.
 
@@ -97,12 +97,16 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
 
 
 def secret_reference(task: Task, machine: Machine) -> Reference:
-    """A reference whose inputs come from a seed that nothing outside this process knows."""
+    """Return a reference with inputs from a seed that is known to this process alone."""
     return Reference(task, machine, secrets.randbits(SEED_BITS))
 
 
 def check_reference(reference: Reference) -> None:
-    """Run every workload of the reference once. Raises UsageError where there is none."""
+    """Run every workload of the reference once.
+
+    Raises:
+        UsageError: the task has no timed workload for the device.
+    """
     workloads = reference.workloads()
     if not any(w.role == "bench" for w in workloads):
         raise UsageError(
@@ -147,7 +151,7 @@ def _workflow(
 
 
 def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> TaskResult:
-    """Measure finalists again, in fresh workers: all that may be the fastest, until one wins."""
+    """Measure finalists again, in fresh workers: all that may be fastest, others until one wins."""
     measured: list[Evaluation] = []
     order = ranked(history)[:FINALISTS]
     for attempt in order:
@@ -169,7 +173,7 @@ def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> 
 
 
 def answer(task: Task, measured: Sequence[Evaluation], history: Sequence[Attempt]) -> TaskResult:
-    """What the final measurements of a task's best attempts say."""
+    """Return a task's result, by the final measurements of its best attempts."""
     wins = [evaluation for evaluation in measured if evaluation.is_win]
     if wins:
         return _result(task, "improved", max(wins, key=lambda e: e.speedup["eager"].median))

@@ -14,7 +14,7 @@ Scope = Literal["run", "task", "attempt"]
 
 
 class BudgetExhausted(KernelwrightError):
-    """The next step would cost more than there is left.
+    """The error of a step that would cost more than there is left.
 
     Args:
         scope: what ends: the search, or the attempt alone.
@@ -26,7 +26,7 @@ class BudgetExhausted(KernelwrightError):
 
 
 class Idea(Record):
-    """What to try next, in words and in what the coder needs."""
+    """The next thing to try, in words and in what the coder needs."""
 
     text: str
     backend: str
@@ -41,19 +41,19 @@ class View(NamedTuple):
     position: int
     """Index of the attempt that is being made."""
     move: Move
-    """What the search strategy decided about it."""
+    """Decision of the search strategy about it."""
     attempts: tuple[Attempt, ...]
-    """Those that had ended when it began, by index."""
+    """Attempts that had ended when this one began, by index."""
     backends: tuple[str, ...]
 
     @property
     def parent(self) -> Attempt | None:
-        """What it goes on from; None for a fresh start."""
+        """The attempt to go on from; None for a fresh start."""
         return self._at(self.move.parent)
 
     @property
     def others(self) -> tuple[Attempt, ...]:
-        """What it may learn from besides."""
+        """Other attempts that may be learnt from."""
         found = map(self._at, self.move.others)
         return tuple(attempt for attempt in found if attempt is not None)
 
@@ -62,10 +62,10 @@ class View(NamedTuple):
 
 
 class Proposer(Protocol):
-    """Proposes candidates for one task; several attempts may be under way at once, in threads.
+    """A source of candidates for one task; several attempts may be under way at once, in threads.
 
-    What a step returns depends on its arguments only, and on answers that were paid for. Each of
-    the first three may raise BudgetExhausted.
+    A step's result depends only on its arguments and on answers that were paid for. `plan`, `code`
+    and `diagnose` may raise BudgetExhausted.
     """
 
     @property
@@ -73,13 +73,13 @@ class Proposer(Protocol):
         """`offline`, or the model's `provider/name`."""
 
     def plan(self, view: View) -> Idea | None:
-        """What to try next; None when there is nothing left to try."""
+        """Return the next idea; None when there is nothing left to try."""
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
-        """The candidate; None when no usable answer could be had (nothing to evaluate)."""
+        """Return the candidate; None when no usable answer could be had (nothing to evaluate)."""
 
     def diagnose(self, view: View, attempt: Attempt) -> str:
-        """One bottleneck and one fix for an evaluated attempt; empty where nobody would ask."""
+        """Return a bottleneck and a fix for an evaluated attempt; empty where none is asked for."""
 
     def usage(self, index: int) -> Usage:
-        """What the attempt of this index has used."""
+        """Return the usage of the attempt at `index`."""

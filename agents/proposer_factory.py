@@ -18,7 +18,7 @@ from kernelwright.verifier.reference.reference import Reference
 def proposer_factory(
     settings: Settings, store: Store, run_id: str
 ) -> Callable[[Task, Reference], Proposer]:
-    """How to make a proposer for each task of a run.
+    """Return a function that makes a proposer for each task of a run.
 
     Model calls of the run so far, where it is continued, count against the budgets.
 
@@ -63,7 +63,7 @@ def proposer_factory(
 
 
 def _used(store: Store, run_id: str, task_id: str | None = None) -> Iterator[Usage]:
-    """What the calls of a run, or of one of its tasks, have used so far, in an earlier part."""
+    """Yield the usage of calls in earlier parts of a run, of all its tasks or of one."""
     yield from (one.usage for one in store.lost_usage(run_id, task_id))
     calls = store.model_calls_of(run_id, task_id)
     yield from (call.usage for call in calls if call.answer is not None)

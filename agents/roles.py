@@ -1,4 +1,4 @@
-"""Which model plays which role, and what all of them together may use; imports nothing heavy."""
+"""Models by role, and the allowances that they share; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kernelwright.prompts.context import Role
 
 
 def models(settings: Settings) -> Mapping[Role, str]:
-    """The model of each role."""
+    """Return the model of each role."""
     return {
         "planner": settings.planner_model or settings.model,
         "coder": settings.model,
@@ -19,14 +19,14 @@ def models(settings: Settings) -> Mapping[Role, str]:
 
 
 def run_allowance(settings: Settings) -> Allowance:
-    """What all model calls of a run may use."""
+    """Return the allowance of all model calls of a run."""
     return Allowance(
         usd=settings.budget_usd, tokens=settings.budget_tokens, calls=settings.budget_calls
     )
 
 
 def allowances(settings: Settings) -> Mapping[Scope, Allowance]:
-    """What model calls may use, by scope."""
+    """Return the allowances of model calls, by scope."""
     return {
         "run": run_allowance(settings),
         "task": settings.task_budget,

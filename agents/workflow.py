@@ -30,22 +30,22 @@ RECURSION_LIMIT = 1_000_000
 
 
 class State(TypedDict, total=False):
-    """What one round leaves for the next."""
+    """The state that one round leaves for the next."""
 
     lanes: list[AttemptState]
     """The attempts of this round; stored checkpoints have them under this name."""
     ended: Annotated[list[str], operator.add]
-    """Why attempts found that the search should end."""
+    """Reasons that attempts found to end the search."""
     finished: str | None
 
 
 class SearchSettings(NamedTuple):
-    """How to search, and how long."""
+    """The strategy of a search, and its limits."""
 
     strategy: SearchStrategy
     seed: int
     attempts: int
-    """How many the task may have in all."""
+    """Number of attempts that the task may have in all."""
     deadline: float
     """`time.monotonic()` value after which nothing new is started."""
     patience: int
@@ -55,11 +55,11 @@ class SearchSettings(NamedTuple):
 
 
 def go_on() -> None:
-    """The question whether to go on where nobody can ask for an end."""
+    """Never interrupt: the default for `may_go_on`."""
 
 
 class Workflow:
-    """One task's workflow.
+    """The workflow of one task.
 
     Args:
         history: attempts of an earlier, interrupted run of the same task; new ones are added.
@@ -84,7 +84,7 @@ class Workflow:
         self._graph = self._compiled()
 
     def run(self) -> str:
-        """Run until a limit, or until nobody has anything left to try; returns why it ended."""
+        """Run until a limit, or until there is nothing left to try; return why it ended."""
         start = None
         if not self._is_under_way(self._graph, self._config(self._thread)):
             self._saver.delete_thread(self._thread)
@@ -109,7 +109,7 @@ class Workflow:
         return bool(graph.get_state(config).next)
 
     def round(self, state: State) -> State:
-        """All attempts of a round, each in a thread; whoever is interrupted waits for none."""
+        """Run all attempts of a round, each in a thread; an interrupt waits for none of them."""
         attempts = state["lanes"]
         if len(attempts) == 1:  # not in the context of this graph, which it would take for its own
             return {"ended": Context().run(self._through, attempts[0])}
@@ -118,7 +118,7 @@ class Workflow:
         return {"ended": [reason for future in under_way for reason in future.result()]}
 
     def _through(self, attempt: AttemptState) -> list[str]:
-        """One attempt, or the rest of it."""
+        """Run one attempt, or the rest of it; return its reasons to end the search."""
         if any(known.index == attempt["index"] for known in self.history):
             return []
         thread = f"{self._thread}/{attempt['index']}"
@@ -129,7 +129,7 @@ class Workflow:
         return ended
 
     def choose(self, state: State) -> State:
-        """The moves of the next round, or the end."""
+        """Choose the moves of the next round, or end the search."""
         finished = next(iter(state["ended"]), None) or self._limit()
         if finished:
             return {"lanes": [], "finished": finished}

@@ -1,11 +1,12 @@
-"""Build times of candidates: a new source, and an unchanged one, by path.
+"""Build times of candidates: a new source, and an unchanged one, by way of building.
 
     python benchmarks/builds.py [--rounds 3]
 
 `c_abi` is a library kernel through the plain C ABI; `torch_extension` the same job as a KernelBench
 candidate would do it, with torch/extension.h through load_inline, with and without the precompiled
-header. Times are the worker's import of the candidate file, which is where the compiler runs (the
-worker's own start is the same for all and not counted). Writes results/builds.json.
+header. For a new source the time is the worker's import of the candidate file, in which the
+compiler runs (the worker's start is the same for all and not counted). For an unchanged source it
+is the whole call of `build_candidate`. Writes results/builds.json.
 """
 
 from __future__ import annotations
@@ -56,26 +57,26 @@ class ModelNew(nn.Module):
 
 
 class PlainCpp(Cpp):
-    """The backend without its precompiled header."""
+    """The `cpp` backend without its precompiled header."""
 
     def environment(self, candidate: Candidate, cache: Path) -> dict[str, str]:
-        """Nothing."""
+        """Return no variables."""
         return {}
 
 
 def c_abi(variant: int) -> str:
-    """A new C++ source each time."""
+    """Return a candidate with a new C++ source for each `variant`."""
     part = CPP.part(CPP.kernels["softmax"], {"UNROLL": 4, "VARIANT": variant})
     return CPP.file(f"Variant {variant}.", [part], MODEL.format(call="softmax"))
 
 
 def extension(variant: int) -> str:
-    """The same as an inline extension."""
+    """Return a candidate with a new inline extension for each `variant`."""
     return EXTENSION.format(variant=variant)
 
 
 def main() -> None:
-    """Measure and store."""
+    """Measure the build times and store them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
@@ -100,14 +101,14 @@ def main() -> None:
 
 
 def candidate(source: str) -> Candidate:
-    """A candidate of a user."""
+    """Return a candidate from its source."""
     return Candidate(source=source, backend="cpp", origin=Origin(kind="user"))
 
 
 def measure(
     made: list[Candidate], backend: Cpp, reference: Reference, cache: Path
 ) -> dict[str, float]:
-    """Median seconds of a new and of an unchanged source."""
+    """Return the median seconds to build a new and an unchanged source."""
     loads: list[float] = []
     inner = WorkerClient.load
 
@@ -134,7 +135,7 @@ def measure(
 
 
 def seconds(action: Any) -> float:
-    """Wall time of a call."""
+    """Return the wall time of a call, in seconds."""
     start = time.perf_counter()
     action()
     return round(time.perf_counter() - start, 4)

@@ -1,7 +1,7 @@
-"""How far measured ratios can be trusted: the reference against itself, and known slowdowns.
+"""Accuracy of measured ratios: the reference against itself, and known slowdowns.
 
 Five library tasks in sizes from 20 us to 50 ms. The candidate is the reference under another name,
-with nothing added, or with a wait in every call of 5% or 10% of what eager took against itself. A
+with nothing added, or with a wait in every call of 5% or 10% of eager's time against itself. A
 slowdown is seen when the whole interval of the speedup lies below 1.
 """
 
@@ -23,7 +23,7 @@ SLOWDOWNS = (0.05, 0.10)
 
 
 class Subject(NamedTuple):
-    """A task in a size of its own."""
+    """A library task with chosen sizes."""
 
     name: str
     sizes: dict[str, Size]
@@ -53,7 +53,7 @@ ModelNew.forward = forward
 
 
 def candidate(task: Task, wait_us: float) -> Candidate:
-    """The reference, with a wait before every call."""
+    """Return the reference as a candidate, with a wait before every call."""
     name = "Renamed" if wait_us else "ModelNew"
     source = re.sub(r"\bModel\b(?!\.)", name, task.source)
     source += WAITING.format(nanoseconds=round(wait_us * 1000)) if wait_us else ""
@@ -68,7 +68,12 @@ def measured(
     slower: int,
     subjects: Collection[str],
 ) -> Iterator[dict[str, Any]]:
-    """Speedups of the named subjects: `same` against itself, `slower` for each slowdown."""
+    """Yield the speedups of the named subjects.
+
+    Args:
+        same: number of evaluations of the reference against itself.
+        slower: number of evaluations for each slowdown.
+    """
     for subject in (subject for subject in SUBJECTS if subject.name in subjects):
         task = load_task(subject.name, subject.sizes)
         bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
@@ -84,12 +89,12 @@ def measured(
 
 
 def times_us(found: list[Evaluation], side: str) -> list[float]:
-    """Median times of a side in every evaluation."""
+    """Return the median time of a side in every evaluation, in microseconds."""
     return [evaluation.workloads[0].timing[side].median_us for evaluation in found]
 
 
 def row(subject: Subject, share: float, found: list[Evaluation]) -> dict[str, Any]:
-    """What was found for one subject and share."""
+    """Return the figures of one subject and slowdown."""
     wrong = [e.reason for e in found if not e.accepted]
     assert not wrong, wrong[0]
     print(subject, share, [round(e.speedup["eager"].median, 3) for e in found], flush=True)
@@ -104,7 +109,7 @@ def row(subject: Subject, share: float, found: list[Evaluation]) -> dict[str, An
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures: error and false alarms of equal sides, share of slowdowns seen."""
+    """Return the error and false alarms of equal sides, and the share of slowdowns seen."""
     same = [row for row in rows if not row["slower_by"]]
     errors = [abs(ratio - 1) for row in same for ratio in row["speedups"]]
     lows = [low for row in same for low, _high in row["intervals"]]

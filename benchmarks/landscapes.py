@@ -1,11 +1,11 @@
-"""Measuring whole tuning spaces, so that searches can be replayed without hardware.
+"""Measured tuning spaces, so that searches can be replayed without hardware.
 
     python -m benchmarks.landscapes [--kernel NAME]...
 
-Builds every point of a kernel's space (constants of the library's source, compiler flags, threads)
-and times it. The points of a space are timed in rounds, each point once a round in random order, so
-that drift of the machine hits all alike. Writes results/landscapes/<kernel>.json; a quiet machine
-is needed.
+Builds every point of a kernel's space (constants of the library's source, compiler flags) and times
+it. The points of a space are timed in rounds, each point once a round in random order, so that
+drift of the machine affects all alike. Writes results/landscapes/<kernel>.json; needs a quiet
+machine.
 """
 
 from __future__ import annotations
@@ -37,25 +37,26 @@ Call = Callable[[ctypes.CDLL], None]
 ROUNDS = 7
 BLOCK_S = 0.004
 FLAGS: dict[str, tuple[Scalar, ...]] = {"OPTIMIZE": (3, 2, 1), "UNROLL_LOOPS": (0, 1)}
-"""Of the compiler; the library's own are the first."""
+"""Values of the compiler's flags; the first of each is the library's own."""
 
 
 class Space(NamedTuple):
-    """One kernel with everything that is varied."""
+    """The tuning space of one kernel."""
 
     kernel: str
     constants: dict[str, tuple[Scalar, ...]]
     flags: dict[str, tuple[Scalar, ...]]
     call: Callable[[], Call]
-    """Makes the inputs, and what calls the kernel on them."""
+    """Makes the inputs and a function that calls the kernel on them. Its docstring describes the
+    inputs and is stored with the figures."""
 
     @property
     def parameters(self) -> dict[str, tuple[Scalar, ...]]:
-        """By name; the first value of each is where one would begin."""
+        """Values of all constants and flags, by name; the first of each is the default."""
         return {**self.constants, **self.flags}
 
     def points(self) -> Iterator[Point]:
-        """All of them."""
+        """Return an iterator over all points."""
         return itertools.product(*self.parameters.values())
 
 
@@ -136,7 +137,7 @@ def _long(number: int) -> ctypes.c_int64:
 
 
 def main() -> None:
-    """Measure the spaces that were asked for."""
+    """Measure the chosen spaces and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = [space.kernel for space in SPACES]
     parser.add_argument("--kernel", action="append", choices=names, help="[all]")
@@ -160,7 +161,7 @@ def main() -> None:
 
 
 def measured(space: Space, folder: Path) -> dict[Point, float]:
-    """Median microseconds of a call, by point."""
+    """Return the median microseconds of a call, by point."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         built = pool.map(lambda point: build(space, point, folder), points := list(space.points()))
         libraries = dict(zip(points, built, strict=True))
@@ -173,7 +174,7 @@ def measured(space: Space, folder: Path) -> dict[Point, float]:
 
 
 def build(space: Space, point: Point, folder: Path) -> ctypes.CDLL:
-    """Compile one point."""
+    """Compile one point and load the library."""
     chosen: Mapping[str, Scalar] = dict(zip(space.parameters, point, strict=True))
     constants = {name: chosen[name] for name in space.constants}
     source = kernel_part(KERNELS[space.kernel], constants).source
@@ -187,7 +188,7 @@ def build(space: Space, point: Point, folder: Path) -> ctypes.CDLL:
 
 
 def timed(call: Call, library: ctypes.CDLL) -> float:
-    """Microseconds of a call, over a block of calls."""
+    """Return the microseconds per call, over as many calls as fill `BLOCK_S`."""
     call(library)
     start = time.perf_counter()
     call(library)
@@ -199,7 +200,7 @@ def timed(call: Call, library: ctypes.CDLL) -> float:
 
 
 def stored() -> dict[str, dict[str, Any]]:
-    """What was measured, by kernel."""
+    """Return the stored figures, by kernel."""
     found = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
     return {document["kernel"]: document for document in found}
 

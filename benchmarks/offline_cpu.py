@@ -22,7 +22,7 @@ import results_file
 
 from kernelwright.agents.optimize import optimize_task
 from kernelwright.cli.progress import PlainProgress
-from kernelwright.cli.run import open_session
+from kernelwright.cli.run import open_run
 from kernelwright.config import Settings
 from kernelwright.schema import Evaluation, Speedup
 from kernelwright.store.results import TaskResult
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def run(names: list[str], attempts: int, scratch: Path) -> list[dict[str, Any]]:
-    """Optimize each task; one row per task."""
+    """Optimize each task; return a row for each."""
     settings = Settings(
         attempts=attempts,
         target="cpu",
@@ -55,14 +55,14 @@ def run(names: list[str], attempts: int, scratch: Path) -> list[dict[str, Any]]:
         out=scratch / "out",
     )
     rows = []
-    with open_session("bench", settings, PlainProgress(), {}) as session:
+    with open_run("bench", settings, PlainProgress(), {}) as opened:
         for name in names:
             task = load_task(name)
-            session.store.add_task(session.run.id, task)
+            opened.store.add_task(opened.run.id, task)
             started = time.monotonic()
-            result = optimize_task(session.engine, task)
+            result = optimize_task(opened.engine, task)
             attempt = next(
-                (a for a in session.store.attempts_of(session.run.id, task.id)
+                (a for a in opened.store.attempts_of(opened.run.id, task.id)
                  if a.candidate and a.candidate.hash == result.candidate_hash),
                 None,
             )  # fmt: skip
@@ -72,7 +72,7 @@ def run(names: list[str], attempts: int, scratch: Path) -> list[dict[str, Any]]:
 
 
 def row(result: TaskResult, how: str | None, seconds: float) -> dict[str, Any]:
-    """What is stored of one task."""
+    """Return the stored row of one task."""
     improved, final = result.status == "improved", result.evaluation
     timed = final.workloads[0].timing if final else {}
     return {
@@ -91,20 +91,20 @@ def row(result: TaskResult, how: str | None, seconds: float) -> dict[str, Any]:
 
 
 def is_faster(final: Evaluation | None, baseline: str) -> bool:
-    """Whether the whole interval lies above 1."""
+    """Whether the whole interval of the speedup over a baseline lies above 1."""
     against = final.speedup.get(baseline) if final else None
     return against is not None and against.is_faster
 
 
 def speedup(value: Speedup | None) -> dict[str, Any] | None:
-    """A speedup with its interval."""
+    """Return a speedup with its interval as JSON data."""
     if value is None:
         return None
     return {"median": round(value.median, 4), "ci95": [round(end, 4) for end in value.ci95]}
 
 
 def kept(result: TaskResult, baseline: str) -> float | None:
-    """The ratio of what the user ends up with: the candidate, or the reference."""
+    """Return the speedup over a baseline of the kept file: the candidate, or the reference."""
     assert result.evaluation is not None
     if result.status == "improved":
         against = result.evaluation.speedup.get(baseline)
@@ -118,7 +118,7 @@ def kept(result: TaskResult, baseline: str) -> float | None:
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Geometric means over all tasks."""
+    """Return the geometric means over all tasks, and the number of wins."""
     means = {}
     for baseline in BASELINES:
         values = [r["kept"].get(baseline) or 1.0 for r in rows]

@@ -1,11 +1,11 @@
-"""How much of a run's wall time is ours: neither workers, nor builds, nor the judge's arithmetic.
+"""The share of orchestration in a run's wall time: all but workers, builds and judge's arithmetic.
 
     python benchmarks/orchestration.py [--task library/softmax] [--attempts 6]
 
-Runs one offline optimization in this process with clocks around what others do: waiting for workers
+Runs one offline optimization in this process with clocks around the rest: waiting for workers
 (which includes builds, calls and rounds), starting and ending them, and the judge's own numerics
-(comparison, input distributions, bootstrap). What is left is orchestration; it includes the imports
-of this process. Also times `kernelwright --help`. Writes results/orchestration.json.
+(comparison, input distributions, bootstrap). The remaining time is orchestration; it includes the
+imports of this process. Also times `kernelwright --help`. Writes results/orchestration.json.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import results_file  # noqa: E402
 
 from kernelwright.agents.optimize import optimize_task  # noqa: E402
 from kernelwright.cli.progress import PlainProgress  # noqa: E402
-from kernelwright.cli.run import open_session  # noqa: E402
+from kernelwright.cli.run import open_run  # noqa: E402
 from kernelwright.config import Settings  # noqa: E402
 from kernelwright.sandbox.linux_worker import LinuxWorker  # noqa: E402
 from kernelwright.tasks.loader import load_task  # noqa: E402
@@ -43,7 +43,7 @@ spent: Counter[str] = Counter()
 
 
 def clocked(owner: Any, name: str, kind: str) -> None:
-    """Count the time that `owner.name` takes under `kind`."""
+    """Replace `owner.name` by a function that adds its time to `spent[kind]`."""
     inner: Callable[..., Any] = getattr(owner, name)
 
     def outer(*args: Any, **kwargs: Any) -> Any:
@@ -57,7 +57,7 @@ def clocked(owner: Any, name: str, kind: str) -> None:
 
 
 def main() -> None:
-    """Run, subtract, store."""
+    """Run an optimization, subtract the clocked times and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", default="library/softmax")
     parser.add_argument("--attempts", type=int, default=6)
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def run(task_id: str, attempts: int) -> int:
-    """One optimization with its own store and cache; returns the attempts made."""
+    """Run one optimization with its own store and cache; return the number of attempts."""
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(
             attempts=attempts,
@@ -97,15 +97,15 @@ def run(task_id: str, attempts: int) -> int:
             store=f"{scratch}/store.db",
             cache_dir=Path(scratch) / "cache",
         )
-        with open_session("optimize", settings, PlainProgress(), {}) as session:
+        with open_run("optimize", settings, PlainProgress(), {}) as opened:
             task = load_task(task_id)
-            session.store.add_task(session.run.id, task)
-            optimize_task(session.engine, task)
-            return len(session.store.attempts_of(session.run.id))
+            opened.store.add_task(opened.run.id, task)
+            optimize_task(opened.engine, task)
+            return len(opened.store.attempts_of(opened.run.id))
 
 
 def help_seconds() -> dict[str, float]:
-    """Wall time of `kernelwright --help` and of a bare interpreter."""
+    """Return the wall time of `kernelwright --help` and of a bare interpreter, in seconds."""
     commands = {
         "kernelwright --help": [sys.executable, "-m", "kernelwright", "--help"],
         "python -c pass": [sys.executable, "-c", "pass"],

@@ -1,4 +1,4 @@
-"""Storing a benchmark's result with what it depends on: machine, versions, commit, date."""
+"""Storage of a benchmark's result with its conditions: machine, versions, commit, date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def write(name: str, figures: dict[str, Any], threads: int) -> Path:
-    """Write `results/<name>.json`; returns its path."""
+    """Write `results/<name>.json` and return its path."""
     commit, dirty = git_state(but="benchmarks/results")
     document = {
         "benchmark": name,

@@ -1,12 +1,11 @@
-"""How fast evaluations are in each sandbox, how fast workers start, and what a thousand leave.
-
+"""Evaluation rate and worker start in each sandbox, and leftovers of a thousand evaluations.
     python -m benchmarks.sandbox [--part throughput|start|soak]... [--repeats 20] [--soak 1000]
                                  [--sandbox NAME]...
 
 The kernel takes about 1 ms and is built already. The usual way of this field is a fresh interpreter
 for every candidate, which imports torch, loads both modules, compares five results and times a
-hundred calls of each; the ways take turns of some evaluations in a row, so that all see the same
-machine. Sandboxes that this machine can't have are left out. Writes results/sandbox.json; parts
+hundred calls of each. The ways take turns of some evaluations in a row, so that all see the same
+machine. Sandboxes that do not work on this machine are left out. Writes results/sandbox.json; parts
 that are not run stay as stored.
 """
 
@@ -44,7 +43,7 @@ from tests.honest.test_honest import PAIRS
 TASK, KERNEL = "matmul_bias_gelu", "matmul_bias_gelu/library-default"
 THREADS = os.cpu_count() or 1
 IN_A_ROW = 5
-# Evaluations that fill what is kept for a run: inputs, expected values.
+# Evaluations that fill a run's caches: inputs, expected values.
 WARM_UP = 50
 USUAL = """
 import importlib.util, statistics, sys, time
@@ -79,7 +78,7 @@ with torch.no_grad():
 
 
 def main() -> None:
-    """Run the parts that were asked for and store the figures."""
+    """Run the chosen parts and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", action="append", choices=list(PARTS))
     parser.add_argument("--repeats", type=int, default=20)
@@ -98,7 +97,7 @@ def main() -> None:
 
 
 def bench_task() -> Task:
-    """The task, with its timed size only."""
+    """Return the task with its timed size only."""
     task = load_task(TASK)
     bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
     return task.model_copy(update={"workloads": bench})
@@ -106,7 +105,7 @@ def bench_task() -> Task:
 
 @contextmanager
 def opened() -> Iterator[dict[str, Sandbox]]:
-    """Every sandbox that this machine can have."""
+    """Yield every sandbox that works on this machine, by name."""
     with ExitStack() as closing:
         found: dict[str, Sandbox] = {}
         for name, open_it in SANDBOXES.items():
@@ -120,7 +119,7 @@ def opened() -> Iterator[dict[str, Sandbox]]:
 
 
 def throughput(scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Evaluations a minute, in every sandbox and in the usual way."""
+    """Measure evaluations a minute, in every sandbox and in the usual way."""
     kernel = next(pair.candidate for pair in PAIRS if pair.name == KERNEL)
     with opened() as sandboxes, ExitStack() as references:
         ways: dict[str, Callable[[], None]] = {"usual": usual_way(scratch, kernel.source)}
@@ -149,13 +148,13 @@ def throughput(scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def accepted(judge: Judge, kernel: Any) -> None:
-    """One evaluation at `fast`."""
+    """Evaluate a kernel at `fast`, and check that it is accepted."""
     evaluation = judge.evaluate(kernel, "fast")
     assert evaluation.accepted, evaluation.reason
 
 
 def usual_way(scratch: Path, kernel: str) -> Callable[[], None]:
-    """A fresh interpreter for the candidate."""
+    """Return a function that judges a kernel in a fresh interpreter."""
     task = bench_task()
     (scratch / "reference.py").write_text(effective_source(task, task.workloads[0]))
     (scratch / "candidate.py").write_text(kernel)
@@ -170,7 +169,7 @@ def usual_way(scratch: Path, kernel: str) -> Callable[[], None]:
 
 
 def start(_scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds from the order to a worker's first answer: the first of a sandbox, and later."""
+    """Measure the milliseconds until a worker's first answer, for a sandbox's first and later."""
     found = {}
     for name in SANDBOXES:
         with opened() as sandboxes:
@@ -187,7 +186,10 @@ def start(_scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def answered_ms(where: Machine) -> float:
-    """Start a worker, and give the sandbox time to have the next place ready, as a judge does."""
+    """Return the milliseconds until a new worker's first answer.
+
+    Then wait, so that the sandbox can prepare the next enclosure, as it can beside a judge.
+    """
     begin = time.perf_counter()
     module = start_worker(where, Limits())
     await_start(module)
@@ -198,7 +200,7 @@ def answered_ms(where: Machine) -> float:
 
 
 def soak(scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What a thousand evaluations leave behind: nothing, and memory that does not grow."""
+    """Count the leftovers of a thousand evaluations, and measure the growth of memory."""
     kernel = next(pair.candidate for pair in PAIRS if pair.name == KERNEL)
     found = {}
     with opened() as sandboxes:
@@ -223,7 +225,7 @@ def soak(scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def left(name: str) -> dict[str, int]:
-    """What could pile up, of this process's."""
+    """Count this process's resources that could pile up, by kind."""
     mine = f"kernelwright-*-{os.getpid()}-*"
     return {
         "descriptors": len(os.listdir("/proc/self/fd")),
@@ -238,7 +240,7 @@ def left(name: str) -> dict[str, int]:
 
 
 def containers() -> int:
-    """Those of this process's, running or not."""
+    """Count the containers of this process, running or not."""
     client = connect()
     names = [str(one.name) for one in client.containers.list(all=True, ignore_removed=True)]
     client.close()
@@ -246,13 +248,13 @@ def containers() -> int:
 
 
 def resident_mib() -> float:
-    """Memory of this process."""
+    """Return the resident memory of this process, in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def slope(values: list[float]) -> float:
-    """Growth per value, by least squares over the second half."""
+    """Return the growth per value, by least squares over the second half."""
     half = values[len(values) // 2 :]
     return float(np.polyfit(range(len(half)), half, 1)[0])
 

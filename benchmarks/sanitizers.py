@@ -1,10 +1,10 @@
-"""Every kernel of the library under the sanitizers, one line each; exit code 1 where one is dirty.
+"""Every library kernel under the sanitizers, a line each; exit code 1 where one has a finding.
 
     python benchmarks/sanitizers.py [TASK ...]
 
-Each is the offline optimizer's candidate for a library task, at both sizes for a CPU. Seconds are
-those that the rule adds to an evaluation at level `strict`: a worker of its own, the rebuild, and
-two calls per workload. Writes results/sanitizers.json when all tasks ran.
+Each kernel is the offline optimizer's candidate for a library task, at both sizes for a CPU. The
+seconds are those that the rule adds to an evaluation at level `strict`: a worker of its own, the
+rebuild, and two calls per workload. Writes results/sanitizers.json when all tasks ran.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from kernelwright.verifier.sanitizer.asan import sanitizer_flags
 
 
 def main() -> int:
-    """Run, print and store."""
+    """Run the sanitizers, print the findings and store them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tasks", nargs="*", metavar="TASK")
     chosen: Sequence[str] = parser.parse_args().tasks or library_ids()
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def checked(identity: str, machine: Machine) -> tuple[float, list[Flag]]:
-    """Seconds that the sanitizers took, and what they found."""
+    """Return the seconds that the sanitizers took, and their findings."""
     task = load_task(identity)
     with Reference(task, machine, seed=0) as reference:
         arguments, graph = forward_arguments(task.source), trace(reference)

@@ -1,10 +1,10 @@
-"""Search strategies on measured landscapes, kills, budgets, and what an attempt costs besides.
+"""Search strategies on measured landscapes, kills, budgets, and the overhead of an attempt.
 
     python -m benchmarks.search [--part strategies|halving|crashes|budgets|overhead]...
 
-No model is paid and none is pretended to be one: strategies are compared on stored landscapes
-(`benchmarks.landscapes`) with a scripted model that knows what a language model would be shown
-(`tests/agents/scripted.py`). Writes results/search.json; parts that are not run stay as stored.
+No language model is used: strategies are compared on stored landscapes (`benchmarks.landscapes`)
+with a scripted model that knows what a language model would be shown (`tests/agents/scripted.py`).
+Writes results/search.json; parts that are not run stay as stored.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ STORED = (10, 100, 1000, 10_000)
 
 
 class Random:
-    """Random search: what `best-of-n` is for a model that proposes any point alike."""
+    """Random search, like `best-of-n` with a model that proposes every point equally often."""
 
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
         """See `SearchStrategy.choose`."""
@@ -48,7 +48,7 @@ class Random:
 
 
 def main() -> None:
-    """Run the parts that were asked for and store the figures."""
+    """Run the chosen parts and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", action="append", choices=list(PARTS))
     stored = results_file.RESULTS / "search.json"
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def strategies(_scratch: Path) -> Figures:
-    """Evaluations until 95% of the known optimum, medians over seeds, by landscape."""
+    """Count the evaluations until 95% of the known optimum: medians over seeds, by landscape."""
     spaces = [landscape(document) for document in landscapes.stored().values()]
     names = (RANDOM, *STRATEGIES)
     table = {space.name: {name: needed(space, name) for name in names} for space in spaces}
@@ -84,7 +84,7 @@ def strategies(_scratch: Path) -> Figures:
 
 
 def halving(_scratch: Path) -> Figures:
-    """What a search ends with when times are noisy, with and without longer measurements."""
+    """Compare the results of searches on noisy times, with and without longer measurements."""
     spaces = [landscape(document) for document in landscapes.stored().values()]
     strategy = open_strategy(Settings().search)
     found = {
@@ -110,12 +110,12 @@ def halving(_scratch: Path) -> Figures:
 
 
 def good(space: Landscape) -> int:
-    """Points within the share of the optimum."""
+    """Count the points within `SHARE` of the optimum."""
     return sum(time_us <= space.best_us / SHARE for time_us in space.times_us.values())
 
 
 def needed(space: Landscape, name: str) -> float:
-    """The median over the seeds."""
+    """Return the median over seeds of the evaluations that a strategy needs."""
     strategy: SearchStrategy = Random() if name == RANDOM else open_strategy(name)
     limit = min(LIMIT, len(space.times_us))
     found = [evaluations_needed(space, strategy, seed, SHARE, limit) for seed in range(SEEDS)]
@@ -123,7 +123,7 @@ def needed(space: Landscape, name: str) -> float:
 
 
 def crashes(scratch: Path) -> Figures:
-    """Searches killed with SIGKILL at random points, until there were enough kills."""
+    """Kill searches with SIGKILL at random points, until there were enough kills."""
     asked = scratch / "asked.jsonl"
     asked.touch()
     found: list[Crash] = []
@@ -145,7 +145,7 @@ def crashes(scratch: Path) -> Figures:
 
 
 def budgets(scratch: Path) -> Figures:
-    """Random schedules of prices, latencies and parallel callers."""
+    """Play random schedules of prices, latencies and parallel callers against a budget."""
     with billing(scratch) as (server, store):
         outcomes = [played(server, store, seed) for seed in range(SCHEDULES)]
     shares = [outcome.billed_usd / outcome.limit_usd for outcome in outcomes if outcome.calls]
@@ -159,7 +159,7 @@ def budgets(scratch: Path) -> Figures:
 
 
 def overhead(scratch: Path) -> Figures:
-    """Milliseconds of an attempt outside model, build and worker, by attempts in the store."""
+    """Measure an attempt's milliseconds outside model, build and worker, by stored attempts."""
     found = {}
     for count in STORED:
         with open_store(scratch / f"{count}.db") as store:

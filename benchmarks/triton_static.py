@@ -1,9 +1,9 @@
-"""The library's Triton kernels on a machine without a GPU: are they right, and what are they?
+"""Correctness and compile-time facts of the library's Triton kernels, without a GPU.
 
     python -m benchmarks.triton_static [--task NAME]...
 
-Values are compared at level `fast` with Triton's interpreter running the kernels. Then they are
-compiled for three kinds of GPU, on the sizes that the tasks have for GPUs. Writes
+Values are compared at level `fast` with Triton's interpreter running the kernels. Then the kernels
+are compiled for three kinds of GPU, on the sizes that the tasks have for GPUs. Writes
 results/triton_static.json. Nothing here is a time on a GPU; occupancy is theoretical.
 """
 
@@ -31,7 +31,7 @@ THREADS = 2
 
 
 def main() -> None:
-    """Run the tasks and store what was found."""
+    """Run the tasks and store the findings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", action="append", choices=list(LIBRARY))
     names = parser.parse_args().task or list(LIBRARY)
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def row(name: str) -> dict[str, Any]:
-    """What was found of one task's kernels."""
+    """Return the findings on one task's kernels."""
     source = library_source(TRITON, name)
     candidate = Candidate(source=source, backend="triton", origin=Origin(kind="user"))
     task, machine = load_task(name), kit.machine(THREADS)
@@ -73,7 +73,7 @@ def row(name: str) -> dict[str, Any]:
 
 
 def facts(kernel: CompiledKernel) -> dict[str, Any]:
-    """A kernel's facts as they are stored."""
+    """Return a kernel's facts as they are stored."""
     fits = kernel.occupancy
     assert fits is not None
     return {

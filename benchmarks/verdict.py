@@ -1,4 +1,4 @@
-"""How far the verdict can be trusted, and how long it takes.
+"""Reliability and latency of the verdict.
 
     python -m benchmarks.verdict [--part cheats|honest|fidelity|latency|fuzz]... [--same 40]
                                 [--subject NAME]...
@@ -42,7 +42,7 @@ THREADS = os.cpu_count() or 1
 
 
 def main() -> None:
-    """Run the parts that were asked for and store the figures."""
+    """Run the chosen parts and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", action="append", choices=list(PARTS))
     parser.add_argument("--same", type=int, default=40, help="runs of each task against itself")
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def cheats(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> Figures:
-    """Share of cheats refused, and for the reason meant for them."""
+    """Count the cheats that are refused, and those that are refused for the intended reason."""
     verdicts = judged(cheat_jobs(), scratch / "cheats")
     refused = [cheat for cheat in CHEATS if verdicts[cheat.path].get("accepted") is False]
     named = [cheat for cheat in refused if cheat.is_caught(verdicts[cheat.path])]
@@ -75,7 +75,7 @@ def cheats(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> F
 
 
 def honest(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> Figures:
-    """Honest candidates that were refused."""
+    """List the honest candidates that are refused."""
     files, jobs = honest_jobs(scratch / "honest-files", PAIRS)
     verdicts = judged(jobs, scratch / "honest")
     refused = [files[path].name for path in files if not verdicts[path].get("accepted")]
@@ -83,7 +83,7 @@ def honest(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> F
 
 
 def trust(scratch: Path, arguments: argparse.Namespace, stored: Figures) -> Figures:
-    """Ratios of equal sides and of known slowdowns, at level standard."""
+    """Measure the ratios of equal sides and of known slowdowns, at level `standard`."""
     subjects = arguments.subject or [subject.name for subject in fidelity.SUBJECTS]
     kept = [row for row in stored.get("rows", []) if row["task"] not in subjects]
     same, slower = arguments.same, arguments.same // 4
@@ -94,7 +94,7 @@ def trust(scratch: Path, arguments: argparse.Namespace, stored: Figures) -> Figu
 
 
 def latency(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> Figures:
-    """Seconds of a whole verification of a kernel that takes 1 ms, warm and already built."""
+    """Measure the seconds of a whole verification of a built 1 ms kernel, with a warm reference."""
     task = load_task("matmul_bias_gelu")
     bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
     task = task.model_copy(update={"workloads": bench})
@@ -118,7 +118,7 @@ def latency(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> 
 
 
 def fuzz(_scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> Figures:
-    """Mutated worker streams, and what the judge made of them."""
+    """Play mutated worker streams to the judge and count the outcomes."""
     outcome = play(STREAMS, SEED)
     return {
         "streams": STREAMS,

@@ -1,1 +1,1 @@
-"""What language models are shown: templates, exemplars, rendering."""
+"""Prompts for language models: templates, exemplars, rendering."""

@@ -10,7 +10,7 @@ from kernelwright.schema import Record
 Block = Literal[
     "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
 ]
-"""Parts of a prompt that it would be a prompt without."""
+"""Optional parts of a prompt."""
 Role = Literal["planner", "coder", "profiler"]
 
 
@@ -25,7 +25,7 @@ class ShownCode(Record):
 
 
 class Context(Record):
-    """What the templates are filled with."""
+    """The values that the templates are filled with."""
 
     reference: str
     """The task's file."""
@@ -36,9 +36,9 @@ class Context(Record):
     device: tuple[str, ...]
     """At most ten lines."""
     backends: tuple[str, ...]
-    """What the file may be written in; the chosen one alone for the coder."""
+    """Backends that the file may use; the chosen one alone for the coder."""
     code: ShownCode | None = None
-    """What to go on from; for the profiler, what was measured."""
+    """The file to go on from; for the profiler, the file that was measured."""
     others: tuple[ShownCode, ...] = ()
     """Other attempts to take from."""
     contrast: tuple[ShownCode, ...] = ()
@@ -61,13 +61,13 @@ class Context(Record):
     """A complete file for the same kind of operator; empty where there is none."""
 
     def without(self, blocks: Collection[Block]) -> Self:
-        """The same with some blocks empty."""
+        """Return the same context with some blocks empty."""
         fields = type(self).model_fields
         empty = {str(name): () if name == "device" else fields[name].default for name in blocks}
         return self.model_copy(update=empty)
 
     def characters(self) -> dict[str, int]:
-        """How long each block is, and the rest of what is known."""
+        """Return the characters of each block, and of the rest as `task`."""
         blocks = {name: _length(getattr(self, name)) for name in get_args(Block)}
         rest = (self.reference, self.sizes, self.accuracy, self.code, self.others, self.idea)
         return {**blocks, "task": sum(map(_length, rest))}

@@ -6,13 +6,13 @@ from kernelwright.schema import Task, ToleranceName, Workload
 
 
 def shown_workloads(task: Task, device: str) -> list[Workload]:
-    """The workloads of this kind of device that a model may know."""
+    """Return the workloads of this kind of device that a model may know."""
     kind = "cpu" if device == "cpu" else "cuda"
     return [w for w in task.workloads if w.target in (None, kind) and w.role != "hidden"]
 
 
 def sizes(task: Task, device: str) -> tuple[str, ...]:
-    """One line per workload that may be shown."""
+    """Return one line per workload that may be shown."""
     return tuple(_size(task, workload) for workload in shown_workloads(task, device))
 
 
@@ -24,7 +24,7 @@ def _size(task: Task, workload: Workload) -> str:
 
 
 def accuracy(tolerance: ToleranceName) -> str:
-    """The judge's rule, with its own numbers."""
+    """Return the judge's rule in words, with its own numbers."""
     from kernelwright.verifier.tolerance import (
         ERROR_RATIO,
         KERNELBENCH,

@@ -34,7 +34,7 @@ VECTOR_UNITS = {
 def device_card(
     machine: Machine, cpuinfo: Path = CPUINFO, caches: Path = CACHES
 ) -> tuple[str, ...]:
-    """Lines of text; what the system doesn't tell is left out."""
+    """Return the card's lines; what the system doesn't tell is left out."""
     if machine.device != "cpu":
         return gpu_card(torch.cuda.get_device_properties(machine.device))
     facts = {
@@ -48,7 +48,7 @@ def device_card(
 
 
 def gpu_card(properties: Any) -> tuple[str, ...]:
-    """The same for a GPU, from what torch says of it."""
+    """Return the card of a GPU, from torch's properties of it."""
     shared = properties.shared_memory_per_block_optin // 1024
     return (
         f"GPU: {properties.name}, compute capability {properties.major}.{properties.minor}",
@@ -62,7 +62,7 @@ def gpu_card(properties: Any) -> tuple[str, ...]:
 
 
 def vector_units(cpuinfo: Path) -> list[str]:
-    """What the first CPU's flags say."""
+    """Return the vector units that the first CPU's flags name."""
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     words = next((x.split(":", 1)[1] for x in lines if x.startswith(("flags", "Features"))), "")
     flags = set(words.split())
@@ -70,7 +70,7 @@ def vector_units(cpuinfo: Path) -> list[str]:
 
 
 def cache_sizes(folder: Path) -> Iterator[str]:
-    """One text per data cache that the system describes, the smallest first."""
+    """Yield one text per data cache that the system describes, the smallest first."""
     for cache in sorted(folder.glob("index*")):
         files = [cache / name for name in ("level", "type", "size", "shared_cpu_list")]
         if not all(file.exists() for file in files):

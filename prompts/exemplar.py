@@ -17,10 +17,10 @@ MODEL = """
 
 
 def exemplar(category: str | None, backend: str = "cpp") -> str:
-    """A complete example file for an operator class; the softmax one where there is none.
+    """Return a complete example file for an operator class; the softmax one where there is none.
 
     Args:
-        backend: empty text for one that has no kernel library.
+        backend: for one without a kernel library the text is empty.
     """
     library = LIBRARIES.get(backend)
     if library is None:

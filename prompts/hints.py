@@ -65,10 +65,10 @@ DIRECTIONS = (
     "Do less arithmetic: algebra, cheaper approximations within the accuracy, skipped work.",
     "Spend less around the kernel: calls, launches, allocations, checks.",
 )
-"""Where to look, in words: far apart from each other on purpose."""
+"""Directions for a search, in words, far apart from each other on purpose."""
 
 
 def hints(device: str, *key: int) -> tuple[str, ...]:
-    """A random part of the list, the same for the same key."""
+    """Return a random part of the device's list, the same for the same key."""
     known = CPU_HINTS if device == "cpu" else GPU_HINTS
     return tuple(random.Random(repr(key)).sample(known, SHOWN))

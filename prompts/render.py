@@ -21,7 +21,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(role: Role, context: Context) -> tuple[Message, ...]:
-    """The system and the user message for a role."""
+    """Return the system and the user message for a role."""
     values = {name: getattr(context, name) for name in type(context).model_fields}
     system, user = (
         _environment().get_template(f"{role}.{part}.j2").render(values).strip()
@@ -31,12 +31,12 @@ def render(role: Role, context: Context) -> tuple[Message, ...]:
 
 
 def instructions(role: Role) -> int:
-    """Length of what is said to a role in every case, in characters."""
+    """Return the bytes of a role's templates: what is said to it in every case."""
     return sum((TEMPLATES / f"{role}.{part}.j2").stat().st_size for part in ("system", "user"))
 
 
 def fenced(text: str, language: str = "") -> str:
-    """`text` as a block that nothing in it can close."""
+    """Return `text` as a fenced block that nothing in it can close."""
     longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
     body = text.strip("\n")

@@ -43,15 +43,15 @@ class RewardFunction(NamedTuple):
 
     @property
     def key(self) -> str:
-        """How it is asked for: `kevin_v1`."""
+        """Name and version by which it is asked for, such as `kevin_v1`."""
         return f"{self.name}_v{self.version}"
 
     def __call__(self, attempt: Attempt) -> Reward:
-        """The reward of an attempt."""
+        """Return the reward of an attempt."""
         return self.score(attempt.evaluation)
 
     def score(self, evaluation: Evaluation | None) -> Reward:
-        """The reward of a verdict; None stands for an infrastructure error."""
+        """Return the reward of a verdict; None stands for an infrastructure error."""
         known = evaluation is not None and evaluation.status is not Status.INVALID_REFERENCE
         parts = self.parts(evaluation) if evaluation is not None and known else None
         total = None if parts is None else sum(parts.values())
@@ -59,9 +59,9 @@ class RewardFunction(NamedTuple):
 
 
 def kevin_parts(evaluation: Evaluation) -> Parts | None:
-    """`0.3 * correct + correct * speedup` (Kevin-32B, arXiv 2507.11948), speedup capped at 10.
+    """Return the parts of `0.3 * correct + correct * speedup` (Kevin-32B, arXiv 2507.11948).
 
-    The speedup is the median over eager; whatever is not accepted gets 0.
+    The speedup is the median over eager, capped at 10; whatever is not accepted gets 0.
     """
     if not evaluation.accepted:
         return {"correct": 0.0, "speedup": 0.0}
@@ -72,10 +72,11 @@ def kevin_parts(evaluation: Evaluation) -> Parts | None:
 
 
 def log_speedup_parts(evaluation: Evaluation) -> Parts | None:
-    """Accepted: log2 of the lower interval end over eager, within -1 and 3; else a fixed step.
+    """Return log2 of the speedup over eager, by its lower interval end, within -1 and 3.
 
-    The lower end makes an uncertain speedup worth less than a certain one. The slowest right
-    candidate is worth more than any wrong one, and a refused one is worth least.
+    Whatever is not accepted gets a fixed value by its status. The lower end makes an uncertain
+    speedup worth less than a certain one. The slowest right candidate is worth more than any wrong
+    one, and a refused one is worth least.
     """
     if not evaluation.accepted:
         return {"failure": LOG_FAILURES.get(evaluation.status, LOG_REFUSED)}
@@ -96,7 +97,7 @@ REWARDS: dict[str, RewardFunction] = {
 
 
 def get_reward(key: str) -> RewardFunction:
-    """The reward function of that name.
+    """Return the reward function of that name.
 
     Raises:
         UsageError: there is none.

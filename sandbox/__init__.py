@@ -1,1 +1,1 @@
-"""Where untrusted code runs."""
+"""Sandboxes: workers that run untrusted code under limits."""

@@ -11,14 +11,14 @@ from kernelwright.schema import Record, SandboxInfo
 
 
 class WorkerSpec(Record):
-    """What to start."""
+    """A worker to start, and its limits."""
 
     argv: tuple[str, ...]
     """Arguments after the interpreter; `{fd}` stands for the channel's descriptor, `{shared}` for
     that of the shared memory."""
     env: Mapping[str, str]
-    """Added to the sandbox's own clean environment; `{folder}` stands for the worker's private
-    folder, `{path}` for the PATH it would get."""
+    """Variables added to the sandbox's own clean environment; `{folder}` stands for the worker's
+    private folder, `{path}` for the PATH it would get."""
     memory_bytes: int
     files: Mapping[str, str]
     """Read-only host folders to copy into the worker's private folder: name there -> host path."""
@@ -40,7 +40,7 @@ class WorkerSpec(Record):
 
 
 class UnstoppableError(Exception):
-    """A worker goes on although it was stopped; only `kill` helps."""
+    """Failure to stop a worker; only `kill` helps."""
 
 
 class WorkerProcess(Protocol):
@@ -78,46 +78,46 @@ class WorkerProcess(Protocol):
 
     @property
     def foreign_cores(self) -> set[int]:
-        """CPUs that it could run on without having been given them, seen when it was stopped."""
+        """CPUs that it could run on but was not given, seen when it was stopped."""
 
     def thaw(self) -> None:
-        """Let it run again, each thread on a CPU of its own until `release`."""
+        """Resume the worker and what it started; until `release` each thread keeps to one CPU."""
 
     def release(self) -> None:
-        """Let its threads run on any of its CPUs."""
+        """Unpin the threads: each may run on any of the worker's CPUs."""
 
     def kill(self) -> None:
         """End the worker and everything it started, and remove its folder."""
 
     def exit_status(self, timeout_s: float) -> int | None:
-        """Exit code (negative: signal), or None while it still runs after `timeout_s`.
+        """Return the exit code (negative: signal), or None if it still runs after `timeout_s`.
 
         Raises:
             InfrastructureError: it was not the worker that ended, but what it ran in.
         """
 
     def cpu_seconds(self) -> float | None:
-        """CPU time that the worker has used so far; None where it can't be told."""
+        """Return the CPU time that the worker has used so far; None where it can't be told."""
 
     def escaped(self) -> list[int]:
-        """Processes that the worker started and that left its group, as far as they are found.
+        """Return processes that the worker started and that left its group, as far as found.
 
         `freeze`, `thaw` and `kill` reach them one by one.
         """
 
     def stderr(self) -> str:
-        """The last 200,000 characters of what it printed; empty after `kill`."""
+        """Return the last 200,000 characters of what it printed; empty after `kill`."""
 
 
 class Sandbox(Protocol):
-    """Where untrusted code runs."""
+    """A starter and keeper of workers that run untrusted code."""
 
     @property
     def info(self) -> SandboxInfo:
-        """What this sandbox holds and lacks; stored with every evaluation."""
+        """The limits that this sandbox holds and lacks; stored with every evaluation."""
 
     def start(self, spec: WorkerSpec) -> WorkerProcess:
-        """Start a worker, which dies with this sandbox: who needs it keeps the sandbox too.
+        """Start a worker. It dies with this sandbox, so the caller keeps the sandbox, too.
 
         Raises:
             InfrastructureError, PrerequisiteError: it could not be; never a candidate's doing.
@@ -128,9 +128,9 @@ class Sandbox(Protocol):
 
 
 def sandbox_python(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Interpreter arguments that keep the caller's environment and working folder out.
+    """Return interpreter arguments that keep the caller's environment and working folder out.
 
-    Without bytecode files, too: they are told from their source by size and second only, and a
-    worker may be given one file after another under one name.
+    They switch bytecode files off, too: these are told from their source by size and second only,
+    and a worker may be given one file after another under one name.
     """
     return ("-I", "-B", "-X", "faulthandler", *arguments)

@@ -1,8 +1,8 @@
-"""The `bwrap` sandbox: Debian's bubblewrap makes a place of namespaces, a worker is put into it.
+"""The `bwrap` sandbox: bubblewrap makes an enclosure of namespaces, and a worker is put into it.
 
 bubblewrap starts a program in new namespaces with a file system of read-only binds and tmpfs. Here
-that program only waits: it holds the place open, for a worker that is forked from a warm process
-of the host and joins it (setns), which takes milliseconds where importing torch takes seconds.
+that program only waits. It holds the enclosure open for a worker that is forked from a warm
+process of the host and joins it (setns): milliseconds, where importing torch takes seconds.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class BwrapEnclosure:
         return confinement(self._holder.init, groups, self._user, mounts, first)
 
     def escaped(self, worker: int) -> list[int]:
-        """See `Enclosure.escaped`; orphans are children of the place's first process."""
+        """See `Enclosure.escaped`; orphans are children of the enclosure's first process."""
         return escaped_below([worker, self._holder.init], worker, self._holder.own)
 
     def is_intact(self) -> bool:
@@ -176,7 +176,7 @@ def _arguments(spec: WorkerSpec, inside: str, as_root: bool) -> Iterator[str]:
 
 
 def visible(spec: WorkerSpec) -> list[str]:
-    """Paths of the host that are shown read-only, beside the system: interpreter and packages."""
+    """Return paths of the host to show read-only, beside the system: interpreter and packages."""
     python = {sys.prefix, sys.base_prefix, *site.getsitepackages()}
     files = {argument for argument in spec.argv if os.path.isabs(argument)}
     etc = {f"/etc/{name}" for name in PARTS_OF_ETC}
@@ -185,7 +185,7 @@ def visible(spec: WorkerSpec) -> list[str]:
 
 
 class BwrapSandbox(LinuxSandbox):
-    """Starts workers in namespaces made by bubblewrap.
+    """The sandbox that starts workers in namespaces made by bubblewrap.
 
     Raises:
         PrerequisiteError: there is no bubblewrap.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from kernelwright.sandbox.escapes import send
 from kernelwright.sandbox.resource_names import is_left
 
-# What a limit is written to: controller -> file in version 1, in version 2.
+# File that a limit is written to: controller -> name in version 1, in version 2.
 FILES = {
     "memory": ("memory.limit_in_bytes", "memory.max"),
     "pids": ("pids.max", "pids.max"),
@@ -31,7 +31,7 @@ class Group(NamedTuple):
     folders: tuple[Path, ...]
 
     def members(self) -> set[int]:
-        """Processes in it."""
+        """Return the ids of the processes in it."""
         texts = [_read(folder / "cgroup.procs") for folder in self.folders]
         return {int(word) for text in texts for word in text.split()}
 
@@ -55,7 +55,7 @@ def _removed(folder: Path) -> bool:
 
 
 def make_group(name: str, limits: Mapping[str, int]) -> Group | None:
-    """A new group with these limits; None where this process can't make one.
+    """Make a new group with these limits; return None where this process can't make one.
 
     Args:
         limits: `memory` in bytes and `pids` in processes and threads.
@@ -78,7 +78,7 @@ def make_group(name: str, limits: Mapping[str, int]) -> Group | None:
 
 
 def groups_of(pid: int) -> tuple[Path, ...]:
-    """The folders of another process's groups that hold limits, for the controllers there are."""
+    """Return the folders of a process's groups that hold limits, for the controllers there are."""
     found = [_folder(controller, pid) for controller in CONTROLLERS]
     return tuple(dict.fromkeys(folder for folder in found if folder is not None))
 
@@ -91,7 +91,7 @@ def sweep_groups() -> None:
 
 
 def _parent(controller: str) -> Path | None:
-    """Where groups with this controller can be made."""
+    """Return the folder in which groups with this controller can be made; None without one."""
     folder = _folder(controller, os.getpid())
     if folder is None or not os.access(folder, os.W_OK):
         return None
@@ -102,7 +102,7 @@ def _parent(controller: str) -> Path | None:
 
 
 def _folder(controller: str, pid: int) -> Path | None:
-    """The folder of a process's group in the hierarchy that has this controller."""
+    """Return the folder of a process's group in the hierarchy that has this controller."""
     unified = None
     for line in _read(Path(f"/proc/{pid}/cgroup")).splitlines():
         _number, controllers, path = line.split(":", 2)
@@ -114,7 +114,7 @@ def _folder(controller: str, pid: int) -> Path | None:
 
 
 def _mounted(controller: str | None, path: str) -> Path | None:
-    """Where a group's folder is mounted; None where it is not."""
+    """Return the path at which a group's folder is mounted; None where it is not."""
     for line in _read(Path("/proc/self/mountinfo")).splitlines():
         fields, _, rest = line.partition(" - ")
         kind, _source, options = rest.split(maxsplit=2)

@@ -1,4 +1,4 @@
-"""What a sandbox holds on this machine, shown by trying it."""
+"""Check of what a sandbox holds on this machine, by trying it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from kernelwright.sandbox.probes import PROBES, ProbeResult, attempt, host
 from kernelwright.sandbox.registry import open_sandbox
 from kernelwright.schema import SandboxInfo
 
-# What `process` does not claim to stop.
+# Probes that `process` does not claim to stop.
 OPEN_IN_PROCESS = frozenset(probe.name for probe in PROBES) - {"core dumps"}
-# What takes control groups to stop.
+# Probes that take control groups to stop.
 TOGETHER = frozenset({"fork bomb", "memory bomb"})
 
 
 class Checked(NamedTuple):
-    """One sandbox, tried."""
+    """The outcome of trying one sandbox."""
 
     name: str
     info: SandboxInfo | None
@@ -43,7 +43,7 @@ class Checked(NamedTuple):
         return everything - (TOGETHER if NO_GROUPS in self.info.lacks else frozenset())
 
     def document(self) -> dict[str, Any]:
-        """For `--json`."""
+        """Return the document that `--json` prints."""
         return {
             "sandbox": self.name,
             "available": self.info is not None,

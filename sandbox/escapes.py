@@ -25,11 +25,11 @@ CPU = slice(11, 15)
 LIVE: set[int] = set()
 """Fork servers and workers of this process that were not ended yet."""
 LAUNCH = threading.Lock()
-"""Held from the fork of a fork server or worker until it is in LIVE."""
+"""Lock held from the fork of a fork server or worker until it is in LIVE."""
 
 
 def escaped_processes(worker: int, mark: str) -> list[int]:
-    """Running processes that a worker started and that are not of its session."""
+    """Return running processes that a worker started and that are not of its session."""
     born = stat_fields(worker)
     with LAUNCH:
         unknown = [pid for pid in _children(os.getpid()) if pid not in LIVE]
@@ -40,7 +40,7 @@ def escaped_processes(worker: int, mark: str) -> list[int]:
 
 
 def escaped_below(tops: Iterable[int], worker: int, others: Container[int] = ()) -> list[int]:
-    """Running descendants of some processes that are not of a worker's session.
+    """Return running descendants of some processes that are not of a worker's session.
 
     Args:
         others: processes that are not the worker's doing.
@@ -65,7 +65,7 @@ def _is_outside(pid: int, worker: int) -> bool:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """Processes below this one."""
+    """Yield the ids of all processes below one."""
     for child in _children(pid):
         yield child
         yield from descendants(child)
@@ -85,13 +85,13 @@ def _read(pid: int, name: str) -> bytes:
 
 
 def stat_fields(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat behind the name; None when the process is gone."""
+    """Return the fields of /proc/PID/stat behind the name; None when the process is gone."""
     text = _read(pid, "stat").decode(errors="replace")
     return text.rpartition(")")[2].split() or None
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """CPU time of a process and its ended children; None when it is gone."""
+    """Return the CPU time of a process and its ended children; None when it is gone."""
     fields = stat_fields(pid)
     return sum(map(int, fields[CPU])) / os.sysconf("SC_CLK_TCK") if fields else None
 

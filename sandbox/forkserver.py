@@ -4,7 +4,7 @@ Started as `python -I -B forkserver.py FD`. An order is one packet: JSON with de
 the worker gets the first ones as 0, 1, 2 (and more) and the rest open its enclosure.
 The answer is the worker's process id, or why there is none. A worker is forked twice, so that it
 becomes a child of the host, which is a subreaper and waits for it like for any child; in between
-the fork enters the namespaces of the enclosure, whose processes are others' children.
+the fork enters the namespaces of the enclosure: processes in there are others' children.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main() -> None:
 
 @functools.cache
 def prepare(path: str) -> CodeType:
-    """Import what every worker needs, once; returns the code of the worker's file.
+    """Import what every worker needs, once; return the code of the worker's file.
 
     Not triton: whether kernels are interpreted is settled when it is imported.
     """
@@ -80,7 +80,7 @@ def trim() -> None:
 
 
 def spawn(order: dict[str, Any], descriptors: list[int], code: CodeType | None) -> bytes:
-    """Fork a worker that is no child of this process; returns its process id, or what failed."""
+    """Fork a worker that is no child of this process; return its process id, or what failed."""
     reader, writer = os.pipe()
     middle = os.fork()
     if middle == 0:
@@ -102,10 +102,10 @@ def spawn(order: dict[str, Any], descriptors: list[int], code: CodeType | None) 
 
 
 def enter(place: dict[str, Any] | None, folder: str, descriptors: list[int]) -> None:
-    """Join the control groups and namespaces of a place; children of this process will be there.
+    """Join the control groups and namespaces of an enclosure; later children will be in it.
 
     Args:
-        folder: of the worker; nowhere else may it execute what it wrote.
+        folder: the worker's; nowhere else may it execute what it wrote.
     """
     if place is None:
         return
@@ -119,12 +119,12 @@ def enter(place: dict[str, Any] | None, folder: str, descriptors: list[int]) -> 
         mount("tmpfs", target, flags | (0 if place["apart"] else MS_REMOUNT), options)
     for path, parent in parents.items():
         show(path, parent)
-    if place["apart"]:  # from others in the place; for all users there
+    if place["apart"]:  # from others in the enclosure; for all users there
         mount("proc", "/proc", MS_NOEXEC | MS_REMOUNT, "hidepid=2")
 
 
 def show(path: str, parent: int) -> None:
-    """Have a file or folder at its place again, and let any user get there.
+    """Put a file or folder back at its path, and let any user get there.
 
     Args:
         parent: a descriptor of the folder that it is in, which may be under a mount by now.
@@ -134,7 +134,7 @@ def show(path: str, parent: int) -> None:
             os.mkdir(folder)
         if not os.stat(folder).st_mode & stat.S_IXOTH:
             mount("tmpfs", str(folder), MS_NOEXEC, "mode=0755")
-    os.fchdir(parent)  # /proc has no descriptors of a process that is not in the place
+    os.fchdir(parent)  # /proc has no descriptors of a process that is not in the enclosure
     name = os.path.basename(path)
     if not os.path.exists(path):
         is_folder = stat.S_ISDIR(os.stat(name).st_mode)
@@ -189,8 +189,8 @@ def renounce(user: int | None, filter: str) -> None:
     """Give up every right for good.
 
     Args:
-        user: id of the user and group to become; None stays who it is.
-        filter: of system calls, a seccomp program in base64.
+        user: id of the user and group to become; None keeps those it has.
+        filter: the filter of system calls, a seccomp program in base64.
     """
     for capability in range(MAX_CAPABILITIES):
         C_LIBRARY.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)

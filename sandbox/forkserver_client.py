@@ -34,25 +34,25 @@ WATCH_S = 1.0
 
 
 class Rights(NamedTuple):
-    """What is left to a worker; see `renounce` in sandbox/forkserver.py."""
+    """The rights left to a worker; see `renounce` in sandbox/forkserver.py."""
 
     user: int | None
     filter: str
 
 
 class Confinement(NamedTuple):
-    """A place that a worker is put into; descriptors are given by their index in the order's."""
+    """An enclosure, as a worker enters it; descriptors are given by their index in the order's."""
 
     init: int
     """A pidfd of a process in the namespaces."""
     namespaces: int
-    """Which of them to join, as flags of setns(2)."""
+    """Namespaces to join, as flags of setns(2)."""
     groups: Sequence[int]
     """Open cgroup.procs files of control groups."""
     apart: int
-    """Which of them to have apart from others in the place, as flags of unshare(2)."""
+    """Namespaces to have apart from others in the enclosure, as flags of unshare(2)."""
     mounts: Mapping[str, str]
-    """tmpfs in the place -> its options; a new one where mounts are apart."""
+    """tmpfs in the enclosure -> its options; a new one where mounts are apart."""
     shown: Sequence[str]
     """Paths to see where they are, whatever these mounts or the modes of folders above hide; where
     mounts are apart."""
@@ -60,7 +60,7 @@ class Confinement(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What to start."""
+    """An order to start a worker."""
 
     argv: Sequence[str]
     """A file and its arguments when `warm`, else arguments of the interpreter."""
@@ -71,20 +71,20 @@ class Order(NamedTuple):
     """rlimit -> soft and hard value."""
     warm: bool
     passed: int
-    """How many of the descriptors the worker gets."""
+    """Number of descriptors that the worker gets; the rest open its enclosure."""
     python: str
-    """Path of the interpreter of one that is not warm, as it sees it."""
+    """Path of the interpreter for a worker that is not warm, as the worker sees it."""
     place: Confinement | None = None
 
 
 class ForkServer:
-    """Starts processes that are children of this one; see sandbox/forkserver.py.
+    """A client of a fork server, which starts children of this process; see sandbox/forkserver.py.
 
     Args:
         arguments: of its interpreter, before the file.
         env: its environment; a warm worker gets its own, but the C library has read this one.
         python: its interpreter, and that of workers that are not warm.
-        mounts: a pidfd of a process whose files it sees, this one's by default.
+        mounts: a pidfd of another process, to see its files; this one's by default.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class ForkServer:
         return self._process.pid
 
     def start(self, order: Order, descriptors: Sequence[int]) -> int:
-        """Start a process with these descriptors as 0, 1, 2 ...; returns its id.
+        """Start a process with these descriptors as 0, 1, 2 ...; return its id.
 
         Raises:
             InfrastructureError: the fork server is gone.
@@ -146,7 +146,7 @@ class ForkServer:
 
 
 def _plain(record: Any) -> Any:
-    """Named tuples as dicts, for JSON."""
+    """Return named tuples as dicts, for JSON."""
     if hasattr(record, "_asdict"):
         return {name: _plain(value) for name, value in record._asdict().items()}
     return dict(record) if isinstance(record, Mapping) else record
@@ -166,7 +166,7 @@ class Child:
         self._status: int | None = None
 
     def wait(self, timeout_s: float) -> int | None:
-        """Exit code (negative: signal), or None while it still runs after `timeout_s`."""
+        """Return the exit code (negative: signal), or None if it still runs after `timeout_s`."""
         if self._status is None and self.has_ended(timeout_s):
             result = os.waitid(os.P_PID, self.pid, os.WEXITED)
             assert result is not None
@@ -198,14 +198,14 @@ class Child:
         self.signal(signal.SIGSTOP)
         if self._status is not None:
             return True
-        # Waits asleep: who looks again and again keeps a thread that shares its CPU from stopping.
+        # Waits asleep: polling would keep a thread that shares this CPU from stopping.
         with WATCHDOG.guarding(self.pid, timeout_s):
             os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         return not WATCHDOG.has_killed(self.pid)
 
 
 class Watchdog:
-    """Kills processes for which somebody waits too long; a system call has no time-out."""
+    """A killer of processes that are waited for too long; a system call has no time-out."""
 
     def __init__(self) -> None:
         self._deadlines: dict[int, float] = {}

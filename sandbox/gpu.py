@@ -1,4 +1,4 @@
-"""What NVIDIA's driver says of a GPU: recorded with every verdict, never changed."""
+"""A GPU as NVIDIA's driver describes it: recorded with every verdict, never changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNKNOWN = ("[N/A]", "[Not Supported]", "N/A", "")
 
 @functools.cache
 def gpu_uuid(device: str) -> str:
-    """Its name for the driver and for CUDA_VISIBLE_DEVICES, whatever way devices are counted.
+    """Return a GPU's name for the driver and CUDA_VISIBLE_DEVICES, however devices are counted.
 
     Args:
         device: `cuda:N`, as this process counts.
@@ -33,17 +33,17 @@ def gpu_uuid(device: str) -> str:
 
 @functools.cache
 def gpu_identity(device: str) -> dict[str, str | None]:
-    """Which one it is. Empty for a CPU."""
+    """Return a GPU's name, UUID and driver version; empty for a CPU."""
     return _asked(device, FIXED)
 
 
 def gpu_state(device: str) -> dict[str, str | None]:
-    """Clocks, temperature, power and what holds the clocks down, now. Empty for a CPU."""
+    """Return clocks, temperature, power and what holds the clocks down, now; empty for a CPU."""
     return _asked(device, VARYING)
 
 
 def gpu_processes(device: str) -> set[int]:
-    """Processes that hold memory of the GPU, as far as somebody says."""
+    """Return the ids of processes that hold memory of the GPU, as far as nvidia-smi tells."""
     text = _smi(device, "--query-compute-apps=pid") or ""
     return {int(line) for line in text.split() if line.isdigit()}
 

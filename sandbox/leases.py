@@ -1,7 +1,7 @@
 """Leases: one timed job at a time on a GPU or a CPU, across all processes of this machine.
 
 A lease is a lock on a file of that device's name (flock), which the system gives back when its
-holder dies. All kernelwright processes of the machine look in one folder, whoever runs them.
+holder dies. All kernelwright processes of the machine look in one folder, whatever their user.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ POLL_S = 0.01
 
 
 def core_name(core: int) -> str:
-    """What a CPU is called as a device."""
+    """Return a CPU's name as a device."""
     return f"cpu{core}"
 
 
@@ -43,7 +43,7 @@ def lease(
     """
     deadline = time.monotonic() + wait_s
     with ExitStack() as held:
-        for device in sorted(set(devices)):  # in one order, so that nobody waits in a circle
+        for device in sorted(set(devices)):  # in one order, so that no circle waits
             descriptor = _opened(device)
             held.callback(os.close, descriptor)
             _lock(descriptor, device, deadline, hurry)
@@ -52,7 +52,7 @@ def lease(
 
 @contextmanager
 def alone(name: str) -> Iterator[bool]:
-    """Whether no other process of this machine is in such a block for the same name.
+    """Yield whether no other process of this machine is in such a body for the same name.
 
     Args:
         name: a file name that no device has.

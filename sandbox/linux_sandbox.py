@@ -19,7 +19,7 @@ from kernelwright.schema import SandboxInfo
 
 
 class LinuxSandbox(ABC):
-    """Starts workers, each in an enclosure of its own.
+    """Base of sandboxes that start each worker in an enclosure of its own.
 
     Args:
         info: what these enclosures hold.

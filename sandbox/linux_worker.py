@@ -44,20 +44,20 @@ class Enclosure(Protocol):
 
     @property
     def inside(self) -> str:
-        """The same as the worker sees it."""
+        """The same folder as the worker sees it."""
 
     @property
     def name(self) -> str:
-        """Unlike that of any other enclosure of this process."""
+        """Its name, unlike that of any other enclosure of this process."""
 
     def confinement(self, first: int) -> tuple[Confinement | None, Sequence[int]]:
-        """What the worker is put into, and the descriptors for that, counted from `first`."""
+        """Return what the worker is put into, and descriptors for that, counted from `first`."""
 
     def escaped(self, worker: int) -> list[int]:
-        """Running processes that a worker started and that are not of its session."""
+        """Return running processes that a worker started and that are not of its session."""
 
     def is_intact(self) -> bool:
-        """Whether it is as it was made; if not, that is nobody's fault who was put into it."""
+        """Whether it is as it was made; if not, the worker in it is not to blame."""
 
     def end(self) -> None:
         """Kill what still runs in it and remove it. May be called more than once."""
@@ -183,7 +183,7 @@ class LinuxWorker:
         if self._ended:
             return
         self._ended = True
-        for pid in self.escaped():  # while its parent still says whose it is
+        for pid in self.escaped():  # while its parent still says which worker's it is
             end(pid)
         self._child.signal(signal.SIGKILL)
         self.channel.close()
@@ -234,7 +234,7 @@ def _abandoned(child: Child, enclosure: Enclosure) -> None:
 
 
 def clean_environment(python: str = sys.executable) -> dict[str, str]:
-    """What of this process's environment a worker with this interpreter may see."""
+    """Return the environment of a worker with this interpreter: the allowed part of ours."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     # ninja comes with this interpreter's packages, whose scripts need not be on PATH.
     path = os.pathsep.join([str(Path(python).parent), kept.get("PATH", os.defpath)])
@@ -242,7 +242,7 @@ def clean_environment(python: str = sys.executable) -> dict[str, str]:
 
 
 def shared_memory(size: int) -> int:
-    """A descriptor of new memory whose size nobody can change."""
+    """Return a descriptor of new memory of a size that can't be changed."""
     descriptor = os.memfd_create("kernelwright", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, size)
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)

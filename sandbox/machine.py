@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # benchmarks/gpu runs without what settings need
 
 
 class Machine(NamedTuple):
-    """What all workers of a run share."""
+    """The sandbox, threads and device that all workers of a run share."""
 
     sandbox: Sandbox
     threads: int
@@ -36,7 +36,7 @@ class Machine(NamedTuple):
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """What a timed job must have for itself, as names for `lease`."""
+        """Devices that a timed job must have for itself, as names for `lease`."""
         cores = tuple(map(core_name, self.cores))
         return cores if self.device == "cpu" else (self.device.replace(":", ""), *cores)
 

@@ -20,13 +20,13 @@ class _Vector(ctypes.Structure):
 
 
 class UnreadableError(OSError):
-    """The other process has nothing at that address."""
+    """Lack of memory at that address of the other process."""
 
 
 def read_memory(pid: int, address: int, target: memoryview, timeout_s: float) -> bool:
     """Fill `target` from another process's memory (process_vm_readv).
 
-    Memory can be made to appear only when it is read (userfaultfd), by someone who need not hurry.
+    Memory can be made to appear only when it is read (userfaultfd), by code that need not hurry.
 
     Returns:
         False where this system does not let us.
@@ -75,11 +75,11 @@ class MappedRegion(NamedTuple):
     path: str
     """Empty for memory without a file."""
     offset: int = 0
-    """Where in the file it begins."""
+    """Offset in the file at which it begins."""
 
 
 def mappings(pid: int) -> list[MappedRegion]:
-    """The mapped regions of a process; none when it is gone."""
+    """Return the mapped regions of a process; none when it is gone."""
     found = []
     for line in _lines(Path(f"/proc/{pid}/maps")):
         span, _access, offset, _device, _inode, *path = line.split(maxsplit=5)
@@ -90,7 +90,7 @@ def mappings(pid: int) -> list[MappedRegion]:
 
 
 def program_counters(pid: int) -> list[int]:
-    """Where the threads of a stopped process are in user code, those outside system calls."""
+    """Return the program counters of a stopped process's threads, of those outside system calls."""
     counters = []
     for task in _tasks(pid):
         for line in _lines(task / "syscall"):
@@ -101,15 +101,15 @@ def program_counters(pid: int) -> list[int]:
 
 
 def thread_ids(pid: int) -> list[int]:
-    """The threads of a process; none when it is gone."""
+    """Return the ids of a process's threads; none when it is gone."""
     return [int(task.name) for task in _tasks(pid)]
 
 
 def spread(threads: Sequence[int], cores: Sequence[int]) -> set[int]:
     """Give each thread of a stopped process one CPU, in turn.
 
-    Threads that wake up together may all be put on the CPU of whoever woke them. Two that meet at
-    barriers then take milliseconds for microseconds until the scheduler moves one.
+    Threads that wake up together may all be put on the CPU of the thread that woke them. Two that
+    meet at barriers then take milliseconds for microseconds until the scheduler moves one.
 
     Returns:
         CPUs that a thread might have run on and that are not among `cores`.
@@ -123,7 +123,7 @@ def spread(threads: Sequence[int], cores: Sequence[int]) -> set[int]:
 
 
 def cores_of(thread: int) -> set[int]:
-    """The CPUs that a thread may run on; none when it has ended."""
+    """Return the CPUs that a thread may run on; none when it has ended."""
     try:
         return os.sched_getaffinity(thread)
     except ProcessLookupError:
@@ -131,7 +131,7 @@ def cores_of(thread: int) -> set[int]:
 
 
 def set_cores(thread: int, cores: Sequence[int]) -> None:
-    """Set the CPUs that a thread may run on; nothing where it has ended."""
+    """Set the CPUs that a thread may run on; do nothing where it has ended."""
     try:
         os.sched_setaffinity(thread, cores)
     except ProcessLookupError:

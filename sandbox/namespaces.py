@@ -1,4 +1,4 @@
-"""What places made of namespaces have in common: who the worker is there, and its limits."""
+"""Common parts of enclosures made of namespaces: the worker's user there, and its limits."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _numbers = itertools.count(os.getpid() * 1000)
 
 
 def new_user() -> int:
-    """A user id that no other worker has while it lives."""
+    """Return a user id that no other worker has while it lives."""
     return FIRST_USER + next(_numbers) % USERS
 
 
 def seen_from_here(init: int, inside: str) -> Path:
-    """A folder in the mounts of another process."""
+    """Return the path, from here, of a folder in the mounts of another process."""
     return Path(f"/proc/{init}/root{inside}")
 
 
 def fill_folder(folder: Path, files: Mapping[str, str], user: int | None) -> None:
-    """Put a worker's files into its new folder, and make it theirs."""
+    """Put a worker's files into its new folder, and give all of it to the worker's user."""
     (folder / "tmp").mkdir()
     for name, source in files.items():
         shutil.copytree(source, folder / name, symlinks=True)
@@ -64,14 +64,14 @@ def confinement(
     apart: int = 0,
     shown: Sequence[str] = (),
 ) -> tuple[Confinement, list[int]]:
-    """What puts a worker beside `init`, and the descriptors that it takes.
+    """Return what puts a worker beside `init`, and the descriptors that it takes.
 
     Args:
         groups: folders of control groups to join.
         user: to become; None stays the same in a user namespace.
         mounts: tmpfs and their options; see `Confinement.mounts`.
         first: index of the first of these descriptors among all of an order.
-        apart: namespaces that it does not share with the others in the place.
+        apart: namespaces that it does not share with the others in the enclosure.
         shown: see `Confinement.shown`.
     """
     keys = [os.pidfd_open(init)]
@@ -99,10 +99,10 @@ def await_end(init: int) -> None:
 
 
 def is_running(init: int) -> bool:
-    """Whether the first process of a place lives.
+    """Whether the first process of an enclosure lives.
 
-    Its program is gone before those in its namespaces are killed, so whoever sees one of them die
-    for that reason is told so here.
+    Its program is gone before those in its namespaces are killed, so a caller that sees one of them
+    die for that reason is told so here.
     """
     try:
         os.readlink(f"/proc/{init}/exe")

@@ -35,7 +35,7 @@ def syscall_fails(result):
 
 
 class Host(NamedTuple):
-    """What there is on the host for a probe to reach."""
+    """Things on the host for a probe to reach."""
 
     port: int
     """A TCP server on the loopback address."""
@@ -44,21 +44,21 @@ class Host(NamedTuple):
     socket: Path
     """A server on a Unix socket."""
     abstract: str
-    """The same with a name that is no file."""
+    """Name of a server on a Unix socket that is no file."""
     pid: int
     shown: Path
     """A file of the cache that workers may read, in a folder that only this user may enter."""
 
 
 class Probe(NamedTuple):
-    """One attempt."""
+    """One attempt, as a program."""
 
     name: str
     script: str
 
 
 class ProbeResult(NamedTuple):
-    """What came of it."""
+    """The outcome of one probe."""
 
     probe: str
     is_held: bool
@@ -277,10 +277,10 @@ held("can be read")
 
 @contextmanager
 def host(cache: Path) -> Iterator[Host]:
-    """Things on this host that no worker should reach, and one that workers are shown.
+    """Yield things on this host that no worker should reach, and one that workers are shown.
 
     Args:
-        cache: where what they are shown lies.
+        cache: folder for what they are shown.
     """
     name = f"kernelwright-probe-{secrets.token_hex(4)}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -302,7 +302,7 @@ def host(cache: Path) -> Iterator[Host]:
 
 
 def attempt(sandbox: Sandbox, probe: Probe, where: Host) -> ProbeResult:
-    """Run one in a worker of its own."""
+    """Run a probe in a worker of its own."""
     words = {
         "port": where.port,
         "file": str(where.file),

@@ -38,7 +38,7 @@ INFO = SandboxInfo(
 
 
 class FolderEnclosure:
-    """A temporary folder of the host: no place that keeps anybody."""
+    """A temporary folder of the host, which keeps no worker in."""
 
     def __init__(self, spec: WorkerSpec) -> None:
         self.name = new_name()
@@ -71,7 +71,7 @@ class FolderEnclosure:
 
 
 class ProcessSandbox(LinuxSandbox):
-    """Starts workers as plain child processes."""
+    """The sandbox that starts workers as plain child processes."""
 
     def __init__(self) -> None:
         super().__init__(INFO)

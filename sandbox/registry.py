@@ -1,4 +1,4 @@
-"""Which sandboxes there are, by name."""
+"""The sandboxes there are, by name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SANDBOXES: dict[str, Callable[[], Sandbox]] = {
 
 
 def open_sandbox(name: str) -> Sandbox:
-    """The named sandbox; `auto` is the strongest there is.
+    """Open the named sandbox; `auto` is the strongest there is.
 
     Raises:
         UsageError: there is none of that name.
@@ -49,7 +49,7 @@ def open_sandbox(name: str) -> Sandbox:
 
 
 def open_strongest() -> Sandbox:
-    """The first that this machine can have."""
+    """Open the strongest sandbox that this machine can have."""
     for opened in SANDBOXES.values():
         try:
             return opened()

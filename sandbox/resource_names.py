@@ -1,6 +1,6 @@
 """Owner-tagged names of resources (folders, containers, cgroups).
 
-A later run can delete those whose owner has died.
+A later run can delete those of owners that have died.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def new_name() -> str:
-    """A name of a new thing of this process, unlike any other."""
+    """Return a name for a new resource of this process, unlike any other."""
     return f"{PREFIX}{_owner(os.getpid())}-{secrets.token_hex(4)}"
 
 
 def is_left(name: str) -> bool:
-    """Whether this names a thing whose process is gone."""
+    """Whether this names a resource of a process that is gone."""
     match = NAME.fullmatch(name)
     return match is not None and _owner(int(match["pid"])) != match["owner"]
 
 
 def _owner(pid: int) -> str | None:
-    """A process, unlike any other of this machine at any time."""
+    """Return a process's name, unlike any other of this machine at any time; None if it is gone."""
     fields = stat_fields(pid)
     return None if fields is None else f"{BOOT.read_text()[:8]}-{pid}-{fields[START]}"

@@ -156,7 +156,7 @@ ARCHITECTURES = {
 
 
 def program() -> str:
-    """The filter for this machine, in base64.
+    """Return the filter for this machine, in base64.
 
     Raises:
         PrerequisiteError: the numbers of its system calls are not in the table.

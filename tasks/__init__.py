@@ -1,1 +1,1 @@
-"""What to optimize: loading KernelBench-format files and the starter library."""
+"""Tasks to optimize: loading KernelBench-format files, and the starter library."""

@@ -36,7 +36,7 @@ class Constant(NamedTuple):
 
 
 def constants(tree: ast.Module) -> Iterator[Constant]:
-    """All constants, in order; `M, N = 2, 3` gives two."""
+    """Yield all constants, in order; `M, N = 2, 3` gives two."""
     for statement in tree.body:
         if isinstance(statement, ast.Assign):
             shared_by = statement if len(statement.targets) > 1 else None
@@ -57,7 +57,7 @@ def _bound(target: ast.expr, value: ast.expr) -> Iterator[Constant]:
 
 
 def replace_constants(source: str, values: Mapping[str, Size]) -> str:
-    """The source with the named constants' expressions replaced.
+    """Return the source with the named constants' expressions replaced.
 
     Raises:
         UsageError: a name is not assigned at module level.
@@ -99,7 +99,11 @@ def _replace(lines: list[bytes], constant: Constant, text: str) -> None:
 
 
 def parse_setting(text: str) -> tuple[str, Size]:
-    """`NAME=VALUE` as typed on the command line; VALUE is a Python literal, else a string."""
+    """Parse `NAME=VALUE` as typed on the command line; VALUE is a Python literal, else a string.
+
+    Raises:
+        UsageError: there is no name, or the value is no number, bool, string, or tuple of these.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name.strip().isidentifier():
         raise UsageError(f"cannot read --set {text!r}", hint="write --set NAME=VALUE")

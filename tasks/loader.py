@@ -53,7 +53,7 @@ def load_task(
 
 
 def find_task_file(reference: str) -> Path:
-    """The reference file that a path or id means. Raises TaskError when there is none."""
+    """Return the reference file that a path or id means. Raises TaskError when there is none."""
     path = Path(reference)
     try:
         if path.is_dir():
@@ -71,7 +71,7 @@ def find_task_file(reference: str) -> Path:
 
 
 def task_id(path: Path) -> str:
-    """The id of the task in a file, which is not read."""
+    """Return the id of the task in a file, which is not read."""
     folder = path.parent.resolve()
     if path.name == "reference.py":
         return f"{folder.parent.name}/{folder.name}"
@@ -79,12 +79,16 @@ def task_id(path: Path) -> str:
 
 
 def library_ids() -> list[str]:
-    """Ids of the tasks that come with the package."""
+    """Return the ids of the tasks that come with the package."""
     return sorted(f"library/{file.parent.name}" for file in LIBRARY.glob("*/reference.py"))
 
 
 def suite_files(folder: Path) -> list[Path]:
-    """Every task file in a folder: task folders, and KernelBench-format files at any depth."""
+    """Return every task file in a folder: task folders, and KernelBench-format files at any depth.
+
+    Raises:
+        TaskError: the folder is missing, or has no task.
+    """
     if not folder.is_dir():
         raise TaskError(f"no folder {str(folder)!r}")
     files = [path for path in sorted(folder.rglob("*.py")) if _defines_model(path)]
@@ -113,7 +117,7 @@ def _read(path: Path) -> str:
 
 
 def parsed(source: str, path: Path) -> ast.Module:
-    """A user's file as a tree. Raises UsageError with line and message where it is not Python."""
+    """Parse a user's file. Raises UsageError with line and message where it is not Python."""
     try:
         return ast.parse(source)
     except SyntaxError as error:
@@ -175,5 +179,5 @@ def _build(path: Path, source: str, fields: dict[str, Any]) -> Task:
 
 
 def effective_source(task: Task, workload: Workload) -> str:
-    """The reference source with the workload's constants in place."""
+    """Return the reference source with the workload's constants in place."""
     return replace_constants(task.source, task.overrides_for(workload))

@@ -1,4 +1,4 @@
-"""Test processes that run side by side have a core each, so that they don't disturb timings."""
+"""A core for each of the test processes that run side by side, so that timings are undisturbed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Pin a worker of pytest-xdist, and with it whatever it starts, to its core."""
+    """Pin a worker of pytest-xdist, and with it every process that it starts, to its core."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker:
         cores = sorted(os.sched_getaffinity(0))

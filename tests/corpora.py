@@ -1,6 +1,6 @@
-"""Running many candidates through the real command line, a lane of them on every core.
+"""Run many candidates through the real command line, one command at a time on every core.
 
-A lane has one core to itself, with one thread in every worker, so lanes don't disturb each other.
+A command has one core to itself, with one thread in every worker, so none disturbs another.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 from tests.cli.kit import Shell
 
-# So many candidates share a reference and its expected values; more make lanes end unevenly.
+# Candidates that share a reference and its expected values; more make the cores end unevenly.
 BATCH = 12
 
 
 class Job(NamedTuple):
-    """Candidates of one task that are judged by one command."""
+    """A job: candidates of one task that are judged by one command."""
 
     task: str
     level: str
@@ -29,13 +29,16 @@ class Job(NamedTuple):
 
 
 def batches(task: str, level: str, policy: str, files: Sequence[Path]) -> list[Job]:
-    """The files of one task in jobs of a size that spreads."""
+    """Return the files of one task as jobs of at most `BATCH` files."""
     starts = range(0, len(files), BATCH)
     return [Job(task, level, policy, tuple(files[start : start + BATCH])) for start in starts]
 
 
 def judged(jobs: Sequence[Job], folder: Path) -> Mapping[Path, dict[str, Any]]:
-    """The verdict document of every candidate, by file; one without says why in its reason."""
+    """Return every candidate's verdict document by file.
+
+    Where there is no verdict, the reason is the end of the command's stderr.
+    """
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in sorted(jobs, key=lambda job: -len(job.files)):
         waiting.put(job)
@@ -54,7 +57,7 @@ def judged(jobs: Sequence[Job], folder: Path) -> Mapping[Path, dict[str, Any]]:
 def _lane(
     core: int, folder: Path, waiting: queue.SimpleQueue[Job], verdicts: dict[Path, dict[str, Any]]
 ) -> None:
-    os.sched_setaffinity(threading.get_native_id(), [core])  # what it starts inherits this
+    os.sched_setaffinity(threading.get_native_id(), [core])  # its processes inherit the core
     home = folder / f"lane-{core}"
     home.mkdir(parents=True)
     shell = Shell(home)

@@ -1,4 +1,4 @@
-"""Settings: precedence, sources, and one clear sentence for whatever is wrong."""
+"""Settings: precedence, sources, and one clear sentence for every error."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from kernelwright.config import (
     PROJECT_FILE,
     Allowance,
     BlockName,
+    PolicyName,
     Resolved,
     Settings,
     ToleranceName,
@@ -264,6 +265,7 @@ def test_settings_survive_json() -> None:
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
 
 
-def test_tolerances_are_the_schemas() -> None:
+def test_names_are_the_schemas() -> None:
     assert get_args(ToleranceName) == get_args(schema.ToleranceName)
+    assert get_args(PolicyName) == get_args(schema.Policy)
     assert get_args(BlockName) == get_args(Block)

@@ -1,4 +1,4 @@
-"""A field that is new in a version changes no identity that was stored before."""
+"""Stability of stored identities: a field that is new in a version changes none of them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from kernelwright.config import Settings, identity
 from kernelwright.schema import Limits, Task, Workload
 
 HASH = "29e391fe3eec0e23c7d307b6d9b63e3990e28e8ea3acf99a85e6cb76f89e7945"
-"""What version c9a64af makes of `TASK`."""
+"""The hash of `TASK` in version c9a64af."""
 
 
 class LaterWorkload(Workload):
-    """A workload with a field more."""
+    """A workload with one more field."""
 
     inputs: str = "own"
 
 
 class LaterLimits(Limits):
-    """Limits with a field more."""
+    """Limits with one more field."""
 
     disk_bytes: int = 0
 
 
 class LaterTask(Task):
-    """A task with a field more, and so have its parts."""
+    """A task with one more field, also in its parts."""
 
     objective: str = "time"
     workloads: tuple[LaterWorkload, ...] = (LaterWorkload(name="default"),)
@@ -34,7 +34,7 @@ class LaterTask(Task):
 
 
 class LaterSettings(Settings):
-    """Settings with one more."""
+    """Settings with one more setting."""
 
     workflow: str = "agent"
 

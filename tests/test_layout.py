@@ -1,4 +1,4 @@
-"""The package list, the links, the import contracts and the cold start are what they claim."""
+"""Checks of the package list, the links, the import contracts and the cold start."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ HEAVY = {
     "torch",
 }
 MOST_MODULES = 500
-"""What `--help` may load on top of a bare interpreter; typer, rich and pydantic take about 400."""
+"""Most modules that `--help` may load on top of a bare interpreter; typer, rich and pydantic have
+about 400."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def packages_in_tree() -> set[str]:
 
 
 def modules_in(folder: Path) -> set[str]:
-    """Names of the modules and packages in a folder."""
+    """Return the names of the modules and packages in a folder."""
     found = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
     return found - {"__init__", "__main__", "__pycache__"}
 
@@ -151,7 +152,7 @@ def test_every_dependency_has_one_public_pin_that_fits(pyproject: dict[str, Any]
 
 
 def modules_after(code: str) -> set[str]:
-    """Names in `sys.modules` of a fresh interpreter that ran `code`."""
+    """Return the names that `code` adds to `sys.modules` of a fresh interpreter."""
     script = (
         f"import sys\nbefore = set(sys.modules)\n{code}\n"
         "import json\nprint('\\n' + json.dumps(sorted(set(sys.modules) - before)))"

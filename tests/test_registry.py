@@ -1,4 +1,4 @@
-"""Dotted paths: what they name, and where a module that has moved is now."""
+"""Dotted paths: the objects that they name, and hints for modules that have moved."""
 
 from __future__ import annotations
 

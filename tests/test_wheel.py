@@ -1,4 +1,4 @@
-"""The wheel holds every file, brings no other top-level package, and works away from the tree."""
+"""Checks of the wheel: all files, no other top-level package, and use away from the tree."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pip(*arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the tree and nothing stale gets in."""
+    """Build a wheel from a copy, so that no file stays in the tree and no stale one gets in."""
     tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
     skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in SOURCES:
@@ -65,7 +65,7 @@ def run_installed(site: Path, code: str) -> str:
 
 
 def files_in_tree() -> set[str]:
-    """Every file of the package, by the name it has in a wheel."""
+    """Return every file of the package, by its name in a wheel."""
     package = ROOT / "src" / "kernelwright"
     return {
         (Path(folder).relative_to(package.parent) / name).as_posix()

@@ -1,1 +1,1 @@
-"""The verdict: judge, worker, comparison, timing."""
+"""The verdict on a candidate: judge, worker, comparison, timing."""

@@ -1,4 +1,4 @@
-"""One candidate in one worker: its checks and timers, and what can be seen of it from outside."""
+"""One candidate in one worker: its checks, its timers, and observations from outside."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
 from kernelwright.verifier.worker.tensor_tree import specs
 
-# An interpreter may take so many times as long as a call may.
+# The call time-out is multiplied by this for an interpreter.
 INTERPRETED = 10
-# What has to be shown is looked for longer than what is only told.
+# Seconds of sampling, at most. `custom` has to prove that the candidate's code works, so longer.
 SAMPLING_S: dict[Policy, float] = {"any": 0.25, "custom": 10.0}
 
 
@@ -42,7 +42,7 @@ class CandidateWorker:
 
     Raises:
         WorkerFault: the candidate did not load, or failed later.
-        Wrong: it is not right.
+        Wrong: the candidate is wrong or refused.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class CandidateWorker:
         self.build = build
         self.checks: list[WorkloadCheck] = []
         self.timers: list[WorkloadTimer] = []
-        """Of the same workloads in the same order."""
+        """Timers of the same workloads in the same order."""
         self._module: WorkerClient | None = None
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class CandidateWorker:
 
     @property
     def module(self) -> WorkerClient:
-        """The worker, once it was started."""
+        """The worker's client, once the worker was started."""
         assert self._module is not None
         return self._module
 
@@ -95,13 +95,13 @@ class CandidateWorker:
             self.timers.append(WorkloadTimer(check))
 
     def iterations(self, effort: Effort) -> dict[str, int]:
-        """How many calls fill a round, by workload."""
+        """Return how many calls fill a round, by workload."""
         return {timer.key: timer.iterations(effort) for timer in self._timed}
 
     def time(
         self, effort: Effort, calls: Mapping[str, int], worker: int, policy: Policy
     ) -> dict[str, Timed]:
-        """Time the workloads that are for it, and see whose code does the first one's work."""
+        """Time the `bench` workloads, and sample the running code of the first one."""
         timed = {}
         on_cpu = self.reference.machine.kind == "cpu"
         is_watched = worker == 0 and on_cpu and self._wants_work(effort, policy)
@@ -112,7 +112,7 @@ class CandidateWorker:
         return timed
 
     def _wants_work(self, effort: Effort, policy: Policy) -> bool:
-        """Whether it matters whose code does the work."""
+        """Return whether the work has to be attributed to the candidate or a library."""
         return effort.is_thorough or policy == "custom"
 
     @property
@@ -120,7 +120,7 @@ class CandidateWorker:
         return [timer for timer in self.timers if timer.prepared.workload.role == "bench"]
 
     def inspect(self) -> list[Flag]:
-        """What the checks found, and what can be seen of the worker from outside."""
+        """Return the flags of the checks, and those of the worker's processes, cores and files."""
         process, machine = self.module.process, self.reference.machine
         return [
             *(flag for check in self.checks for flag in check.flags),
@@ -132,7 +132,7 @@ class CandidateWorker:
         ]
 
     def watch(self, policy: Policy, effort: Effort) -> list[Flag]:
-        """Whose code does the work, of a candidate that was timed."""
+        """Return flags on how much of the timed work is the candidate's own code."""
         flags: list[Flag] = []
         timed = self._timed[0]
         if self._wants_work(effort, policy):

@@ -1,4 +1,4 @@
-"""What an evaluation depends on besides the code: the fingerprint stored with every verdict."""
+"""The fingerprint of the environment, stored with every verdict: machine, versions, settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kernelwright.sandbox.gpu import gpu_identity
 
 
 def environment(threads: int, device: str) -> dict[str, Any]:
-    """Machine, versions and settings; unknown values are None."""
+    """Return machine, versions and settings by name; unknown values are None."""
     return {
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
@@ -31,7 +31,7 @@ def environment(threads: int, device: str) -> dict[str, Any]:
 
 @functools.cache
 def cpu_name() -> str | None:
-    """The CPU's model name; None where the system does not tell."""
+    """Return the CPU's model name; None if the system does not tell."""
     path = Path("/proc/cpuinfo")
     if not path.exists():
         return platform.processor() or None

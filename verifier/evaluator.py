@@ -1,4 +1,4 @@
-"""One candidate at one level: values in one worker, times in others, and the verdict on both."""
+"""The evaluation of one candidate at one level: values in one worker, times in others."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RIGHT_UNTIMED = f"{RIGHT}, in Triton's interpreter; not timed: its times need a 
 
 
 class Verdict(NamedTuple):
-    """What the phases of an evaluation add up to."""
+    """The outcome of all phases of an evaluation."""
 
     status: Status
     reason: str
@@ -51,11 +51,11 @@ class Verdict(NamedTuple):
 
 
 class Evaluator:
-    """What happens to a candidate that was built; for one use.
+    """The evaluation of one candidate that was built; for one use.
 
     Args:
         build: the finished build.
-        policy: who may do the work.
+        policy: which code may do the work: `any`, or `custom` for the candidate's own.
         timed: whether times mean something for this backend on this device.
     """
 
@@ -81,11 +81,11 @@ class Evaluator:
         self.flags: list[Flag] = []
 
     def verdict(self, prepared: Sequence[PreparedWorkload]) -> Verdict:
-        """Compare values on all workloads, then time those that are for it."""
+        """Compare values on all workloads, then time the `bench` workloads; return the verdict."""
         try:
-            # New workers are timed where a few percent matter, because what one did before changes
-            # how fast it is. The first of them is made ready while values are compared.
-            with self._session() as worker, self._session() as another:
+            # Where a few percent matter, new workers are timed: a worker's speed depends on what it
+            # did before. The first of them is made ready while values are compared.
+            with self._new_worker() as worker, self._new_worker() as another:
                 new = another if self.effort.times_new_workers else worker
                 self._check(worker, new, prepared)
                 timed = self._time(worker, new, prepared)
@@ -106,24 +106,24 @@ class Evaluator:
         flags = tuple(dict.fromkeys(self.flags))
         return Verdict(status, reason, tuple(self.done), flags, evidence)
 
-    def _session(self) -> CandidateWorker:
+    def _new_worker(self) -> CandidateWorker:
         return CandidateWorker(self.reference, self.tolerance, self.candidate, self.build.folder)
 
-    def _bench(self, prepared: Sequence[PreparedWorkload]) -> list[PreparedWorkload]:
-        """Those that are timed."""
+    def _timed_workloads(self, prepared: Sequence[PreparedWorkload]) -> list[PreparedWorkload]:
+        """Return the workloads that are timed."""
         return [item for item in prepared if self.timed and item.workload.role == "bench"]
 
     def _make_ready(
         self, worker: CandidateWorker, prepared: Sequence[PreparedWorkload], number: int = 0
     ) -> None:
-        """Start a worker to be timed, and eager's to be timed beside; load both.
+        """Start the worker to be timed and eager's worker beside it, and load both.
 
-        Who comes first was found up to 5% faster than an equal one, so they take turns.
+        The one that starts first was found up to 5% faster than an equal one, so they take turns.
 
         Args:
-            number: of the worker that is timed.
+            number: index of the candidate's worker.
         """
-        timed = self._bench(prepared)
+        timed = self._timed_workloads(prepared)
         if not timed or not self.effort.times_new_workers:
             self._load_eager(timed)
         elif number % 2 == 0:
@@ -148,9 +148,9 @@ class Evaluator:
     def _check(
         self, worker: CandidateWorker, new: CandidateWorker, prepared: Sequence[PreparedWorkload]
     ) -> None:
-        """Compare values; meanwhile read the text, and make the first worker to be timed ready."""
+        """Compare values; meanwhile scan the source and make the first worker to be timed ready."""
         for item in prepared:
-            self.reference.with_perturbed_weights(item)  # once asked for, both threads can have it
+            self.reference.with_perturbed_weights(item)  # cached now, for both threads
         with ThreadPoolExecutor(2) as meanwhile:
             worker.start()
             text = meanwhile.submit(self._read)
@@ -167,7 +167,7 @@ class Evaluator:
             self._note(self._sanitized())
 
     def _sanitized(self) -> list[Flag]:
-        """What the sanitizers find, of candidates that bring machine code."""
+        """Return the flags of the sanitizers, for candidates that bring machine code."""
         if self.candidate.backend == "cpp":
             return sanitizer_flags(self.candidate, self.reference)
         if self.candidate.backend in ("cuda", "triton") and self.timed:
@@ -175,12 +175,12 @@ class Evaluator:
         return []
 
     def _read(self) -> list[Flag]:
-        """What the text of the candidate shows."""
+        """Return the flags that the candidate's source raises."""
         flags = static_flags(self.candidate.source, self.candidate.backend)
         return [*flags, *(advice_flags(self.candidate.source) if self.effort.is_thorough else ())]
 
     def _note(self, flags: Sequence[Flag]) -> None:
-        """Add flags. Raises Wrong where one refuses."""
+        """Add flags. Raises Wrong if one of them refuses."""
         for flag in flags:
             if flag.severity == "refuse":
                 raise refused(flag.rule, flag.evidence)
@@ -189,15 +189,18 @@ class Evaluator:
     def _time(
         self, checked: CandidateWorker, new: CandidateWorker, prepared: Sequence[PreparedWorkload]
     ) -> dict[str, list[Timed]]:
-        """Time in the new worker, then in others: each has its luck with memory. By workload."""
-        timed_ones = self._bench(prepared)
+        """Time in the new worker, then in others; return the timings by workload.
+
+        Several workers are needed because where memory lies makes each faster or slower.
+        """
+        timed_ones = self._timed_workloads(prepared)
         if not timed_ones:
             return {}
         calls = checked.iterations(self.effort)
         found: dict[str, list[Timed]] = {item.workload.name: [] for item in timed_ones}
         end = time.monotonic() + self.effort.close_budget_s
         for number in range(self.effort.most_workers):
-            # An even number: in half of them eager's came first.
+            # After an even number of workers eager's came first in half of them.
             is_enough = number >= self.effort.workers and number % 2 == 0
             if is_enough and not self._go_on(found.values(), end):
                 break
@@ -216,20 +219,20 @@ class Evaluator:
         return time.monotonic() < end and any(wants_more_workers(own, seed) for own in measured)
 
     def _timed(self, new: CandidateWorker, number: int) -> AbstractContextManager[CandidateWorker]:
-        """The next worker to be timed; one that only was for that ends with it.
+        """Return the next worker to be timed; one made only for this is closed at the end.
 
-        The first one is of no use where eager's, which came before it, has run since: its round
-        was measured.
+        The first worker is of no use if eager's, started beside it, has run since to measure its
+        iterations.
         """
         if not self.effort.times_new_workers or (number == 0 and not self.reference.eager_has_run):
             return nullcontext(new)
-        return self._session()
+        return self._new_worker()
 
     def _compile(self) -> Evidence | None:
-        """What the compiler makes of a candidate that can't be timed here.
+        """Return compile-time evidence on a candidate that can't be timed here.
 
         Raises:
-            Wrong: it compiles for no GPU.
+            Wrong: the candidate compiles for no GPU.
         """
         if not self.effort.is_thorough:
             return None
@@ -243,7 +246,7 @@ class Evaluator:
     def _sum_up(
         self, worker: CandidateWorker, timed: Mapping[str, Sequence[Timed]]
     ) -> Evidence | None:
-        """Add the times to the results; returns evidence on the first workload that was timed."""
+        """Add the times to the results; return evidence on the first workload that was timed."""
         evidence: Evidence | None = None
         for index, timer in enumerate(worker.timers):
             if timer.key not in timed:
@@ -257,7 +260,7 @@ class Evaluator:
         return evidence
 
     def _counted(self, evidence: Evidence | None, prepared: PreparedWorkload) -> Evidence | None:
-        """The same with a GPU's hardware counters, where there is time and permission for them."""
+        """Return the evidence with a GPU's hardware counters, if time and permission allow."""
         if evidence is None or self.reference.machine.kind == "cpu" or not self.effort.is_thorough:
             return evidence
         build = self.build.folder
@@ -265,7 +268,7 @@ class Evaluator:
 
 
 def with_times(result: WorkloadResult, summary: Summary) -> WorkloadResult:
-    """The result with its times."""
+    """Return the result with its times."""
     assert result.correctness is not None
     checked = {"timed_calls_checked": summary.checked}
     correctness = result.correctness.model_copy(update=checked)

@@ -1,4 +1,4 @@
-"""The judge: takes a candidate, returns the verdict. Owns inputs, expected values and the clock."""
+"""The judge, which evaluates candidates. It owns inputs, expected values and the clock."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from kernelwright.verifier.timing.statistics import combine
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import WORKER_VERSION
 
-# Results of which it takes more than one thread to compare them in a moment.
+# Results from this size on are compared with more than one thread.
 LARGE_BYTES = 2**26
-# A kernel that hangs, or reads where it must not, may leave a GPU that does not work.
+# A kernel that hangs, or reads where it must not, may leave a GPU in a broken state.
 MAY_HARM = (Status.TIMEOUT, Status.RUNTIME_ERROR)
-# In what a build says that ended with an exception.
+# Signs of a compile error in the message of a build that ended with an exception.
 BUILD_SIGNS = (
     ": error:",
     "fatal error:",
@@ -53,12 +53,12 @@ BUILD_SIGNS = (
 
 
 class Judge:
-    """Evaluates candidates for one task against its live reference.
+    """The judge of one task, which evaluates candidates against the live reference.
 
     Args:
-        reference: open for as long as the judge is used.
+        reference: must stay open for as long as the judge is used.
         cache: folder of the build cache.
-        policy: who may do the work.
+        policy: which code may do the work: `any`, or `custom` for the candidate's own.
     """
 
     def __init__(self, reference: Reference, cache: Path, policy: Policy = "any") -> None:
@@ -68,7 +68,7 @@ class Judge:
         self.tolerance: ToleranceName = reference.task.tolerance
 
     def evaluation_key(self, candidate: Candidate, level: Level) -> str:
-        """What a verdict depends on; equal keys may share one."""
+        """Return a digest of all that a verdict depends on; equal keys may share a verdict."""
         machine, task = self.reference.machine, self.reference.task
         device = environment(machine.threads, machine.device)
         info = machine.sandbox.info.kind
@@ -76,10 +76,10 @@ class Judge:
         return digest(parts)
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
-        """The candidate's build, or the verdict on one that can't be built.
+        """Return the candidate's build, or the verdict on a candidate that can't be built.
 
         Raises:
-            InvalidReferenceError: the reference can't be judged against.
+            InvalidReferenceError: no candidate can be judged against this reference.
             InfrastructureError: a part of the system failed; nothing is known about the candidate.
         """
         started = time.monotonic()
@@ -94,10 +94,10 @@ class Judge:
     def evaluate(
         self, candidate: Candidate, level: Level, build: Build | None = None
     ) -> Evaluation:
-        """The verdict on a candidate.
+        """Evaluate a candidate and return the verdict.
 
         Args:
-            build: what `build` returned for it, if that was asked for.
+            build: result of `build` for this candidate; built here if None.
 
         Raises:
             InvalidReferenceError, InfrastructureError: see `build`.
@@ -107,10 +107,10 @@ class Judge:
         if isinstance(found, Evaluation):
             return found
         with self._renewed_after_failures():
-            return self._examined(candidate, level, found, started)
+            return self._evaluated(candidate, level, found, started)
 
     def _device_flags(self) -> Iterator[Flag]:
-        """Mark verdicts on a device whose timing is not validated."""
+        """Yield the flag of verdicts on a device kind for which timing is not validated."""
         if self.reference.machine.kind != "cpu":
             yield flag(NOT_VALIDATED, "timing on GPUs is not validated yet")
 
@@ -119,19 +119,19 @@ class Judge:
         try:
             yield
         except InfrastructureError:
-            self.reference.close()  # whoever tries again starts with new workers
+            self.reference.close()  # the next try starts with new workers
             raise
 
-    def _examined(
+    def _evaluated(
         self, candidate: Candidate, level: Level, build: Build, started: float
     ) -> Evaluation:
         prepared = [self.reference.prepare(w) for w in self.reference.workloads()]
         timed = self.reference.machine.kind in open_backend(candidate.backend).timed_on
-        examination = Evaluator(
+        evaluator = Evaluator(
             self.reference, candidate, build, level, self.tolerance, self.policy, timed
         )
         with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
-            verdict = examination.verdict(prepared)
+            verdict = evaluator.verdict(prepared)
         return self._evaluation(candidate, level, verdict, build, started)
 
     def _evaluation(

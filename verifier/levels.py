@@ -1,4 +1,4 @@
-"""How thorough an evaluation is: `fast` steers a search, `strict` backs a reported number."""
+"""The levels of an evaluation: `fast` steers a search, `strict` backs a reported number."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ Baseline = Literal["eager", "compile"]
 
 
 class Effort(Record):
-    """What one level does."""
+    """The effort of one level: how thoroughly it compares and times."""
 
     cases: tuple[tuple[int, Distribution], ...]
     """Correctness: seed and input distribution of each case, per workload."""
     baselines: tuple[Baseline, ...]
-    """What the candidate is timed against."""
+    """Baselines that the candidate is timed against."""
     buffer_bytes: int
-    """Inputs of one round, at most; see `pool`."""
+    """Most bytes of inputs or results in one round; see `InputPool`."""
     round_s: float
     """Wanted duration of one timed round."""
     min_rounds: int
     max_rounds: int
     relative_width: float
-    """Stop when the 95% interval of every speedup is narrower than this share of it."""
+    """Timing stops when the 95% interval of every speedup is narrower than this share of it."""
     budget_s: float
-    """Timing of one workload ends after this, intervals as wide as they may be."""
+    """Timing of one workload ends after this, however wide the intervals are."""
     is_thorough: bool
-    """Also what takes some tenths of a second: samples of whose code runs, advice on its text."""
+    """Also do what takes some tenths of a second: sample running code, give advice on source."""
     traces_operators: bool
-    """torch's, of one call: some compiled modules do not survive that, or are compiled again."""
+    """Trace torch's operators in one call. Some compiled modules fail under that, or recompile."""
     workers: int
     """How many workers the candidate is timed in, one after the other."""
     times_new_workers: bool
-    """Each is timed beside a new worker of eager's: an old one has other memory, which is worth
-    some percent. Else one worker of eager's stays until such a level takes a new one."""
+    """Time each beside a new worker of eager's, as an old one has other memory, which is worth some
+    percent. Otherwise one worker of eager's is kept until a level with this set replaces it."""
     most_workers: int
-    """The same where a speedup is close to 1, so that it takes more to tell which side of it."""
+    """Most workers, for speedups so near 1 that it takes more to tell on which side they are."""
     close_budget_s: float
-    """No more workers for that after this, counted from the first one's timing."""
+    """No more such workers are started after this, counted from the first worker's timing."""
     spot_checks: int
-    """Timed calls whose results are compared afterwards, per workload and worker."""
+    """Timed calls that are spot-checked (their results are compared), per workload and worker."""
     spot_checks_s: float
-    """No more of them after this, but LEAST_SPOT_CHECKS."""
+    """No more results are compared after this, but at least LEAST_SPOT_CHECKS are."""
     single_calls: int
-    """Single calls at a time, which show whether calls of a round are done together."""
+    """Single calls at a time, which show whether the calls of a round are computed together."""
     spot_check_slots: int | None
-    """How many sets of a buffer these come from, so few that what is expected of them is kept for
-    the next candidate. None: any of them, and what is expected is computed after the fact."""
+    """How many sets of a buffer the spot checks come from: so few that their expected values are
+    kept for the next candidate. None: any set, with expected values computed afterwards."""
 
 
 LEAST_SPOT_CHECKS = 4

@@ -1,4 +1,4 @@
-"""Whether values are right: the candidate's error against float64, bounded by the reference's own.
+"""The tolerance rule: the candidate's error against float64, bounded by the reference's own.
 
 An element c of a floating output is right when
 
@@ -12,15 +12,17 @@ precision: rounding to bfloat16 or TF32 is wrong by up to 2**15 or 2**12 float32
 types of 16 bits and fewer, where only the result is rounded. The root mean squares of the errors
 are held to the same rule: where a step (rounding, a comparison) makes E large in one place, the
 rest of the tensor stays bounded. Without a golden value the reference takes its place and ULPS is
-multiplied by ERROR_RATIO; one that is not finite where the reference is counts as none.
+multiplied by ERROR_RATIO; a golden value with a non-finite element where the reference is finite
+counts as none.
 
-Where a result is badly conditioned (two logits that nearly tie) E is a matter of luck. What fails
-the rule is therefore compared again with ERROR_RATIO * R allowed as well, R being how far that
-element of g moves when the inputs move by less than one rounding of their type. Integers have to be
-equal to the reference's, or to what they become then: of equal numbers any may come first.
+Where a result is badly conditioned (two logits that nearly tie) E is a matter of luck. A result
+that fails the rule is therefore compared again with ERROR_RATIO * R allowed as well, R being how
+far that element of g moves when the inputs move by less than one rounding of their type. Integers
+have to be equal to the reference's, or to what they become then: of equal numbers any may come
+first.
 
-Numbers far above all others that stand for something (masks: -1e9, the lowest of the type) are
-judged by themselves: beside them s and E would let the others be anything.
+Sentinel values, far above all others (masks: -1e9, the lowest of the type), are judged separately:
+with them in the same tensor s and E would allow the others to be anything.
 
 Inputs that are degenerate on purpose are judged `coarse`ly: sqrt(eps) takes the place of eps, s is
 at least 1, and places where the reference itself is not finite are left out.
@@ -38,11 +40,11 @@ from kernelwright.schema import ToleranceName
 
 ERROR_RATIO = 8.0
 ULPS = 32.0
-# Of 16 bits and fewer only the result is rounded: 32 steps of bfloat16 would be a quarter.
+# With 16 bits and fewer only the result is rounded; 32 steps of bfloat16 would be a quarter.
 ULPS_HALF = 4.0
-# A number that stands for something is at least this large, and this many times the others' s.
+# A sentinel value is at least this large, and this many times the root mean square of the others.
 FILL, FILL_RATIO = 1e4, 1e3
-# KernelBench (eval.py): atol = rtol by precision.
+# atol = rtol by precision, from KernelBench (eval.py).
 KERNELBENCH = {torch.float16: 1e-2, torch.bfloat16: 1e-2}
 KERNELBENCH_OTHERS = 1e-4
 
@@ -51,13 +53,13 @@ class Difference(NamedTuple):
     """The outcome of one comparison of one tensor."""
 
     reason: str | None
-    """What is wrong; None when the values are right."""
+    """Description of the error; None when the values are right."""
     max_abs_error: float
     reference_max_abs_error: float
     margin: float
     """Largest error over allowed error."""
     bits: float | None = None
-    """Right bits in the mean, -log2 of relative error; None where that says nothing."""
+    """Right bits in the mean, -log2 of the relative error; None where that is meaningless."""
     reference_bits: float | None = None
 
 
@@ -72,8 +74,8 @@ def compare(
     """Compare one output; shapes and dtypes of candidate and reference are equal already.
 
     Args:
-        conditioning: how far each golden value moves within the rounding of the inputs; of
-            integers, what they become, in a dimension in front. None where that is unknown.
+        conditioning: how far each golden value moves within the rounding of the inputs. For
+            integers, the values they become, stacked in a new first dimension. None if unknown.
     """
     if not (reference.is_floating_point() or reference.is_complex()):
         differs = candidate != reference
@@ -115,7 +117,7 @@ def _parts(
     conditioning: torch.Tensor | None,
     coarse: bool,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None]]:
-    """All, or what stands for something and what does not."""
+    """Split sentinel values (-1e9 masks) from the rest; without any yield everything once."""
     fill = None if coarse else _fill(reference)
     if fill is None:
         yield candidate, reference, golden, conditioning
@@ -130,7 +132,7 @@ def _parts(
 
 
 def _together(parts: Sequence[Difference]) -> Difference:
-    """The worst of them, with the largest errors, and the bits of the first."""
+    """Return the worst of some differences, with the largest errors and the first one's bits."""
     worst = max(parts, key=lambda part: (part.reason is not None, part.margin))
     return worst._replace(
         max_abs_error=max(part.max_abs_error for part in parts),
@@ -141,7 +143,7 @@ def _together(parts: Sequence[Difference]) -> Difference:
 
 
 def _fill(reference: torch.Tensor) -> torch.Tensor | None:
-    """Where numbers lie that stand for something; None where there are none, or no others."""
+    """Return a mask of sentinel values; None if there are none, or nothing else."""
     if not reference.is_floating_point():
         return None
     top = float(reference.abs().max())
@@ -154,7 +156,7 @@ def _fill(reference: torch.Tensor) -> torch.Tensor | None:
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
-    """Whether all of it is; NaN is neither above nor below."""
+    """Return whether all elements are finite."""
     if tensor.is_complex():
         return _is_finite(torch.view_as_real(tensor.resolve_conj()))
     return all(map(math.isfinite, torch.aminmax(tensor))) if tensor.numel() else True
@@ -232,7 +234,7 @@ def _kernelbench(candidate: torch.Tensor, reference: torch.Tensor) -> Difference
     # torch.allclose(reference, candidate) is relative to the candidate.
     allowed = KERNELBENCH.get(reference.dtype, KERNELBENCH_OTHERS) * (1 + other.abs())
     error = (other - truth).abs()
-    # The reference's own error is unknown here; as many bits as its type has is the best it can do.
+    # The reference's own error is unknown here; it can have as many right bits as its type at best.
     own = 1.0 - math.log2(torch.finfo(reference.dtype).eps)
     bits = _bits(_rms(error), _rms(truth))
     return _judge(error, allowed, 0.0)._replace(bits=bits, reference_bits=own)

@@ -1,4 +1,4 @@
-"""What planner and profiler must answer, and reading it out of what a model wrote."""
+"""Typed answers of planner and profiler, and reading them out of a model's text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BadAnswer(Exception):
 
 
 class Answer(BaseModel):
-    """Base of typed answers; fields that nobody asked for are ignored."""
+    """Base of typed answers; fields that were not asked for are ignored."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -42,7 +42,7 @@ A = TypeVar("A", bound=Answer)
 
 
 def whole_text(completion: Completion) -> str:
-    """The answer's text. Raises BadAnswer for one that was cut off, refused or left out."""
+    """Return the answer's text. Raises BadAnswer for one that was cut off, refused or left out."""
     if completion.stop == "max_tokens":
         raise BadAnswer(
             f"Your answer was cut off after {completion.usage.output_tokens or 'too many'} tokens. "
@@ -59,7 +59,7 @@ def whole_text(completion: Completion) -> str:
 
 
 def read_answer(completion: Completion, kind: type[A]) -> A:
-    """The last JSON object in the answer that is a `kind`; prose and fences don't matter.
+    """Return the last JSON object in the answer that is a `kind`; ignore prose and fences.
 
     Raises:
         BadAnswer: there is none; nothing is repaired.
@@ -81,7 +81,7 @@ def read_answer(completion: Completion, kind: type[A]) -> A:
 class _Objects(NamedTuple):
     pieces: list[str]
     broken: str | None
-    """What is wrong with the last text that starts like an object and is none."""
+    """The fault of the last text that starts like an object and is none."""
 
 
 def _objects(text: str) -> _Objects:

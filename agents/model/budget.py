@@ -1,8 +1,9 @@
-"""What model calls may use: dollars, tokens, calls, seconds; reserved before, settled after.
+"""Budgets of model calls (dollars, tokens, calls, seconds): reserved before, settled after.
 
-A call takes from every scope that it is in (run, task, attempt). Before it is sent the most that it
-can use is held back in all of them, so calls under way at once cannot overshoot together. Near the
-limit they go one after the other: who does not fit beside the others waits until those are settled.
+A call takes from every scope that it is in (run, task, attempt). Before it is sent, the most that
+it can use is held back in all of them, so calls under way at once cannot overshoot together. Near
+the limit they go one after the other: a call that does not fit beside the others waits until those
+are settled.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from kernelwright.agents.proposer import BudgetExhausted, Scope
 from kernelwright.config import Allowance
 from kernelwright.schema import Usage
 
-# Of sums of floating-point dollars.
+# Rounding error of sums of floating-point dollars.
 ROUNDING_USD = 1e-9
 
 
 class Amounts(NamedTuple):
-    """What is counted. Parts of a usage that nobody knows are left out."""
+    """The amounts that are counted. Unknown parts of a usage are left out."""
 
     usd: float = 0.0
     tokens: int = 0
     calls: int = 0
 
     def plus(self, other: Amounts, times: int = 1) -> Amounts:
-        """This and so many times the other."""
+        """Return the sum of these amounts and `times` the other."""
         return Amounts(
             self.usd + times * other.usd,
             self.tokens + times * other.tokens,
@@ -38,7 +39,7 @@ class Amounts(NamedTuple):
 
 
 class Reservation:
-    """What is held back for one call, in its scopes; for `Budget.reserved`."""
+    """The amounts held back for one call, in its scopes; see `Budget.reserved`."""
 
     def __init__(self, scopes: Sequence[Budget], worst: Usage) -> None:
         self._scopes = scopes
@@ -46,11 +47,11 @@ class Reservation:
         self._worst = worst
         self._needed = _amounts(worst)
         self._used = worst
-        """What counts as used in the end: the worst case until the call is settled."""
+        """Usage that counts in the end: the worst case until the call is settled."""
         self._is_held = False
 
     def settle(self, usage: Usage) -> None:
-        """Say what the call has used; parts that are not known count as the worst case."""
+        """Set what the call has used; parts that are not known count as the worst case."""
         known = usage.model_dump(exclude_none=True)
         self._used = self._worst.model_copy(update=known)
 
@@ -75,7 +76,7 @@ class Reservation:
             self._hold(1)
 
     def release(self) -> None:
-        """Count what was used; nothing more where nothing is held."""
+        """Count what was used; do nothing where nothing is held."""
         with self._changed:
             if self._is_held:
                 self._hold(-1)
@@ -90,7 +91,7 @@ class Reservation:
 
 
 class Budget:
-    """What one scope may use.
+    """The budget of one scope.
 
     Args:
         allowance: 0 of anything allows no call at all; None does not limit it.
@@ -117,12 +118,12 @@ class Budget:
         self._unknown = 0
 
     def inner(self, scope: Scope, allowance: Allowance) -> Budget:
-        """A scope inside this one."""
+        """Return a scope inside this one."""
         return Budget(allowance, scope, self, self._clock)
 
     @property
     def used(self) -> Amounts:
-        """What was settled, in the known parts."""
+        """Amounts that were settled, in the known parts."""
         return self._used
 
     @property
@@ -132,17 +133,17 @@ class Budget:
 
     @property
     def calls_with_unknown_cost(self) -> int:
-        """Calls whose price nobody knows, so that dollars could not limit them."""
+        """Number of calls without a known price, which dollars could not limit."""
         return self._unknown
 
     def add(self, usage: Usage) -> None:
-        """Count a call of an earlier session; in this scope alone, not in those around it."""
+        """Count a call of an earlier part of the run, in this scope but not in those around it."""
         with self._changed:
             self._count(usage)
 
     @contextmanager
     def reserved(self, worst: Usage) -> Iterator[Reservation]:
-        """Hold back what a call can use while the block sends it.
+        """Hold back what a call can use while the `with` body sends it.
 
         Args:
             worst: the most it can use; dollars are None where its price is not known.
@@ -169,7 +170,7 @@ class Budget:
         return not any(self._too_little(needed, self._held))
 
     def _too_little(self, needed: Amounts, held: Amounts) -> Iterator[str]:
-        """Names of what does not suffice beside what is used and held."""
+        """Yield the names of amounts that do not suffice beside what is used and held."""
         for name in Amounts._fields:
             limit = getattr(self.allowance, name)
             total = sum(getattr(amounts, name) for amounts in (self._used, held, needed))

@@ -29,11 +29,11 @@ LOST = "the connection broke; the answer may have been paid for"
 # Stands for an answer that is not worth sending back; providers refuse an empty one.
 NO_ANSWER = "[no usable answer]"
 LONGEST_SENT_BACK = 100_000
-"""Characters of an answer; all of it would be paid for again."""
+"""Most characters of an answer that is sent back; all of it would be paid for again."""
 
 
 class Caller:
-    """Makes the calls for one task; several attempts may be under way at once.
+    """The maker of one task's model calls; several attempts may be under way at once.
 
     Args:
         models: by role.
@@ -71,11 +71,11 @@ class Caller:
             self._within(one.attempt).add(one.usage)
 
     def model(self, role: Role) -> str:
-        """The `provider/name` of a role's model."""
+        """Return the `provider/name` of a role's model."""
         return self._models[role].name
 
     def prompt_hash(self, role: Role, context: Context) -> str:
-        """Identity of the prompt that a context makes."""
+        """Return the identity of the prompt that a context makes."""
         messages = render(role, context.without(self._without))
         return digest([message.model_dump() for message in messages])
 
@@ -106,7 +106,7 @@ class Caller:
         return None
 
     def usage(self, attempt: int) -> Usage:
-        """Sum over the calls of an attempt; a part that one of them lacks is None."""
+        """Return the sum over an attempt's calls; a part that one of them lacks is None."""
         with self._lock:
             return self._usage[attempt]
 
@@ -153,7 +153,11 @@ class Caller:
         worst: Usage,
         call: Callable[..., ModelCall],
     ) -> None:
-        """Before another try: the one that was lost goes on record, its usage unknown."""
+        """Record a lost try, its usage unknown, and reserve as much for another.
+
+        Raises:
+            BudgetExhausted: another try does not fit.
+        """
         self._ledger.failed(self._counted(call(error=LOST)))
         reservation.renew()
         self._ledger.note(attempt, asked, worst)

@@ -32,14 +32,14 @@ EDIT = re.compile(
 )
 MODEL_NEW = re.compile(r"^class ModelNew\b", re.M)
 MAX_CHARACTERS = 200_000
-"""Of a file: it is shown again in every prompt that goes on from it."""
+"""Most characters of a file: it is shown again in every prompt that goes on from it."""
 FILE_ONLY = "Answer again with one complete Python file in one ```python block."
 
 
 def read_file(
     completion: Completion, reference: str, earlier: Iterable[str], base: str | None = None
 ) -> str:
-    """The candidate's file.
+    """Return the candidate's file.
 
     Args:
         reference: the task's own file, which is no candidate.
@@ -77,7 +77,7 @@ def read_file(
 
 
 def _edited(base: str, edits: Sequence[tuple[str, str]]) -> str:
-    """`base` with every edit made; what an edit looks for must be there exactly once."""
+    """Return `base` with every edit made; the text an edit replaces must be there exactly once."""
     for number, (old, new) in enumerate(edits, 1):
         found = base.count(old) if old.strip() else 0
         if found != 1:
@@ -124,7 +124,7 @@ def _where(error: BaseException) -> str:
 
 
 def coder_context(view: View, machine: Machine, idea: Idea, edits: bool) -> Context:
-    """Shows the change to make and the code it starts from, with an example of the craft.
+    """Return a context with the change to make, the code it starts from, and an example.
 
     Args:
         edits: ask for changes to that code, where there is any.

@@ -1,4 +1,4 @@
-"""From the workflow's view to what each role is shown: stateless, rebuilt for every step."""
+"""Prompt contexts made from the workflow's view: stateless, rebuilt for every step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_SHOWN = "it fails on a case that is not shown; be right for any sizes and va
 
 
 def shown_reason(task: Task, device: str, evaluation: Evaluation) -> str:
-    """The verdict's reason, unless it speaks of a hidden workload."""
+    """Return the verdict's reason, or NOT_SHOWN if it speaks of a hidden workload."""
     visible = {workload.name for workload in shown_workloads(task, device)}
     hidden = {w.name for w in task.workloads if w.role == "hidden"}
     named = {name for name in visible | hidden if repr(name) in evaluation.reason}
@@ -33,7 +33,7 @@ def shown_reason(task: Task, device: str, evaluation: Evaluation) -> str:
 
 
 def one_line(text: str, characters: int) -> str:
-    """`text` without line breaks, shortened."""
+    """Return `text` without line breaks, shortened."""
     return textwrap.shorten(text, characters, placeholder=" [...]")
 
 
@@ -94,7 +94,7 @@ def other_code(view: View, device: str) -> tuple[ShownCode, ...]:
 
 
 def what_was_found(view: View, device: str) -> dict[str, object]:
-    """What was learnt so far; nothing for a start that is meant to be independent."""
+    """Return what was learnt so far; nothing for a start that is meant to be independent."""
     if not view.move.leads_on:
         return {}
     diagnosis = view.parent.diagnosis if view.parent else ""
@@ -106,10 +106,10 @@ def what_was_found(view: View, device: str) -> dict[str, object]:
 
 
 def _contrast(view: View, device: str) -> tuple[ShownCode, ...]:
-    """The best accepted attempt beside the parent, and the best that is slower by a bucket.
+    """Return the best accepted attempt beside the parent, and the best in a slower bucket.
 
-    Scores that differ show a model what matters (CUDA-L1; Li et al. 2025). A repair has other
-    worries.
+    Scores that differ show a model what matters (CUDA-L1; Li et al. 2025). Repairs and combinations
+    are shown none.
     """
     if view.move.operator == "repair" or view.move.others:
         return ()
@@ -121,12 +121,12 @@ def _contrast(view: View, device: str) -> tuple[ShownCode, ...]:
 
 
 def _bucket(attempt: Attempt) -> int:
-    """Of scores: a factor of 1.4 each."""
+    """Return the bucket of an attempt's speedup; each spans a factor of 1.4."""
     return math.floor(2 * math.log2(eager_speedup(attempt) or 1.0))
 
 
 def _tried(view: View, device: str) -> Iterator[str]:
-    """Attempts that failed or were no faster than what was best before them."""
+    """Yield attempts that failed or were no faster than the best before them."""
     best = 0.0
     for attempt in view.attempts:
         speedup = eager_speedup(attempt)

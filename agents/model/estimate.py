@@ -1,4 +1,4 @@
-"""What a search will probably cost, said before anything is spent."""
+"""The probable cost of a search, told before anything is spent."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from kernelwright.prompts.render import instructions
 from kernelwright.schema import Message, Task
 
 BYTES_PER_TOKEN = 3.5
-"""Of code in English, about; reserving counts a byte as a token instead."""
+"""Rough value for code and English; a reservation counts every byte as a token instead."""
 ANSWER_TOKENS: dict[Role, int] = {"planner": 1_500, "coder": 4_000, "profiler": 800}
-"""Assumed, for models that think little; who thinks long answers with several times as many."""
+"""Assumed, for models that think little; others answer with several times as many."""
 FINDINGS_BYTES = 3_000
-"""Device, measurements, what was tried."""
+"""Assumed, for device, measurements and what was tried."""
 
 
 class Estimate(NamedTuple):
-    """Of all attempts of all tasks."""
+    """The expected calls and cost of the whole run."""
 
     calls: int
     usd: float | None
@@ -33,8 +33,10 @@ class Estimate(NamedTuple):
 
 
 def estimate(settings: Settings, models: Mapping[Role, str], tasks: Iterable[Task]) -> Estimate:
-    """One call of each role an attempt, every answer usable at once: repairs cost no plan, unusable
-    answers cost more, and a plateau ends the search sooner."""
+    """Estimate one call of each role per attempt, every answer usable at once.
+
+    Repairs cost no plan, unusable answers cost more, and a plateau ends the search sooner.
+    """
     costs = [
         _call_usd(role, model, task, settings.backends[0])
         for task in tasks
@@ -52,7 +54,7 @@ def require_room(allowances: Mapping[Scope, Allowance], model: str, tasks: Itera
         model: the planner's, which is asked first.
 
     Raises:
-        UsageError: one has not, for any of the tasks, however short the prompt will be.
+        UsageError: a budget is too small for every task, however short the prompt will be.
     """
     shortest = min((task.source for task in tasks), key=len, default="")
     shown = (Message(role="user", content=shortest),)

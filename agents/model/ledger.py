@@ -33,7 +33,7 @@ class Ledger(NamedTuple):
     task_id: str
 
     def answer(self, attempt: int, asked: Asked) -> Completion | None:
-        """The answer to a request, where it was asked before."""
+        """Return the stored answer to a request; None where there is none."""
         text = self.store.answer_to(self.run_id, self.task_id, attempt, asked.key)
         return None if text is None else Completion.model_validate_json(text)
 

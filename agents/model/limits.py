@@ -1,4 +1,4 @@
-"""How much one call, and one step of the proposer, may take."""
+"""Limits of one model call, and of one step of the proposer."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class PlannerAnswer(Answer):
 
 
 def read_plan(completion: Completion, backends: Sequence[str]) -> PlannerAnswer:
-    """The planner's answer. Raises BadAnswer, also for a backend that may not be used."""
+    """Read the planner's answer. Raises BadAnswer, also for a backend that may not be used."""
     plan = read_answer(completion, PlannerAnswer)
     if plan.chosen.backend not in backends:
         raise BadAnswer(
@@ -61,9 +61,10 @@ def read_plan(completion: Completion, backends: Sequence[str]) -> PlannerAnswer:
 def planner_context(
     view: View, machine: Machine, seed: int, lessons: Sequence[Lesson] = ()
 ) -> Context:
-    """Shows the code to go on from, its diagnosis, what failed, and moves that `seed` draws.
+    """Return a context with the code to go on from, its diagnosis, failures, and drawn moves.
 
     Args:
+        seed: draws the moves.
         lessons: of other tasks; not shown to a start that is meant to be independent.
     """
     allowed = [lesson for lesson in lessons if lesson.backend in view.backends]

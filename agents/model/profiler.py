@@ -23,7 +23,7 @@ class Diagnosis(Answer):
 
 
 def profiler_context(view: View, attempt: Attempt, machine: Machine) -> Context:
-    """Shows an attempt with everything that was measured, and how fast the best is."""
+    """Return a context with an attempt, everything measured of it, and the best speedup."""
     context = common_context(view, machine)
     shown = shown_code(view, attempt, machine.device)
     assert shown is not None

@@ -22,7 +22,7 @@ from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usag
 
 
 class ModelProposer:
-    """Proposes for one task. Every step but a repair's plan is at least one model call.
+    """A proposer for one task. Every step but a repair's plan is at least one model call.
 
     Args:
         caller: makes the calls, with the model of each role.
@@ -54,7 +54,7 @@ class ModelProposer:
         return self._caller.model("coder")
 
     def plan(self, view: View) -> Idea | None:
-        """The planner's choice, in words; for a repair, what went wrong, which costs no call.
+        """Return the planner's choice in words; for a repair what went wrong, without a call.
 
         Where no answer can be used, the coder gets a plain idea. None without a backend.
         """
@@ -67,7 +67,7 @@ class ModelProposer:
         return idea_of(view, self._caller.ask(view.position, "planner", context, read))
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
-        """The coder's file for an idea; None where three answers could not be used.
+        """Return the coder's file for an idea; None where three answers could not be used.
 
         A repair shows the failed file with its error, everything else what it goes on from.
         """
@@ -87,7 +87,7 @@ class ModelProposer:
         )
 
     def diagnose(self, view: View, attempt: Attempt) -> str:
-        """The profiler's bottleneck and fix; empty where no answer can be used.
+        """Return the profiler's bottleneck and fix; empty where no answer can be used.
 
         A compiler's error is known already: nothing is asked about that.
         """
@@ -100,5 +100,5 @@ class ModelProposer:
         return str(answer) if answer else ""
 
     def usage(self, index: int) -> Usage:
-        """Sum over an attempt's calls; a part that one of them lacks is None."""
+        """Return the sum over an attempt's calls; a part that one of them lacks is None."""
         return self._caller.usage(index)

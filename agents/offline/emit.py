@@ -1,4 +1,4 @@
-"""From a traced graph to candidate files: library kernels and generated ones, or torch.compile."""
+"""Candidate files from a traced graph: library kernels and generated ones, or torch.compile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GETITEM = "<built-in function getitem>"
 
 
 class Design(NamedTuple):
-    """How a graph is computed with kernels."""
+    """A plan to compute a graph with kernels."""
 
     library: Library
     parts: tuple[Part, ...]
@@ -41,7 +41,7 @@ class Design(NamedTuple):
     """Statements of `forward`."""
 
     def tunables(self) -> dict[str, tuple[int, ...]]:
-        """`kernel.NAME` -> values, for the tuner."""
+        """Return `kernel.NAME` -> values, for the tuner."""
         return {
             f"{name}.{own}": values
             for name in self.kernels
@@ -53,7 +53,7 @@ def design(graph: Graph, argument_names: list[str], library: Library = CPP) -> D
     """Cover the graph with kernels; None where none fits or something can't stand between them.
 
     Args:
-        library: of the kernels; some are generated as well, in C++ only.
+        library: the kernels' own; C++ also has generated kernels.
     """
     if graph.mutates or len(argument_names) != len(graph.inputs):
         return None
@@ -68,7 +68,7 @@ def design(graph: Graph, argument_names: list[str], library: Library = CPP) -> D
 
 
 def _cover(graph: Graph, library: Library) -> tuple[dict[str, Found], list[Part]]:
-    """Kernels by the name of the node they end at, outputs first."""
+    """Return kernels by the name of the node they end at, outputs first, and generated parts."""
     found: dict[str, Found] = {}
     covered: set[str] = set()
     parts: list[Part] = []
@@ -88,7 +88,7 @@ def _cover(graph: Graph, library: Library) -> tuple[dict[str, Found], list[Part]
 
 
 class _Body:
-    """Renders the statements of `forward`."""
+    """A renderer of the statements of `forward`."""
 
     def __init__(self, graph: Graph, arguments: list[str], found: Mapping[str, Found]) -> None:
         self.graph = graph
@@ -142,19 +142,19 @@ class _Body:
 
 
 def attribute_path(dotted: str) -> str:
-    """`net.0.weight` as code: `self.net[0].weight`."""
+    """Return `net.0.weight` as code: `self.net[0].weight`."""
     parts = [f"[{part}]" if part.isdigit() else f".{part}" for part in dotted.split(".")]
     return "self" + "".join(parts)
 
 
 def forward_arguments(source: str) -> list[str] | None:
-    """Names of `Model.forward`'s arguments without self; None where the class inherits it."""
+    """Return the names of `Model.forward`'s arguments without self; None where it is inherited."""
     forward = _forward(_model_class(ast.parse(source)))
     return None if forward is None else [argument.arg for argument in forward.args.args[1:]]
 
 
 def library_candidate(source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]) -> str:
-    """The reference with its `forward` computed by kernels."""
+    """Return the reference with its `forward` computed by kernels."""
     imports, source = _without_future_imports(source)
     library = plan.library
     parts = [library.part(library.kernels[name], _of(name, tunables)) for name in plan.kernels]
@@ -163,13 +163,13 @@ def library_candidate(source: str, title: str, plan: Design, tunables: Mapping[s
 
 
 def _of(kernel: str, tunables: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """The tunables of one kernel, by their own names."""
+    """Return the tunables of one kernel, by their own names."""
     split = ((name.partition("."), value) for name, value in tunables.items())
     return {own: value for (owner, _, own), value in split if owner == kernel}
 
 
 def compiled_candidate(source: str, title: str, options: Mapping[str, Any]) -> str:
-    """The reference under torch.compile."""
+    """Return the reference under torch.compile."""
     imports, source = _without_future_imports(source)
     arguments = "".join(f", {key}={value!r}" for key, value in options.items())
     compiled = f"ModelNew.forward = torch.compile(ModelNew.forward{arguments})\n"
@@ -179,7 +179,7 @@ def compiled_candidate(source: str, title: str, options: Mapping[str, Any]) -> s
 
 
 def _without_future_imports(source: str) -> tuple[str, str]:
-    """Python wants them at the top of a file: the imports, and the source without them."""
+    """Return the `__future__` imports, which must stand at the top, and the source without them."""
     lines = source.encode().splitlines(keepends=True)
     names: list[str] = []
     for node in reversed(ast.parse(source).body):
@@ -196,7 +196,7 @@ def _with_future_imports(imports: str, candidate: str) -> str:
 
 
 def renamed_reference(source: str, body: list[str] | None) -> str:
-    """The reference's text without its input functions, `Model` renamed to `ModelNew`.
+    """Return the reference's text without its input functions, `Model` renamed to `ModelNew`.
 
     Args:
         body: statements that replace those of `forward`; None keeps them.

@@ -59,7 +59,7 @@ class Graph:
         return [n for n in nodes if n.op == "placeholder" and n.attribute is None]
 
     def scalar(self, value: float) -> float | Attribute:
-        """The module's attribute of that value where there is exactly one, else the value.
+        """Return the module's attribute of that value where there is exactly one, else the value.
 
         A literal in the graph holds for the traced sizes only; the attribute holds for all.
         """

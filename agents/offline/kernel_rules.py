@@ -1,4 +1,4 @@
-"""Which expressions of a traced graph each library kernel can compute.
+"""Rules: the expressions of a traced graph that each library kernel can compute.
 
 A rule is a pattern, a condition on what it bound, and the call that replaces it. Float32 is checked
 for every tensor that a kernel reads.
@@ -31,7 +31,7 @@ class KernelRule(NamedTuple):
     kernel: str
     pattern: Op
     call: Callable[[Graph, Node, Bindings], KernelCall | None]
-    """None where the bound values are not what the kernel can do."""
+    """Returns None where the kernel can't do the bound values."""
 
 
 class Found(NamedTuple):
@@ -43,7 +43,10 @@ class Found(NamedTuple):
 
 
 def find(graph: Graph, root: Node) -> Found | None:
-    """The first rule whose pattern ends at `root` and whose inner nodes nobody else needs."""
+    """Return the place of the first rule that fits with its end at `root`; None if none fits.
+
+    Nothing outside the place may need its inner nodes.
+    """
     if root.dtype not in (None, "float32"):
         return None
     for rule in KERNEL_RULES:
@@ -120,7 +123,7 @@ def _topk(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
 
 
 def _items(graph: Graph, root: Node, count: int) -> list[str]:
-    """Names of the getitem nodes of a tuple, with a made-up name for an unused one."""
+    """Return the names of a tuple's getitem nodes, with a made-up name for an unused one."""
     names = [f"{root.name}_{index}" for index in range(count)]
     for user in graph.users[root.name]:
         if user in graph.nodes and "getitem" in graph.nodes[user].target:
@@ -213,7 +216,7 @@ def _attention(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
 
 
 def _scale(factor: float, q: tuple[int, ...]) -> float | None:
-    """None, the wrapper's own default, where the factor is 1 / sqrt(dim)."""
+    """Return the factor; None, the wrapper's own default, where it is 1 / sqrt(dim)."""
     return None if math.isclose(factor, q[-1] ** -0.5, rel_tol=1e-12) else factor
 
 
@@ -239,7 +242,7 @@ def _rotated(first: Any, second: Any) -> Op:
 
 
 class _Half(Op):
-    """Item of `chunk(x, 2, -1)`."""
+    """An item of `chunk(x, 2, -1)`."""
 
     def __init__(self, index: int) -> None:
         super().__init__("", Op("chunk.default", X, 2, -1), index)

@@ -11,13 +11,13 @@ COMMUTES = frozenset({"aten.add.Tensor", "aten.mul.Tensor"})
 
 
 class Var(NamedTuple):
-    """Matches anything; the same name must match the same thing everywhere."""
+    """A pattern that matches anything; the same name must match the same thing everywhere."""
 
     name: str
 
 
 class Op:
-    """Matches a call of one of the targets whose first arguments match.
+    """A pattern that matches a call of one of the targets if its first arguments match.
 
     Args:
         targets: ATen overloads separated by `|`, without the `aten.` in front.
@@ -43,7 +43,7 @@ class Match(NamedTuple):
 
 
 def match(graph: Graph, root: Node, pattern: Op) -> Match | None:
-    """The first way `pattern` fits with its root at `root`; None when it does not."""
+    """Return the first way `pattern` fits with its root at `root`; None when it does not."""
     return next(_match(graph, Ref(root.name), pattern, Match({}, frozenset())), None)
 
 

@@ -72,11 +72,11 @@ class Operand(NamedTuple):
 
 
 class RegionLayout(NamedTuple):
-    """How the output is walked."""
+    """The walk over the output."""
 
     operands: tuple[Operand, ...]
     trailing: int
-    """How many trailing dimensions make a row; 0 where all operands are full."""
+    """Number of trailing dimensions that make a row; 0 where all operands are full."""
 
 
 def is_pointwise(node: Node) -> bool:
@@ -91,7 +91,7 @@ def is_pointwise(node: Node) -> bool:
 
 
 def find_region(graph: Graph, root: Node) -> tuple[Found, Part] | None:
-    """The largest region that ends at `root`, as a generated kernel; None where there is none."""
+    """Return the largest region that ends at `root`, as a generated kernel; None without one."""
     if not is_pointwise(root):
         return None
     covered = _grow(graph, root)
@@ -137,7 +137,7 @@ def _layout(graph: Graph, root: Node, covered: set[str]) -> RegionLayout | None:
 
 
 def _trailing(shapes: list[tuple[int, ...]], shape: tuple[int, ...]) -> int | None:
-    """Dimensions in a row, from the first operand that is broadcast."""
+    """Return the dimensions in a row, from the first operand that is broadcast."""
     for small in shapes:
         if small == shape:
             continue

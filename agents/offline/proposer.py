@@ -43,7 +43,7 @@ MAX_DUPLICATES = 40
 
 
 class OfflineProposer:
-    """Proposes for one task.
+    """A proposer for one task.
 
     Args:
         trace: gives the reference's graph; asked once, at the first plan.
@@ -60,7 +60,7 @@ class OfflineProposer:
         self._designing = threading.Lock()
 
     def plan(self, view: View) -> Idea | None:
-        """The next point of the space that gives a file nobody has tried."""
+        """Return the next point of the space that gives a file not tried yet; None without one."""
         seen = {a.candidate.hash for a in view.attempts if a.candidate}
         for parameters in self._points(view):
             candidate = self._candidate(parameters, view.backends)
@@ -70,19 +70,19 @@ class OfflineProposer:
         return None
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
-        """The file of a point."""
+        """Return the file of a point."""
         return self._candidate(idea.parameters, view.backends)
 
     def diagnose(self, view: View, attempt: Attempt) -> str:
-        """Nothing: the sampler reads the numbers themselves."""
+        """Return an empty text: the sampler reads the numbers themselves."""
         return ""
 
     def usage(self, index: int) -> Usage:
-        """Nothing is ever used."""
+        """Return zero: nothing is ever used."""
         return Usage.zero()
 
     def _points(self, view: View) -> Iterator[dict[str, Scalar]]:
-        """The first point of each approach, one an attempt; then what the sampler suggests."""
+        """Yield the first point of each approach, one an attempt, then the sampler's points."""
         approaches = self._approaches(view.backends)
         if not approaches:
             return
@@ -120,7 +120,7 @@ class OfflineProposer:
         return dict(self._designs_for(view.backends)[approach].tunables())
 
     def _study(self, view: View) -> optuna.Study:
-        """A study that knows all earlier attempts; the same for the same ones."""
+        """Return a study that knows all earlier attempts; the same for the same ones."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -10,7 +10,7 @@ from kernelwright.verifier.worker.start import await_start, start_worker
 
 
 def trace(reference: Reference) -> Graph | None:
-    """The graph of the first timed workload; None where torch.export can't make one.
+    """Return the graph of the first timed workload; None where torch.export can't make one.
 
     A worker of its own does it, because a failed export ends the worker.
     """

@@ -9,7 +9,7 @@ from kernelwright.agents.search.ranking import ranked, repairs
 from kernelwright.schema import Attempt, Move
 
 WIDTH = 3
-"""Attempts that are gone on from."""
+"""Number of attempts that are gone on from."""
 BOTTLENECKS = (
     "",
     "Leave what the diagnosis names to another attempt: attack what costs most after it.",

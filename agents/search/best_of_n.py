@@ -8,7 +8,7 @@ from kernelwright.schema import Attempt, Move
 
 
 class BestOfN:
-    """Starts afresh every time, and shows nothing of what was tried."""
+    """A strategy that starts afresh every time, and shows nothing of what was tried."""
 
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
         """See `SearchStrategy.choose`."""

@@ -13,13 +13,13 @@ ISLANDS = 3
 ROOTS = 2
 """Fresh starts of an island."""
 MIGRATION = 6
-"""Of so many choices of an island one looks at the next island's best."""
+"""One in so many choices of an island looks at the next island's best."""
 COMBINE, ELITE = 0.2, 0.3
-"""How often two kinds are combined, and how often a kind other than the best is gone on from."""
+"""Probabilities to combine two kinds, and to go on from a kind other than the best."""
 
 
 class Evolve:
-    """Islands take turns; each goes on from its best, and now and then from its other kinds."""
+    """Islands that take turns; each goes on from its best, and now and then from other kinds."""
 
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
         """See `SearchStrategy.choose`."""
@@ -60,7 +60,7 @@ class Evolve:
 
 
 def archive(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """The fastest accepted attempt of each kind, fastest first."""
+    """Return the fastest accepted attempt of each kind, fastest first."""
     kinds: dict[tuple[str, ...], Attempt] = {}
     for attempt in ranked(attempts):
         kinds.setdefault(features(attempt), attempt)

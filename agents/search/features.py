@@ -1,4 +1,4 @@
-"""What kind of kernel an attempt is: what tells kinds of kernels apart, not how good they are."""
+"""Features of an attempt's kernel: they tell kinds of kernels apart, not how good they are."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MEMORY_PATHS = {
 
 
 def features(attempt: Attempt) -> tuple[str, ...]:
-    """Backend, what bounds it, family of tile sizes, path through memory.
+    """Return the backend, the bound, the family of tile sizes, and the path through memory.
 
-    A tuner's parameters say themselves which family it is.
+    A tuner's parameters give the family where there are any.
     """
     candidate, evaluation = attempt.candidate, attempt.evaluation
     assert candidate is not None and evaluation is not None
@@ -38,7 +38,7 @@ def _tile(source: str) -> str:
 
 
 def _size(number: int) -> str:
-    """Powers of four: families, not sizes."""
+    """Return the power of four that a size belongs to: its family."""
     return f"4^{(number.bit_length() + 1) // 2}" if number else "none"
 
 

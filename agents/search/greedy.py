@@ -1,4 +1,4 @@
-"""Always from the best: hill climbing, with repairs."""
+"""Hill climbing: always from the best attempt, with repairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kernelwright.schema import Attempt, Move
 
 
 class Greedy:
-    """Repairs what has just failed, else changes the fastest accepted attempt."""
+    """A strategy that repairs what has just failed, else changes the fastest accepted attempt."""
 
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
         """See `SearchStrategy.choose`."""

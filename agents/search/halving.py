@@ -1,9 +1,9 @@
-"""How much measurement an attempt gets: successive halving that waits for nobody (ASHA).
+"""Measurement effort of an attempt, by asynchronous successive halving (ASHA).
 
 Every attempt is built, compared on a few cases and timed for a moment (`fast`). One that is then
-among the fastest of its time is compared and timed at length (`standard`): what the search goes on
-from should not be there by luck. Li et al. 2020, A System for Massively Parallel Hyperparameter
-Tuning; as attempts end one by one, each is asked about once, when it ends.
+among the fastest so far is compared and timed at length (`standard`): an attempt that the search
+goes on from should not be there by luck. Li et al. 2020, A System for Massively Parallel
+Hyperparameter Tuning; as attempts end one by one, each is decided on once, when it ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def is_promoted(found: Evaluation, attempts: Sequence[Attempt], factor: int) -> 
     Args:
         found: its verdict so far.
         attempts: those that ended before.
-        factor: the fastest one in so many is; 0: none.
+        factor: the fastest one in so many is promoted; 0: none.
     """
     own = speedup_of(found)
     if factor == 0 or own is None or own <= 1:

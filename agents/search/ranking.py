@@ -1,4 +1,4 @@
-"""Which attempts count, and which of them are better."""
+"""Ranking: accepted attempts by speedup, and failed ones to repair."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ MOST_REPAIRS = 2
 
 
 def speedup_of(evaluation: Evaluation | None) -> float | None:
-    """Median speedup over eager of what was accepted and timed; None for everything else."""
+    """Return the median speedup over eager if accepted and timed; None for everything else."""
     if evaluation is None or not evaluation.accepted or "eager" not in evaluation.speedup:
         return None
     return evaluation.speedup["eager"].median
 
 
 def eager_speedup(attempt: Attempt) -> float | None:
-    """The same of an attempt."""
+    """Return `speedup_of` an attempt's evaluation."""
     return speedup_of(attempt.evaluation)
 
 
 def ranked(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Accepted attempts, fastest first."""
+    """Return accepted and timed attempts, fastest first."""
     timed = [attempt for attempt in attempts if eager_speedup(attempt) is not None]
     return sorted(timed, key=lambda attempt: -(eager_speedup(attempt) or 0.0))
 
 
 def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
-    """The fastest accepted attempt, if there is one."""
+    """Return the fastest accepted attempt, if there is one."""
     order = ranked(attempts)
     return order[0] if order else None
 
 
 def to_repair(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Attempts that failed and that nobody has tried to repair yet, newest first.
+    """Return failed attempts that no attempt has tried to repair yet, newest first.
 
-    Not those that are themselves the last of MOST_REPAIRS repairs in a row.
+    The last of MOST_REPAIRS repairs in a row is left out.
     """
     by_index = {attempt.index: attempt for attempt in attempts}
     repaired = {a.move.parent for a in attempts if a.move.operator == "repair"}
@@ -51,7 +51,7 @@ def to_repair(attempts: Sequence[Attempt]) -> list[Attempt]:
 
 
 def repairs(attempts: Sequence[Attempt], count: int) -> list[Move]:
-    """Moves that repair what can be repaired, at most so many; each stays in its population."""
+    """Return moves that repair failed attempts, at most `count`; each keeps its `island`."""
     return [
         Move(operator="repair", parent=failed.index, island=failed.move.island)
         for failed in to_repair(attempts)[:count]

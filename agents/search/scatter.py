@@ -18,22 +18,25 @@ EXPLORATION = 0.5
 
 
 class Tried(NamedTuple):
-    """What is known of a direction or a tree."""
+    """The record of a direction or a tree so far."""
 
     times: int
     gain: float
     """Mean over the times; what failed gained nothing."""
 
     def worth(self, total: int) -> float:
-        """Upper confidence bound; what was never tried comes first."""
+        """Return the upper confidence bound; infinity for what was never tried."""
         if self.times == 0:
             return math.inf
         return self.gain + EXPLORATION * math.sqrt(math.log(total) / self.times)
 
 
 class Scatter:
-    """Each tree starts in a direction of its own; then the tree and the direction that promise
-    most. What a direction gained counts in all trees."""
+    """Several trees, each started in a direction of its own.
+
+    After that the tree and the direction come next that promise most. What a direction gained
+    counts in all trees.
+    """
 
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
         """See `SearchStrategy.choose`."""
@@ -80,7 +83,7 @@ class Scatter:
         return DIRECTIONS[max(order, key=worth)]
 
     def _parent(self, attempts: Sequence[Attempt]) -> Attempt | None:
-        """The best of the tree that promises most."""
+        """Return the best attempt of the tree that promises most."""
         best = {
             tree: best_attempt([a for a in attempts if a.move.island == tree])
             for tree in range(TREES)
@@ -98,7 +101,7 @@ class Scatter:
 
 
 def _gains(attempts: Sequence[Attempt]) -> defaultdict[str, list[float]]:
-    """Logarithms of what each direction gained over what it went on from."""
+    """Return logarithms of what each direction gained over what it went on from."""
     speedups = {a.index: eager_speedup(a) for a in attempts}
     gains: defaultdict[str, list[float]] = defaultdict(list)
     for attempt in attempts:

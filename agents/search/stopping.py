@@ -1,4 +1,4 @@
-"""When going on is not worth it: at the roof, or on a plateau."""
+"""Reasons to end a search: no new code, at the roof, or on a plateau."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from kernelwright.agents.search.ranking import best_attempt, eager_speedup
 from kernelwright.schema import Attempt
 
 AT_THE_ROOF = 0.95
-"""Share of the measured roof; what is measured there is no more than that exact."""
+"""Share of the measured roof that counts as reached: the measurement is no more exact."""
 ABOVE_THE_ROOF = 1.05
 """From here on the roof was measured wrongly: on a busy machine, or with data from caches."""
 GAIN = 1.01
-"""What counts as progress."""
+"""Factor on the best speedup above which an attempt is progress."""
 EMPTY_IN_A_ROW = 3
 
 
 def reason_to_stop(attempts: Sequence[Attempt], patience: int) -> str | None:
-    """Why the search should end; None where it should go on.
+    """Return why the search should end; None where it should go on.
 
     Args:
         patience: evaluated attempts without progress that are taken for a plateau.

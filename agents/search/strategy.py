@@ -20,13 +20,13 @@ _KIND = Kind("a search strategy", "choose")
 
 
 class SearchStrategy(Protocol):
-    """Decides about attempts. It keeps nothing: all it knows is what is stored of them."""
+    """A strategy that decides about attempts; all it knows is what is stored of them."""
 
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
-        """What the next attempts do.
+        """Choose what the next attempts do.
 
         Args:
-            attempts: those that have ended, by index.
+            attempts: the attempts that have ended, by index.
             count: how many are wanted, at least 1; they will know nothing of each other.
             seed: the same attempts and seed give the same moves.
 
@@ -37,7 +37,7 @@ class SearchStrategy(Protocol):
 
 
 def open_strategy(name: str) -> SearchStrategy:
-    """The named strategy, or `package.module:Class`.
+    """Return the named strategy, or an instance of `package.module:Class`.
 
     Raises:
         UsageError: no such strategy, or something that is none.

@@ -81,5 +81,5 @@ class ModelNew(nn.Module):
 
 
 def source(name: str) -> str:
-    """One of them as a file."""
+    """Return the text of a cheat's file."""
     return HEAD + CHEATS[name]

@@ -1,7 +1,7 @@
-"""Stands in for pydantic on machines that have torch and Triton and nothing else.
+"""A stand-in for pydantic on machines that have torch and Triton and nothing else.
 
-It has what the judge uses: records with defaults, made from keywords or nested dictionaries, copied
-and dumped. It does not check types, so results made with it are for benchmarks alone.
+It has the parts that the judge uses: records with defaults, made from keywords or nested
+dictionaries, copied and dumped. It does not check types, so it is for benchmarks alone.
 """
 
 from __future__ import annotations
@@ -18,30 +18,33 @@ from typing import Any
 
 
 class ValidationError(ValueError):
-    """Never raised here."""
+    """A stand-in for pydantic.ValidationError, never raised here."""
 
 
 class Default:
-    """What `Field` says of a default."""
+    """The default of a field, made by a factory."""
 
     def __init__(self, factory: Callable[[], Any]) -> None:
         self.factory = factory
 
 
 def field(default: Any = None, default_factory: Callable[[], Any] | None = None, **_: Any) -> Any:
-    """pydantic.Field; None is no default that any record of ours gives this way."""
+    """Stand in for pydantic.Field.
+
+    A default of None counts as none: no record of ours gives it this way.
+    """
     if default_factory is None and default is None:
         return None
     return Default(default_factory or (lambda: default))
 
 
 def config(**settings: Any) -> dict[str, Any]:
-    """pydantic.ConfigDict."""
+    """Stand in for pydantic.ConfigDict."""
     return settings
 
 
 def model_validator(mode: str) -> Callable[[Any], Any]:
-    """pydantic.model_validator, of which nothing is called."""
+    """Stand in for pydantic.model_validator; the validator is never called."""
     return lambda function: function
 
 
@@ -76,11 +79,11 @@ class BaseModel:
 
     @classmethod
     def model_validate(cls, values: dict[str, Any]) -> Any:
-        """A record from a dictionary."""
+        """Return a record from a dictionary."""
         return cls(**values)
 
     def model_copy(self, update: dict[str, Any]) -> Any:
-        """The same with other values."""
+        """Return a copy with other values."""
         made = copy.copy(self)
         vars(made).update(update)
         return made
@@ -91,7 +94,7 @@ class BaseModel:
         exclude: typing.Collection[str] = (),
         exclude_defaults: bool = False,
     ) -> dict[str, Any]:
-        """Return the record as JSON has it; records inside it with their defaults."""
+        """Return the record as JSON data; records inside it keep their defaults."""
         kept = {name: value for name, value in vars(self).items() if name not in exclude}
         if exclude_defaults:
             kept = {name: value for name, value in kept.items() if not self._is_default(name)}
@@ -102,7 +105,7 @@ class BaseModel:
 
 
 def shaped(value: Any, hint: Any) -> Any:
-    """Dictionaries as the records that the hint names, lists as its tuples."""
+    """Return a value with dictionaries as the records of a type hint, and lists as its tuples."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(value, dict) and isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint(**value)
@@ -117,7 +120,7 @@ def shaped(value: Any, hint: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """Return a value as JSON data."""
     if isinstance(value, BaseModel):
         return value.model_dump()
     if isinstance(value, enum.Enum):
@@ -128,20 +131,20 @@ def plain(value: Any) -> Any:
 
 
 class TypeAdapter:
-    """pydantic.TypeAdapter."""
+    """A stand-in for pydantic.TypeAdapter."""
 
     def __init__(self, hint: Any) -> None:
         self.hint = hint
 
     def validate_python(self, value: Any) -> Any:
-        """The value in the hint's records."""
+        """Return the value with dictionaries as the hint's records."""
         if typing.get_origin(self.hint) is list:
             return [shaped(item, typing.get_args(self.hint)[0]) for item in value]
         return shaped(value, self.hint)
 
 
 def install() -> None:
-    """Take pydantic's place where it is not installed."""
+    """Install this module's classes as `pydantic`, where that is not installed."""
     module: Any = types.ModuleType("pydantic")
     module.BaseModel, module.ConfigDict, module.Field = BaseModel, config, field
     module.TypeAdapter, module.ValidationError = TypeAdapter, ValidationError

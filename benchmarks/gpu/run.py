@@ -1,12 +1,11 @@
-"""Everything that is to be measured on a GPU, in one command and under nine minutes:
-
+"""All measurements on a GPU, in one command and under nine minutes:
     python3 benchmarks/gpu/run.py [--out FILE] [--part PART]...
 
 It needs torch and Triton and no other package (pydantic is replaced where it is missing; see
 `records.py`), no network, and no installation of this project. The verdict is the project's own,
 in the `process` sandbox. Parts: `library`, the kernel library on the tasks' GPU sizes against eager
 and torch.compile; `cheats`; `fidelity`, references against themselves; `throughput`, evaluations a
-minute against the usual way. A part that fails says so in the result and the others go on.
+minute against the usual way. A part that fails has its error in the result, and the others go on.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 
 DEVICE = "cuda:0"
 BUDGET_S = 500.0
-# Of the budget, what a part may have been used up by when it starts something new.
+# Share of the budget after which a part starts no further evaluation.
 SHARES = {"cheats": 0.1, "fidelity": 0.3, "throughput": 0.4, "library": 1.0}
 FIDELITY = {"softmax": 10, "matmul_bias_gelu": 10, "rmsnorm_residual": 10}
 EVALUATIONS, USUAL_RUNS = 20, 5
@@ -65,7 +64,7 @@ FAILURES = (KernelwrightError, RuntimeError, OSError, ValueError, TypeError, Loo
 
 
 class Run:
-    """The machine and the time that is left."""
+    """The machine of a run, and its time budget."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,23 +72,23 @@ class Run:
         self.started = time.monotonic()
 
     def is_late(self, part: str) -> bool:
-        """Whether the part has had its time."""
+        """Whether a part has used up its time."""
         return time.monotonic() - self.started > BUDGET_S * SHARES[part]
 
     def evaluate(self, task: str, candidates: list[Candidate], level: Level) -> list[Evaluation]:
-        """Verdicts, by one judge."""
+        """Return the verdicts on candidates of one task, by one judge."""
         with Reference(load_task(task), self.machine, 20261122) as reference:
             judge = Judge(reference, self.folder / "cache")
             return [judge.evaluate(candidate, level) for candidate in candidates]
 
 
 def candidate(source: str, backend: str) -> Candidate:
-    """A file of ours."""
+    """Return a candidate from its source."""
     return Candidate(source=source, backend=backend, origin=Origin(kind="user"))
 
 
 def library(run: Run) -> dict[str, Any]:
-    """Every library kernel in every GPU language, at `standard`."""
+    """Measure every library kernel in every GPU language, at `standard`."""
     rows: dict[str, Any] = {}
     for task, use in LIBRARY.items():
         if run.is_late("library"):
@@ -106,7 +105,7 @@ def library(run: Run) -> dict[str, Any]:
 
 
 def row(found: Evaluation) -> dict[str, Any]:
-    """What is kept of a verdict."""
+    """Return the stored part of a verdict."""
     workload = next((w for w in found.workloads if w.timing), None)
     timing = workload.timing if workload else {}
     return {
@@ -124,7 +123,7 @@ def row(found: Evaluation) -> dict[str, Any]:
 
 
 def summary(rows: dict[str, Any]) -> dict[str, Any]:
-    """Means over the tasks, of the best accepted kernel of each."""
+    """Return the figures over all tasks, from the best accepted kernel of each."""
     best = {task: best_of(languages) for task, languages in rows.items()}
     won = [found for found in best.values() if found]
     clocks = [
@@ -145,20 +144,20 @@ def summary(rows: dict[str, Any]) -> dict[str, Any]:
 
 
 def best_of(languages: dict[str, Any]) -> dict[str, Any] | None:
-    """The fastest accepted one against eager."""
+    """Return the accepted kernel with the highest speedup over eager; None without one."""
     known = [r for r in languages.values() if isinstance(r, dict) and r["accepted"]]
     timed = [r for r in known if "eager" in r["speedup"]]
     return max(timed, key=lambda r: r["speedup"]["eager"][0], default=None)
 
 
 def geomean(rows: list[dict[str, Any]], baseline: str) -> float | None:
-    """Of the speedups over a baseline, where there are any."""
+    """Return the geometric mean of the speedups over a baseline; None where there are none."""
     known = [r["speedup"][baseline][0] for r in rows if baseline in r["speedup"]]
     return math.exp(statistics.fmean(map(math.log, known))) if known else None
 
 
 def all_cheats(run: Run) -> dict[str, Any]:
-    """Cheats at `fast`; each with a judge of its own, as some leave the device in a bad state."""
+    """Judge the cheats at `fast`, each by its own judge: some leave the device in a bad state."""
     rows: dict[str, Any] = {}
     for name in cheats.CHEATS:
         if run.is_late("cheats"):
@@ -170,7 +169,7 @@ def all_cheats(run: Run) -> dict[str, Any]:
 
 
 def caught(found: Evaluation) -> dict[str, Any]:
-    """Whether a cheat got what it wanted."""
+    """Return the verdict on a cheat: whether it was refused, and why."""
     flags = [flag.rule for flag in found.flags]
     speedup = {name: s.median for name, s in found.speedup.items()}
     return {"refused": not found.accepted, "status": found.status.value, "reason": found.reason,
@@ -178,7 +177,7 @@ def caught(found: Evaluation) -> dict[str, Any]:
 
 
 def fidelity(run: Run) -> dict[str, Any]:
-    """References against themselves, at `standard`."""
+    """Measure references against themselves, at `standard`."""
     rows: dict[str, list[float]] = {}
     for task, times in FIDELITY.items():
         source = effective_source(load_task(task), timed_workload(load_task(task)))
@@ -193,7 +192,7 @@ def fidelity(run: Run) -> dict[str, Any]:
 
 
 def throughput(run: Run) -> dict[str, Any]:
-    """Evaluations a minute of a kernel that is built, at `fast`, and the usual way."""
+    """Measure evaluations a minute of a built kernel, at `fast` and in the usual way."""
     task = load_task("softmax")
     source = library_source(LIBRARIES["triton"], "softmax")
     made = candidate(source, "triton")
@@ -225,7 +224,7 @@ PARTS: dict[str, Callable[[Run], dict[str, Any]]] = {
 
 
 def attempted(work: Callable[[], Any]) -> Any:
-    """What work finds; the traceback as text where it fails, so that the rest is not lost."""
+    """Return the result of `work`, or the traceback as text where it fails."""
     try:
         return work()
     except FAILURES:
@@ -233,7 +232,7 @@ def attempted(work: Callable[[], Any]) -> Any:
 
 
 def document(parts: list[str], run: Run) -> Iterator[tuple[str, Any]]:
-    """The whole result, piece by piece."""
+    """Yield the whole result, piece by piece."""
     yield "benchmark", "gpu"
     yield "date", time.strftime("%Y-%m-%d")
     yield "packages", {"torch": torch.__version__, "cuda": torch.version.cuda,
@@ -250,7 +249,7 @@ def document(parts: list[str], run: Run) -> Iterator[tuple[str, Any]]:
 
 
 def main() -> None:
-    """Measure, print and store."""
+    """Measure the chosen parts, store the result and print its summary."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "gpu.json")
     parser.add_argument("--part", action="append", choices=list(PARTS))
@@ -261,7 +260,7 @@ def main() -> None:
         found: dict[str, Any] = {}
         for name, value in document(given.part or list(PARTS), Run(Path(folder))):
             found[name] = value
-            given.out.write_text(json.dumps(found, indent=1) + "\n")  # what there is so far
+            given.out.write_text(json.dumps(found, indent=1) + "\n")  # the result so far
     print(json.dumps({k: v for k, v in found.items() if k not in ("library", "cheats")}, indent=1))
 
 

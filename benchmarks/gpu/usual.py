@@ -1,5 +1,6 @@
-"""The usual way to judge a kernel: a fresh interpreter that imports torch, compares once and times
-with CUDA events. Run as `python usual.py REFERENCE CANDIDATE`; prints the speedup.
+"""The usual way to judge a kernel: one comparison and CUDA events in a fresh interpreter.
+
+Run as `python usual.py REFERENCE CANDIDATE`; prints the speedup.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ WARM_UP, REPEATS = 5, 100
 
 
 def main() -> None:
-    """Compare and time."""
+    """Compare the candidate with the reference, time both and print the speedup."""
     reference, candidate = map(runpy.run_path, sys.argv[1:])
     torch.manual_seed(42)
     arguments = reference["get_init_inputs"]()
@@ -30,7 +31,7 @@ def main() -> None:
 
 
 def median_ms(model: Callable[..., Any], inputs: list[Any]) -> float:
-    """Of one call."""
+    """Return the median milliseconds of a call."""
     for _ in range(WARM_UP):
         model(*inputs)
     found = []

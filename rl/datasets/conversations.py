@@ -24,7 +24,7 @@ floating-point tolerance for every input.
 
 
 def instruction(task: Task) -> Messages:
-    """The plain instruction for a task; it shows the reference and nothing of hidden workloads."""
+    """Return the plain instruction for a task: the reference, and nothing of hidden workloads."""
     user = _USER.format(source=task.source.strip())
     return as_rows([Message(role="system", content=_SYSTEM), Message(role="user", content=user)])
 
@@ -48,11 +48,11 @@ def stored_prompt(attempt: Attempt, calls: Iterable[ModelCall]) -> Messages | No
 
 
 def answer(attempt: Attempt) -> Messages:
-    """The candidate's file as the assistant's turn."""
+    """Return the candidate's file as the assistant's turn."""
     source = attempt.candidate.source if attempt.candidate else ""
     return as_rows([Message(role="assistant", content=source)])
 
 
 def as_rows(messages: Iterable[Message]) -> Messages:
-    """Messages as `{"role", "content"}`, the form that trainers read."""
+    """Return messages as `{"role", "content"}`, the form that trainers read."""
     return [{"role": message.role, "content": message.content} for message in messages]

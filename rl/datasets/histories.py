@@ -20,7 +20,7 @@ class Evaluated(NamedTuple):
 
     @property
     def is_proven_win(self) -> bool:
-        """Faster than eager by its strict verdict, with nothing suspicious in that verdict.
+        """Whether its strict verdict finds it faster than eager, and nothing suspicious.
 
         What the search measured on the way there has been superseded, flags and all.
         """
@@ -40,7 +40,7 @@ class TaskHistory(NamedTuple):
     result: TaskResult | None
 
     def evaluated(self) -> list[Evaluated]:
-        """The attempts that have a verdict, each candidate once."""
+        """Return the attempts that have a verdict, each candidate once."""
         found: dict[str, Evaluated] = {}
         for attempt in self.attempts:
             if attempt.candidate is not None and attempt.evaluation is not None:
@@ -50,7 +50,7 @@ class TaskHistory(NamedTuple):
         return list(found.values())
 
     def strict_of(self, attempt: Attempt) -> Evaluation | None:
-        """The strict verdict on the attempt's candidate, its re-measurement first."""
+        """Return the strict verdict on the attempt's candidate, its re-measurement first."""
         final = self.result.evaluation if self.result else None
         for verdict in (final, attempt.evaluation):
             if verdict is not None and verdict.level == "strict" and attempt.candidate is not None:
@@ -60,7 +60,7 @@ class TaskHistory(NamedTuple):
 
 
 def histories(store: Store, run_ids: Sequence[str]) -> Iterator[TaskHistory]:
-    """All tasks of the runs, one at a time, in order.
+    """Yield all tasks of the runs, one at a time, in order.
 
     Raises:
         UsageError: a run is unknown.

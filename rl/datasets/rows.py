@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 def sft_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
-    """Proven wins as conversations that end with the candidate's file."""
+    """Yield proven wins as conversations that end with the candidate's file."""
     for found in history.evaluated():
         final = found.strict
         if final is None or not found.is_proven_win:
@@ -38,7 +38,7 @@ def sft_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
 
 
 def grpo_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
-    """One prompt for a task whose reference is known to run; the rest is for the reward."""
+    """Yield one prompt if the task's reference is known to run; the rest is for the reward."""
     verdicts = [found.verdict.status for found in history.evaluated()]
     if any(status is not Status.INVALID_REFERENCE for status in verdicts):
         yield {
@@ -51,7 +51,7 @@ def grpo_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
 
 
 def preference_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
-    """Pairs in which a proven win stands against something that is certainly worse."""
+    """Yield pairs of a proven win and a candidate that is certainly worse."""
     evaluated = history.evaluated()
     winners = [found for found in evaluated if found.is_proven_win]
     for chosen, rejected in product(winners, evaluated):
@@ -69,7 +69,7 @@ def preference_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[R
 
 
 def attempt_rows(history: TaskHistory, reward: RewardFunction) -> Iterator[Row]:
-    """Every attempt; infrastructure errors and dropped ones have null instead of a reward."""
+    """Yield every attempt; infrastructure errors and dropped ones have null as their reward."""
     for attempt in history.attempts:
         scored = reward(attempt)
         yield {
@@ -99,9 +99,9 @@ def attempt_rows(history: TaskHistory, reward: RewardFunction) -> Iterator[Row]:
 def is_certainly_better(chosen: Evaluation, rejected: Evaluation) -> bool:
     """Whether `chosen`, which is proven, certainly beats `rejected`.
 
-    A wrong or refused candidate is worse. An accepted one is worse only when both were measured
-    in one environment, undisturbed, and their intervals do not overlap, which are as wide as the
-    level of each makes them. A broken reference or a missing time says nothing.
+    A wrong or refused candidate is worse. An accepted one is worse only when both were measured in
+    one environment, undisturbed, and their intervals, as wide as the level of each makes them, do
+    not overlap. A broken reference or a missing time says nothing.
     """
     if rejected.status is Status.INVALID_REFERENCE:
         return False
@@ -115,7 +115,7 @@ def is_certainly_better(chosen: Evaluation, rejected: Evaluation) -> bool:
 
 
 def as_json(noun: Record | None) -> str | None:
-    """A noun as JSON text; None stays None."""
+    """Return a noun as JSON text; None stays None."""
     return None if noun is None else noun.model_dump_json()
 
 
@@ -124,7 +124,7 @@ def _above(left: Speedup, right: Speedup) -> bool:
 
 
 def _shared_prompt(history: TaskHistory, chosen: Evaluated, rejected: Evaluated) -> Messages:
-    """What both were written for: the stored prompt if it was the same, else the instruction."""
+    """Return the prompt of both: the stored one if it was the same, else the instruction."""
     prompts = [stored_prompt(one.attempt, history.calls) for one in (chosen, rejected)]
     if prompts[0] is not None and prompts[0] == prompts[1]:
         return prompts[0]

@@ -1,4 +1,4 @@
-"""Stored runs to a JSONL file that a trainer loads as it is.
+"""Export of stored runs to a JSONL file that a trainer loads as it is.
 
 `sft` and `preference` hold only what was proven at level strict; `attempts` holds everything that
 was tried, with its reward.
@@ -36,7 +36,7 @@ _WHY_NONE: dict[Format, str] = {
 
 
 class Exported(NamedTuple):
-    """What became of an export."""
+    """The outcome of an export."""
 
     rows: int
     path: Path | None

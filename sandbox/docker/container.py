@@ -37,21 +37,21 @@ from kernelwright.sandbox.namespaces import (
 from kernelwright.sandbox.resource_names import is_left, new_name
 
 # Where workers' folders are; nowhere else may a file be executed that was written in the container.
-# Nobody can pass through it: a worker sees its own folder alone, in mounts of its own.
+# No user can pass through it: a worker sees its own folder alone, in mounts of its own.
 ROOMS = "/kernelwright"
 LABEL = "kernelwright"
 NOBODY = "65534:65534"
 
 
 def shown(spec: WorkerSpec) -> tuple[str, ...]:
-    """Files and folders of the host that a worker has to see; a new program has its copy."""
+    """Return files and folders of the host that a worker has to see; a new program has its copy."""
     program = [argument for argument in spec.argv if os.path.isabs(argument)] if spec.warm else []
     paths = (*spec.readable, *program)
     return tuple(sorted(set(paths)))
 
 
 def limits(spec: WorkerSpec) -> Mapping[str, Any]:
-    """Arguments of a container's creation: whatever no kernel needs is taken away."""
+    """Return arguments for a container's creation: whatever no kernel needs is taken away."""
     memory = 2 * spec.memory_bytes + FOLDER_BYTES  # a tenant has two workers at a time
     rooms = f"rw,nosuid,nodev,exec,mode=0700,size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}"
     return {
@@ -71,12 +71,12 @@ def limits(spec: WorkerSpec) -> Mapping[str, Any]:
 
 
 class Container:
-    """A running container that nobody has used yet, or whose tenant is at work.
+    """A running container, not used yet or with its tenant at work.
 
     Args:
         image: its name or id.
-        beside: a container whose network it joins, which is as empty as one of its own. That would
-            take the engine longer than all the rest.
+        beside: a container, to join its network, which is as empty as a new one. To make a new one
+            would take the engine longer than all the rest.
     """
 
     def __init__(
@@ -117,18 +117,18 @@ class Container:
         return set(self.shown) >= set(shown(spec)) and self.memory_bytes >= spec.memory_bytes
 
     def takes(self, spec: WorkerSpec) -> bool:
-        """Whether it still runs, somebody being in it, and suits."""
+        """Whether it still runs, has a worker in it, and suits."""
         with self._lock:
             return self._guests > 0 and is_running(self.init) and self.suits(spec)
 
     def enter(self, spec: WorkerSpec) -> ContainerEnclosure:
-        """A room for one worker more."""
+        """Make an enclosure for one more worker."""
         with self._lock:
             self._guests += 1
         return ContainerEnclosure(self, spec)
 
     def leave(self) -> bool:
-        """A room is empty; says whether the whole container is."""
+        """Count one enclosure as left; return whether the whole container is empty."""
         with self._lock:
             self._guests -= 1
             return self._guests == 0
@@ -178,7 +178,7 @@ class ContainerEnclosure:
         )
 
     def escaped(self, worker: int) -> list[int]:
-        """See `Enclosure.escaped`; those of other rooms are of the same tenant."""
+        """See `Enclosure.escaped`; those of other users are the tenant's other workers'."""
         found = escaped_below([worker, self._container.init], worker)
         return [pid for pid in found if _user_of(pid) == self._user]
 
@@ -187,7 +187,7 @@ class ContainerEnclosure:
         return is_running(self._container.init)
 
     def end(self) -> None:
-        """See `Enclosure.end`; the last one removes the container."""
+        """See `Enclosure.end`; the last enclosure's end removes the container."""
         if self._is_empty:
             return
         self._is_empty = True
@@ -198,7 +198,7 @@ class ContainerEnclosure:
 
 
 def sweep(client: docker.DockerClient) -> int:
-    """Remove containers whose processes are gone; returns how many."""
+    """Remove containers of processes that are gone; return how many."""
     swept = 0
     with faults("remove containers of earlier runs"):
         found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
@@ -211,7 +211,7 @@ def sweep(client: docker.DockerClient) -> int:
 def _removed(container: Any) -> bool:
     try:
         container.remove(force=True)
-    except APIError:  # somebody else is at it, or it can't be killed yet
+    except APIError:  # another process is at it, or it can't be killed yet
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""The engine: found, asked, and what its failures mean."""
+"""The Docker engine: how it is found and asked, and what its failures mean."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PODMAN_SOCKETS = ("/run/podman/podman.sock",)
 
 
 def connect() -> docker.DockerClient:
-    """The engine of DOCKER_HOST, Docker's own socket, or Podman's.
+    """Return a client of the engine at DOCKER_HOST, Docker's own socket, or Podman's.
 
     Raises:
         PrerequisiteError: none answers, or it may not be asked.

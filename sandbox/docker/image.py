@@ -25,7 +25,7 @@ VARIANTS = {
 
 
 def tag(variant: str) -> str:
-    """The image's name for these versions of torch and Triton."""
+    """Return the image's name for these versions of torch and Triton."""
     return f"{IMAGE}:{variant}-torch{_torch()}-triton{version('triton')}"
 
 
@@ -40,7 +40,7 @@ def build(
     wheels: Path | None,
     say: Callable[[str], None],
 ) -> str:
-    """Build the image; returns its name.
+    """Build the image; return its name.
 
     Args:
         base: another base image than the variant's own; one that has Python with venv and a C++

@@ -40,7 +40,7 @@ INFO = SandboxInfo(
 
 
 class DockerSandbox(LinuxSandbox):
-    """Starts workers in containers.
+    """The sandbox that starts workers in containers.
 
     Args:
         image: another than the one of `kernelwright sandbox build`.
@@ -67,7 +67,7 @@ class DockerSandbox(LinuxSandbox):
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="container-maker")
 
     def _make_forkserver(self, spec: WorkerSpec) -> ForkServer:
-        """A process of this machine that sees the image's files."""
+        """Make a fork server: a process of this machine that sees the image's files."""
         mounts = os.pidfd_open(self._template(spec).init)
         try:
             return ForkServer(sandbox_python(()), clean_environment(PYTHON), PYTHON, mounts)
@@ -91,7 +91,7 @@ class DockerSandbox(LinuxSandbox):
         return container
 
     def _usable(self, ready: Future[Container] | None, spec: WorkerSpec) -> Container | None:
-        """The container that was made for later, where it could be made and suits."""
+        """Return the container that was made for later, if it could be made and suits."""
         if ready is None or ready.exception() is not None:
             return None
         if ready.result().suits(spec):
@@ -100,7 +100,7 @@ class DockerSandbox(LinuxSandbox):
         return None
 
     def _new_for_later(self, spec: WorkerSpec, hurry: threading.Event) -> Container:
-        """Made while nobody times anything on its cores, or at once when it is waited for."""
+        """Make a container while nothing is timed on its cores, or at once if one is waited for."""
         with lease(map(core_name, spec.cores), hurry=hurry):
             return self._new(spec)
 
@@ -108,7 +108,7 @@ class DockerSandbox(LinuxSandbox):
         return Container(self._client, self._image, spec, beside=self._template(spec))
 
     def _template(self, spec: WorkerSpec) -> Container:
-        """Return the container without workers, whose network and files the others use."""
+        """Return the container without workers; the others use its network and files."""
         with self._lock:
             if self._first is None or not is_running(self._first.init):
                 self._first = Container(self._client, self._image, spec)

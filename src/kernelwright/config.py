@@ -1,8 +1,8 @@
-"""Settings: what each may be, and which of several places decided it.
+"""Settings: their types and bounds, and which of several places decided each value.
 
 Flag, then `KERNELWRIGHT_*` variable, then `./kernelwright.toml`, then the user file, then default.
-Whether a model, backend or search of that name exists is for their registries to say. Imports
-no `schema`, so that a command which only reads settings starts fast.
+The registries check whether a model, backend or search of a given name exists. This module does not
+import `schema`, so that a command which only reads settings starts fast.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kernelwright.errors import UsageError, did_you_mean
 
 ENV_PREFIX = "KERNELWRIGHT_"
 OFFLINE = "offline"
-"""The `model` that is no language model."""
+"""The value of `model` that means no language model."""
 LIMITS_AND_PLACES = frozenset(
     {
         "out",
@@ -45,25 +45,24 @@ LIMITS_AND_PLACES = frozenset(
         "halving",
     }
 )
-"""Settings that may differ between the parts of one run; the others say what the run is."""
+"""Settings that may differ between the parts of one run; the others identify the run."""
 PROJECT_FILE = "kernelwright.toml"
 
 SandboxName = Literal["auto", "docker", "bwrap", "process"]
 ToleranceName = Literal["default", "kernelbench"]
 PolicyName = Literal["any", "custom"]
-"""These two have the names of `schema.ToleranceName` and `Policy`; a test holds them together."""
+"""The names of `schema.Policy`, as `ToleranceName` has those of `schema.ToleranceName`."""
 BlockName = Literal[
     "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
 ]
-"""The names of `prompts.context.Block`, for the same reason."""
+"""The names of `prompts.context.Block`. A test compares them, and those of `ToleranceName`."""
 
 _TARGET = re.compile(r"auto|cpu|cuda(:(0|[1-9]\d*))?")
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?")
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in `10m`, `90s`, `1h`, `1h30m` or a plain number of seconds.
-
+    """Return the seconds in `10m`, `90s`, `1h`, `1h30m` or a plain number of seconds.
     Raises:
         ValueError: the text is none of these.
     """
@@ -92,7 +91,10 @@ def _threads(value: object) -> object:
 
 
 def _available(threads: int | None) -> int | None:
-    """More threads than cores would wait for each other, and every time would be too long."""
+    """Return the number of threads. Raises ValueError above the number of available CPUs.
+
+    More threads than CPUs would wait for each other, and every time would be too long.
+    """
     cpus = len(os.sched_getaffinity(0))
     if threads is not None and threads > cpus:
         raise ValueError(f"this process may use {cpus} {'CPU' if cpus == 1 else 'CPUs'}")
@@ -130,7 +132,7 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Allowance(BaseModel):
-    """What model calls may use; None does not limit it."""
+    """Limits on what model calls use; None is no limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -141,7 +143,7 @@ class Allowance(BaseModel):
 
 
 def _allowance(value: object) -> object:
-    """`usd=1, calls=20, seconds=600` as a table; both can be written in a TOML file."""
+    """Return a text like `usd=1, calls=20, seconds=600` as a table; a table stays as it is."""
     if not isinstance(value, str):
         return value
     parts = [part.partition("=") for part in value.split(",") if part.strip()]
@@ -158,12 +160,13 @@ Folder = Annotated[Path, AfterValidator(_expand)]
 
 
 class Settings(BaseModel):
-    """Every setting. Relative paths count from the working folder; `~` is the home folder."""
+    """All settings. Relative paths count from the working folder; `~` is the home folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     model: Name = OFFLINE
-    """Who proposes: `offline` (no language model), `provider/name`, or `replay`."""
+    """Model that proposes candidates: `offline` (no language model), `provider/name`, or
+    `replay:FILE`."""
     planner_model: Name | None = None
     """Another model for the planner; None: the same. A smaller one may do."""
     profiler_model: Name | None = None
@@ -210,8 +213,8 @@ class Settings(BaseModel):
     tolerance: ToleranceName = "default"
     """Rule by which values count as equal to the reference's."""
     policy: PolicyName = "any"
-    """Who may do the work: `any` (torch's operators and torch.compile too, labelled), or `custom`:
-    most of the time must go by in code of the candidate's own."""
+    """Code that may do the work: `any` (torch's operators and torch.compile too, labelled), or
+    `custom`: most of the time must go by in code of the candidate's own."""
     seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
     """Seed of the search. Test inputs come from a secret seed of their own."""
     out: Folder = Path("runs")
@@ -236,14 +239,14 @@ FIRST_SETTINGS = frozenset(
         *("seed", "threads"),
     }
 )
-"""What names of runs were made from in the first version."""
+"""Settings that the names of runs were made from in the first version."""
 
 
 def identity(settings: Settings) -> dict[str, Any]:
-    """Return the settings that say which run it is, as JSON data.
+    """Return the settings that identify a run, as JSON data.
 
-    One that is new since the first version is left out while it has its default, so that a command
-    goes on to find the run that an earlier version began.
+    A setting that is new since the first version is left out while it has its default, so that a
+    command still finds the run that an earlier version began.
     """
     full = settings.model_dump(mode="json", exclude=set(LIMITS_AND_PLACES))
     changed = settings.model_dump(mode="json", exclude_defaults=True)
@@ -251,7 +254,7 @@ def identity(settings: Settings) -> dict[str, Any]:
 
 
 class Resolved(NamedTuple):
-    """Settings, and for each where its value came from."""
+    """The settings, and the source of each value."""
 
     settings: Settings
     sources: dict[str, str]
@@ -264,7 +267,7 @@ class _Layer(NamedTuple):
     """A file's path, `flag`, or the prefix of the environment variables."""
 
     def name(self, key: str) -> str:
-        """What the user wrote `key` in."""
+        """Return where the user set `key`: the variable's name, a file's path, or `flag`."""
         return ENV_PREFIX + key.upper() if self.source == ENV_PREFIX else self.source
 
 
@@ -295,7 +298,11 @@ def load_settings(
 
 
 def stored_settings(values: Mapping[str, Any]) -> Settings:
-    """The settings that a run was started with. Raises UsageError where they do not fit here."""
+    """Return the settings that a run was started with.
+
+    Raises:
+        UsageError: a value is not valid here, as more threads than this machine has CPUs.
+    """
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -303,22 +310,22 @@ def stored_settings(values: Mapping[str, Any]) -> Settings:
 
 
 def default_store(env: Mapping[str, str]) -> str:
-    """The user's own database."""
+    """Return the path of the user's own database."""
     return str(_xdg(env, "XDG_DATA_HOME", ".local/share") / "kernelwright" / "kernelwright.db")
 
 
 def default_cache_dir(env: Mapping[str, str]) -> Path:
-    """The user's own build cache."""
+    """Return the folder of the user's own build cache."""
     return _xdg(env, "XDG_CACHE_HOME", ".cache") / "kernelwright"
 
 
 def user_file(env: Mapping[str, str]) -> Path:
-    """The user's configuration file, whether it exists or not."""
+    """Return the path of the user's configuration file, whether it exists or not."""
     return _xdg(env, "XDG_CONFIG_HOME", ".config") / "kernelwright" / "config.toml"
 
 
 def _xdg(env: Mapping[str, str], variable: str, fallback: str) -> Path:
-    """Base folder by the XDG specification, which says to ignore relative values."""
+    """Return a base folder by the XDG specification, which says to ignore relative values."""
     named = Path(env.get(variable, ""))
     return named if named.is_absolute() else _home(env) / fallback
 
@@ -328,7 +335,7 @@ def _home(env: Mapping[str, str]) -> Path:
 
 
 def _layers(flags: Mapping[str, Any], cwd: Path, env: Mapping[str, str]) -> Iterator[_Layer]:
-    """All places, the weakest first."""
+    """Yield the values of all places, the weakest first."""
     for path in (user_file(env), cwd / PROJECT_FILE):
         if os.path.exists(path):
             yield _Layer(_read(path), str(path.absolute()))
@@ -338,7 +345,7 @@ def _layers(flags: Mapping[str, Any], cwd: Path, env: Mapping[str, str]) -> Iter
 
 
 def _env_key(variable: str) -> str:
-    """`KERNELWRIGHT_SEED` -> `seed`; other spellings stay as they are, and so are unknown."""
+    """Return `seed` for `KERNELWRIGHT_SEED`; other spellings stay, and so are unknown keys."""
     rest = variable.removeprefix(ENV_PREFIX)
     return rest.lower() if rest.isupper() else variable
 
@@ -370,7 +377,7 @@ def _check_known(layer: _Layer) -> None:
 def _bad_value(
     error: ValidationError, values: Mapping[str, Any], sources: Mapping[str, str]
 ) -> UsageError:
-    """The first complaint as one sentence that names key, value and source."""
+    """Return the first complaint as one sentence that names key, value and source."""
     first = error.errors()[0]
     key = str(first["loc"][0])
     field = Settings.model_fields[key]

@@ -1,4 +1,4 @@
-"""The errors that reach a user: one sentence, a hint, and the exit code that goes with it.
+"""The errors that reach a user: one sentence, a hint, and an exit code.
 
 A candidate's fault is never an exception; it is a `Status`. These are for everything else.
 """
@@ -23,17 +23,17 @@ class KernelwrightError(Exception):
 
 
 class UsageError(KernelwrightError):
-    """The command line, the configuration or the task file is wrong."""
+    """A wrong command line, configuration or task file."""
 
     exit_code = 2
 
 
 class TaskError(UsageError):
-    """A task file cannot be used: missing, not Python, or not in KernelBench format."""
+    """A task file that cannot be used: missing, not Python, or not in KernelBench format."""
 
 
 class InvalidReferenceError(UsageError):
-    """The reference itself fails when a worker runs it, so nothing can be measured against it."""
+    """A reference that fails when a worker runs it, so nothing can be measured against it."""
 
 
 class PrerequisiteError(KernelwrightError):
@@ -41,19 +41,19 @@ class PrerequisiteError(KernelwrightError):
 
 
 class InfrastructureError(KernelwrightError):
-    """A part of the system failed, not the candidate; retried, never scored."""
+    """A failure of a part of the system, not of the candidate; retried, never scored."""
 
 
 class ProviderError(InfrastructureError):
-    """A model provider refused or failed for good (after the retries that make sense)."""
+    """A model provider's refusal, or its failure after the retries that make sense."""
 
 
 class StoreError(PrerequisiteError):
-    """The database cannot be opened, read or written."""
+    """A database that cannot be opened, read or written."""
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
-    """A hint for an unknown `name`: the closest known one, then all of them."""
+    """Return a hint for an unknown `name`: the closest known one, then all of them."""
     import difflib
 
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)

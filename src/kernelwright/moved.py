@@ -1,4 +1,4 @@
-"""Where modules of version c9a64af have gone: a dotted path that names one gets a hint."""
+"""New names of the modules of version c9a64af, for the hint to a dotted path with an old one."""
 
 from __future__ import annotations
 

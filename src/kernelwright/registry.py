@@ -1,4 +1,4 @@
-"""What a user names as `package.module:attribute`: imported, and looked at before it is used."""
+"""Import an object that a user names as `package.module:attribute`, and check it before use."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 class Kind(NamedTuple):
-    """What is wanted."""
+    """The kind of object that is wanted."""
 
     name: str
-    """In words, with its article."""
+    """Name in words, with its article."""
     method: str
-    """Every one of its kind has this method."""
+    """Method that every object of this kind has."""
 
     @property
     def hint(self) -> str:
-        """What to name instead."""
+        """Hint that says which objects to name instead."""
         return f"name a class or function that makes {self.name}: an object with {self.method}()"
 
 
@@ -34,7 +34,7 @@ def is_dotted(name: str) -> bool:
 
 
 def load(path: str) -> Any:
-    """Return what a dotted path names. Raises UsageError where there is nothing of that name."""
+    """Return the object at a dotted path. Raises UsageError where there is none."""
     module, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module), attribute)
@@ -48,13 +48,13 @@ def load(path: str) -> Any:
 
 
 def make(path: str, factory: object, arguments: Sequence[object], kind: Kind) -> Any:
-    """Call what a user has named.
+    """Call a factory that a user has named, and return the object it makes.
 
     Args:
-        path: what it was named, for messages.
+        path: the name that the user gave, for messages.
 
     Raises:
-        UsageError: it cannot be called so, or what it makes is of another kind.
+        UsageError: the factory does not take these arguments, or makes another kind of object.
     """
     if not callable(factory):
         shown = type(factory).__name__
@@ -75,7 +75,7 @@ def _check(what: str, found: object, kind: Kind) -> None:
 
 
 def _takes(factory: Any, arguments: Sequence[object]) -> bool:
-    """Whether it says of itself that it can be called so; some built-in functions say nothing."""
+    """Whether the signature accepts the arguments; False where there is no signature to read."""
     try:
         inspect.signature(factory).bind(*arguments)
     except (TypeError, ValueError):

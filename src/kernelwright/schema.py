@@ -1,7 +1,7 @@
-"""The nouns of the project: frozen pydantic models that travel, are stored and are exported.
+"""The nouns of the project: frozen pydantic models that are sent, stored and exported.
 
-Two rules carry most of the quality. A candidate's fault is a `Status`; an infrastructure fault is
-an `Attempt.error`. And what is unknown is `None`, never 0.
+Two rules hold everywhere. A candidate's fault is a `Status`; an infrastructure fault is an
+`Attempt.error`. And an unknown value is `None`, never 0.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ SCHEMA_VERSION = 1
 
 Scalar = bool | int | float | str
 Size = Scalar | tuple[Scalar, ...]
-"""What a module-level constant of a task may be set to."""
+"""Value that a module-level constant of a task may be set to."""
 Level = Literal["fast", "standard", "strict"]
 ToleranceName = Literal["default", "kernelbench"]
 Target = Literal["cpu", "cuda"]
 Policy = Literal["any", "custom"]
-"""Who may do the work: anybody (torch, torch.compile, labelled), or code of the candidate."""
+"""Code that may do the work: `any` (torch and torch.compile too, labelled), or `custom`, the
+candidate's own."""
 Interval = tuple[float, float]
 
 
 def digest(data: object) -> str:
-    """SHA-256 (hex) of the canonical JSON of `data`: the identity used everywhere."""
+    """Return the SHA-256 (hex) of the canonical JSON of `data`: the identity used everywhere."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def without_new_defaults(full: Any, changed: Any, first: Collection[str]) -> Any:
-    """Leave fields that have their default out of what an identity is made of, but for the first.
+    """Return an identity's data without the new fields that have their default.
 
     So a field that is new in a version changes no identity that was stored before, as long as it
-    is not used: old runs, verdicts and names go on to be found.
+    is not used: old runs, verdicts and names are still found.
 
     Args:
         full: JSON data with all fields.
-        changed: the same without those that have their default; None where that is all of it.
-        first: fields of the first version, which its identities hold whatever their value.
+        changed: the same without fields that have their default; None where all have it.
+        first: fields of the first version, which are kept whatever their value.
     """
     if isinstance(full, list):
         others = changed or [None] * len(full)
@@ -63,7 +64,7 @@ class Record(BaseModel):
 
 
 class Status(StrEnum):
-    """How an evaluation ended: all but `passed` is the candidate's or the reference's fault."""
+    """The outcome of an evaluation; all but `passed` are faults of candidate or reference."""
 
     PASSED = "passed"
     COMPILE_ERROR = "compile_error"
@@ -91,12 +92,12 @@ class Workload(Record):
 
 
 class Limits(Record):
-    """What a worker may use. Times in seconds of wall clock, memory in bytes."""
+    """Limits of a worker. Times in seconds of wall clock, memory in bytes."""
 
     build_timeout_s: float = 120.0
-    """Importing and compiling a candidate."""
+    """Time to import and compile a candidate."""
     call_timeout_s: float = 60.0
-    """One call of the model, first call (torch.compile) included."""
+    """Time of one call of the model, first call (torch.compile) included."""
     memory_bytes: int = 8 * 2**30
     """Private memory of one worker."""
 
@@ -112,7 +113,7 @@ TASK_FIELDS = frozenset(
 
 
 class Task(Record):
-    """What to speed up: a KernelBench-format reference with its workloads."""
+    """A task: a KernelBench-format reference to speed up, with its workloads."""
 
     id: str
     """`suite/name`."""
@@ -120,7 +121,7 @@ class Task(Record):
     source: str
     """The reference file, unchanged."""
     overrides: dict[str, Size] = Field(default_factory=dict)
-    """`--set NAME=VALUE`: wins over every workload's own overrides."""
+    """Values of `--set NAME=VALUE`, which win over every workload's own overrides."""
     workloads: tuple[Workload, ...] = (Workload(name="default"),)
     category: str | None = None
     """Operator class, for choosing exemplars; None when unknown."""
@@ -129,19 +130,19 @@ class Task(Record):
 
     @property
     def hash(self) -> str:
-        """Identity: everything that changes what is asked or how it is judged."""
+        """Identity of the task: digest of everything that changes the question or its judgement."""
         names = {"id", "category"}
         full = self.model_dump(mode="json", exclude=names)
         changed = self.model_dump(mode="json", exclude=names, exclude_defaults=True)
         return digest(without_new_defaults(full, changed, TASK_FIELDS))
 
     def overrides_for(self, workload: Workload) -> dict[str, Size]:
-        """The constants to replace for `workload`, `--set` last."""
+        """Return the constants to replace for `workload`, `--set` last."""
         return {**workload.overrides, **self.overrides}
 
 
 class Origin(Record):
-    """Where a candidate came from."""
+    """The origin of a candidate."""
 
     kind: Literal["offline", "model", "user"]
     model: str | None = None
@@ -150,9 +151,9 @@ class Origin(Record):
     strategy: str | None = None
     """The search strategy, or the offline approach (`library`, `inductor`)."""
     description: str = ""
-    """One line in words: what was done."""
+    """The change in words, on one line."""
     parameters: dict[str, Scalar] = Field(default_factory=dict)
-    """What the tuner chose."""
+    """Values that the tuner chose."""
 
 
 class Candidate(Record):
@@ -168,7 +169,7 @@ class Candidate(Record):
 
     @property
     def hash(self) -> str:
-        """Identity: same code, same candidate, whoever proposed it."""
+        """Identity of the candidate: its code, entry point and backend, whatever its origin."""
         return digest([self.source, self.entry_point, self.backend])
 
 
@@ -181,38 +182,38 @@ class Flag(Record):
 
 
 class Timing(Record):
-    """Time of one call, never a bare float. All values in microseconds."""
+    """The time of one call, never a bare float. All times in microseconds."""
 
     median_us: float
     ci95_us: Interval
     samples_us: tuple[float, ...]
     """One value per round: the judge's clock divided by the iterations of the round."""
     worker_median_us: float | None
-    """The same by the worker's own clock, which is reported and compared, never trusted."""
+    """Median by the worker's own clock, which is reported and compared, never trusted."""
     calls_per_block: int
     """Iterations of a round; stored under this name since the first version."""
     method: str
 
 
 class Speedup(Record):
-    """Baseline time over candidate time; above 1 is faster."""
+    """The ratio of baseline time to candidate time; above 1 is faster."""
 
     median: float
     ci95: Interval
 
     @property
     def is_faster(self) -> bool:
-        """True only when the whole interval lies above 1."""
+        """Whether the whole interval lies above 1."""
         return self.ci95[0] > 1.0
 
 
 class Correctness(Record):
-    """How far the values were from the truth, over all cases of one workload."""
+    """The distance of the values from the truth, over all cases of one workload."""
 
     cases: int
     """Input sets compared."""
     golden: Literal["float64", "reference"]
-    """What counted as the truth; `reference` where the module does not run in float64."""
+    """Source of the truth; `reference` where the module does not run in float64."""
     max_abs_error: float | None
     """Largest |candidate - golden|; None where nothing finite could be compared."""
     reference_max_abs_error: float | None
@@ -220,15 +221,15 @@ class Correctness(Record):
     worst_margin: float | None
     """Largest error divided by what was allowed; at most 1 when the values are right."""
     bitwise_repeatable: bool | None
-    """Same input, same bits twice."""
+    """Whether the same input gave the same bits twice."""
     weights: Literal["state_dict", "seed", "none"]
-    """How the candidate got the reference's parameters; `none`: it has none of its own."""
+    """Way in which the candidate got the reference's parameters; `none`: it has no parameters."""
     timed_calls_checked: int | None = None
-    """Timed calls whose results were compared, too; None where nothing was timed."""
+    """Number of spot checks: timed calls with a compared result; None where nothing was timed."""
 
 
 class WorkloadResult(Record):
-    """What was found on one workload."""
+    """The findings on one workload."""
 
     workload: str
     correctness: Correctness | None = None
@@ -239,7 +240,7 @@ class WorkloadResult(Record):
 
 
 class Evidence(Record):
-    """The few facts about where the time goes that the profiler agent gets."""
+    """The facts about where the time goes that the profiler agent gets."""
 
     level: Literal["counters", "trace", "events", "static"]
     facts: tuple[str, ...] = ()
@@ -247,11 +248,12 @@ class Evidence(Record):
     roof_fraction: float | None = None
     """Share of the measured roof that the candidate reaches (an estimate)."""
     sol_score: float | None = None
-    """Speed-of-light score: 0.5 is eager's time, 1 the roof's; None where that roof can't be."""
+    """Speed-of-light score: 0.5 is eager's time, 1 the roof's; None where a time is below the roof,
+    which is an estimate."""
 
 
 class SandboxInfo(Record):
-    """Which sandbox ran the candidate, and what it holds and does not hold."""
+    """The sandbox that ran a candidate, with the limits that it holds and those that it lacks."""
 
     kind: str
     holds: tuple[str, ...] = ()
@@ -259,9 +261,9 @@ class SandboxInfo(Record):
 
 
 BUSY_MACHINE = "busy-machine"
-"""The rule whose flag says that times are there but decide nothing."""
+"""Rule that flags times which decide nothing, because the machine was busy."""
 NOT_VALIDATED = "not-validated"
-"""The rule whose flag marks verdicts on devices whose timing is not validated yet."""
+"""Rule that flags verdicts on devices where timing is not validated yet."""
 
 
 class Evaluation(Record):
@@ -272,7 +274,7 @@ class Evaluation(Record):
     backend: str
     status: Status
     reason: str
-    """One sentence; for failures what went wrong, trimmed to what matters."""
+    """One sentence; for failures the error, trimmed to what matters."""
     level: Level
     tolerance: ToleranceName
     policy: Policy = "any"
@@ -299,40 +301,43 @@ class Evaluation(Record):
 
     @property
     def accepted(self) -> bool:
-        """Right, and no integrity rule refuses it."""
+        """Whether the values are right and no integrity rule refuses the candidate."""
         return self.status is Status.PASSED and all(f.severity != "refuse" for f in self.flags)
 
     @property
     def was_disturbed(self) -> bool:
-        """Others used the timed cores for so long that the times decide nothing."""
+        """Whether other processes used the timed cores so long that the times decide nothing."""
         return any(flag.rule == BUSY_MACHINE for flag in self.flags)
 
     @property
     def is_validated(self) -> bool:
-        """Whether timing on its device is validated; on GPUs it is not yet."""
+        """Whether timing on the device is validated; on GPUs it is not yet."""
         return all(flag.rule != NOT_VALIDATED for flag in self.flags)
 
     @property
     def is_undecided(self) -> bool:
-        """Accepted, but its times decide nothing."""
+        """Whether the candidate is accepted, but its times decide nothing."""
         return self.accepted and self.was_disturbed
 
     @property
     def is_win(self) -> bool:
-        """Accepted, and faster than eager with the whole interval above 1, undisturbed."""
+        """Whether the candidate is accepted, undisturbed, and faster than eager.
+
+        Faster means that the whole interval of the speedup lies above 1.
+        """
         eager = self.speedup.get("eager")
         return self.accepted and not self.was_disturbed and eager is not None and eager.is_faster
 
 
 class Usage(Record):
-    """Tokens and dollars of model calls; unknown is None, never 0."""
+    """The tokens and dollars of model calls; an unknown amount is None, never 0."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
 
     def __add__(self, other: Usage) -> Usage:
-        """Sum; one unknown part makes that part of the sum unknown."""
+        """Return the sum; an amount that is unknown in one is unknown in the sum."""
         return Usage(
             input_tokens=_sum(self.input_tokens, other.input_tokens),
             output_tokens=_sum(self.output_tokens, other.output_tokens),
@@ -341,7 +346,7 @@ class Usage(Record):
 
     @classmethod
     def zero(cls) -> Usage:
-        """Nothing was used, and that is known."""
+        """Return the usage of no calls, with all amounts known."""
         return cls(input_tokens=0, output_tokens=0, cost_usd=0.0)
 
 
@@ -353,14 +358,14 @@ def _sum(left: N | None, right: N | None) -> N | None:
 
 
 class Span(Record):
-    """Start and end, seconds since the epoch."""
+    """A start and an end, in seconds since the epoch."""
 
     started: float
     ended: float
 
     @classmethod
     def since(cls, started: float) -> Self:
-        """Until now; not before it started, where the clock was set back meanwhile."""
+        """Return the span from `started` until now; empty where the clock was set back since."""
         return cls(started=started, ended=max(started, time.time()))
 
 
@@ -372,7 +377,7 @@ class Message(Record):
 
 
 class ModelCall(Record):
-    """One request to a language model and what came of it."""
+    """One request to a language model, with its answer or error."""
 
     attempt: int | None = None
     """Index of the attempt it was made for; None in records of earlier versions."""
@@ -382,7 +387,7 @@ class ModelCall(Record):
     """Characters of each block of the first prompt, by name."""
     messages: tuple[Message, ...]
     answer: str | None
-    """None when the provider gave none."""
+    """The model's answer; None when the provider gave none."""
     error: str | None = None
     usage: Usage = Field(default_factory=Usage)
     span: Span
@@ -391,7 +396,7 @@ class ModelCall(Record):
     def block_tokens(self) -> dict[str, int] | None:
         """Input tokens by block: the provider's count in proportion to characters.
 
-        None where the provider told none.
+        None where the provider reported no count.
         """
         characters = sum(len(message.content) for message in self.messages)
         if self.usage.input_tokens is None or characters == 0:
@@ -401,11 +406,11 @@ class ModelCall(Record):
 
 
 Operator = Literal["fresh", "improve", "repair", "combine"]
-"""How a candidate is made: from the reference, from another, from one that failed, from several."""
+"""Way to make a candidate: from the reference, from another, from one that failed, from several."""
 
 
 class Move(Record):
-    """What a search strategy decided about one attempt."""
+    """A search strategy's decision about one attempt."""
 
     operator: Operator = "fresh"
     parent: int | None = None
@@ -413,15 +418,15 @@ class Move(Record):
     others: tuple[int, ...] = ()
     """Indexes of attempts to learn from, best first."""
     direction: str = ""
-    """In words, where to look; empty leaves it open."""
+    """Hint in words about where to look; empty leaves it open."""
     island: int | None = None
-    """Which of several populations it belongs to."""
+    """Index of the population that the attempt belongs to, where there are several."""
     leads_on: bool = True
-    """Whether a later attempt may go on from it; else nobody needs to know what holds it back."""
+    """Whether a later attempt may go on from this one; else the profiler is not asked about it."""
 
 
 class Attempt(Record):
-    """One propose-and-evaluate: an evaluation, an infrastructure error, or why it was dropped."""
+    """One attempt: an evaluated candidate, an infrastructure error, or the reason for a drop."""
 
     run_id: str
     task_id: str
@@ -433,15 +438,15 @@ class Attempt(Record):
     evaluation: Evaluation | None = None
     error: str | None = None
     dropped: str | None = None
-    """Why there was nothing to evaluate: no usable answer, a file that was tried before."""
+    """Reason why there was nothing to evaluate: no usable answer, a file that was tried before."""
     diagnosis: str = ""
-    """The profiler's word: one bottleneck and one fix; empty where nobody asked."""
+    """The profiler's answer: one bottleneck and one fix; empty where it was not asked."""
     usage: Usage = Field(default_factory=Usage)
     span: Span
 
     @property
     def number(self) -> int:
-        """Position as people count it, from 1."""
+        """Position in the task's history, counted from 1."""
         return self.index + 1
 
     @model_validator(mode="after")
@@ -455,24 +460,24 @@ class Attempt(Record):
 
 
 class Lesson(Record):
-    """One change that a proven win was made of: short, with where it was measured."""
+    """One change that was part of a proven win, with the place of its measurement."""
 
     text: str
-    """What was done, in one line."""
+    """The change, in one line."""
     category: str | None
     """Operator class of the task; None when unknown."""
     backend: str
     target: Target
     gain: float
-    """Time before it over time after it, as the search measured them."""
+    """Time before the change over time after it, as the search measured them."""
     run_id: str
     task_id: str
     attempt: int
-    """Index of the attempt that made it, one of those that led to the proven file."""
+    """Index of the attempt that made the change, one of those that led to the proven file."""
     helped: int = 0
-    """Later tasks that it was shown for and that were improved."""
+    """Number of later tasks that the lesson was shown for and that were improved."""
     misses: int = 0
-    """Later tasks that it was shown for in vain, since the last one that it helped."""
+    """Number of later tasks that it was shown for in vain, since the last one that it helped."""
 
 
 class Trajectory(Record):
@@ -488,7 +493,7 @@ RunStatus = Literal["running", "done", "interrupted", "failed"]
 
 
 class Run(Record):
-    """One invocation."""
+    """One run: an invocation of `optimize`, `bench` or `demo`."""
 
     id: str
     command: Literal["optimize", "bench", "demo"]
@@ -504,10 +509,10 @@ class Run(Record):
 
 
 class Reward(Record):
-    """Named, weighted parts and their total, made from stored evidence only."""
+    """The named, weighted parts of a reward and their total, from stored evidence only."""
 
     function: str
     version: int
     parts: dict[str, float]
     total: float | None
-    """None where there is nothing to score (an infrastructure error)."""
+    """Sum of the parts; None where there is nothing to score (an infrastructure error)."""

@@ -1,4 +1,4 @@
-"""Threads that can be given up: none of them keeps the process alive."""
+"""Threads that a caller can abandon: none of them keeps the process alive."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def in_daemon(function: Callable[[], T]) -> Future[T]:
 def _fulfil(future: Future[T], function: Callable[[], T]) -> None:
     try:
         future.set_result(function())
-    except BaseException as error:  # handed to whoever waits, which raises it
+    except BaseException as error:  # the waiting thread raises it
         future.set_exception(error)

@@ -30,12 +30,12 @@ from tests.store import samples
 ATTEMPTS, PROPOSALS = 6, 2
 LATENCY_S = 0.01
 LONGEST_S = (0.1, 0.3, 1.0, 3.0)
-"""Of one part of a search; a whole one takes about a second."""
+"""Most seconds of one part of a search; a whole one takes about a second."""
 FORK = multiprocessing.get_context("fork")
 
 
 class Question(NamedTuple):
-    """What tells requests apart."""
+    """The texts that tell requests apart."""
 
     texts: tuple[str, ...]
 
@@ -45,9 +45,9 @@ class Crash(NamedTuple):
 
     kills: int
     is_identical: bool
-    """The same attempts, verdicts, diagnoses and moves as of a search that nobody killed."""
+    """Whether attempts, verdicts, diagnoses and moves are those of a search that was not killed."""
     paid_twice: int
-    """Requests whose answer was in the ledger and that were sent again."""
+    """Requests that were sent again although the ledger had their answer."""
     lost: int
     """Answers in the ledger that no stored call has."""
     in_flight: int
@@ -55,13 +55,13 @@ class Crash(NamedTuple):
 
 
 def judged(candidate: Candidate) -> Evaluation:
-    """The same, after a while."""
+    """Return the verdict of `judged_at_once`, after a while."""
     time.sleep(LATENCY_S)
     return judged_at_once(candidate)
 
 
 def judged_at_once(candidate: Candidate) -> Evaluation:
-    """A verdict that depends on the file alone; one in five is a crash."""
+    """Return a verdict that depends on the file alone; one in five is a crash."""
     number = int(candidate.hash, 16)
     speedup = None if number % 5 == 0 else 1 + number % 1000 / 500
     status = Status.PASSED if speedup else Status.RUNTIME_ERROR
@@ -70,7 +70,7 @@ def judged_at_once(candidate: Candidate) -> Evaluation:
 
 @contextmanager
 def provider(asked: Path) -> Iterator[Hosted]:
-    """A provider in a process of its own, which notes every question that it answers."""
+    """Yield a provider in a process of its own, which notes every question that it answers."""
     address, other = FORK.Pipe()
     process = FORK.Process(target=_serve, args=(other, asked), daemon=True)
     process.start()
@@ -111,12 +111,12 @@ def _serve(address: multiprocessing.connection.Connection, path: Path) -> None:
 
 
 def search(hosted: Hosted, folder: Path) -> None:
-    """A whole search, or the rest of one."""
+    """Run a whole search, or the rest of one."""
     run(hosted, folder, judged, attempts=ATTEMPTS, proposals=PROPOSALS)
 
 
 def seconds_of(hosted: Hosted, folder: Path) -> float:
-    """Run a search to its end in a fork; returns how long it took."""
+    """Run a search to its end in a fork; return the seconds it took."""
     start = time.monotonic()
     process = FORK.Process(target=search, args=(hosted, folder))
     process.start()
@@ -129,7 +129,7 @@ def crash(hosted: Hosted, asked: Path, folder: Path, whole: Path, chance: random
     """Kill a search at random points until it ends by itself.
 
     Args:
-        whole: folder of a search of the same provider that nobody killed.
+        whole: folder of a search of the same provider that was not killed.
     """
     kills = paid_twice = in_flight = 0
     while True:
@@ -161,7 +161,7 @@ def _questions(asked: Path, start: int) -> list[Question]:
 
 
 def _answered(folder: Path) -> set[Question]:
-    """Questions whose answers are in the ledger."""
+    """Return the questions with an answer in the ledger."""
     path = folder / "stage.db"
     if not path.exists():
         return set()
@@ -181,7 +181,7 @@ def _without_call(folder: Path) -> int:
 
 
 def _archive(folder: Path) -> list[object]:
-    """What a search ended with, but for times of the clock."""
+    """Return the attempts that a search ended with, but for times of the clock."""
     with open_store(folder / "stage.db") as store:
         attempts = store.attempts_of(samples.RUN_ID)
     return [attempt.model_dump(mode="json", exclude={"span"}) for attempt in attempts]

@@ -43,7 +43,7 @@ DIAGNOSIS = '{"bottleneck": "two passes", "evidence": "line 3", "fix": "one pass
 
 
 def file(variant: object) -> str:
-    """A candidate that nobody will run."""
+    """Return a candidate that is never run."""
     return (
         f"import ctypes\n\nfrom torch import nn\n\nVARIANT = {variant!r}\n\n\n"
         "class ModelNew(nn.Module):\n    def forward(self, x):\n        return VARIANT\n"
@@ -51,7 +51,7 @@ def file(variant: object) -> str:
 
 
 def block(source: str) -> str:
-    """The file as a model sends it."""
+    """Return the file as a model sends it."""
     return f"Here it is.\n\n```python\n{source}```\n"
 
 
@@ -86,7 +86,7 @@ class Stage:
 
     @property
     def calls(self) -> list[ModelCall]:
-        """What is stored of the calls."""
+        """The stored calls."""
         return self.store.model_calls_of(samples.RUN_ID)
 
     def script(self, *texts: str | Reply) -> None:
@@ -103,7 +103,7 @@ class Stage:
         return self.hosted.loopback.asked
 
     def last_word(self) -> str:
-        """The last message of the last request."""
+        """Return the last message of the last request."""
         return str(self.asked[-1].body["messages"][-1]["content"])
 
 
@@ -120,14 +120,14 @@ def by_role(hosted: Hosted, **answers: list[str]) -> None:
 
 
 def role_of(asked: Asked) -> str:
-    """Who is asked, by the system prompt."""
+    """Return the role that is asked, by the system prompt."""
     system = str(asked.body["messages"][0]["content"])
     starts = {"You plan": "planner", "You write": "coder", "You find": "profiler"}
     return next(role for start, role in starts.items() if system.startswith(start))
 
 
 def view(*attempts: Attempt, **changes: Any) -> View:
-    """What a greedy search shows after these attempts."""
+    """Return the view that a greedy search shows after these attempts."""
     (move,) = Greedy().choose(attempts, 1, 0)
     shown = View(TASK, len(attempts), move, attempts, BACKENDS)
     return shown._replace(**changes)
@@ -143,7 +143,7 @@ def attempt(
     diagnosis: str = "",
     **verdict: Any,
 ) -> Attempt:
-    """An evaluated attempt; `eager` None is a failure unless a status says otherwise."""
+    """Return an evaluated attempt; `eager` None is a failure unless a status says otherwise."""
     made = samples.candidate(source)
     status = verdict.pop("status", Status.PASSED if eager else Status.RUNTIME_ERROR)
     evaluation = samples.evaluation(made, eager, status=status, for_task=TASK, **verdict)
@@ -154,7 +154,7 @@ def attempt(
 
 @contextmanager
 def loopback_server() -> Iterator[Loopback]:
-    """A server for one test."""
+    """Yield a server for one test."""
     server = Loopback()
     try:
         yield server

@@ -16,7 +16,7 @@ from kernelwright.verifier.inside.worker import describe_graph, load_file, scala
 
 
 class Expression(nn.Module):
-    """A module whose forward is a function of its inputs."""
+    """A module with a given function as its forward."""
 
     def __init__(self, function: Any, parameters: dict[str, torch.Tensor] | None = None) -> None:
         super().__init__()
@@ -29,19 +29,19 @@ class Expression(nn.Module):
 
 
 def graph_of(model: nn.Module, *inputs: Any) -> Graph:
-    """The graph as a worker would send it."""
+    """Return a model's graph as a worker would send it."""
     with torch.no_grad():
         program = torch.export.export(model, inputs, strict=False)
     return Graph({**describe_graph(program), "scalars": scalars(model)})
 
 
 def traced(function: Any, *inputs: Any) -> Graph:
-    """The graph of a function."""
+    """Return the graph of a function."""
     return graph_of(Expression(function), *inputs)
 
 
 def library_graph(identity: str, workload: str = "cpu-odd") -> Graph:
-    """The graph of a task of the library."""
+    """Return the graph of a task of the library."""
     task = load_task(identity)
     chosen = next(w for w in task.workloads if w.name == workload)
     names: dict[str, Any] = {}
@@ -51,7 +51,7 @@ def library_graph(identity: str, workload: str = "cpu-odd") -> Graph:
 
 
 def imported(path: Path, text: str) -> ModuleType:
-    """A candidate file, written and imported here."""
+    """Write a candidate file and import it in this process."""
     path.write_text(text)
     name = f"candidate_{abs(hash(path))}"
     load_file(str(path), name)

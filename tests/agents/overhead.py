@@ -1,4 +1,4 @@
-"""What an attempt costs besides model, build and worker: all three answer at once here."""
+"""The cost of an attempt besides model, build and worker: all three answer at once here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Instant:
 
 
 def attempt_ms(store: Store, stored: int) -> float:
-    """Median milliseconds of an attempt, in a store that has so many already."""
+    """Return the median milliseconds of an attempt, in a store that has `stored` already."""
     _fill(store, stored)
     run_id = "measured"
     store.add_run(samples.run(run_id))
@@ -72,7 +72,7 @@ def attempt_ms(store: Store, stored: int) -> float:
 
 
 def _fill(store: Store, count: int) -> None:
-    """Runs of IN_A_RUN attempts each."""
+    """Store `count` attempts, in runs of IN_A_RUN each."""
     for start in range(0, count, IN_A_RUN):
         run_id = f"earlier-{start}"
         store.add_run(samples.run(run_id))

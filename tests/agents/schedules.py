@@ -34,11 +34,11 @@ LONGEST_LATENCY_S = 0.004
 ROLE: Role = "profiler"
 MAX_TOKENS = 8_192
 LOST = 0.1
-"""Share of answers whose connection breaks."""
+"""Share of answers that are lost when the connection breaks."""
 
 
 class Outcome(NamedTuple):
-    """What the provider billed for one schedule."""
+    """The provider's bill for one schedule."""
 
     billed_usd: float
     limit_usd: float
@@ -81,7 +81,7 @@ class Biller:
 
 @contextmanager
 def billing(folder: Path) -> Iterator[tuple[Loopback, Store]]:
-    """A server, and a store for the ledgers of all schedules."""
+    """Yield a server, and a store for the ledgers of all schedules."""
     with loopback_server() as server, open_store(folder / "schedules.db") as store:
         yield server, store
 

@@ -31,7 +31,7 @@ from kernelwright.schema import (
 Point = tuple[Scalar, ...]
 BESIDE = 2 / 3
 FAST, STANDARD = 0.04, 0.01
-"""Standard deviations of a speedup's logarithm: half of `fast` is off by more than 2.8%."""
+"""Standard deviations of a speedup's logarithm: half of the `fast` ones are off by over 2.8%."""
 
 
 class Landscape(NamedTuple):
@@ -44,19 +44,19 @@ class Landscape(NamedTuple):
 
     @property
     def best_us(self) -> float:
-        """The known optimum."""
+        """The known optimum, in microseconds."""
         return min(self.times_us.values())
 
 
 def landscape(document: Mapping[str, Any]) -> Landscape:
-    """A stored landscape."""
+    """Return a stored landscape."""
     values = {name: tuple(sorted(found)) for name, found in document["parameters"].items()}
     times = {tuple(row[:-1]): row[-1] for row in document["microseconds"]}
     return Landscape(document["kernel"], values, times)
 
 
 def proposed(space: Landscape, history: Sequence[Attempt], move: Move, seed: str) -> Point:
-    """What the scripted model answers."""
+    """Return the point that the scripted model answers with."""
     chance = random.Random(seed)
     if move.parent is None:
         return tuple(chance.choice(values) for values in space.parameters.values())
@@ -88,7 +88,7 @@ def _other(values: Sequence[Scalar], now: Scalar, chance: random.Random) -> Scal
 def evaluations_needed(
     space: Landscape, strategy: SearchStrategy, seed: int, share: float, limit: int
 ) -> int:
-    """Evaluations until a point has `share` of the best speed, or `limit`."""
+    """Return the evaluations until a point has `share` of the best speed, at most `limit`."""
 
     def judged(index: int, move: Move, point: Point, history: Sequence[Attempt]) -> Attempt:
         return _attempt(space, index, move, point, space.times_us[point])
@@ -100,19 +100,19 @@ def evaluations_needed(
     return limit
 
 
-class SpotCheck(NamedTuple):
-    """What a search with noisy measurements ends with."""
+class Pick(NamedTuple):
+    """The outcome of a search with noisy measurements."""
 
     share: float
-    """Of the best speed: what the attempt that looks fastest truly has."""
+    """Share of the best speed that the attempt which looks fastest truly has."""
     at_length: int
-    """Attempts that were measured at length."""
+    """Number of attempts that were measured at length."""
 
 
 def picked(
     space: Landscape, strategy: SearchStrategy, seed: int, evaluations: int, factor: int
-) -> SpotCheck:
-    """Search with times that are off as `fast` and `standard` are, and take what looks fastest.
+) -> Pick:
+    """Search with times that are off as `fast` and `standard` are; take the one that looks fastest.
 
     Args:
         factor: see `is_promoted`.
@@ -132,7 +132,7 @@ def picked(
     found = list(_search(space, strategy, seed, evaluations, judged))
     best = best_attempt(found)
     assert best is not None
-    return SpotCheck(space.best_us / space.times_us[_point(found, best.index)], at_length)
+    return Pick(space.best_us / space.times_us[_point(found, best.index)], at_length)
 
 
 Judged = Callable[[int, Move, Point, Sequence[Attempt]], Attempt]
@@ -141,7 +141,7 @@ Judged = Callable[[int, Move, Point, Sequence[Attempt]], Attempt]
 def _search(
     space: Landscape, strategy: SearchStrategy, seed: int, limit: int, judged: Judged
 ) -> Iterator[Attempt]:
-    """Attempts that were evaluated, at most `limit`.
+    """Yield attempts that were evaluated, at most `limit`.
 
     Points that were evaluated before are dropped, as the workflow drops files; after four times
     `limit` tries in all nothing more comes.

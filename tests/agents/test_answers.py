@@ -1,4 +1,4 @@
-"""What a task's final measurements come to."""
+"""Results of tasks, by their final measurements."""
 
 from __future__ import annotations
 

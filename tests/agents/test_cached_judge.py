@@ -1,4 +1,4 @@
-"""What a search's judge remembers."""
+"""Verdicts that a search's judge keeps."""
 
 from __future__ import annotations
 

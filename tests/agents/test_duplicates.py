@@ -1,4 +1,4 @@
-"""Which files count as the same, by their text and by what is compiled of it."""
+"""Files that count as the same, by their text and by what is compiled of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is learnt from proven wins, shown to later searches, forgotten where it does not help."""
+"""Lessons: learnt from proven wins, shown to later searches, forgotten where they do not help."""
 
 from __future__ import annotations
 

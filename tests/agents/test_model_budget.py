@@ -1,4 +1,4 @@
-"""What may be spent: reserved before, settled after, never overshot however many ask at once."""
+"""Budgets: reserved before, settled after, never overshot however many calls run at once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_what_a_call_does_not_tell_counts_as_the_worst_case() -> None:
     budget = Budget(Allowance(usd=1.0, tokens=100))
     with budget.reserved(usage(0.4, 40)) as reservation:
         reservation.settle(Usage(input_tokens=3))
-    spend(budget, 0.4)  # failed, nobody knows when
+    spend(budget, 0.4)  # failed, it is not known when
     assert budget.used == Amounts(0.8, 4, 2)
 
 
@@ -66,7 +66,7 @@ def test_a_try_that_was_lost_counts_and_the_next_is_held_back_anew() -> None:
 
 
 def test_lost_tries_do_not_wait_for_each_other() -> None:
-    """Each would wait for what the other holds, if it held its own meanwhile."""
+    """Check that a lost try holds nothing while it waits: two would wait for each other."""
     budget = Budget(Allowance(usd=1.0))
     both_hold = threading.Barrier(2)
 
@@ -178,5 +178,5 @@ def test_parallel_calls_never_overshoot(seed: int, workers: int) -> None:
         list(pool.map(call, plans))
     assert sum(real) <= limit + ROUNDING_USD
     assert run.spent_usd == pytest.approx(sum(real))
-    # Nobody was sent away who would have fitted in.
+    # No call was refused that would have fitted in.
     assert limit - run.spent_usd < max(worst for worst, _ in plans)

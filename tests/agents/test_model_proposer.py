@@ -363,7 +363,7 @@ def test_a_lost_try_is_on_record_and_counts_in_every_scope_later(
     assert stage.proposer.code(view(), IDEA) is not None
     lost, good = stage.calls
     assert (lost.answer, lost.error, good.error) == (None, LOST, None)
-    assert stage.proposer.usage(0).cost_usd is None  # nobody knows
+    assert stage.proposer.usage(0).cost_usd is None  # not known
     again = Stage(stage.hosted, tmp_path, each=Allowance(calls=2))
     with pytest.raises(BudgetExhausted, match="2 calls of 2 calls used") as caught:
         again.proposer.plan(view())

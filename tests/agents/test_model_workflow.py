@@ -33,7 +33,7 @@ from tests.store import samples
 from tests.verifier.kit import until
 
 CALL_USD = 0.0035
-"""What one scripted call costs: 1000 tokens in, 100 out, GPT-4o."""
+"""Cost of one scripted call: 1000 tokens in, 100 out, GPT-4o."""
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_a_recording_gives_the_same_candidates_without_a_request(
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing catches it."""
+    """A stand-in for the end of the process: nothing catches it."""
 
 
 @pytest.mark.parametrize("proposals", [1, 3])

@@ -25,7 +25,7 @@ WORKERS = 2
 
 
 def library_file(identity: str) -> str:
-    """The candidate file that is made for a task from its traced graph."""
+    """Return the candidate file that is made for a task from its traced graph."""
     task = load_task(identity)
     arguments = forward_arguments(task.source)
     assert arguments is not None
@@ -35,7 +35,7 @@ def library_file(identity: str) -> str:
 
 
 def checked(identity: str, source: str) -> list[WorkloadResult]:
-    """The judge's findings on values, on both workloads for a CPU. Raises what it raises."""
+    """Return the judge's findings on values, on both CPU workloads. Raises what the judge does."""
     candidate = Candidate(source=source, backend="cpp", origin=Origin(kind="offline"))
     task = load_task(identity)
     with (

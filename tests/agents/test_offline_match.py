@@ -1,4 +1,4 @@
-"""Which graphs the library kernels take, and which they only look like they could."""
+"""Graphs that the library kernels take, and graphs that only look as if they could."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_task_of_the_library_is_covered_by_one_kernel(identity: str) -> No
 
 
 def found(function: Callable[..., Any], *inputs: Any) -> set[str]:
-    """Names of the kernels that fit somewhere."""
+    """Return the names of the kernels that fit somewhere."""
     graph = traced(function, *inputs)
     places = [find(graph, node) for node in graph.nodes.values() if node.op == "call_function"]
     return {place.kernel for place in places if place}

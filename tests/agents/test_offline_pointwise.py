@@ -66,7 +66,7 @@ class Case(nn.Module):
 
 
 def generated(folder: Path, case: Case, *inputs: torch.Tensor) -> Any:
-    """The function that a generated candidate computes for the case, or None without a design."""
+    """Return the function of a generated candidate for the case; None without a design."""
     plan = design(graph_of(case, *inputs), ["x", "y"])
     if plan is None:
         return None

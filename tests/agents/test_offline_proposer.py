@@ -39,7 +39,7 @@ def view(attempts: tuple[Attempt, ...] = (), backends: tuple[str, ...] = BOTH) -
 
 
 def attempt(index: int, candidate: Candidate, speedup: float | None) -> Attempt:
-    """An attempt that passed with a speedup, or was wrong."""
+    """Return an attempt that passed with a speedup, or was wrong."""
     status = Status.INCORRECT_NUMERICAL if speedup is None else Status.PASSED
     found = {} if speedup is None else {"eager": Speedup(median=speedup, ci95=(speedup, speedup))}
     evaluation = Evaluation(
@@ -56,7 +56,7 @@ def attempt(index: int, candidate: Candidate, speedup: float | None) -> Attempt:
 def run(
     subject: OfflineProposer, history: tuple[Attempt, ...] = (), backends: tuple[str, ...] = BOTH
 ) -> Iterator[tuple[Attempt, ...]]:
-    """The history after each proposal, until nothing is left."""
+    """Yield the history after each proposal, until nothing is left."""
     while True:
         idea = subject.plan(view(history, backends))
         if idea is None:

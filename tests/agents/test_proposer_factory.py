@@ -1,4 +1,4 @@
-"""What a run's settings make of the models that they name."""
+"""Proposers made from a run's settings and the models that they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever answers cost and however many ask at once, no more is billed than was allowed."""
+"""Random schedules: however many callers ask at once, no more is billed than was allowed."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_a_clock_that_jumps_changes_nothing_but_times(
 def test_a_full_disk_ends_the_run_and_at_most_what_did_not_fit_is_asked_again(
     hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
-    """`max_page_count` makes SQLite answer as it does on a full disk: SQLITE_FULL."""
+    """Check with `max_page_count`, which makes SQLite answer as on a full disk: SQLITE_FULL."""
     hosted.loopback.respond = ByPlan(hosted)
     speeds = verdicts(2.0, 3.0, 1.5, 2.5)
     whole = run(hosted, tmp_path / "whole", speeds, attempts=4)
@@ -131,7 +131,7 @@ def test_a_full_disk_ends_the_run_and_at_most_what_did_not_fit_is_asked_again(
 
 
 class _full:
-    """Lets a database grow by so many pages."""
+    """A context in which a database can grow by `more` pages."""
 
     def __init__(self, patch: pytest.MonkeyPatch, path: Path, more: int) -> None:
         with sqlite3.connect(path) as connection:

@@ -40,12 +40,12 @@ Evaluate = Callable[[Candidate], Evaluation]
 
 
 def scripted(hosted: Hosted, *files: str) -> None:
-    """A planner and a profiler that always say the same, and a coder with these answers."""
+    """Make planner and profiler always say the same, and the coder give these answers."""
     by_role(hosted, planner=[PLAN], coder=list(files), profiler=[DIAGNOSIS])
 
 
 def verdicts(*eager: float | None) -> Evaluate:
-    """Speedup of `file(i)` by its position; None is a crash."""
+    """Return a judge's function: the speedup of `file(i)` by its position; None is a crash."""
     by_source = {file(index): value for index, value in enumerate(eager)}
 
     def evaluate(candidate: Candidate) -> Evaluation:
@@ -57,7 +57,7 @@ def verdicts(*eager: float | None) -> Evaluate:
 
 
 class Scripted:
-    """A judge whose verdicts are made up, and whose builds are empty.
+    """A judge with made-up verdicts and empty builds.
 
     Args:
         builds: digests of the machine code of some files.
@@ -67,7 +67,7 @@ class Scripted:
         self._evaluate = evaluate
         self._builds = builds or {}
         self.levels: list[Level] = []
-        """Asked for, in order."""
+        """Levels that were asked for, in order."""
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
         """See `Judging.build`."""
@@ -92,7 +92,7 @@ class Outcome(NamedTuple):
 
     @property
     def roles(self) -> list[str]:
-        """Who was asked, in order."""
+        """The roles that were asked, in order."""
         return [role_of(asked) for asked in self.stage.asked]
 
 
@@ -143,7 +143,7 @@ class ByPlan:
         answer = DIAGNOSIS
         if role_of(asked) == "planner":
             number = self.plans.setdefault(text, len(self.plans))
-            answer = PLAN.replace("Fuse into one pass.", f"SearchSettings {number}")
+            answer = PLAN.replace("Fuse into one pass.", f"Plan {number}")
         if role_of(asked) == "coder":
-            answer = block(file(int(re.findall(r"SearchSettings (\d+)", text)[-1])))
+            answer = block(file(int(re.findall(r"Plan (\d+)", text)[-1])))
         return self.hosted.answer(answer, usage=openai_usage(1000, 100))

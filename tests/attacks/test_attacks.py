@@ -1,4 +1,4 @@
-"""Candidates that attack what they run in: what the judge makes of each, in every sandbox."""
+"""Candidates that attack what they run in, and the judge's verdict on each, in every sandbox."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FAILED = (Status.RUNTIME_ERROR,)
 
 
 def confined(name: str, code: str, statuses: tuple[Status, ...] = FAILED, says: str = "") -> Attack:
-    """An attack that `process` does not claim to stop."""
+    """Return an attack that `process` does not claim to stop."""
     return Attack(name, code, statuses, says, CONFINED)
 
 

@@ -77,7 +77,7 @@ def test_it_is_built_once_and_passes(judge: Judge, name: str) -> None:
 
 @pytest.mark.timeout(600)
 def test_the_sanitizers_run(judge: Judge) -> None:
-    """Their workers are new programs in their places, with a compiler of their own."""
+    """Check that sanitizers run: their workers are new programs, with a compiler of their own."""
     result = judge.evaluate(candidates()["library"], "strict")
     assert result.status is Status.PASSED, result.reason
     assert not [flag for flag in result.flags if flag.rule in (INCOMPLETE, UNAVAILABLE)]

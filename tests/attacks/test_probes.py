@@ -34,13 +34,13 @@ def test_there_is_no_way_out(sandbox: Sandbox, probe: Probe, where: Host) -> Non
 
 
 def test_process_is_as_open_as_it_says(tmp_path: Path) -> None:
-    """The probes can tell: what a sandbox does not hold, they get through."""
+    """Check that the probes can tell: what a sandbox does not hold, they get through."""
     found = check("process", tmp_path)
     assert not found.broken
     assert {one.probe for one in found.findings if one.is_held} <= MAY_BE_HELD
 
 
-# Held for others than `process`'s own reasons, by whoever runs these tests.
+# Held for reasons other than `process`'s own, by the user that runs these tests.
 MAY_BE_HELD = {
     "core dumps",
     SHOWN,

@@ -1,4 +1,4 @@
-"""The `cpp` backend: what it finds in a source, and where the precompiled header comes from."""
+"""The `cpp` backend: flags and headers in a source, and the precompiled header."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_needs_the_header() -> None:
 
 @pytest.fixture
 def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A g++ that takes no 30 s: it notes its arguments and writes a small file."""
+    """Yield a quick stand-in for g++, which logs its arguments and writes a small file."""
     script = tmp_path / "bin" / "g++"
     script.parent.mkdir()
     script.write_text(
@@ -106,7 +106,7 @@ def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_flags_are_those_that_torch_passes() -> None:
-    """gcc takes a precompiled header only for the same flags: a new torch must not change them."""
+    """Check that torch passes our flags: gcc takes a precompiled header for the same flags only."""
     from torch.utils import cpp_extension
 
     text = Path(cpp_extension.__file__).read_text()

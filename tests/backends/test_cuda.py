@@ -1,4 +1,4 @@
-"""The CUDA backend: which compilers it can use."""
+"""The `cuda` backend: the compilers that it can use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of a compiler's or an interpreter's output."""
+"""Output of compilers and interpreters, trimmed to the errors."""
 
 from __future__ import annotations
 

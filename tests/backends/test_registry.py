@@ -1,4 +1,4 @@
-"""Backends by name, and how a candidate file shows which one it is for."""
+"""Backends by name, and the backend that is guessed from a candidate file."""
 
 from __future__ import annotations
 

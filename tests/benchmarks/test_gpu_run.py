@@ -1,4 +1,4 @@
-"""The GPU benchmark needs torch and Triton only: everything it imports does without the rest."""
+"""The GPU benchmark with torch and Triton alone, and its stand-in for pydantic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.gpu.records import BaseModel, TypeAdapter, field
 from kernelwright.verifier.integrity.static.scan import static_flags
 
 ROOT = Path(__file__).parents[2]
-# Imports fail for everything the project needs besides torch, Triton and what these bring.
+# Imports fail for all of the project's dependencies but torch, Triton and theirs.
 BLOCKED = """
 import sys
 

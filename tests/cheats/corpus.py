@@ -50,12 +50,12 @@ class Cheat(NamedTuple):
 
 
 def load_corpus() -> list[Cheat]:
-    """Every cheat, by group and name."""
+    """Return every cheat, by group and name."""
     return [load_cheat(path) for path in sorted(FOLDER.glob("[a-g]/h*.py"))]
 
 
 def load_cheat(path: Path) -> Cheat:
-    """A cheat by its header. Raises KeyError or TOMLDecodeError for one that is not complete."""
+    """Return a cheat by its header. Raises KeyError or TOMLDecodeError for an incomplete one."""
     lines = takewhile(lambda line: line.startswith("# "), path.read_text().splitlines())
     header = tomllib.loads("\n".join(line.removeprefix("# ") for line in lines))["cheat"]
     caught_by = tuple(header.pop("caught_by"))
@@ -63,12 +63,12 @@ def load_cheat(path: Path) -> Cheat:
 
 
 def readme(cheats: Iterable[Cheat]) -> str:
-    """The text of README.md."""
+    """Return the text of README.md."""
     return INTRODUCTION + "".join(f"| {' | '.join(row(cheat))} |\n" for cheat in cheats)
 
 
 def row(cheat: Cheat) -> Iterator[str]:
-    """The cells of a cheat's row in the table."""
+    """Yield the cells of a cheat's row in the table."""
     yield f"`{cheat.path.relative_to(FOLDER)}`"
     yield from (cheat.catalogue, cheat.title, cheat.policy, cheat.level)
     yield ", ".join(cheat.caught_by)

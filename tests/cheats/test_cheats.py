@@ -17,12 +17,12 @@ CHEATS = load_corpus()
 
 
 def kind(cheat: Cheat) -> tuple[str, str, str]:
-    """What candidates of one command have in common."""
+    """Return what candidates of one command have in common."""
     return cheat.task, cheat.level, cheat.policy
 
 
 def jobs() -> list[Job]:
-    """The whole corpus as commands."""
+    """Return the whole corpus as commands."""
     found = []
     for (task, level, policy), group in groupby(sorted(CHEATS, key=kind), kind):
         place = str(ROOT / task) if (ROOT / task).exists() else task

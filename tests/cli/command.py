@@ -1,4 +1,4 @@
-"""One command, in a process that was forked from one that has imported everything."""
+"""A command in a process that was forked from one with everything imported."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ def run(
     cores: Set[int],
     written: tuple[Path, Path],
 ) -> None:
-    """Be this command until it ends, with what it prints in two files."""
+    """Run a command in this process until it ends, with its output in two files.
+
+    Args:
+        cores: the CPUs that the command may use.
+        written: the files for stdout and stderr.
+    """
     for descriptor, path in zip((1, 2), written, strict=True):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
     os.sched_setaffinity(0, cores)
-    torch.set_num_threads(len(cores))  # as many as torch takes where it is imported now
+    torch.set_num_threads(len(cores))  # torch's default where it is imported on these cores
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

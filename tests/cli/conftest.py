@@ -11,5 +11,5 @@ from tests.cli.kit import Shell
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A private place to run commands in."""
+    """Return a private place to run commands in."""
     return Shell(tmp_path)

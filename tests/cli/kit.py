@@ -1,6 +1,6 @@
-"""Running the real command line in a process of its own, with its own home.
+"""Run the real command line in a process of its own, with its own home.
 
-Most commands are forked from a process that has imported everything: to import torch takes longer
+Most commands are forked from a process that has imported everything: importing torch takes longer
 than most of them.
 """
 
@@ -61,7 +61,7 @@ class Shell(NamedTuple):
     folder: Path
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        """The caller's environment with everything of the user's replaced."""
+        """Return this process's environment with the user's folders, settings and keys replaced."""
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -95,7 +95,7 @@ class Shell(NamedTuple):
         """Run a command to its end."""
         with tempfile.TemporaryDirectory() as folder:
             written = Path(folder, "out"), Path(folder, "err")
-            cores = os.sched_getaffinity(0)  # of this thread; a child would inherit them
+            cores = os.sched_getaffinity(0)  # cores of this thread; a child would inherit them
             order = arguments, self.environment(env), self.folder, cores, written
             process = FORKS.Process(target=command.run, args=order)
             process.start()
@@ -104,14 +104,14 @@ class Shell(NamedTuple):
             return Done(process.exitcode, *(path.read_text() for path in written))
 
     def write(self, name: str, text: str) -> str:
-        """Put a file into the working folder; returns its name."""
+        """Put a file into the working folder; return its name."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return name
 
     def left_processes(self) -> list[int]:
-        """Processes whose working folder lies in ours: workers and what they started."""
+        """Return the ids of processes that work below our temporary folder, such as workers."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -124,5 +124,5 @@ class Shell(NamedTuple):
         return found
 
     def left_files(self) -> list[str]:
-        """What is left in the temporary folder."""
+        """Return the names of files left in the temporary folder."""
         return sorted(path.name for path in (self.folder / "tmp").iterdir())

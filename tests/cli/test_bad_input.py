@@ -1,4 +1,4 @@
-"""Every bad input: one clear sentence, a hint, the right exit code, nothing half-written."""
+"""Bad inputs: one clear sentence, a hint, the right exit code, no half-written result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BAD_REFERENCES = {
 
 
 def assert_clean(shell: Shell, error: str) -> None:
-    """No traceback, no results, no processes, no temporary folders."""
+    """Check that a command left no traceback, results, processes or temporary folders."""
     assert "Traceback" not in error
     assert not list(shell.folder.glob("runs/*/*"))
     assert shell.left_processes() == []

@@ -1,4 +1,4 @@
-"""`--target auto` is the CPU, and says so where that leaves a GPU unused."""
+"""`--target auto`: it means the CPU, and a line says where that leaves a GPU unused."""
 
 from __future__ import annotations
 

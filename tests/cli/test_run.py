@@ -1,4 +1,4 @@
-"""Which sandbox a device gets."""
+"""The sandbox that a device gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Following what was decided, from the command line."""
+"""`kernelwright runs`: following a run's decisions, and continuing it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.store import samples
 
 @pytest.fixture
 def run(shell: Shell) -> Run:
-    """A run with seven attempts, in the user's own store."""
+    """Return a run with seven attempts, in the user's own store."""
     with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
         store.add_run(samples.run(command="optimize", status="interrupted"))
         store.add_task(samples.RUN_ID, TASK)

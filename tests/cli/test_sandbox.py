@@ -1,4 +1,4 @@
-"""`kernelwright sandbox`: what holds is said, what is not there has a reason."""
+"""`kernelwright sandbox`: limits that hold, and reasons for sandboxes that are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of tasks, some of which are at fault: the others go on."""
+"""Folders of tasks with some that are at fault: the others go on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_INIT = TASK.split("def get_init_inputs")[0]
 
 @pytest.fixture
 def suite(shell: Shell) -> str:
-    """One file whose reference raises, then one that is no task."""
+    """Write a suite: a file with a reference that raises, then one that is no task."""
     shell.write("suite/1_Raises.py", RAISES)
     shell.write("suite/2_NoInit.py", NO_INIT)
     return "suite"

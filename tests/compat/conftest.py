@@ -17,7 +17,7 @@ from tests.llm.loopback import Loopback
 
 @pytest.fixture
 def old(shell: Shell) -> Old:
-    """A working folder with the tasks and the store, whose paths lead there."""
+    """Return a working folder with the tasks and the store; paths in the store lead there."""
     folder = str(shell.folder)
     shutil.copytree(DATA / "tasks", shell.folder / "tasks")
     text = (DATA / "store.sql").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def old(shell: Shell) -> Old:
 
 @pytest.fixture
 def provider() -> Iterator[Loopback]:
-    """A server for one test."""
+    """Yield a server for one test."""
     server = Loopback()
     yield server
     server.close()

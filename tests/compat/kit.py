@@ -63,7 +63,7 @@ class Old(NamedTuple):
         return self.shell.run(*arguments, KERNELWRIGHT_STORE=STORE, **env)
 
     def run_until(self, text: str, *arguments: str, **env: str) -> str:
-        """Run a command until it says `text`, then interrupt it; returns what it said so far."""
+        """Run a command until it says `text`, then interrupt it; return what it said so far."""
         process = self.shell.start(*arguments, KERNELWRIGHT_STORE=STORE, **env)
         assert process.stderr is not None
         seen = read_until(process.stderr, text)

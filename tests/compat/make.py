@@ -1,4 +1,4 @@
-"""How `store.sql` and `recording.jsonl` were made: by the command line of an earlier version.
+"""The making of `store.sql` and `recording.jsonl`, by the command line of an earlier version.
 
     python -m tests.compat.make PYTHON
 
@@ -70,7 +70,7 @@ class Old(NamedTuple):
         )
 
     def run(self, *arguments: str, **env: str) -> str:
-        """Run a command to its end; returns what it printed."""
+        """Run a command to its end; return what it printed."""
         process = self.start(*arguments, **env)
         out, err = process.communicate(timeout=LONGEST_S)
         print(f"{' '.join(arguments)}: {process.returncode}\n{err}", file=sys.stderr)
@@ -80,7 +80,7 @@ class Old(NamedTuple):
 
 @contextmanager
 def served(*answers: str | Reply) -> Iterator[Loopback]:
-    """A provider that answers the coder with `answers` in turn."""
+    """Yield a provider that answers the coder with `answers` in turn."""
     provider = Loopback()
     provider.respond = script(*answers)
     try:
@@ -98,14 +98,14 @@ def until(reached: Callable[[], bool]) -> None:
 
 
 def finished_with_repair(old: Old) -> None:
-    """A run whose first attempt is wrong, and whose second repairs it by an edit."""
+    """Make a run: the first attempt is wrong, the second repairs it by an edit."""
     with served(whole(WRONG), edit(WRONG, CLOSED)) as provider:
         env = environment(provider)
         old.run("optimize", CHAIN, *MODEL, "-n", "2", KERNELWRIGHT_CODER_ANSWERS="edits", **env)
 
 
 def interrupted_run(old: Old) -> None:
-    """Two of three attempts, the second made by an edit, and a call without an answer."""
+    """Make two of three attempts, the second by an edit, and a call without an answer."""
     env = {"KERNELWRIGHT_CODER_ANSWERS": "edits", "KERNELWRIGHT_RECORD": str(RECORDING)}
     with served(whole(IN_PLACE), edit(IN_PLACE, CLOSED), HELD) as provider:
         process = old.start("optimize", CHAIN, *MODEL, "-n", "3", **env, **environment(provider))
@@ -130,7 +130,7 @@ def rest_of_recording(old: Old) -> None:
 
 
 def interrupted_bench(old: Old) -> None:
-    """One of two tasks."""
+    """Make a bench run with one of two tasks done."""
     process = old.start(*BENCH)
     assert process.stderr is not None
     for line in process.stderr:
@@ -142,12 +142,12 @@ def interrupted_bench(old: Old) -> None:
 
 
 def runs(old: Old) -> list[dict[str, Any]]:
-    """All runs, the latest first."""
+    """Return all runs, the latest first."""
     return list(json.loads(old.run("runs", "list", "--json")))
 
 
 def dump() -> str:
-    """The store as SQL."""
+    """Return the store as SQL."""
     with closing(sqlite3.connect(STORE)) as connection:
         return "\n".join(connection.iterdump()) + "\n"
 

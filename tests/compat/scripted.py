@@ -42,17 +42,17 @@ DIAGNOSIS = json.dumps(
 
 
 def whole(body: str) -> str:
-    """The answer that holds a whole file."""
+    """Return the answer that holds a whole file."""
     return f"Here it is.\n\n```python\n{FILE.replace('BODY', body)}```\n"
 
 
 def edit(old: str, new: str) -> str:
-    """The answer that changes one body to another."""
+    """Return the answer that changes one body to another."""
     return f"One edit.\n\n<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n"
 
 
 def plan(change: str) -> str:
-    """The planner's answer."""
+    """Return the planner's answer."""
     chosen = {"change": change, "backend": "torch", "expected_speedup": 1.5}
     return json.dumps({"ideas": ["fewer calls of operators"], "chosen": chosen})
 
@@ -66,7 +66,7 @@ def role_of(asked: Asked) -> str:
 
 
 def script(*answers: str | Reply) -> Callable[[Asked], Reply]:
-    """Answer the coder with `answers` in turn, and the others with what suits them."""
+    """Return a function that answers the coder with `answers` in turn, and others as suits them."""
     waiting, plans = list(answers), iter(range(1, 100))
 
     def respond(asked: Asked) -> Reply:

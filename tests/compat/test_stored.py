@@ -1,4 +1,4 @@
-"""What version c9a64af stored is read as before: see `make.py` for how it was made."""
+"""Data stored by version c9a64af, read as before: see `make.py` for how it was made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.compat.kit import BLEND, CHAIN, DATA, RECORDING, STORED_RUNS, Old, re
 from tests.compat.scripted import CLOSED
 
 ROWS = {"sft": 3, "grpo": 2, "preference": 2, "attempts": 7}
-"""What the earlier version exported from all runs together."""
+"""Numbers of rows that the earlier version exported from all runs together."""
 
 
 def test_paths_are_in_settings_only() -> None:

@@ -1,4 +1,4 @@
-"""What any sandbox must do. A new one is a row of the `sandbox` fixture.
+"""Conformance tests: duties of every sandbox. A new one is a row of the `sandbox` fixture.
 
 Workers here are small scripts, not the verifier's: a sandbox knows nothing of what it runs.
 """
@@ -46,7 +46,7 @@ def start(sandbox: Sandbox, script: str, **more: object) -> WorkerProcess:
 
 
 def line(worker: WorkerProcess, timeout_s: float = 20.0) -> str:
-    """The next line from the worker; empty when it closed its end."""
+    """Return the next line from the worker; empty when it closed its end."""
     worker.channel.settimeout(timeout_s)
     text = b""
     while not text.endswith(b"\n") and (byte := worker.channel.recv(1)):
@@ -55,7 +55,7 @@ def line(worker: WorkerProcess, timeout_s: float = 20.0) -> str:
 
 
 def on_host(worker: WorkerProcess, pid: int) -> int:
-    """The host's number of a process that the worker knows by another."""
+    """Return the host's number of a process that the worker knows by another."""
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             place = (status.parent / "ns" / "pid").readlink()
@@ -196,7 +196,7 @@ say(attempt(lambda: open(folder + "/shown/new", "w").name))
 
 @pytest.mark.parametrize("above", ["/tmp", pwd.getpwuid(os.getuid()).pw_dir])
 def test_what_it_is_shown_can_be_read_wherever_it_lies(sandbox: Sandbox, above: str) -> None:
-    """Workers have a /tmp of their own, and root's home lets nobody else through."""
+    """Check it in /tmp, of which workers have their own, and in root's home, closed to others."""
     with tempfile.TemporaryDirectory(dir=above) as name:
         folder = Path(name)
         (folder / "shown").mkdir()

@@ -1,4 +1,4 @@
-"""What docs/generate.py makes is what docs/ holds."""
+"""The generated pages in docs/ are those that docs/generate.py makes now."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def provider() -> Iterator[Loopback]:
 
 
 def answer(asked: Asked) -> Reply:
-    """What the scripted model says to each role."""
+    """Return what the scripted model says to each role."""
     system = str(asked.body["messages"][0]["content"]).lower()
     usage = openai_usage(1000, 100)
     if '"ideas"' in system:

@@ -59,7 +59,7 @@ def test_optimize_writes_a_verified_drop_in_file(shell: Shell) -> None:
 
 
 def assert_drop_in(candidate: Path, shell: Shell) -> None:
-    """The file runs in KernelBench's own way, with torch and a compiler and nothing of ours."""
+    """Check that the file runs in KernelBench's own way: torch and a compiler, nothing of ours."""
     plain = shell.folder / "plain"
     plain.mkdir()
     (plain / "candidate.py").write_text(candidate.read_text())
@@ -72,7 +72,7 @@ def assert_drop_in(candidate: Path, shell: Shell) -> None:
 
 
 def assert_history(shell: Shell) -> None:
-    """What `runs` and `export` make of the run."""
+    """Check what `runs` and `export` make of the run."""
     listed = json.loads(shell.run("runs", "list", "--json").out)
     assert [run["status"] for run in listed] == ["done"]
     shown = json.loads(shell.run("runs", "show", listed[0]["id"], "--json").out)
@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_nothing_and_resume_finishes(shell: Shell, twice: bool) ->
 
 
 def read_until(stream: IO[str], text: str) -> str:
-    """Lines up to the first that contains `text`."""
+    """Return the lines up to the first that contains `text`."""
     seen = ""
     for line in stream:
         seen += line

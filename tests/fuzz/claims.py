@@ -19,7 +19,7 @@ STEPS = [1, 2, 4, 8, 64, -1, -4, -16, 4096]
 
 
 def claim(draft: Draft) -> None:
-    """One claim of one run; nothing where an earlier change has broken that."""
+    """Change one claim of one run; do nothing where an earlier change has broken that."""
     runs = draft.runs()
     at = draft.chance.choice(runs) if runs else 0
     header, body = parsed(draft.frames[at])
@@ -43,13 +43,13 @@ def _is_whole(rows: Any, entries: Any) -> bool:
 
 
 def address(chance: random.Random, session: Session, rows: Rows, entries: Entries) -> None:
-    """A result lies in memory that holds something wrong, or in none."""
+    """Claim that a result lies in memory that holds something wrong, or in none."""
     row = chance.choice(rows)
     row[chance.randrange(len(row))] = chance.choice((*session.decoys, chance.choice(NOWHERE)))
 
 
 def neighbour(chance: random.Random, session: Session, rows: Rows, entries: Entries) -> None:
-    """A result lies a little beside itself."""
+    """Claim that a result lies a little beside itself."""
     row = chance.choice(rows)
     place = chance.randrange(len(row))
     if isinstance(row[place], int):
@@ -57,21 +57,21 @@ def neighbour(chance: random.Random, session: Session, rows: Rows, entries: Entr
 
 
 def exchange(chance: random.Random, session: Session, rows: Rows, entries: Entries) -> None:
-    """Two results change places."""
+    """Let two results change places."""
     one, other = chance.choice(rows), chance.choice(rows)
     here, there = chance.randrange(len(one)), chance.randrange(len(other))
     one[here], other[there] = other[there], one[here]
 
 
 def older(chance: random.Random, session: Session, rows: Rows, entries: Entries) -> None:
-    """A result lies where that of another run does."""
+    """Claim that a result lies where that of another run does."""
     if session.taken:
         taken = chance.choice(session.taken)
         rows[chance.randrange(len(rows))] = list(taken.ran.addresses[taken.call])
 
 
 def form(chance: random.Random, session: Session, rows: Rows, entries: Entries) -> None:
-    """Other sizes, steps or bits."""
+    """Claim other sizes, steps or bits."""
     entry = chance.choice(entries)
     name = chance.choice(("conj", "neg", "shape", "strides", "strides"))
     old = entry.get(name)
@@ -85,14 +85,14 @@ def form(chance: random.Random, session: Session, rows: Rows, entries: Entries) 
 
 
 def elsewhere(chance: random.Random, session: Session, rows: Rows, entries: Entries) -> None:
-    """The result is on a device that the judge can't look into, and is sent when asked for."""
+    """Claim a device that the judge can't look into; the result is sent when asked for."""
     chance.choice(entries)["device"] = chance.choice(DEVICES)
     if chance.random() < 0.5:
         address(chance, session, rows, entries)
 
 
 def fetched(session: Session, at: int) -> list[bytes]:
-    """Right answers to `fetch` for the calls of the run in frame `at`."""
+    """Return right answers to `fetch` for the calls of the run in frame `at`."""
     addresses = parsed(session.frames[at])[0].get("at") if at < len(session.frames) else None
     calls = [taken for taken in session.taken if taken.ran.addresses == addresses]
     return [_sent(taken.values) for taken in calls]

@@ -16,7 +16,7 @@ LARGEST = (2**32 - 1, 2**64 - 1)
 
 
 def parsed(frame: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and body of a frame; an empty header for one that is broken already."""
+    """Return header and body of a frame; an empty header for one that is broken already."""
     start = PREFIX.size
     end = start + int.from_bytes(frame[:4], "big")
     try:
@@ -27,7 +27,7 @@ def parsed(frame: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def built(header: dict[str, Any], body: bytes) -> bytes:
-    """The frame of a header and a body; DEEP stands for a deep nest."""
+    """Return the frame of a header and a body; DEEP stands for a deep nest."""
     text = json.dumps(header).replace(f'"{DEEP}"', "[" * NESTING + "]" * NESTING, 1).encode()
     return PREFIX.pack(len(text), len(body)) + text + body
 
@@ -43,50 +43,50 @@ class Draft:
         self.how: list[str] = []
 
     def index(self) -> int:
-        """Any frame."""
+        """Return the index of any frame."""
         return self.chance.randrange(len(self.frames))
 
     def runs(self) -> list[int]:
-        """Frames that answer a `run`."""
+        """Return the indices of frames that answer a `run`."""
         sign, start = b'{"op": "run"', PREFIX.size
         return [i for i, f in enumerate(self.frames) if f[start : start + len(sign)] == sign]
 
     def foreign(self) -> list[bytes]:
-        """The frames of any session."""
+        """Return the frames of any session."""
         return self.chance.choice(self.sessions).frames
 
 
 def omit(draft: Draft) -> None:
-    """A frame less."""
+    """Leave a frame out."""
     del draft.frames[draft.index()]
     draft.frames = draft.frames or [b"\0"]
 
 
 def repeat(draft: Draft) -> None:
-    """A frame twice."""
+    """Send a frame twice."""
     at = draft.index()
     draft.frames.insert(at, draft.frames[at])
 
 
 def swap(draft: Draft) -> None:
-    """Two frames change places."""
+    """Let two frames change places."""
     one, other, frames = draft.index(), draft.index(), draft.frames
     frames[one], frames[other] = frames[other], frames[one]
 
 
 def replace(draft: Draft) -> None:
-    """A frame of any session in the place of one."""
+    """Put a frame of any session in the place of one."""
     draft.frames[draft.index()] = draft.chance.choice(draft.foreign())
 
 
 def splice(draft: Draft) -> None:
-    """Goes on as another session."""
+    """Go on as another session."""
     other = draft.foreign()
     draft.frames[draft.index() :] = other[draft.chance.randrange(len(other)) :]
 
 
 def lie(draft: Draft) -> None:
-    """A prefix with other lengths."""
+    """Give a prefix other lengths."""
     at, which = draft.index(), draft.chance.randrange(2)
     frame = draft.frames[at].ljust(PREFIX.size, b"\0")
     lengths = list(PREFIX.unpack(frame[: PREFIX.size]))
@@ -97,7 +97,7 @@ def lie(draft: Draft) -> None:
 
 
 def body(draft: Draft) -> None:
-    """Other bytes of tensors, more, or fewer."""
+    """Send other bytes of tensors, more, or fewer."""
     at = draft.index()
     header, old = parsed(draft.frames[at])
     if old:
@@ -105,7 +105,7 @@ def body(draft: Draft) -> None:
 
 
 def scrambled(chance: random.Random, data: bytes) -> bytes:
-    """Some bytes replaced, put in, taken out or cut off."""
+    """Return the data with some bytes replaced, put in, taken out or cut off."""
     at, some = chance.randrange(len(data) + 1), chance.randbytes(chance.choice((1, 2, 4, 8, 64)))
     return chance.choice(
         (

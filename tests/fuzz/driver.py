@@ -1,4 +1,4 @@
-"""Plays mutated streams to the judge and counts what becomes of them.
+"""Play mutated streams to the judge and count what becomes of them.
 
 Run as a script it plays many: `python -m tests.fuzz.driver COUNT SEED`.
 """
@@ -23,7 +23,7 @@ from tests.fuzz.sessions import Watched, readable
 from tests.fuzz.streams import stream
 from tests.fuzz.truth import is_right
 
-# Of CPU time for one stream: the virtual clock stands still while the judge itself works.
+# CPU seconds for one stream: the virtual clock stands still while the judge itself works.
 SLOW_S = 5.0
 
 
@@ -39,17 +39,17 @@ class Finding(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of some streams."""
+    """The outcome of some streams."""
 
     faults: Counter[Status]
     harmless: int
     """Taken, and rightly: all that the judge used was as an honest worker's."""
     findings: list[Finding]
     seconds: float
-    """Of CPU time."""
+    """CPU time."""
 
     def of(self, kind: str) -> list[Finding]:
-        """The findings of one kind."""
+        """Return the findings of one kind."""
         return [finding for finding in self.findings if finding.kind == kind]
 
 
@@ -73,14 +73,14 @@ def fuzz(count: int, seed: int) -> Outcome:
 
 @contextmanager
 def virtual_clock() -> Iterator[Clock]:
-    """The judge's channel goes by a clock that only waiting moves."""
+    """Let the judge's channel go by a clock that only waiting moves."""
     clock = Clock()
     with patch.object(channel, "time", clock):
         yield clock
 
 
 def play(session: Session, sent: Stream, clock: Clock) -> Status | tuple[str, str] | None:
-    """A fault's status, a finding's kind and words, or None for a stream that did no harm."""
+    """Play a stream; return a fault's status, a finding's kind and words, or None for no harm."""
     module = Watched(Player(sent, session.shared, clock))
     start = time.process_time()
     try:

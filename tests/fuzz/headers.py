@@ -22,7 +22,7 @@ DTYPES = [
 
 
 def places(node: Any, above: Place = ()) -> list[Place]:
-    """Where everything in a nest is."""
+    """Return the place of everything in a nest."""
     found = [above] if above else []
     if isinstance(node, (dict, list)):
         for key, inner in node.items() if isinstance(node, dict) else enumerate(node):
@@ -31,7 +31,7 @@ def places(node: Any, above: Place = ()) -> list[Place]:
 
 
 def anything(draft: Draft) -> None:
-    """Any one thing in any header."""
+    """Change any one thing in any header."""
     at = draft.index()
     header, body = parsed(draft.frames[at])
     found = places(header)
@@ -48,24 +48,24 @@ def anything(draft: Draft) -> None:
 
 
 def hostile(draft: Draft, node: Any, key: Any) -> None:
-    """Something else altogether."""
+    """Put something else altogether."""
     node[key] = draft.chance.choice(HOSTILE)
 
 
 def tweaked(draft: Draft, node: Any, key: Any) -> None:
-    """A number a little wrong, or of another type."""
+    """Make a number a little wrong, or give it another type."""
     old = node[key]
     if isinstance(old, (int, float)) and abs(old) < 2**64:
         node[key] = draft.chance.choice((old + 1, old - 1, old * 2, -old, float(old), not old))
 
 
 def dropped(draft: Draft, node: Any, key: Any) -> None:
-    """Not there."""
+    """Remove a value."""
     del node[key]
 
 
 def doubled(draft: Draft, node: Any, key: Any) -> None:
-    """Twice in a list, or under a second name."""
+    """Put a value twice into a list, or under a second name."""
     if isinstance(node, list):
         node.insert(key, node[key])
     else:
@@ -73,6 +73,6 @@ def doubled(draft: Draft, node: Any, key: Any) -> None:
 
 
 def retyped(draft: Draft, node: Any, key: Any) -> None:
-    """A name of another type."""
+    """Put the name of another type."""
     if isinstance(node[key], str):
         node[key] = draft.chance.choice(DTYPES)

@@ -70,7 +70,7 @@ class Inside(NeverStops):
 
 @contextmanager
 def inside() -> Iterator[Inside]:
-    """A worker in this process with a folder to write to."""
+    """Yield a worker in this process with a folder to write to."""
     with tempfile.TemporaryDirectory() as folder:
         yield Inside(Path(folder))
 
@@ -81,12 +81,12 @@ class Subject(NamedTuple):
     candidate: Candidate
     prepared: PreparedWorkload
     perturbed: PreparedWorkload
-    """With the parameters that a candidate gets."""
+    """The workload with the perturbed weights that a candidate gets."""
     cases: list[Case]
 
 
 def subject(source: str) -> Subject:
-    """Find a module's nature and expected values as the judge does."""
+    """Find a module's traits and expected values as the judge does."""
     with inside() as process:
         oracle = WorkerClient(process, MEMORY_BYTES, TIMEOUT_S)
         path = oracle.write("reference.py", source)

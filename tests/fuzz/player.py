@@ -1,4 +1,4 @@
-"""A worker that is nothing but a stream of bytes, and a clock that only moves when it is waited."""
+"""A worker that is nothing but a stream of bytes, and a clock that only waiting moves."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ GRACE_S = 1.0
 
 
 class Hung(BaseException):
-    """The judge waits for longer than the operation may take."""
+    """A wait of the judge for longer than the operation may take."""
 
 
 class Clock:
-    """Stands in for the module `time` in the judge's channel."""
+    """A stand-in for the module `time` in the judge's channel."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,14 +35,14 @@ class Stream(NamedTuple):
     chunk: int = 2**20
     """Bytes that arrive together."""
     delay_s: float = 0.0
-    """Between two chunks."""
+    """Time between two chunks."""
     ending: str = "silence"
     """After the last byte: `silence`, `eof` or `reset`."""
     exit_code: int | None = None
     said: str = ""
-    """On standard error."""
+    """Text on standard error."""
     how: tuple[str, ...] = ()
-    """What was done to an honest stream."""
+    """The changes made to an honest stream."""
 
 
 class Pipe:
@@ -52,7 +52,7 @@ class Pipe:
         self.bytes = bytearray()
 
     def settimeout(self, seconds: float) -> None:
-        """Nothing here waits."""
+        """Do nothing: nothing here waits."""
 
     def sendall(self, data: bytes | memoryview) -> None:
         self.bytes += data
@@ -65,7 +65,7 @@ class Pipe:
 
 
 def framed(header: dict[str, Any], tensors: Tensors) -> bytes:
-    """What an honest worker writes."""
+    """Return what an honest worker writes."""
     pipe = Pipe()
     send_frame(pipe, header, tensors)  # type: ignore[arg-type]
     return bytes(pipe.bytes)
@@ -80,11 +80,11 @@ class Wire:
         self.position = 0
         self.asked = clock.now
         self.limit: float | None = None
-        """Of the request under way: the first time-out that is set after it began."""
+        """Limit of the request under way: the first time-out that is set after it began."""
         self.timeout: float = 0.0
 
     def begin(self) -> None:
-        """A request begins."""
+        """Begin a request."""
         self.asked, self.limit = self.clock.now, None
 
     def settimeout(self, seconds: float | None) -> None:
@@ -94,7 +94,7 @@ class Wire:
         self.timeout = seconds
 
     def sendall(self, data: Any) -> None:
-        """Nobody reads it."""
+        """Drop the data: no worker reads it."""
 
     def recv_into(self, view: memoryview) -> int:
         self._wait()
@@ -140,14 +140,14 @@ class NeverStops:
         """See `WorkerProcess.release`."""
 
     def freeze(self) -> float:
-        """Nothing runs, and has stood still since now."""
+        """Return the time: nothing runs, and has stood still since now."""
         return time.perf_counter()
 
     def thaw(self) -> None:
-        """Nothing runs."""
+        """Do nothing: nothing runs."""
 
     def kill(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is nothing to end."""
 
     def exit_status(self, timeout_s: float) -> int | None:
         return None

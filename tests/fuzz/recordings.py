@@ -50,7 +50,7 @@ BODIES = {
         return y - self.mean
 """,
 }
-# What the worker measures with, of which only the answer matters here.
+# Sizes that the worker measures with: only the answers matter here.
 SMALL = {"COPY_BYTES": 2**12, "PRODUCT_SIZE": {"cpu": 8}}
 WANTED = [
     ("plain", "verdict", True), ("plain", "verdict", False), ("plain", "extras", True),
@@ -79,7 +79,7 @@ class Session(NamedTuple):
 
 @functools.cache
 def recordings() -> list[Session]:
-    """All sessions; made once, in this process."""
+    """Return all sessions; they are made once, in this process."""
     subjects = {name: subject(HEAD + body) for name, body in BODIES.items()}
     return [record(subjects[name], f"{name} {play}", play, can) for name, play, can in WANTED]
 

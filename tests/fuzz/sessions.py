@@ -1,4 +1,4 @@
-"""What the judge asks of a worker: whole verdicts on a candidate, and errands of the reference."""
+"""The judge's requests to a worker: whole verdicts on a candidate, and errands of the reference."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EFFORT = EFFORTS["fast"].model_copy(update={"cases": ((0, "reference"), (1, "ref
 
 
 class Known(Reference):
-    """A reference whose cases are known beforehand; it has no workers."""
+    """A reference with cases that are known beforehand; it has no workers."""
 
     def __init__(self, subject: Subject) -> None:
         task = Task(id="tests/fuzz", source=subject.prepared.source)
@@ -58,7 +58,7 @@ class Taken(NamedTuple):
 
 
 class Watched(WorkerClient):
-    """Keeps what the judge takes from the worker, and writes no files."""
+    """A client that keeps what the judge takes from the worker, and writes no files."""
 
     def __init__(self, process: NeverStops) -> None:
         super().__init__(process, MEMORY_BYTES, TIMEOUT_S)
@@ -83,7 +83,7 @@ class Watched(WorkerClient):
 
 @contextmanager
 def readable(can_be: bool) -> Iterator[None]:
-    """A system that does or does not let the judge read a worker's memory; no read gets stuck."""
+    """Let the judge read a worker's memory, or forbid it; no read gets stuck."""
     with patch.object(outputs, "read_memory", _read_at_once if can_be else lambda *_: False):
         yield
 
@@ -93,7 +93,7 @@ def _read_at_once(pid: int, address: int, target: memoryview, timeout_s: float) 
 
 
 def verdict(module: Watched, subject: Subject) -> None:
-    """A candidate's checks, then a timed round of which one call is looked at."""
+    """Check a candidate, then time a round and spot-check one of its calls."""
     prepared = subject.perturbed
     json.dumps(module.settings())
     check = WorkloadCheck(Known(subject), "default", subject.candidate, module, subject.prepared)
@@ -110,7 +110,7 @@ def verdict(module: Watched, subject: Subject) -> None:
 
 
 def introduction(module: Watched, subject: Subject) -> None:
-    """What a reference is asked when it is loaded."""
+    """Ask what a reference is asked when it is loaded."""
     json.dumps(module.hello(TIMEOUT_S))
     path = module.write("reference.py", "")
     module.load(KEY, path, "Model", CONSTRUCTOR_SEED, None).unpacked()
@@ -121,7 +121,7 @@ def introduction(module: Watched, subject: Subject) -> None:
 
 
 def values(module: Watched, subject: Subject) -> None:
-    """What a reference is asked for expected values."""
+    """Ask what a reference is asked for expected values."""
     module.set_layout(
         KEY, subject.prepared.input_buffer([case.inputs for case in subject.cases]).layout
     )
@@ -135,7 +135,7 @@ def values(module: Watched, subject: Subject) -> None:
 
 
 def extras(module: Watched, subject: Subject) -> None:
-    """What says where the time goes; evidence must be fit to be stored."""
+    """Ask for what says where the time goes; evidence must be fit to be stored."""
     module.set_layout(
         KEY, subject.prepared.input_buffer([case.inputs for case in subject.cases]).layout
     )

@@ -19,7 +19,7 @@ SAID = [
 
 
 def stream(seed: int, number: int, sessions: Sequence[Session]) -> tuple[Session, Stream]:
-    """One stream, and the session that it was before one to four changes."""
+    """Return one stream, and the session that it was before one to four changes."""
     chance = random.Random(f"{seed}/{number}")
     session = chance.choice(sessions)
     draft = Draft(chance, sessions, session)

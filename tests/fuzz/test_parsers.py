@@ -1,4 +1,4 @@
-"""What reads a worker's words takes any JSON, and raises nothing but a WorkerFault."""
+"""Readers of a worker's words take any JSON, and raise nothing but a WorkerFault."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ PLAIN = {
 
 @st.composite
 def whole_entries(draw: st.DrawFn) -> dict[str, Any]:
-    """Entries in the right form: what they say may still make no sense."""
+    """Draw entries in the right form: what they say may still make no sense."""
     shape = draw(st.lists(small | st.sampled_from([2**47]), max_size=3))
     strides = [draw(small | st.sampled_from([2**30, 2**47])) for _ in shape]
     flipped = {"conj": draw(st.booleans()), "neg": draw(st.booleans())}
@@ -117,7 +117,7 @@ def test_a_checked_run_can_be_used(told: list[dict[str, Any]], address: int) -> 
 
 
 def use(ran: RunReply, calls: int) -> None:
-    """All that the judge does with a run."""
+    """Do all that the judge does with a run."""
     overlapping(ran)
     list(map(overlaps_itself, ran.entries))
     for call in range(calls):

@@ -1,4 +1,4 @@
-"""What a worker's memory really holds, read without any of the judge's code."""
+"""The true contents of a worker's memory, read without any of the judge's code."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _has_state(own: TensorTree, true: TensorTree) -> bool:
 
 
 def array(tensor: torch.Tensor) -> Array:
-    """A tensor's values, those of bfloat16 as float32."""
+    """Return a tensor's values, those of bfloat16 as float32."""
     plain = tensor.resolve_conj().resolve_neg()
     return np.asarray((plain.float() if plain.dtype == torch.bfloat16 else plain).numpy())
 
@@ -64,14 +64,14 @@ def _near(held: Array, true: torch.Tensor) -> bool:
 
 
 def _held(own: Taken) -> list[Array] | None:
-    """What lies where the worker said; None for a result that it says lies elsewhere."""
+    """Return what lies where the worker said; None for a result that it says lies elsewhere."""
     if any(entry["device"] != "cpu" for entry in own.ran.entries):
         return None
     return list(map(read, own.ran.entries, own.ran.addresses[own.call]))
 
 
 def read(entry: dict[str, Any], address: int) -> Array:
-    """The array at an address of this process; the judge has read it before."""
+    """Return the array at an address of this process; the judge has read it before."""
     half = entry["dtype"] == "bfloat16"
     dtype = np.dtype("uint16" if half else entry["dtype"])
     steps = [stride * dtype.itemsize for stride in entry["strides"]]

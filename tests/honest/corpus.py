@@ -49,11 +49,11 @@ class Pair(NamedTuple):
 
 
 class Use(NamedTuple):
-    """How a library kernel answers a library task."""
+    """The answer of a library kernel to a library task."""
 
     kernel: str
     body: str
-    """Of `forward`."""
+    """Body of `forward`."""
     tunables: tuple[dict[str, int], ...]
     """Choices besides the defaults."""
 
@@ -117,12 +117,12 @@ COMPILED = (
 
 
 def load_corpus() -> list[Pair]:
-    """Every pair, always in the same order."""
+    """Return every pair, always in the same order."""
     return [*_library(), *_triton(), *_references(), *_compiled(), *_written()]
 
 
 def task_reference(name: str) -> str:
-    """What the command line calls the task: the path of a file here, else a library id."""
+    """Return the command line's name of the task: the path of a file here, else a library id."""
     path = TASKS / f"{name}.py"
     return str(path) if path.is_file() else f"library/{name.removeprefix('library/')}"
 
@@ -130,7 +130,7 @@ def task_reference(name: str) -> str:
 def library_source(
     library: Library, task: str, tunables: Mapping[str, int] = MappingProxyType({})
 ) -> str:
-    """A library task answered by its kernel in one language."""
+    """Return the source of a library task's answer by its kernel in one language."""
     use = LIBRARY[task]
     plan = Design(library, (), (use.kernel,), (use.body,))
     chosen = {f"{use.kernel}.{name}": value for name, value in tunables.items()}

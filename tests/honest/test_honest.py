@@ -20,7 +20,7 @@ TESTED = [pair for index, pair in enumerate(OTHERS) if index % 4 < 3]
 
 
 def honest_jobs(folder: Path, pairs: Sequence[Pair]) -> tuple[dict[Path, Pair], list[Job]]:
-    """Pairs as files in a new folder, and the commands that judge them."""
+    """Write pairs to files in a new folder; return these and the commands that judge them."""
     folder.mkdir()
     files: dict[Path, Pair] = {}
     for pair in pairs:

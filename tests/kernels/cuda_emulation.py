@@ -21,7 +21,7 @@ extern "C" void launch(unsigned blocks, unsigned threads, {parameters}) {{
 
 
 def compiler(folder: Path) -> Callable[[str, str], Callable[..., None]]:
-    """A stand-in for `torch.cuda._compile_kernel`."""
+    """Return a stand-in for `torch.cuda._compile_kernel` that builds in `folder`."""
 
     def compile_kernel(source: str, name: str) -> Callable[..., None]:
         found = re.search(rf"\b{name}\((.*?)\) \{{", source, re.DOTALL)

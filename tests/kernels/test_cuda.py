@@ -24,7 +24,7 @@ THREADS = 64
 
 @pytest.fixture(scope="module")
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The wrappers of all kernels."""
+    """Return the module with the wrappers of all kernels."""
     folder = tmp_path_factory.mktemp("cuda")
     parts = [CUDA.part(kernel, {"THREADS": THREADS}) for kernel in CUDA.kernels.values()]
     text = CUDA.file("All of them.", parts, MODEL)

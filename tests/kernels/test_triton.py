@@ -44,7 +44,7 @@ def test_chosen_tunables_are_in_the_file() -> None:
 
 @pytest.mark.parametrize("name", LIBRARY)
 def test_values_are_right_in_the_interpreter(name: str, tmp_path: Path) -> None:
-    """On the odd and hidden sizes: one program after the other, so large ones take minutes."""
+    """Check odd and hidden sizes only: programs run one by one, so large ones take minutes."""
     task = load_task(name)
     small = tuple(w for w in task.workloads if w.target == "cpu" and w.role != "bench")
     task = task.model_copy(update={"workloads": small})

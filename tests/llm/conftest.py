@@ -32,7 +32,7 @@ LONG_S = 60.0
 
 @pytest.fixture(autouse=True)
 def no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the machine has set for providers and proxies doesn't reach a test."""
+    """Remove the machine's own settings for providers and proxies from the environment."""
     for prefix in ("OPENAI", "ANTHROPIC"):
         for name in ("API_KEY", "BASE_URL", "ORG_ID", "PROJECT_ID", "CUSTOM_HEADERS"):
             monkeypatch.delenv(f"{prefix}_{name}", raising=False)
@@ -41,7 +41,7 @@ def no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def loopback() -> Iterator[Loopback]:
-    """A server that lives as long as the test."""
+    """Yield a server that lives as long as the test."""
     server = Loopback()
     yield server
     server.close()
@@ -49,7 +49,7 @@ def loopback() -> Iterator[Loopback]:
 
 @dataclass(frozen=True)
 class Hosted:
-    """One provider's client, connected to the loopback, with its wire format."""
+    """A provider's client, connected to the loopback, with its wire format."""
 
     llm: LLM
     loopback: Loopback
@@ -59,20 +59,20 @@ class Hosted:
     usage: Callable[[int, int], dict[str, object]]
 
     def ask(self, deadline_s: float = LONG_S) -> Completion:
-        """One call, about nothing."""
+        """Ask the model a fixed question."""
         question = [Message(role="user", content="hello")]
         return self.llm.complete(question, max_tokens=16, temperature=None, deadline_s=deadline_s)
 
 
 def openai_hosted(server: Loopback, policy: RetryPolicy = QUICK) -> Hosted:
-    """GPT-4o at the loopback."""
+    """Return a client for GPT-4o at the loopback."""
     where = Endpoint("openai", f"{server.url}/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL", KEY)
     llm = OpenAIChat("openai/gpt-4o", "gpt-4o", where, policy)
     return Hosted(llm, server, where.key_variable, openai_answer, openai_error, openai_usage)
 
 
 def anthropic_hosted(server: Loopback, policy: RetryPolicy = QUICK) -> Hosted:
-    """Claude Haiku 4.5 at the loopback."""
+    """Return a client for Claude Haiku 4.5 at the loopback."""
     where = Endpoint("anthropic", server.url, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", KEY)
     llm = AnthropicMessages("anthropic/claude-haiku-4-5", "claude-haiku-4-5", where, policy)
     return Hosted(
@@ -82,6 +82,6 @@ def anthropic_hosted(server: Loopback, policy: RetryPolicy = QUICK) -> Hosted:
 
 @pytest.fixture(params=[openai_hosted, anthropic_hosted], ids=["openai", "anthropic"])
 def hosted(request: pytest.FixtureRequest, loopback: Loopback) -> Hosted:
-    """Each provider in turn."""
+    """Return a client for each provider in turn."""
     connect: Callable[[Loopback], Hosted] = request.param
     return connect(loopback)

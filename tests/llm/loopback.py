@@ -25,7 +25,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer, and how badly."""
+    """One answer, with the fault to answer with."""
 
     body: object = None
     """Sent as JSON; bytes are sent as they are."""
@@ -38,7 +38,7 @@ class Reply:
 class Loopback:
     """The server. `asked` holds every request that arrived, in order.
 
-    Answers come from `respond`; `script` sets it to give replies in turn, the last one forever.
+    Answers come from `respond`; `script` sets it to give replies in turn, and then the last one.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Loopback:
 
     @property
     def url(self) -> str:
-        """Address without a path."""
+        """Address of the server, without a path."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def script(self, *replies: Reply) -> None:
@@ -63,7 +63,7 @@ class Loopback:
         self.respond = lambda asked: waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
     def close(self) -> None:
-        """Stop, and let every pending answer go."""
+        """Stop the server, and end every pending answer."""
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -72,7 +72,7 @@ class Loopback:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is gone, killed perhaps, is nothing to talk about."""
+        """Stay quiet about a client that is gone, killed perhaps."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -128,7 +128,7 @@ def openai_answer(
     usage: dict[str, Any] | None = None,
     model: str = "gpt-4o-2024-08-06",
 ) -> Reply:
-    """A chat completion as OpenAI sends it; `usage` None leaves the field out."""
+    """Return a chat completion as OpenAI sends it; `usage` None leaves the field out."""
     message = {"role": "assistant", "content": text, "refusal": refusal}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
     body = {
@@ -144,7 +144,7 @@ def openai_answer(
 
 
 def openai_usage(prompt: int, completion: int, cached: int = 0) -> dict[str, Any]:
-    """Token counts as OpenAI sends them: `prompt` includes the cached ones."""
+    """Return token counts as OpenAI sends them: `prompt` includes the cached ones."""
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -155,7 +155,7 @@ def openai_usage(prompt: int, completion: int, cached: int = 0) -> dict[str, Any
 
 
 def openai_error(status: int, message: str, code: str | None = None, **headers: str) -> Reply:
-    """An error as OpenAI sends it; underscores in header names become dashes."""
+    """Return an error as OpenAI sends it; underscores in header names become dashes."""
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
     return Reply({"error": error}, status, _header_names(headers))
 
@@ -167,7 +167,10 @@ def anthropic_answer(
     usage: dict[str, Any] | None = None,
     model: str = "claude-haiku-4-5-20251001",
 ) -> Reply:
-    """A message as Anthropic sends it; `text` None means no content, `usage` None no usage."""
+    """Return a message as Anthropic sends it.
+
+    `text` None means no content, `usage` None no usage.
+    """
     body = {
         "id": "msg_1",
         "type": "message",
@@ -181,7 +184,7 @@ def anthropic_answer(
 
 
 def anthropic_usage(uncached: int, output: int, read: int = 0, written: int = 0) -> dict[str, Any]:
-    """Token counts as Anthropic sends them: cached ones are counted apart."""
+    """Return token counts as Anthropic sends them: cached ones are counted apart."""
     return {
         "input_tokens": uncached,
         "cache_creation_input_tokens": written,
@@ -192,7 +195,7 @@ def anthropic_usage(uncached: int, output: int, read: int = 0, written: int = 0)
 
 
 def anthropic_error(status: int, message: str, code: str = "api_error", **headers: str) -> Reply:
-    """An error as Anthropic sends it; underscores in header names become dashes."""
+    """Return an error as Anthropic sends it; underscores in header names become dashes."""
     body = {"type": "error", "error": {"type": code, "message": message}, "request_id": "req_1"}
     return Reply(body, status, _header_names(headers))
 

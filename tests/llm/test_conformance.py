@@ -1,4 +1,4 @@
-"""What every `LLM` keeps, whoever answers. A new provider is one more parameter here."""
+"""The contract of every `LLM`. A new provider is one more parameter here."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def provider(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def hosted(loopback: Loopback, provider: str) -> Hosted:
-    """The wire format to script answers in."""
+    """Return a client with the wire format to script answers in."""
     return _hosted(loopback, provider)
 
 
 @pytest.fixture
 def open_llm(hosted: Hosted, provider: str, tmp_path: Path) -> Open:
-    """Opens a model that gives one scripted answer to `TURNS`."""
+    """Return a function that opens a model with one scripted answer to `TURNS`."""
 
     def open_with(reply: Reply) -> LLM:
         hosted.loopback.script(reply)

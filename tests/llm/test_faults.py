@@ -1,4 +1,4 @@
-"""What goes wrong on the wire becomes a `ProviderError`, after the retries that make sense."""
+"""Faults on the wire: they become a `ProviderError`, after the retries that make sense."""
 
 from __future__ import annotations
 

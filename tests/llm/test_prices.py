@@ -1,4 +1,4 @@
-"""The price table, and what it says when it doesn't know."""
+"""The price table, and None where it has no price."""
 
 from __future__ import annotations
 

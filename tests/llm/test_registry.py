@@ -1,4 +1,4 @@
-"""Opening models by name, and what a wrong name answers."""
+"""Opening models by name, and the errors of wrong names."""
 
 from __future__ import annotations
 

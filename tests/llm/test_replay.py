@@ -1,4 +1,4 @@
-"""Recordings: what is written, what comes back, and what a crash leaves behind."""
+"""Recordings: the written lines, the answers that come back, and torn lines after a crash."""
 
 from __future__ import annotations
 

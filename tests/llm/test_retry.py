@@ -1,4 +1,4 @@
-"""The retry layer on its own: deadline, waits, and what leaves it."""
+"""The retry layer on its own: deadline, waits, and the errors that leave it."""
 
 from __future__ import annotations
 

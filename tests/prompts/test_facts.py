@@ -1,4 +1,4 @@
-"""What the prompts say about tasks and machines is what the judge and the system say."""
+"""Facts about tasks and machines: the prompts say what the judge and the system say."""
 
 from __future__ import annotations
 

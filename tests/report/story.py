@@ -1,4 +1,4 @@
-"""A run as it could have been; `python -m tests.report.story OUT.html` writes its report."""
+"""A made-up run; `python -m tests.report.story OUT.html` writes its report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTE = Flag(rule="threads", severity="info", evidence="2 OpenMP threads, as the 
 
 
 def improved_task() -> TaskBundle:
-    """Eleven attempts with every kind of outcome, and a strict win."""
+    """Return a task with eleven attempts of every kind of outcome, and a strict win."""
     best = samples.candidate()
     evidence = Evidence(
         level="static", facts=("memory bound", "reads the input once (estimate)"), bound="memory"
@@ -59,7 +59,7 @@ def _attempts() -> list[Attempt]:
 
 
 def unlucky_task() -> TaskBundle:
-    """Attempts of a model, none better; costs partly unknown."""
+    """Return a task with a model's attempts, none of them better, and partly unknown costs."""
     task = Task(id="kernelbench/1_Square_matrix_multiplication_", source=samples.REFERENCE)
     span = Span(started=samples.T0, ended=samples.T0 + 95)
     attempts = []
@@ -78,7 +78,7 @@ def unlucky_task() -> TaskBundle:
 
 
 def broken_task() -> TaskBundle:
-    """An infrastructure error, and no attempt."""
+    """Return a task with an infrastructure error and no attempt."""
     task = Task(id="kernelbench/99_TripletMarginLoss", source=samples.REFERENCE)
     return TaskBundle(
         task, TaskResult(task_id=task.id, status="error", error="no worker answered"), [], []
@@ -86,7 +86,7 @@ def broken_task() -> TaskBundle:
 
 
 def everything() -> list[TaskBundle]:
-    """Four tasks, one for each kind of answer."""
+    """Return four tasks, one for each kind of answer."""
     waiting = Task(id="kernelbench/100_HingeLoss", source=samples.REFERENCE)
     return [improved_task(), unlucky_task(), broken_task(), TaskBundle(waiting, None, [], [])]
 

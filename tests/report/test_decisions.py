@@ -1,4 +1,4 @@
-"""Every attempt says why it was made and what became of it."""
+"""The decisions behind attempts and their fates, in words."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_its_calls_and_what_they_took() -> None:
 
 
 def test_what_the_blocks_of_a_prompt_took() -> None:
-    """1,200 tokens for 47 characters, as the provider counted."""
+    """Check that the provider's 1,200 tokens are divided by the blocks' shares of characters."""
     blocks = {"task": 24, "device": 23, "moves": 0}
     assert blocks_line(samples.call(blocks=blocks)) == "task 613, device 587"
     assert blocks_line(samples.call(blocks=blocks, usage=Usage())) == ""

@@ -1,4 +1,4 @@
-"""The report as a browser gets it."""
+"""The report's HTML, as a browser gets it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VOID = {"meta", "circle", "path", "line"}
 
 
 class Page(HTMLParser):
-    """Tags, attributes and visible text; fails where tags do not match."""
+    """The attributes and visible text of a page; fails where tags do not match."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ def answer(eager: float, status: Status = Status.PASSED, half_width: float = 0.0
 
 
 def undecided(status: str = "not_decided") -> TaskResult:
-    """A final measurement above 1, on a busy machine."""
+    """Return a task's result above 1 that was measured on a busy machine."""
     made = samples.candidate()
     final = samples.evaluation(made, 2.0, level="strict", flags=(BUSY,))
     fields = {"task_id": "a/busy", "candidate_hash": made.hash, "evaluation": final}

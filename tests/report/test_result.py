@@ -1,4 +1,4 @@
-"""The result folder, the verdict document and what goes wrong while writing them."""
+"""The result folder, the verdict document, and faults while writing them."""
 
 from __future__ import annotations
 

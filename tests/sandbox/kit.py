@@ -18,7 +18,7 @@ ALL_OF_THEM = "KERNELWRIGHT_TEST_ALL_SANDBOXES"
 
 @contextmanager
 def opened(name: str) -> Iterator[Sandbox]:
-    """The sandbox; skips the test where the machine can't have it."""
+    """Yield the sandbox; skip the test where the machine can't have it."""
     try:
         sandbox = open_sandbox(name)
     except PrerequisiteError as error:

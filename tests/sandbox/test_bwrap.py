@@ -37,7 +37,7 @@ def sandbox() -> Iterator[BwrapSandbox]:
 
 
 def holders() -> list[int]:
-    """bubblewrap processes of this one."""
+    """Return the ids of this process's bubblewrap processes."""
     found = []
     for pid in descendants(os.getpid()):
         try:
@@ -126,6 +126,6 @@ def test_a_killed_host_leaves_nothing(sandbox: BwrapSandbox) -> None:
     host.kill()
     host.wait()
     assert gone(worker)
-    with suppress(ChildProcessError):  # an orphan of whom this process became the parent
+    with suppress(ChildProcessError):  # an orphan that became a child of this process
         os.waitpid(worker, 0)
     assert until(lambda: not is_alive(init))

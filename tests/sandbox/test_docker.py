@@ -51,13 +51,13 @@ def client(sandbox: DockerSandbox) -> Iterator[docker.DockerClient]:
 
 
 def containers(client: docker.DockerClient) -> set[str]:
-    """Ids of all that kernelwright made."""
+    """Return the ids of all containers that kernelwright made."""
     found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
     return {str(one.id) for one in found}
 
 
 def names(client: docker.DockerClient, only_running: bool = False) -> list[str]:
-    """Names of the same."""
+    """Return the names of all containers that kernelwright made."""
     found = client.containers.list(
         all=not only_running, filters={"label": LABEL}, ignore_removed=True
     )
@@ -65,7 +65,7 @@ def names(client: docker.DockerClient, only_running: bool = False) -> list[str]:
 
 
 def container_of(worker: LinuxWorker) -> str:
-    """Id of the container that a worker is in."""
+    """Return the id of the container that a worker is in."""
     groups = Path(f"/proc/{worker.pid}/cgroup").read_text()
     return next(row.rpartition("/")[2] for row in groups.splitlines() if "docker" in row)
 
@@ -74,7 +74,7 @@ def test_a_removed_container_leaves_no_descriptor(
     sandbox: DockerSandbox, client: docker.DockerClient
 ) -> None:
     image, descriptors = str(client.images.get(tag("cpu")).id), []
-    gc.disable()  # it would hide what nobody closes
+    gc.disable()  # it would hide what is never closed
     try:
         for _ in range(12):  # the client keeps some connections at first
             container = Container(client, image, spec(WAITS))
@@ -115,7 +115,7 @@ print("segment", ctypes.CDLL(None).shmget(4711, 4096, 0o666) >= 0, flush=True)
 
 
 def test_workers_of_a_tenant_leave_each_other_nothing(sandbox: DockerSandbox) -> None:
-    """They see the same inputs: what one wrote down would be answers to the next."""
+    """Check it, since they see the same inputs: what one left would be answers to the next."""
     keeper = sandbox.start(spec(WAITS, "c"))
     first = sandbox.start(spec(LEAVES, "c"))
     assert first.exit_status(20) == 0
@@ -249,12 +249,12 @@ def test_a_killed_host_leaves_no_container(
     host.kill()
     host.wait()
     assert until(lambda: not is_alive(worker))
-    with suppress(ChildProcessError):  # an orphan of whom this process became the parent
+    with suppress(ChildProcessError):  # an orphan that became a child of this process
         os.waitpid(worker, 0)
     assert until(lambda: not any(mark in name for name in names(client, only_running=True)))
 
     def is_swept() -> bool:
-        """As at the next start: the engine may still be at one that was ordered and not started."""
+        """Sweep as at the next start: the engine may still be at one ordered and not started."""
         sweep(client)
         return not any(mark in name for name in names(client))
 

@@ -1,4 +1,4 @@
-"""What is recorded of a GPU, from what a driver's tool prints."""
+"""Facts recorded of a GPU, from what a driver's tool prints."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_a_killed_host_leaves_no_worker_even_in_an_endless_loop(tmp_path: Path) 
 def test_a_dying_worker_is_not_taken_for_what_another_one_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else it is killed and waited for there, and whoever ended it finds no child to wait for."""
+    """Check it, since else it is reaped there, and its own `kill` finds no child to wait for."""
     file = tmp_path / "sleeper.py"
     file.write_text("import time\ntime.sleep(60)\n")
     warm = WorkerSpec(argv=(str(file),), env={}, memory_bytes=2**30, files={}, warm=True)

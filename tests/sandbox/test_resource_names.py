@@ -1,4 +1,4 @@
-"""Things of processes that are gone are told by their names, and removed at the next start."""
+"""Resources of processes that are gone are told by their names, and removed at the next start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Realistic nouns for the tests of store, report and rl: made by hand, no kernel is run."""
+"""Realistic nouns for the tests of store, report and rl, made without running a kernel."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ModelNew(nn.Module):
 
 
 def run(run_id: str = RUN_ID, **changes: Any) -> Run:
-    """A finished run."""
+    """Return a finished run."""
     fields: dict[str, Any] = {
         "id": run_id,
         "command": "optimize",
@@ -98,25 +98,25 @@ def run(run_id: str = RUN_ID, **changes: Any) -> Run:
 
 
 def task(task_id: str = "kernelbench/36_RMSNorm_", **changes: Any) -> Task:
-    """A task with a bench and a hidden workload."""
+    """Return a task with a bench and a hidden workload."""
     workloads = (Workload(name="default"), Workload(name="odd_sizes", role="hidden"))
     fields = {"id": task_id, "source": REFERENCE, "workloads": workloads, "category": "norm"}
     return Task(**{**fields, **changes})
 
 
 def candidate(source: str = OPTIMIZED, backend: str = "cpp", **origin: Any) -> Candidate:
-    """A candidate; by default one of the offline library."""
+    """Return a candidate; by default one of the offline library."""
     defaults = {"kind": "offline", "strategy": "library", "description": "fused RMS norm"}
     return Candidate(source=source, backend=backend, origin=Origin(**{**defaults, **origin}))
 
 
 def speedup(median: float, half_width: float = 0.03) -> Speedup:
-    """A speedup with a symmetric interval, both in relative terms."""
+    """Return a speedup with a symmetric interval; `half_width` is a share of the median."""
     return Speedup(median=median, ci95=(median * (1 - half_width), median * (1 + half_width)))
 
 
 def timing(median_us: float) -> Timing:
-    """A timing with a 2% interval."""
+    """Return a timing with an interval of 2% to each side."""
     return Timing(
         median_us=median_us,
         ci95_us=(median_us * 0.98, median_us * 1.02),
@@ -128,7 +128,7 @@ def timing(median_us: float) -> Timing:
 
 
 def workload_result(name: str, eager: float | None, half_width: float = 0.03) -> WorkloadResult:
-    """Right values; timed where a speedup over eager is given."""
+    """Return a result with right values; it is timed where a speedup over eager is given."""
     correctness = Correctness(
         cases=8,
         golden="float64",
@@ -165,7 +165,7 @@ def evaluation(
     for_task: Task | None = None,
     **changes: Any,
 ) -> Evaluation:
-    """A verdict on `of`; `eager` None leaves it untimed."""
+    """Return a verdict on `of`; `eager` None leaves it untimed."""
     passed = status in (Status.PASSED, Status.REWARD_HACK)
     eager = eager if passed else None
     ratios = (
@@ -202,7 +202,7 @@ def evaluation(
 
 
 def attempt(index: int = 0, of: Candidate | None = None, **changes: Any) -> Attempt:
-    """An evaluated attempt, or with `error=` an infrastructure error."""
+    """Return an evaluated attempt, or with `error=` an infrastructure error."""
     fields: dict[str, Any] = {
         "run_id": RUN_ID,
         "task_id": task().id,
@@ -218,7 +218,7 @@ def attempt(index: int = 0, of: Candidate | None = None, **changes: Any) -> Atte
 
 
 def call(answer: str | None = "```python\n```", **changes: Any) -> ModelCall:
-    """A coder's model call."""
+    """Return a coder's model call."""
     fields: dict[str, Any] = {
         "role": "coder",
         "model": "openai/some-model",
@@ -234,7 +234,7 @@ def call(answer: str | None = "```python\n```", **changes: Any) -> ModelCall:
 
 
 def improved(of: Candidate | None = None, eager: float = 2.31) -> TaskResult:
-    """The answer for a task with a strict win."""
+    """Return the answer for a task with a strict win."""
     made = of or candidate()
     final = evaluation(made, eager, level="strict")
     return TaskResult(

@@ -1,4 +1,4 @@
-"""What happens to the database when something goes wrong: real files, processes and kills."""
+"""Faults of the database, with real files, processes and kills."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
 
 
 def prepared(path: Path) -> Store:
-    """A store with one run and one task."""
+    """Return a store with one run and one task."""
     store = open_store(path)
     store.add_run(samples.run())
     store.add_task(samples.RUN_ID, samples.task())
@@ -30,7 +30,7 @@ def prepared(path: Path) -> Store:
 
 
 def start(path: Path, first: int, count: int, before: str = "") -> subprocess.Popen[str]:
-    """A writer process; `before` is Python that it runs first."""
+    """Start a writer process; `before` is Python code that it runs first."""
     call = f"from tests.store.writer import main; main({str(path)!r}, {first}, {count})"
     return subprocess.Popen(
         [sys.executable, "-c", f"{before}\n{call}"],

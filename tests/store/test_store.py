@@ -138,7 +138,7 @@ def test_a_journaled_request_is_lost_until_it_is_answered(store: Store) -> None:
     call = samples.call("first")
     store.settle(*place, '{"text": "first"}', call)
     assert store.answer_to(*place) == '{"text": "first"}'
-    assert store.lost_usage(samples.RUN_ID) == [Lost(0, worst)]  # of the first time
+    assert store.lost_usage(samples.RUN_ID) == [Lost(0, worst)]  # the first sending
     assert store.lost_usage(samples.RUN_ID, samples.task().id) == [Lost(0, worst)]
     assert store.lost_usage(samples.RUN_ID, "another/task") == []
     assert store.model_calls_of(samples.RUN_ID) == [call]
@@ -224,7 +224,7 @@ def test_threads_share_a_store(store: Store) -> None:
 
 
 def test_the_cost_of_an_attempt_does_not_grow(store: Store) -> None:
-    """Ten thousand attempts behind it, one more costs about what the first ones cost."""
+    """Check that an attempt after ten thousand others costs about as much as the first ones."""
 
     def seconds_each(attempts: list[Attempt]) -> float:
         costs = []

@@ -1,4 +1,4 @@
-"""Tasks, candidates and machines for the verifier's tests."""
+"""The kit of the verifier's tests: tasks, candidates and machines."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ INPUTS = """
 
 
 def source(text: str) -> str:
-    """A module's text with torch imported."""
+    """Return a module's text with torch imported."""
     return "import torch\nfrom torch import nn\n" + textwrap.dedent(text)
 
 
 def forward(body: str, before: str = "") -> str:
-    """A candidate whose forward(x) is `body`, after module-level code `before`."""
+    """Return a candidate with `body` as its forward(x), after module-level code `before`."""
     method = textwrap.indent(textwrap.dedent(body).strip(), "        ")
     return source(before) + f"\nclass ModelNew(nn.Module):\n    def forward(self, x):\n{method}\n"
 
@@ -48,7 +48,7 @@ def task(
     limits: Limits | None = None,
     workloads: tuple[Workload, ...] = (Workload(name="default"),),
 ) -> Task:
-    """A task with the module in `text`; without inputs of its own it takes one [8, 33] matrix."""
+    """Return a task with the module in `text`, by default with one [8, 33] matrix as input."""
     whole = textwrap.dedent(text)
     if "def get_inputs" not in whole:
         whole += textwrap.dedent(INPUTS)
@@ -57,33 +57,33 @@ def task(
 
 
 def candidate(text: str, backend: str = "torch") -> Candidate:
-    """A user's candidate."""
+    """Return a user's candidate."""
     return Candidate(source=text, backend=backend, origin=Origin(kind="user"))
 
 
 @functools.cache
 def _sandbox() -> ProcessSandbox:
-    """One for all: the process that its workers are forked from takes a second to import torch."""
+    """Return the one sandbox of all tests: its fork server takes a second to import torch."""
     sandbox = ProcessSandbox()
     atexit.register(sandbox.close)
     return sandbox
 
 
 def machine(threads: int = 1) -> Machine:
-    """The `process` sandbox."""
+    """Return a machine with the `process` sandbox."""
     return Machine(_sandbox(), threads, "cpu")
 
 
 @contextmanager
 def live_reference(subject: Task, threads: int = 1) -> Iterator[Reference]:
-    """A reference with its workers."""
+    """Yield a reference with its workers."""
     with Reference(subject, machine(threads), SEED) as reference:
         yield reference
 
 
 @contextmanager
 def worker_with(where: Machine, limits: Limits) -> Iterator[WorkerClient]:
-    """A worker that has started."""
+    """Yield the client of a worker that has started."""
     module = start_worker(where, limits)
     try:
         await_start(module)
@@ -99,7 +99,7 @@ def load(module: WorkerClient, text: str) -> None:
 
 
 def called(module: WorkerClient, *inputs: object, key: str = "default") -> TensorTree:
-    """The result of one call on some inputs."""
+    """Return the result of one call on some inputs."""
     values = packed(list(inputs))
     buffer = InputBuffer(plan_layout(values, 1))
     buffer.put(0, values)
@@ -108,7 +108,7 @@ def called(module: WorkerClient, *inputs: object, key: str = "default") -> Tenso
 
 
 def group_members(group: int) -> list[int]:
-    """Processes of a group that still run, zombies not counted."""
+    """Return the running processes of a group, without zombies."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -121,7 +121,7 @@ def group_members(group: int) -> list[int]:
 
 
 def children() -> set[int]:
-    """Running processes that this one started."""
+    """Return the running children of this process, without zombies."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -134,13 +134,13 @@ def children() -> set[int]:
 
 
 def worker_pid(module: WorkerClient) -> int:
-    """The process of a worker of the `process` sandbox."""
+    """Return the process id of a worker in the `process` sandbox."""
     assert isinstance(module.process, LinuxWorker)
     return module.process.pid
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process runs; zombies don't."""
+    """Return whether a process runs; zombies don't."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -148,7 +148,7 @@ def is_alive(process: int) -> bool:
 
 
 def until(happened: Callable[[], bool], within_s: float = 20.0) -> bool:
-    """Whether it happens in time: the kernel takes a moment to end a process."""
+    """Return whether it happens in time: the kernel takes a moment to end a process."""
     deadline = time.monotonic() + within_s
     while not happened() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -156,5 +156,5 @@ def until(happened: Callable[[], bool], within_s: float = 20.0) -> bool:
 
 
 def gone(group: int) -> bool:
-    """Whether a process group empties."""
+    """Return whether a process group becomes empty in time."""
     return until(lambda: not group_members(group))

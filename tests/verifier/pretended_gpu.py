@@ -1,5 +1,4 @@
-"""A worker that takes a CPU for a GPU: everything but CUDA itself, so that machines without one
-can test what goes on around it."""
+"""A worker that takes a CPU for a GPU, so that machines without a GPU can test all but CUDA."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ CHANGES = (
 
 
 def pretended_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine with one such device."""
+    """Return a machine with one such device."""
     text = Path(str(worker.__file__)).read_text()
     for before, after in CHANGES:
         assert before in text, before

@@ -1,4 +1,4 @@
-"""Cheats that the process boundary and the checks around the timing refuse already."""
+"""Tests of cheats that the process boundary and the checks around the timing refuse."""
 
 from __future__ import annotations
 

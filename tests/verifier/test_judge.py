@@ -1,4 +1,4 @@
-"""Whole evaluations: build, check, time, check again. Real workers, small sizes."""
+"""Tests of whole evaluations: build, check, time, check again. Real workers, small sizes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
 
 
 def evaluate(judge: Judge, body: str, before: str = "", backend: str = "torch") -> Evaluation:
-    """A fast evaluation; whatever came of it, only the reference's workers are left."""
+    """Evaluate at `fast`, and check that only the reference's workers are left."""
     reference = judge.reference
     assert reference.baseline(reference.prepare(reference.workloads()[0]), "eager")
     running = kit.children()
@@ -103,7 +103,7 @@ def test_candidate_and_eager_take_turns_in_coming_first(
 ) -> None:
     effort = EFFORTS["standard"].model_copy(update={"baselines": ("eager",), "workers": 4})
     monkeypatch.setitem(EFFORTS, "standard", effort)
-    judge.evaluate(kit.candidate(forward(RIGHT)), "standard")  # measures eager's block
+    judge.evaluate(kit.candidate(forward(RIGHT)), "standard")  # measures eager's iterations
     came: list[str] = []
     for name in ("_load_own", "_renew_eager"):
         usual = getattr(Evaluator, name)

@@ -1,4 +1,4 @@
-"""The verdict around a GPU, on a machine where a CPU plays it: uploads, covers, results."""
+"""Tests of verdicts on a GPU that a CPU plays: uploads, masks, results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as right: the reference's own error is the yardstick."""
+"""Tests of the tolerance rule: the reference's own error is the yardstick."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def drawn(seed: int, scale: float, count: int = 257) -> torch.Tensor:
 
 
 def rounded(values: torch.Tensor, mantissa_bits: int) -> torch.Tensor:
-    """Values as a format with so many mantissa bits holds them: 10 for TF32, 7 for bfloat16."""
+    """Round values to so many mantissa bits: 10 for TF32, 7 for bfloat16."""
     bits = values.view(torch.int32)
     drop = 23 - mantissa_bits
     return ((bits + (1 << (drop - 1))) >> drop << drop).view(torch.float32)

@@ -1,4 +1,4 @@
-"""Triton candidates on a machine without a GPU: values and compile-time facts, never a time."""
+"""Tests of Triton candidates without a GPU: values and compile-time facts, never a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KERNEL = """
             scaled[(triton.cdiv(x.numel(), 64),)](x, y, x.numel(), {factor}, BLOCK=64)
             return y
 """
-# What Python can do, and Triton's compiler can't.
+# Python that the interpreter runs, and that Triton's compiler refuses.
 ONLY_INTERPRETED = "table = {'a': 1}"
 
 

@@ -1,1 +1,1 @@
-"""Whether a task can be judged at all."""
+"""The task audit: whether a task can be judged at all."""

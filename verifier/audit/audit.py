@@ -26,15 +26,15 @@ class AuditFinding(NamedTuple):
     rule: str
     severity: Severity
     workload: str
-    """Its name; empty where the task has none for this machine."""
+    """The workload's name; empty where the task has none for this machine."""
     evidence: str
 
 
 def audit(reference: Reference, tolerance: ToleranceName) -> list[AuditFinding]:
-    """What is wrong with a task, on every workload that runs on this machine.
+    """Return what is wrong with a task, on every workload that runs on this machine.
 
     Args:
-        tolerance: what candidates will be judged by.
+        tolerance: the tolerance that candidates will be judged by.
 
     Raises:
         InfrastructureError: the reference could not be run.
@@ -54,7 +54,7 @@ def audit(reference: Reference, tolerance: ToleranceName) -> list[AuditFinding]:
 
 
 def require_sound(reference: Reference) -> list[AuditFinding]:
-    """The warnings on a task, by its own tolerance.
+    """Return the warnings on a task, by its own tolerance.
 
     Raises:
         InvalidReferenceError: a verdict on it would mean nothing.

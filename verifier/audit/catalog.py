@@ -11,7 +11,7 @@ from kernelwright.verifier.audit.shortcuts import CONSTANT, INPUT, ROWS, STALE, 
 
 
 class AuditRule(NamedTuple):
-    """What is looked for, and why."""
+    """A rule of the audit: what it looks for, and why."""
 
     id: str
     severity: str

@@ -1,4 +1,4 @@
-"""What is found of a workload by each rule of the audit."""
+"""Findings of the audit's rules on one workload."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, specs
 Severity = Literal["invalid", "warning"]
 Found = Iterator[tuple[Severity, str]]
 
-# Inputs, or parameters, that are changed one at a time. Of more, none is.
+# Most inputs, or parameters, that are changed one at a time; where there are more, none is.
 MOST_PROBED = 16
 PROBE_S = 10.0
 OVERHEAD_US, OVERHEAD_CALLS = 15.0, 3.0
@@ -33,7 +33,7 @@ SLOW_S = 10.0
 
 
 def shapes(probe: ShortcutProbe) -> Found:
-    """Other shapes for other inputs."""
+    """Find shapes, or numbers besides the tensors, that are others for other inputs."""
     like = probe.prepared.example_inputs
     if any((d.tree, specs(d)) != (like.tree, specs(like)) for d in probe.drawn):
         yield "invalid", "get_inputs() returns other shapes, types or numbers at every call"
@@ -50,7 +50,7 @@ def shapes(probe: ShortcutProbe) -> Found:
 
 
 def nonfinite(probe: ShortcutProbe) -> Found:
-    """NaN or infinite values."""
+    """Find NaN or infinite values."""
     tensors = [t for sample in probe.samples for t in sample.expected.values.tensors]
     total = sum(tensor.numel() for tensor in tensors)
     wrong = total - sum(finite_part(tensor).numel() for tensor in tensors)
@@ -60,19 +60,19 @@ def nonfinite(probe: ShortcutProbe) -> Found:
 
 
 def fixed_inputs(probe: ShortcutProbe) -> Found:
-    """The same inputs for every seed."""
+    """Find inputs that are the same for every seed."""
     if not probe.inputs_vary:
         yield "warning", f"get_inputs() returns the same values for {SAMPLES} seeds"
 
 
 def no_reaction(probe: ShortcutProbe) -> Found:
-    """The same output for other inputs."""
+    """Find outputs that are the same for other inputs."""
     if not probe.reacts and probe.results:
         yield "invalid", f"{SAMPLES} different input sets give the same output, bit by bit"
 
 
 def accepted(rule: str) -> Callable[[ShortcutProbe], Found]:
-    """Results for which the rule's shortcut would be accepted."""
+    """Return a function that finds results for which the rule's shortcut would be accepted."""
 
     def find(probe: ShortcutProbe) -> Found:
         for accepted in probe.accepted:
@@ -97,7 +97,7 @@ def _accepted_words(accepted: Accepted) -> str:
 
 
 def tiny_range(probe: ShortcutProbe) -> Found:
-    """Results whose values hardly differ."""
+    """Find results with values that hardly differ."""
     for result, accepted in zip(probe.results, probe.accepted, strict=True):
         if has_tiny_range(result) and (accepted is None or accepted.by != "default"):
             mean, deviation = spread(result.values[0])
@@ -106,7 +106,7 @@ def tiny_range(probe: ShortcutProbe) -> Found:
 
 
 def uses_rng(probe: ShortcutProbe) -> Found:
-    """Random numbers."""
+    """Find calls that draw random numbers."""
     if probe.prepared.traits.uses_rng:
         yield (
             "warning",
@@ -115,7 +115,7 @@ def uses_rng(probe: ShortcutProbe) -> Found:
 
 
 def mutates_state(probe: ShortcutProbe) -> Found:
-    """State that calls change."""
+    """Find state that calls change."""
     traits = probe.prepared.traits
     if traits.depends_on_history:
         yield "warning", "what a call returns depends on earlier calls"
@@ -124,7 +124,7 @@ def mutates_state(probe: ShortcutProbe) -> Found:
 
 
 def neutral_weights(probe: ShortcutProbe) -> Found:
-    """Weights that are all zeros or ones."""
+    """Find weights that are all zeros or ones."""
     found = [f"{n!r} is all {value}" for n, t in probe.weights.items() for value in _neutral(t)]
     if found:
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
@@ -136,7 +136,7 @@ def _neutral(tensor: torch.Tensor) -> list[int]:
 
 
 def overhead(probe: ShortcutProbe) -> Found:
-    """A call that is mostly overhead."""
+    """Find calls that are mostly overhead."""
     if probe.prepared.workload.role != "bench":
         return
     call_us = probe.call_s * 1e6
@@ -148,13 +148,13 @@ def overhead(probe: ShortcutProbe) -> Found:
 
 
 def slow(probe: ShortcutProbe) -> Found:
-    """A call that takes long."""
+    """Find calls that take long."""
     if probe.prepared.workload.role == "bench" and probe.call_s > SLOW_S:
         yield "warning", f"a call takes {probe.call_s:.1f} s"
 
 
 def dead_inputs(probe: ShortcutProbe) -> Found:
-    """Inputs without effect."""
+    """Find inputs without effect."""
     (own, other), count = probe.drawn[:2], len(probe.prepared.example_inputs.tensors)
     if not 1 < count <= MOST_PROBED or not probe.reacts or probe.has_shortcut:
         return
@@ -167,7 +167,7 @@ def dead_inputs(probe: ShortcutProbe) -> Found:
 
 
 def dead_parameters(probe: ShortcutProbe) -> Found:
-    """Parameters without effect."""
+    """Find parameters without effect."""
     weights = list(probe.weights.items())
     if len(weights) > MOST_PROBED or not probe.reacts or probe.has_shortcut:
         return

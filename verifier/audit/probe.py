@@ -1,4 +1,4 @@
-"""What a task's reference shows of one workload when the audit runs it."""
+"""A task's reference on one workload, as the audit runs it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, same_bi
 
 SAMPLES = 3
 ROUNDS, ROUND_S, ROUND_CALLS, ROUND_BYTES = 5, 0.002, 200, 64 * 2**20
-# Of a single call that takes longer than a round should; the first one of all is a cold one.
+# Rounds of a single call that takes longer than a round should; the first of all is cold.
 LONG_ROUNDS = 3
 EMPTY_KEY = "audit/empty"
 EMPTY = """import torch
@@ -75,7 +75,7 @@ class WorkloadProbe:
 
     @functools.cached_property
     def samples(self) -> list[Sample]:
-        """The reference's values on them."""
+        """The reference's values on the drawn inputs."""
         oracle, prepared = self.reference.oracle, self.prepared
         calls = [Call(drawn, self.seed) for drawn in self.drawn]
         return [Sample(call.inputs, expect(oracle, prepared, call)) for call in calls]
@@ -128,13 +128,13 @@ class WorkloadProbe:
         self.reference.oracle.set_state(self.key, self.prepared.state)
 
     def recover(self) -> None:
-        """A new oracle, after one that did not survive what it is not made for."""
+        """Start a new oracle, after one that did not survive what it is not made for."""
         self.reference.close()
         self.reference.prepare(self.prepared.workload)
 
     @functools.cached_property
     def call_s(self) -> float:
-        """Least time of an eager call, in the worker that will be timed."""
+        """Least seconds of an eager call, in the worker that will be timed."""
         module = self.reference.baseline(self.prepared, "eager")
         assert module is not None  # only a compiled baseline may be missing
         stage_inputs(module, self.prepared, [self.drawn[0]])
@@ -144,7 +144,7 @@ class WorkloadProbe:
         return seconds
 
     def empty_call_s(self) -> float:
-        """Least time of a module that negates one number."""
+        """Return the least seconds of a call of a module that negates one number."""
         oracle, inputs = self.reference.oracle, packed([torch.zeros(1)])
         path = oracle.write("audit_empty.py", EMPTY)
         oracle.load(EMPTY_KEY, path, "Model", CONSTRUCTOR_SEED, packed([]))
@@ -178,7 +178,7 @@ def _changed_inputs(sample: Sample) -> list[int]:
 
 
 def _call_s(module: WorkerClient, key: str, nbytes: int) -> float:
-    """The least of some rounds: what disturbs a call, and a cold one, only adds to it."""
+    """Return the least seconds of some rounds: what disturbs a call, and a cold one, only adds."""
     most = max(1, min(ROUND_CALLS, ROUND_BYTES // max(1, nbytes)))
     calls, least = 1, math.inf
     for number in range(ROUNDS):

@@ -19,17 +19,17 @@ from kernelwright.verifier.worker.faults import WorkerFault
 
 ZEROS, CONSTANT, INPUT = "zeros-accepted", "constant-accepted", "input-accepted"
 STALE, ROWS = "stale-accepted", "rows-accepted"
-# Of the allowed error: a spread below this tells little apart.
+# In units of the allowed error: a spread below this tells little apart.
 LEAST_SPREAD = 2.0
 
 
 class Shortcut(NamedTuple):
-    """What could be given for a result without the work."""
+    """An answer that could be given for a result without the work."""
 
     rule: str
     words: str
     make: Callable[[int], torch.Tensor]
-    """By the number of the sample."""
+    """Function that makes the answer, by the number of the sample."""
     source: int | None = None
     """The input that it is a copy of."""
 
@@ -43,7 +43,7 @@ class Accepted(NamedTuple):
 
 
 class ShortcutProbe(WorkloadProbe):
-    """A workload, and what could be answered instead of its results."""
+    """A workload, and the shortcuts that could be given instead of its results."""
 
     @functools.cached_property
     def accepted(self) -> list[Accepted | None]:

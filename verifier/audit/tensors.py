@@ -18,12 +18,12 @@ def differ(left: torch.Tensor, right: torch.Tensor) -> bool:
 
 
 def wide(tensor: torch.Tensor) -> torch.Tensor:
-    """In the widest type of its kind."""
+    """Return a tensor in the widest type of its kind."""
     return tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 
 def finite_part(tensor: torch.Tensor) -> torch.Tensor:
-    """Its finite values, flat."""
+    """Return a tensor's finite values, flat."""
     values = wide(tensor)
     return values[values.isfinite()]
 
@@ -40,13 +40,13 @@ def close(
 
 
 def thinned(tensor: torch.Tensor) -> torch.Tensor:
-    """About THIN of its values."""
+    """Return about THIN of a tensor's values."""
     # An odd step does not stay in one column of a matrix.
     return tensor.reshape(-1)[:: tensor.numel() // THIN | 1]
 
 
 def spread(tensor: torch.Tensor) -> tuple[float, float]:
-    """Magnitude of the mean, and root mean square of what differs from it."""
+    """Return the magnitude of the mean, and the root mean square of what differs from it."""
     values = finite_part(tensor)
     mean = values.mean()
     return float(mean.abs()), float((values - mean).abs().square().mean().sqrt())

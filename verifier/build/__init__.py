@@ -1,1 +1,1 @@
-"""Building candidates, and the cache of what was built."""
+"""Builds of candidates, and their cache."""

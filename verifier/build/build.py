@@ -1,4 +1,4 @@
-"""Building a candidate: it is imported and called once, in a worker of its own.
+"""The build of a candidate, which is imported and called once, in a worker of its own.
 
 The inputs of that call are never used for the verdict.
 """
@@ -26,7 +26,7 @@ from kernelwright.verifier.worker.start import (
 def build_candidate(
     candidate: Candidate, backend: Backend, reference: Reference, cache: Path
 ) -> Build:
-    """The candidate's build, from the cache or made now.
+    """Return the candidate's build, from the cache or made now.
 
     Raises:
         WorkerFault: the candidate does not compile, import, or survive one call.
@@ -55,7 +55,7 @@ def load_candidate(
     """Build an instance for a workload and give it the reference's weights.
 
     Returns:
-        How many parameters and buffers were copied, and how many the candidate has.
+        Number of parameters and buffers that were copied, and that the candidate has.
     """
     key = prepared.workload.name
     path = module.write("candidate.py", candidate.source)

@@ -1,4 +1,4 @@
-"""The build cache: what a candidate leaves in its build folder, kept under a key.
+"""The build cache: files from candidates' build folders, kept under a key.
 
 Nothing that a candidate writes can reach another candidate or the cache itself: the host copies
 the folder, and each later worker starts with a private copy.
@@ -25,8 +25,8 @@ from kernelwright.verifier.worker.start import (
     WORKER_VERSION,
 )
 
-# torch's inline extensions ask ninja at every import whether something is to be done. Its files
-# name the folder that the build was made in, so in a copy it would do all of it again.
+# torch's inline extensions call ninja at every import. ninja's files name the folder in which the
+# build was made, so in a copy ninja would build everything again.
 NINJA = """#!/bin/sh
 if [ "$1" != --version ]; then
   for built in *.so; do [ -e "$built" ] && exit 0; done
@@ -34,7 +34,7 @@ fi
 PATH="${PATH#*:}"
 exec ninja "$@"
 """
-# Beside what the judge puts there, as a candidate can't have written that.
+# This file lies in the judge's own folder, where no candidate can have written it.
 FINDINGS = "object_code.json"
 
 
@@ -42,15 +42,15 @@ class Build(NamedTuple):
     """A finished build."""
 
     folder: Path
-    """Read-only, in the cache."""
+    """Folder in the cache, read-only."""
     seconds: float | None
-    """None when it was in the cache already."""
+    """Seconds of the build; None if it was in the cache already."""
     object_code: ObjectCode
-    """About its object code."""
+    """Facts about its object code."""
 
 
 def build_key(candidate: Candidate, backend: Backend, task: Task, machine: Machine) -> str:
-    """What a build depends on. The task is part of it: inductor compiles for its shapes."""
+    """Return a digest of a build's inputs. The task is one: inductor compiles for its shapes."""
     parts = [
         candidate.hash,
         backend.toolchain(),
@@ -63,7 +63,10 @@ def build_key(candidate: Candidate, backend: Backend, task: Task, machine: Machi
 
 
 def kept_object_code(folder: Path) -> ObjectCode | None:
-    """What is kept of a build; None where there is none, or a loss of power left half of one."""
+    """Read the object code's facts of a kept build; None, and clean up, if missing or incomplete.
+
+    A loss of power may leave half a build.
+    """
     try:
         known = json.loads((folder / TOOLS_FOLDER / FINDINGS).read_text())
         return ObjectCode(tuple(known["facts"]), known["digest"])
@@ -73,10 +76,10 @@ def kept_object_code(folder: Path) -> ObjectCode | None:
 
 
 def keep(built: Path, folder: Path, object_code: ObjectCode) -> None:
-    """Copy a worker's build folder into the cache, with what was found of its object code.
+    """Copy a worker's build folder into the cache, with the facts about its object code.
 
     Raises:
-        InfrastructureError: it cannot be written.
+        InfrastructureError: the cache cannot be written.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -88,19 +91,19 @@ def keep(built: Path, folder: Path, object_code: ObjectCode) -> None:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
-        # Or another process finished the same build first; its result is as good.
+        # Another process may have finished the same build first; its result is as good.
         if not folder.exists():
             raise InfrastructureError(f"cannot keep a build: {error}") from error
 
 
 def _copy(built: Path, scratch: Path) -> None:
-    """Copy what a candidate left, who may have put links or programs for others there."""
+    """Copy a candidate's build folder safely: it may hold links, or set-user-id programs."""
     if built.is_dir() and not built.is_symlink():
         shutil.copytree(built, scratch, dirs_exist_ok=True, symlinks=True, ignore=_special)
     for folder, _, names in os.walk(scratch):
         for path in (Path(folder, name) for name in names):
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode & 0o755)  # not as somebody else's program
+                path.chmod(path.stat().st_mode & 0o755)  # no set-user-id bits
     tools = scratch / TOOLS_FOLDER
     if tools.is_dir() and not tools.is_symlink():
         shutil.rmtree(tools)
@@ -111,7 +114,7 @@ def _copy(built: Path, scratch: Path) -> None:
 
 
 def _special(folder: str, names: Iterable[str]) -> set[str]:
-    """What is no file, folder or link: opening a pipe that a candidate left would block."""
+    """Return names that are no file, folder or link: opening a candidate's pipe would block."""
     kinds = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
     modes = {name: os.lstat(os.path.join(folder, name)).st_mode for name in names}
     return {name for name, mode in modes.items() if not any(is_kind(mode) for is_kind in kinds)}

@@ -1,4 +1,4 @@
-"""What is kept of a built candidate's object code: facts about its arithmetic, and a digest."""
+"""The object code of a built candidate: facts about its arithmetic, and a digest."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ObjectCode(NamedTuple):
-    """What a build's object code shows."""
+    """Facts about a build's object code."""
 
     facts: tuple[str, ...] = ()
-    """How much of its arithmetic is vector instructions, where it has some."""
+    """Share of vector instructions in its arithmetic, as text; empty if it has too little."""
     digest: str | None = None
-    """Of its machine code and data; None where nothing was compiled, or it can't be told."""
+    """SHA-256 of its machine code and data; None if nothing was compiled, or it is unknown."""
 
 
 def inspect_object_code(module: WorkerClient) -> ObjectCode:
-    """What the files show that a building worker has made."""
+    """Inspect the object files that a building worker has made."""
     return ObjectCode(facts=_facts(module), digest=_digest(module))
 
 
@@ -40,7 +40,7 @@ def _facts(module: WorkerClient) -> tuple[str, ...]:
         found = module.tool(Path(disassemble_cpu.__file__), "floating_point")
         return vector_facts(COUNTS.validate_python(found))
     except (WorkerFault, ValidationError):
-        return ()  # a fact less; the candidate is judged by what it computes
+        return ()  # the candidate is judged by its values, not by these facts
 
 
 def _digest(module: WorkerClient) -> str | None:
@@ -52,7 +52,7 @@ def _digest(module: WorkerClient) -> str | None:
 
 
 def vector_facts(counts: dict[str, int]) -> tuple[str, ...]:
-    """In words: shares of all floating-point arithmetic in the text, loops counted once."""
+    """Describe the vector widths' shares of floating-point instructions; loops count once."""
     total = sum(count for kind, count in counts.items() if kind != "fused")
     if total < FEWEST:
         return ()

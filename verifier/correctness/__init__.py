@@ -1,1 +1,1 @@
-"""Whether the values of a candidate are right."""
+"""The correctness of a candidate's values."""

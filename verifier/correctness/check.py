@@ -1,4 +1,4 @@
-"""Is it right? The values of a candidate on one workload, compared with the expected ones."""
+"""The correctness check: a candidate's values on one workload against the expected ones."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from kernelwright.verifier.worker.outputs import RunReply, same_order
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
 
 Weights = Literal["state_dict", "seed", "none"]
-# Cases that are run together, in bytes of inputs; at least two.
+# Bytes of inputs of the cases that are run together; at least two cases are.
 TOGETHER_BYTES = 256 * 2**20
 
 
 class WorkloadCheck:
-    """The values of one candidate on one workload, in one worker; loads it there.
+    """The correctness check of one candidate on one workload. Loads the candidate in a worker.
 
     Raises:
         WorkerFault: the candidate does not load.
@@ -61,9 +61,9 @@ class WorkloadCheck:
         self.key = prepared.workload.name
         self.flags: list[Flag] = []
         self.call_s = math.inf
-        """Seconds of a call: the least of those that were checked."""
+        """Least seconds of a checked call."""
         perturbed = reference.with_perturbed_weights(prepared)
-        # Before its first call, as one loads a trained model.
+        # Before the first call, as for a trained model.
         copied, own = load_candidate(module, candidate, perturbed)
         module.must_be_read = reference.was_read
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
@@ -90,7 +90,7 @@ class WorkloadCheck:
         return self._result(differences, len(cases), golden, repeatable)
 
     def _groups(self, cases: list[Case]) -> Iterator[list[Case]]:
-        """Cases that are run together; the first once more at the end of the first group."""
+        """Yield groups of cases to run together; the first group ends with its first case again."""
         traits = self.prepared.traits
         if traits.mutates_state:
             yield from ([case] for case in cases)
@@ -104,7 +104,7 @@ class WorkloadCheck:
         """Run some cases together and return their results.
 
         Raises:
-            Wrong: their form, or what the calls left in memory, is not the reference's.
+            Wrong: the results' form, or the memory after the calls, is not the reference's.
         """
         if self.prepared.traits.mutates_state:
             self.module.set_state(self.key, self.prepared.state)
@@ -132,7 +132,7 @@ class WorkloadCheck:
                 raise Wrong(Status.INCORRECT_DTYPE, reason)
 
     def _note_strides(self, ran: RunReply) -> None:
-        """Of results whose shapes are right."""
+        """Flag outputs with other strides than the reference's."""
         for index, (entry, wanted) in enumerate(
             zip(ran.entries, self.prepared.strides, strict=True)
         ):
@@ -159,7 +159,7 @@ class WorkloadCheck:
             raise refused("output-aliases-input", "a result lies in the memory of an input")
 
     def must_have_left_inputs(self, left: Overwrites) -> None:
-        """Raise Wrong where calls wrote to their inputs, or outside of them."""
+        """Raise Wrong if calls wrote to their inputs, or outside of them."""
         if left.guard:
             raise refused("guard-overwritten", "the call wrote outside of its inputs' memory")
         if left.inputs and not self.prepared.traits.changes_inputs:
@@ -169,7 +169,7 @@ class WorkloadCheck:
         assert expected.state is not None
         if self.weights != "state_dict":
             evidence = "its parameters and buffers have other names than the reference's"
-            if self.prepared.traits.depends_on_history:  # it can't be told what to go on from
+            if self.prepared.traits.depends_on_history:  # the candidate's state can't be set
                 raise Wrong(Status.INCORRECT_SHAPE, f"{evidence}, whose calls depend on them")
             self.flags.append(flag("state-not-compared", evidence))
             return
@@ -199,7 +199,7 @@ class WorkloadCheck:
         return found
 
     def _without_parameters(self) -> str:
-        """What may be the cause of wrong values."""
+        """Return a likely cause of wrong values as words for the reason, or nothing."""
         if self.weights == "none" and self.prepared.has_perturbed_weights:
             return "; it has no parameters, and the reference's are not those of its constructor"
         return ""

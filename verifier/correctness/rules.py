@@ -1,4 +1,4 @@
-"""Whether a result is right: the reference's values on the same inputs, and the rule for them."""
+"""The rules for results: values and memory, compared with the reference's on the same inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, same_tree
 
 
 class Wrong(Exception):
-    """The candidate is not right; ends its evaluation."""
+    """The finding that a candidate is wrong; ends its evaluation."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class Wrong(Exception):
 
 
 def refused(rule: str, evidence: str) -> Wrong:
-    """Return the end of an evaluation by an integrity rule that refuses."""
+    """Return the exception that ends an evaluation by an integrity rule."""
     return Wrong(Status.REWARD_HACK, evidence, flags=[flag(rule, evidence)])
 
 
 class Checker:
-    """Compares the results of one workload with the reference's.
+    """A comparison of one workload's results with the reference's.
 
     Args:
-        prepared: with the parameters that the results come from.
+        prepared: the workload with the parameters that the results come from.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Checker:
         self.tolerance = tolerance
 
     def check(self, case: Case, result: TensorTree) -> list[Difference]:
-        """What is wrong with the result of a call, and could not be by the rounding of inputs."""
+        """Compare the result of a call; excuse errors that the rounding of inputs explains."""
         coarse = case.distribution in COARSE
         found = self.differences(result, case.expected, coarse)
         is_wrong = any(difference.reason is not None for difference in found)
@@ -72,7 +72,7 @@ class Checker:
         coarse: bool,
         conditioning: TensorTree | None = None,
     ) -> list[Difference]:
-        """How far each tensor is off; see `compare`. Raises Wrong where they are other tensors."""
+        """Compare every tensor; see `compare`. Raises Wrong if results are nested differently."""
         if not same_tree(result, expected.values):
             raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
         nothing = [None] * len(result.tensors)
@@ -86,7 +86,7 @@ class Checker:
 
 
 def must_lie_apart(ran: RunReply, traits: ReferenceTraits) -> None:
-    """Raise Wrong where results share memory with each other, and the reference's do not."""
+    """Raise Wrong if results share memory with each other, and the reference's do not."""
     for index, entry in enumerate(ran.entries):
         if overlaps_itself(entry) and not traits.overlaps_itself:
             evidence = f"elements of output {index} share memory (strides {entry['strides']})"
@@ -96,7 +96,7 @@ def must_lie_apart(ran: RunReply, traits: ReferenceTraits) -> None:
 
 
 def must_be_right(found: Sequence[Difference], where: str) -> None:
-    """Raise Wrong where one of them is too far off."""
+    """Raise Wrong if one of the differences is too large."""
     for difference in found:
         if difference.reason is not None:
             raise Wrong(Status.INCORRECT_NUMERICAL, f"{where}: {difference.reason}")

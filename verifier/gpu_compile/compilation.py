@@ -1,4 +1,4 @@
-"""What compilers make of a candidate, for GPUs that need not be here.
+"""Compilation of a candidate for GPUs that need not be here.
 
 No driver and no GPU is used, so this is the same on every machine: Triton brings its assembler, and
 CUDA sources are compiled by nvcc where there is one.
@@ -62,7 +62,7 @@ def compile_candidate(
 
 
 def timed_workload(task: Task) -> Workload:
-    """The workload that a GPU would be timed on; any other where there is none."""
+    """Return the workload that a GPU would be timed on; any other where there is none."""
     order = {"cuda": 0, None: 1, "cpu": 2}
     ranked = sorted(task.workloads, key=lambda w: (w.role != "bench", order[w.target]))
     return ranked[0]
@@ -71,7 +71,7 @@ def timed_workload(task: Task) -> Workload:
 def _compiled(
     task: Task, candidate: Candidate, machine: Machine, capability: int
 ) -> list[CompiledKernel] | str:
-    """The kernels for one GPU, or why there are none; in a worker of its own."""
+    """Compile for one GPU in a worker of its own; return the kernels, or why there are none."""
     timeout_s = task.limits.build_timeout_s
     module = start_worker(machine, task.limits, VARIABLES, timeout_s=timeout_s)
     try:
@@ -94,7 +94,7 @@ def _compiled(
 def _triton(
     module: WorkerClient, candidate: Candidate, init: TensorTree, capability: int
 ) -> object:
-    """Every kernel that a call launches."""
+    """Compile every kernel that a call launches."""
     path = module.write("candidate.py", candidate.source)
     module.load("candidate", path, candidate.entry_point, CONSTRUCTOR_SEED, init)
     names = {"reference": "reference", "candidate": "candidate"}
@@ -103,7 +103,7 @@ def _triton(
 
 
 def _cuda(module: WorkerClient, candidate: Candidate, init: TensorTree, capability: int) -> object:
-    """Every file that the candidate gives to a compiler."""
+    """Compile every file that the candidate gives to a compiler."""
     found = module.tool(
         Path(compile_cuda.__file__),
         "compile_sources",

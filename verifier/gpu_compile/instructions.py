@@ -1,4 +1,4 @@
-"""What machine instructions of NVIDIA GPUs are for, as far as an optimizer needs to know."""
+"""Kinds of machine instructions of NVIDIA GPUs, as far as an optimizer needs to know."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PADDING = ("NOP", "BRA")
 
 
 def kind(instruction: str) -> Kind:
-    """What one instruction is for."""
+    """Return what one instruction is for."""
     for name, pattern in KINDS:
         if pattern.match(instruction):
             return name
@@ -46,9 +46,9 @@ def kind(instruction: str) -> Kind:
 
 
 def mix(instructions: Mapping[str, int]) -> dict[str, int]:
-    """How many instructions of each kind stand in a kernel, most frequent first.
+    """Count the instructions of each kind in a kernel's text, most frequent first.
 
-    They are counted in the text: one in a loop counts once, however often it runs.
+    One in a loop counts once, however often it runs.
     """
     found: Counter[str] = Counter()
     for name, count in instructions.items():
@@ -58,7 +58,7 @@ def mix(instructions: Mapping[str, int]) -> dict[str, int]:
 
 
 def widest_share(instructions: Mapping[str, int]) -> float | None:
-    """Share of loads and stores of global memory that move 16 bytes a thread; None without any."""
+    """Return the share of global loads and stores that move 16 bytes a thread; None without any."""
     moves = {n: c for n, c in instructions.items() if re.match(r"LDG(?!DEPBAR)|STG", n)}
     total = sum(moves.values())
     return sum(c for n, c in moves.items() if ".128" in n) / total if total else None

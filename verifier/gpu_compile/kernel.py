@@ -33,15 +33,15 @@ class Binary(Record):
     cubin: str = Field(max_length=1000)
     """Its path, for the worker."""
     log: str = Field(max_length=100_000)
-    """What ptxas says with -v."""
+    """Output of ptxas -v."""
     seconds: float = Field(ge=0)
     warps: Annotated[int, Field(ge=1, le=64)] | None = None
     shared_bytes: Count = 0
-    """That are asked for at launch."""
+    """Shared memory that is asked for at launch."""
 
 
 Listing = Annotated[dict[str, dict[str, Count]], Field(max_length=200)]
-"""By kernel: how often each instruction stands in its text."""
+"""Kernel -> how often each instruction stands in its text."""
 
 
 class CompiledKernel(Record):
@@ -51,23 +51,23 @@ class CompiledKernel(Record):
     capability: int
     """90 for compute capability 9.0 (sm_90)."""
     warps: int | None
-    """In a block; None where only a launch says so."""
+    """Warps in a block; None where only a launch says so."""
     registers: int | None
-    """A thread; None where the assembler does not say."""
+    """Registers of a thread; None where the assembler does not say."""
     spilled_bytes: int | None
-    """That a thread writes to local memory because registers ran out."""
+    """Bytes that a thread writes to local memory because registers ran out."""
     shared_bytes: int
-    """A block."""
+    """Shared memory of a block."""
     instructions: dict[str, int]
-    """By what they are for, counted in the text."""
+    """Instructions by what they are for, counted in the text."""
     wide_share: float | None
     """Share of accesses to global memory that move 16 bytes a thread; None without any."""
     seconds: float
-    """To compile it."""
+    """Time to compile it."""
 
     @property
     def occupancy(self) -> Occupancy | None:
-        """With 256 threads a block where their number is not known; None without registers."""
+        """Occupancy, with 256 threads a block if that is unknown; None without registers."""
         if self.registers is None:
             return None
         warps = self.warps or USUAL_WARPS
@@ -75,15 +75,15 @@ class CompiledKernel(Record):
 
 
 class Compilation(NamedTuple):
-    """What came of compiling one candidate for several GPUs."""
+    """The outcome of compiling one candidate for several GPUs."""
 
     kernels: tuple[CompiledKernel, ...]
     failures: Mapping[int, str]
-    """By compute capability: why it does not compile for that."""
+    """Compute capability -> why it does not compile for that."""
 
 
 def kernels_in(binary: Binary, listing: Listing, capability: int) -> list[CompiledKernel]:
-    """The facts about every kernel in what a worker has compiled."""
+    """Return the facts about every kernel in what a worker has compiled."""
     _, *parts = ENTRY.split(binary.log)
     logs = zip(parts[::2], parts[1::2], strict=True)
     return [_kernel(binary, name, log, listing.get(name, {}), capability) for name, log in logs]
@@ -107,14 +107,14 @@ def _kernel(
 
 
 def readable(name: str) -> str:
-    """A kernel's name as its source has it, template arguments included."""
+    """Return a kernel's name as its source has it, template arguments included."""
     full: str = torch._C._demangle(name)
     plain = full.replace("(anonymous namespace)::", "").removeprefix("void ")
     return plain.partition("(")[0][:MAX_NAME]
 
 
 def words(kernel: CompiledKernel) -> str:
-    """The facts on one line."""
+    """Return the facts on one line."""
     total = max(1, sum(kernel.instructions.values()))
     shown = list(kernel.instructions.items())[:SHOWN_KINDS]
     kinds = ", ".join(f"{count / total:.0%} {name}" for name, count in shown)
@@ -133,7 +133,7 @@ def words(kernel: CompiledKernel) -> str:
 
 
 def static_evidence(compilation: Compilation) -> Evidence:
-    """What compiling has shown, at level `static`: nothing was run."""
+    """Return what compiling has shown, at level `static`: nothing was run."""
     facts = [words(kernel) for kernel in compilation.kernels]
     facts += [
         f"does not compile for sm_{capability}: {reason}"

@@ -18,7 +18,7 @@ REGISTERS = 65536
 
 
 class Multiprocessor(NamedTuple):
-    """What one multiprocessor has."""
+    """Resources of one multiprocessor."""
 
     warps: int
     blocks: int
@@ -36,16 +36,16 @@ MULTIPROCESSORS = {
 
 
 class Occupancy(NamedTuple):
-    """How full a multiprocessor gets."""
+    """Theoretical occupancy of a multiprocessor."""
 
     share: float
-    """Warps that fit, of those that there could be; 0 where not even one block does."""
+    """Share of the possible warps that fit; 0 where not even one block does."""
     limit: str
-    """What keeps more out: `warps`, `blocks`, `registers` or `shared memory`."""
+    """The limit that keeps more out: `warps`, `blocks`, `registers` or `shared memory`."""
 
 
 def occupancy(capability: int, warps: int, registers: int, shared_bytes: int) -> Occupancy:
-    """Of a kernel whose blocks have so many warps, registers a thread, and bytes of shared memory.
+    """Return a kernel's occupancy by a block's warps and shared bytes, and a thread's registers.
 
     Raises:
         KeyError: nothing is known of that compute capability.

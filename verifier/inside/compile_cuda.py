@@ -23,7 +23,7 @@ import torch
 from torch.utils import cpp_extension
 
 INLINE_HEADERS = ("torch/types.h", "cuda.h", "cuda_runtime.h")
-# What torch's CPU builds leave out of their headers.
+# A header that torch's CPU builds leave out.
 MISSING_HEADER = "c10/cuda/impl/cuda_cmake_macros.h"
 STANDARD = "-std=c++20"
 # The GPU to compile for is ours to say.
@@ -37,11 +37,11 @@ class Source(NamedTuple):
     text: str
     flags: tuple[str, ...]
     folders: tuple[str, ...] = ()
-    """Where headers are."""
+    """Folders to look for headers in."""
 
 
 class NotBuilt:
-    """What a candidate gets in place of compiled code."""
+    """Stand-in that a candidate gets for compiled code."""
 
     def __getattr__(self, name: str) -> NotBuilt:
         return self
@@ -53,7 +53,7 @@ class NotBuilt:
 def compile_sources(
     loaded: Mapping[str, Any], reference: str, path: str, entry_point: str, capability: int
 ) -> list[dict[str, Any]] | None:
-    """What nvcc makes of all CUDA that a candidate compiles; None where there is no nvcc.
+    """Return what nvcc makes of all CUDA that a candidate compiles; None where there is no nvcc.
 
     Args:
         loaded: instances by key.
@@ -72,13 +72,13 @@ def compile_sources(
 
 
 def find_nvcc() -> str | None:
-    """CUDA's compiler, where torch would look for it."""
+    """Return the path of CUDA's compiler, where torch would look for it."""
     home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
     return shutil.which("nvcc") or shutil.which(f"{home}/bin/nvcc")
 
 
 def captured(path: str, entry_point: str, reference: Mapping[str, Any]) -> list[Source]:
-    """The sources that importing the file, making its module or, else, calling it would compile."""
+    """Return the sources compiled by importing the file, making its module or, else, calling it."""
     found: list[Source] = []
     with capturing(found):
         spec = importlib.util.spec_from_file_location("captured_candidate", path)
@@ -94,7 +94,7 @@ def captured(path: str, entry_point: str, reference: Mapping[str, Any]) -> list[
 
 @contextlib.contextmanager
 def capturing(found: list[Source]) -> Iterator[None]:
-    """Replaces torch's ways to compile CUDA, for as long as a candidate is imported."""
+    """Replace torch's ways to compile CUDA, for as long as a candidate is imported."""
 
     def load_inline(
         name: str,
@@ -153,7 +153,7 @@ def capturing(found: list[Source]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replaced(owner: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
-    """Another function under that name."""
+    """Put another function under that name while the body runs."""
     before = getattr(owner, name, None)
     setattr(owner, name, function)
     try:
@@ -163,7 +163,7 @@ def replaced(owner: Any, name: str, function: Callable[..., Any]) -> Iterator[No
 
 
 def extension(text: str, flags: Sequence[str] | None, folders: Sequence[str] | None) -> Source:
-    """A file that is compiled as torch compiles its extensions."""
+    """Return a file that is compiled as torch compiles its extensions."""
     given = tuple(flags or ())
     standard = () if any("std=" in flag for flag in given) else (STANDARD,)
     own = (*cpp_extension.include_paths("cpu"), sysconfig.get_paths()["include"], missing_headers())
@@ -173,7 +173,7 @@ def extension(text: str, flags: Sequence[str] | None, folders: Sequence[str] | N
 
 
 def missing_headers() -> str:
-    """A folder with empty ones for those that torch lacks here."""
+    """Return a folder with an empty header for the one that torch lacks here."""
     folder = Path(os.environ["TORCH_EXTENSIONS_DIR"], "headers")
     if not any(Path(root, MISSING_HEADER).exists() for root in cpp_extension.include_paths("cpu")):
         path = folder / MISSING_HEADER
@@ -183,13 +183,13 @@ def missing_headers() -> str:
 
 
 def compiled(nvcc: str, source: Source, capability: int, number: int) -> dict[str, Any]:
-    """Device code for one GPU, and what its assembler says of it."""
+    """Compile device code for one GPU; return its path and what its assembler says of it."""
     folder = Path(os.environ["TORCH_EXTENSIONS_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"candidate_{number}"
     path, cubin = stem.with_suffix(".cu"), stem.with_suffix(".cubin")
     path.write_text(source.text)
-    # Instructions of this very GPU and no later one (wgmma, tcgen05), for who asks for them.
+    # Instructions of this very GPU and no later one (wgmma, tcgen05), where the flags ask for them.
     exact = "a" if any(f"{capability}a" in flag for flag in source.flags) else ""
     command = [nvcc, "-cubin", f"-arch=sm_{capability}{exact}", "-Xptxas", "-v"]
     command += [flag for flag in source.flags if not ARCHITECTURE.match(flag)]

@@ -1,7 +1,7 @@
 """Compile the Triton kernels that one call launches, for a GPU that need not be here.
 
 The judge writes this file into a worker's folder; it needs torch and triton only. Nothing is
-launched: results stay what they were, so a module whose launches depend on results shows the
+launched: results stay what they were, so a module with launches that depend on results shows the
 launches for zeros.
 """
 
@@ -21,7 +21,7 @@ MAX_LOG = 4000
 
 
 class Elsewhere:
-    """A driver, to Triton, whose GPU is not here.
+    """A driver, to Triton, for a GPU that is not here.
 
     Args:
         capability: 90 for compute capability 9.0.
@@ -49,7 +49,7 @@ class Elsewhere:
 def compile_launches(
     loaded: Mapping[str, Any], reference: str, candidate: str, capability: int
 ) -> list[dict[str, Any]]:
-    """What Triton makes of every kernel that the candidate launches on the reference's inputs.
+    """Return what Triton makes of every kernel launched by the candidate on the reference's inputs.
 
     Args:
         loaded: instances by key.
@@ -88,7 +88,7 @@ def compile_launches(
 
 
 def like(get_inputs: Callable[[], Any]) -> list[Any]:
-    """Inputs as the reference's, all zero: memory that nobody writes takes no room."""
+    """Return inputs like the reference's, all zero: memory that is never written takes no room."""
     try:
         with torch.device("meta"):
             shapes = get_inputs()
@@ -100,7 +100,7 @@ def like(get_inputs: Callable[[], Any]) -> list[Any]:
 
 
 def describe(kernel: Any, log: str, seconds: float) -> dict[str, Any]:
-    """One compiled kernel, as JSON; its machine code goes to a file."""
+    """Return one compiled kernel as JSON; its machine code goes to a file."""
     folder = os.environ["TRITON_CACHE_DIR"]
     descriptor, path = tempfile.mkstemp(suffix=".cubin", dir=folder)
     with open(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""What a candidate built: its machine code's digest, and its floating-point instructions.
+"""The digest and the floating-point instructions of the machine code that a candidate built.
 
 The judge writes this file into a worker's folder; it needs the standard library and binutils.
 """
@@ -20,12 +20,12 @@ INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\s+(v?[a-z][a-z0-9]*)(p[sd]|s[sd])\s+(.
 ARITHMETIC = re.compile(r"v?(f?n?m(add|sub)\w*|add|sub|mul|div|max|min|sqrt|rcp|rsqrt)")
 WIDTHS = (("zmm", 512), ("ymm", 256), ("xmm", 128))
 MAX_FILE_BYTES = 20 * 2**20
-# What is not loaded, and what identifies a build: all that differs in builds of the same code.
+# Parts that are not loaded or identify a build: all that differs in builds of the same code.
 STRIPPED = ("--strip-all", "--remove-section=.note*", "--remove-section=.comment")
 
 
 def digest(_loaded: Mapping[str, Any]) -> str | None:
-    """SHA-256 (hex) of what was built, without names and notes; None unless that is one file."""
+    """Return the SHA-256 (hex) of what was built, without names and notes; None unless one file."""
     found = list(shared_objects(os.environ["TORCH_EXTENSIONS_DIR"], math.inf))
     if len(found) != 1:
         return None
@@ -38,7 +38,7 @@ def digest(_loaded: Mapping[str, Any]) -> str | None:
 
 
 def floating_point(_loaded: Mapping[str, Any]) -> dict[str, int]:
-    """Arithmetic instructions by width in bits, `scalar` for one number, and `fused` among them."""
+    """Count arithmetic instructions by width in bits, `scalar` for one number, and `fused` ones."""
     found: collections.Counter[str] = collections.Counter()
     for path in shared_objects(os.environ["TORCH_EXTENSIONS_DIR"], MAX_FILE_BYTES):
         command = ["objdump", "-d", "--no-show-raw-insn", path]
@@ -48,7 +48,7 @@ def floating_point(_loaded: Mapping[str, Any]) -> dict[str, int]:
 
 
 def shared_objects(folder: str, max_bytes: float) -> Iterator[str]:
-    """Small enough ones below a folder."""
+    """Yield the shared objects below a folder that are small enough."""
     for parent, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(parent, name)
@@ -57,7 +57,7 @@ def shared_objects(folder: str, max_bytes: float) -> Iterator[str]:
 
 
 def counted(text: str) -> Iterator[str]:
-    """The kinds of every floating-point instruction in objdump's output."""
+    """Yield the kinds of every floating-point instruction in objdump's output."""
     for name, suffix, operands in INSTRUCTION.findall(text):
         if not ARITHMETIC.fullmatch(name):
             continue

@@ -1,4 +1,4 @@
-"""Which machine instructions GPU kernels consist of, by the disassembler that Triton brings.
+"""Machine instructions of GPU kernels, by the disassembler that Triton brings.
 
 The judge writes this file into a worker's folder; it needs triton only.
 """
@@ -20,7 +20,7 @@ MAX_INSTRUCTIONS = 200
 def disassemble(
     _loaded: Mapping[str, Any], cubins: Sequence[str]
 ) -> list[dict[str, dict[str, int]]]:
-    """For each file: by function, how often each instruction stands in its text."""
+    """Return for each file, by function, how often each instruction stands in its text."""
     from triton import knobs
 
     found = []
@@ -32,11 +32,11 @@ def disassemble(
 
 
 def functions(text: str) -> dict[str, dict[str, int]]:
-    """The same from cuobjdump's output."""
+    """Count instructions by function in cuobjdump's output."""
     _, *parts = FUNCTION.split(text)
     return {name: counted(body) for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def counted(body: str) -> dict[str, int]:
-    """The most frequent instructions."""
+    """Count the most frequent instructions of a function."""
     return dict(collections.Counter(INSTRUCTION.findall(body)).most_common(MAX_INSTRUCTIONS))

@@ -1,4 +1,4 @@
-"""What an instrumented worker loads in place of the candidate: a stand-alone file.
+"""Stand-in for the candidate that an instrumented worker loads: a stand-alone file.
 
 The judge appends a line to its text that defines `build`. Inputs come in shared memory, of which
 the sanitizer knows nothing; the candidate gets copies, which lie between redzones.
@@ -17,7 +17,7 @@ import torch
 
 
 def watched(path: str, entry_point: str) -> Callable[..., torch.nn.Module]:
-    """The entry point of the candidate at `path`, its instances with hooks around `forward`."""
+    """Return the entry point of the candidate at `path`; its instances have hooks on `forward`."""
     os.environ.pop("LD_PRELOAD", None)  # for this process, not for the compilers that it starts
     name = f"{__name__}_candidate"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -35,7 +35,7 @@ def watched(path: str, entry_point: str) -> Callable[..., torch.nn.Module]:
 
 
 def with_copies(model: torch.nn.Module, inputs: tuple[Any, ...]) -> Any:
-    """Inputs to call with; all that can be told apart by name is announced."""
+    """Return copies of the inputs to call with; announce all that can be told apart by name."""
     copies: list[torch.Tensor] = []
 
     def copied(tensor: torch.Tensor) -> torch.Tensor:
@@ -54,7 +54,7 @@ def look(model: torch.nn.Module, inputs: Any, outputs: Any) -> None:
 
 
 def read(tensor: torch.Tensor) -> None:
-    """All of it, by a call that the sanitizer watches: what was freed or too short shows."""
+    """Read all of a tensor by a call that the sanitizer watches: freed or short memory shows."""
     storage = storage_of(tensor)
     if storage is not None:
         ctypes.string_at(storage.data_ptr(), storage.nbytes())
@@ -68,13 +68,13 @@ def announce(what: str, tensor: torch.Tensor) -> None:
 
 
 def storage_of(tensor: torch.Tensor) -> torch.UntypedStorage | None:
-    """None for what has no memory of its own: other layouts, subclasses, extra state."""
+    """Return a tensor's memory, or None: other layouts, subclasses and extra state have none."""
     plain = type(tensor) in (torch.Tensor, torch.nn.Parameter)
     return tensor.untyped_storage() if plain and tensor.layout == torch.strided else None
 
 
 def mapped(value: Any, function: Callable[[torch.Tensor], Any]) -> Any:
-    """A nest with every tensor replaced."""
+    """Return a nest with every tensor replaced by `function` of it."""
     if isinstance(value, torch.Tensor):
         return function(value)
     if isinstance(value, (list, tuple)):

@@ -15,8 +15,11 @@ WARM_UP, REPEATS = 3, 20
 
 
 def other_times(loaded: Mapping[str, Any], key: str) -> dict[str, float | None]:
-    """Median microseconds of a call on the same inputs again and again (`warm`), and of replaying
-    it as a CUDA graph (`graph`; None where it can't be captured), both by CUDA events."""
+    """Return median microseconds of a call in other ways than the verdict's, by CUDA events.
+
+    `warm`: on the same inputs again and again. `graph`: replayed as a CUDA graph; None where it
+    can't be captured.
+    """
     inputs = loaded[key].slots[0]
 
     def call() -> None:
@@ -26,7 +29,7 @@ def other_times(loaded: Mapping[str, Any], key: str) -> dict[str, float | None]:
 
 
 def graph_us(call: Callable[[], None]) -> float | None:
-    """Of a replay."""
+    """Return the median microseconds of a replay; None where the call can't be captured."""
     graph = torch.cuda.CUDAGraph()
     try:
         with torch.cuda.graph(graph):
@@ -38,7 +41,7 @@ def graph_us(call: Callable[[], None]) -> float | None:
 
 
 def median_us(call: Callable[[], None]) -> float:
-    """Between events in front of and behind each of some calls."""
+    """Return median microseconds between events in front of and behind each of some calls."""
     for _ in range(WARM_UP):
         call()
     event: Any = torch.cuda.Event
@@ -52,7 +55,7 @@ def median_us(call: Callable[[], None]) -> float:
 
 
 def profiled_call(loaded: Mapping[str, Any], key: str) -> None:
-    """A call that a profiler which waits for that is told to look at."""
+    """Make a call between the start and stop marks that a profiler waits for."""
     inputs = loaded[key].slots[0]
     profiler: Any = torch.cuda.profiler
     profiler.start()

@@ -243,7 +243,7 @@ def toggle(memory: torch.Tensor, seed: int) -> None:
 
 
 def result_entry(tensor: torch.Tensor) -> dict[str, Any]:
-    """What the judge must know of a result to read it: layout, and what its bits stand for."""
+    """Return what the judge must know of a result to read it: layout, and meaning of its bits."""
     return {
         "dtype": str(tensor.dtype).removeprefix("torch."),
         "shape": list(tensor.shape),
@@ -302,11 +302,11 @@ class Loaded:
         self.staged: list[Any] = []
         """Inputs in shared memory, by slot."""
         self.slots: list[Any] = []
-        """What calls get: the same, or on a GPU what lies at the same places in its memory."""
+        """Inputs of calls: the same, or on a GPU what lies at the same places in its memory."""
         self.memory: torch.Tensor
         """The GPU's, as bytes."""
         self.results: list[Any] = []
-        """Of the last run, by call."""
+        """Results of the last run, by call."""
 
 
 class Worker:
@@ -359,13 +359,13 @@ class Worker:
         return torch.full((nbytes,), POISONED_BYTES, dtype=torch.uint8, device=self.device)
 
     def random_state(self) -> torch.Tensor:
-        """What changes when somebody draws a random number."""
+        """Return the generator's state, which changes when a random number is drawn."""
         if self.kind == "cpu":
             return torch.get_rng_state()
         return torch.cuda.get_rng_state(self.device)
 
     def op_hello(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """What runs here."""
+        """Return versions and properties of what runs here."""
         capability = torch.backends.cpu.get_cpu_capability()
         l2 = 0
         if self.kind != "cpu":
@@ -616,7 +616,7 @@ class Worker:
         return {"graph": {**describe_graph(program), "scalars": scalars(loaded.model)}}
 
     def op_tool(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """What a function from a file of the judge's finds out about the loaded instances."""
+        """Return what a function from a judge's file finds out about the loaded instances."""
         tool = load_file(header["path"], header["module"])[header["function"]]
         return {"found": tool(self.loaded, **header["arguments"])}
 

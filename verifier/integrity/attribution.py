@@ -1,4 +1,4 @@
-"""Flags on whose code does the work, from samples of a CPU's program counters."""
+"""Flags on which code does the work, from samples of a CPU's program counters."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DEVIATIONS = 2.0
 
 
 def idle_flags(policy: Policy) -> Iterator[Flag]:
-    """What it means that a call launches no kernel of the candidate's."""
+    """Yield the flag for a call that launches no kernel of the candidate's."""
     rule = "no-custom-code" if policy == "custom" else "torch-does-the-work"
     yield flag(rule, "a call launches no kernel of the candidate")
 
 
 def attribution_flags(code_samples: CodeSamples, policy: Policy) -> Iterator[Flag]:
-    """What the samples mean under a policy."""
+    """Yield the flags that the samples mean under a policy."""
     share, count = code_samples.custom_share, code_samples.computing
     if share is None:
         if policy == "custom":

@@ -1,7 +1,7 @@
-"""Whose kernels a GPU runs for a candidate, by their names in torch's profiler.
+"""Flags on the kernels that a GPU runs for a candidate, by their names in torch's profiler.
 
-The profile is the worker's own word, which a candidate that forges it could change; so this labels,
-and under the policy `custom` refuses those who don't.
+The profile is the worker's own word, which a candidate could forge; so this labels, and under the
+policy `custom` refuses candidates that don't forge it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TO_HOST = "Memcpy DtoH"
 
 
 def kernel_flags(rows: Sequence[Mapping[str, object]], policy: Policy) -> Iterator[Flag]:
-    """What it means which kernels took the time.
+    """Yield flags on which kernels took the time.
 
     Args:
         rows: `name` and `self_us` of each.

@@ -30,7 +30,7 @@ SUSPICIOUS = ("critical", "high")
 
 
 def advice_flags(source: str) -> list[Flag]:
-    """What kernelguard says about a candidate, one flag per rule of its; empty without the package.
+    """Return what kernelguard says of a candidate, a flag per rule; nothing without the package.
 
     The candidate is read, not run.
     """

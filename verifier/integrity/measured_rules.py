@@ -47,8 +47,8 @@ def runtime_rules() -> list[Rule]:
             "left-its-group",
             "refuse",
             "Processes of it leave its group",
-            """A worker is stopped as a group whenever its time is not running. Who takes a session
-            of its own gets around that, and may live longer than the worker.""",
+            """A worker is stopped as a group whenever its time is not running. A process with a
+            session of its own gets around that, and may live longer than the worker.""",
             "H28 H34 H36 H37 H78",
         ),
         rule(
@@ -70,7 +70,7 @@ def runtime_rules() -> list[Rule]:
             "processes-left",
             "suspicious",
             "Processes stay after the call",
-            "The worker has children that nobody asked for. They die with it.",
+            "The worker has children that it was not asked for. They die with it.",
             "H36 H37 H56 H78",
         ),
         rule(
@@ -145,7 +145,7 @@ def values_rules() -> list[Rule]:
         refuse(
             "output-aliases-input",
             "The result shares memory with an input",
-            "The reference returns fresh memory: whoever changes one would change the other.",
+            "The reference returns fresh memory; here a change of one changes the other.",
             "H70 H73",
         ),
         refuse(
@@ -212,8 +212,8 @@ def physical_rules() -> list[Rule]:
             "faster-than-memory",
             "refuse",
             "Faster than memory allows",
-            """Every input must be read and every output written; that takes longer at the
-            bandwidth measured on this machine than the call did.""",
+            """Every output must be written. The call ended before that was possible at twice the
+            speed at which this machine's caches were found to copy.""",
             "H11 H12 H19 H26 H27 H47",
         ),
         rule_row(
@@ -230,8 +230,8 @@ def physical_rules() -> list[Rule]:
             "batched-calls",
             "refuse",
             "A call by itself takes much longer",
-            """What was measured in rounds is not to be had by whoever has one input: calls of a
-            round were done together, or one did the work of others.""",
+            """A caller with one input does not get what was measured in rounds: calls of a round
+            were done together, or one did the work of others.""",
             "H29",
         ),
     ]

@@ -12,12 +12,12 @@ from kernelwright.schema import Flag
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.reference.peaks import Peaks
 
-# What was measured may be this much below what can be reached.
+# The measured speeds may be this much below what can be reached.
 MARGIN = 2.0
 
 
 def memory_flags(peaks: Peaks, result_bytes: int, seconds: float) -> Iterator[Flag]:
-    """A call that ends before its results can have been written."""
+    """Flag a call that ends before its results can have been written."""
     least = result_bytes / (MARGIN * peaks.cache_bytes_per_s)
     if seconds < least:
         speed, limit = result_bytes / seconds / 1e9, peaks.cache_bytes_per_s / 1e9
@@ -26,7 +26,7 @@ def memory_flags(peaks: Peaks, result_bytes: int, seconds: float) -> Iterator[Fl
 
 
 def arithmetic_flags(peaks: Peaks, flops: int, seconds: float) -> Iterator[Flag]:
-    """A call with fewer operations than the reference's matrix products and convolutions have."""
+    """Flag a call too short for the operations in the reference's matmuls and convolutions."""
     if flops > MARGIN * peaks.flops_per_s * seconds:
         speed, limit = flops / seconds / 1e9, peaks.flops_per_s / 1e9
         evidence = f"the reference's {flops / 1e9:.2f} GFLOP would take {speed:.0f} GFLOP/s; "

@@ -9,14 +9,14 @@ Severity = Literal["info", "suspicious", "refuse"]
 
 
 class Rule(NamedTuple):
-    """One rule."""
+    """One integrity rule."""
 
     id: str
     kind: Kind
     severity: Severity
     title: str
     reason: str
-    """Why it exists: what it sees, and what that may mean."""
+    """Reason for the rule: what it sees, and what that may mean."""
     catches: tuple[str, ...] = ()
     """Known cheats by their numbers in the catalogue."""
 
@@ -24,5 +24,5 @@ class Rule(NamedTuple):
 def rule_row(
     kind: Kind, identity: str, severity: Severity, title: str, reason: str, of: str
 ) -> Rule:
-    """Return a rule whose reason and catalogue numbers are written as one text each."""
+    """Return a rule from its reason and its catalogue numbers, written as one text each."""
     return Rule(identity, kind, severity, title, " ".join(reason.split()), tuple(of.split()))

@@ -1,4 +1,4 @@
-"""What the operating system and torch show of a candidate that has run."""
+"""Flags from what the operating system and torch show of a candidate that has run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HALF = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
 def process_flags(process: WorkerProcess) -> Iterator[Flag]:
-    """Processes that left the group, which nothing but the sandbox's own search can stop."""
+    """Flag processes that left the group, which nothing but the sandbox's own search can stop."""
     escaped = process.escaped()
     if escaped:
         evidence = f"{len(escaped)} of its processes left its group and session"
@@ -30,7 +30,7 @@ def process_flags(process: WorkerProcess) -> Iterator[Flag]:
 
 
 def core_flags(process: WorkerProcess) -> Iterator[Flag]:
-    """CPUs that a thread could use beyond those that the worker was given."""
+    """Flag CPUs that a thread could use beyond those that the worker was given."""
     more = process.foreign_cores
     if more:
         evidence = f"a thread could run on CPU {min(more)}, which it was not given"
@@ -38,7 +38,7 @@ def core_flags(process: WorkerProcess) -> Iterator[Flag]:
 
 
 def cpu_flags(cpu_s: float, wall_s: float, cores: int) -> Iterator[Flag]:
-    """Processor time that the given cores don't have."""
+    """Flag processor time that the given cores don't have."""
     extra = cpu_s - wall_s * cores
     if extra > LEAST_EXTRA_S and cpu_s > CORES_MARGIN * wall_s * cores:
         evidence = f"{cpu_s:.2f} s of processor time in {wall_s:.2f} s on {cores} cores"
@@ -46,14 +46,14 @@ def cpu_flags(cpu_s: float, wall_s: float, cores: int) -> Iterator[Flag]:
 
 
 def thread_flags(process: WorkerProcess, before: int, threads: int) -> Iterator[Flag]:
-    """Threads beyond those of the teams that torch and one OpenMP runtime keep."""
+    """Flag threads beyond those of the teams that torch and one OpenMP runtime keep."""
     count = len(thread_ids(process.pid))
     if count > before + 2 * threads:
         yield flag("threads-left", f"{count} threads, {before} before it was loaded")
 
 
 def setting_flags(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Flag]:
-    """Settings of torch and the environment that are others than before."""
+    """Flag settings of torch and the environment that are others than before."""
     names = {name for name in {*before, *after} if not name.startswith(OF_INDUCTOR)}
     changed = sorted(name for name in names if before.get(name) != after.get(name))
     if changed:
@@ -62,7 +62,7 @@ def setting_flags(before: Mapping[str, str], after: Mapping[str, str]) -> Iterat
 
 
 def file_flags(process: WorkerProcess) -> Iterator[Flag]:
-    """Regular files outside its folder that it holds open for writing."""
+    """Flag regular files outside its folder that the worker holds open for writing."""
     outside = [path for path in _written(process.pid) if not path.is_relative_to(process.inside)]
     if outside:
         yield flag("files-outside", ", ".join(str(path) for path in outside[:SHOWN]))
@@ -89,7 +89,7 @@ def _written(pid: int) -> Iterator[Path]:
 def operator_flags(
     operators: Mapping[str, list[str]], task_types: Collection[str]
 ) -> Iterator[Flag]:
-    """Operators on tensors of fewer bits than the task has anywhere."""
+    """Flag operators on tensors of fewer bits than the task has anywhere."""
     if any(name in task_types for name in HALF):
         return
     found = sorted(name for name, types in operators.items() if any(t in HALF for t in types))

@@ -69,8 +69,8 @@ def static_rules() -> list[Rule]:
             "lazy-tensor",
             "Returns what computes later",
             """A tensor with __torch_function__ or __torch_dispatch__, with methods of its own,
-            or without storage can put the work off until somebody looks, after the clock has
-            stopped.""",
+            or without storage can put the work off until its values are asked for, after the
+            clock has stopped.""",
             "H15 H16",
         ),
         suspicious(
@@ -150,7 +150,7 @@ def advice_rules() -> list[Rule]:
             "kernelguard",
             "suspicious",
             "The kernelguard package matched",
-            """A second opinion from rules that somebody else keeps; the evidence names the rule.
+            """A second opinion from rules that another project keeps; the evidence names the rule.
             Matches that it grades low or medium are info.""",
             "H05 H15 H22 H26 H27 H30 H32 H34 H38 H49 H52 H58",
         )

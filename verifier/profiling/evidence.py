@@ -35,7 +35,7 @@ def gather(
     module: WorkerClient,
     timing: Mapping[str, Timing],
 ) -> Evidence:
-    """The evidence on a timed candidate, whose worker is run once more.
+    """Return the evidence on a timed candidate, for which its worker runs once more.
 
     Args:
         timing: by side.
@@ -61,7 +61,7 @@ def gather(
 
 
 def _counted(module: WorkerClient, key: str, median_us: float) -> list[str]:
-    """What hardware counters say of some calls; nothing where there are none."""
+    """Return what hardware counters say of some calls; nothing where there are none."""
     calls = max(1, round(COUNTED_US / median_us))
     with Counting(module.process.pid) as counting:
         if not counting.is_possible:
@@ -71,7 +71,7 @@ def _counted(module: WorkerClient, key: str, median_us: float) -> list[str]:
 
 
 def roof_of(reference: Reference, prepared: PreparedWorkload) -> Roof:
-    """What the workload needs at least, and what was measured of this machine."""
+    """Return what the workload needs at least, and what was measured of this machine."""
     return Roof(
         bytes_moved=prepared.example_inputs.nbytes + prepared.state.nbytes + prepared.result_bytes,
         bandwidth=reference.bandwidth,
@@ -81,12 +81,12 @@ def roof_of(reference: Reference, prepared: PreparedWorkload) -> Roof:
 
 
 def busy_share(rows: list[dict[str, object]], total_us: float) -> float:
-    """Share of the calls' time for which the GPU ran kernels; the rest are gaps between them."""
+    """Return the share of the calls' time for which the GPU ran kernels; the rest are gaps."""
     return min(1.0, sum(float(str(row["self_us"])) for row in rows) / total_us)
 
 
 def kernel_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
-    """GPU kernels by time as shares of the calls' time."""
+    """Return GPU kernels by time, as shares of the calls' time."""
     launches = sum(int(str(row["calls"])) for row in rows) / PROFILED_CALLS
     busy = busy_share(rows, total_us)
     shown = [
@@ -97,7 +97,7 @@ def kernel_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
 
 
 def other_times(module: WorkerClient, key: str) -> list[str]:
-    """What the worker measures itself: calls that find their inputs in caches, and replays."""
+    """Return what the worker itself measures: calls with inputs in caches, and replays."""
     found = module.tool(Path(time_warm.__file__), "other_times", key=key)
     try:
         times = TIMES.validate_python(found)
@@ -108,7 +108,7 @@ def other_times(module: WorkerClient, key: str) -> list[str]:
 
 
 def operator_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
-    """PyTorch operators by self time as shares of the calls' time; the rest is own code.
+    """Return PyTorch operators by self time, as shares of the calls' time; the rest is own code.
 
     Shares are estimates: the profiler slows what it watches.
     """

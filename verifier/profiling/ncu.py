@@ -69,7 +69,7 @@ class Counted(NamedTuple):
 
     kernel: str
     values: Mapping[str, float]
-    """By metric."""
+    """Values by metric."""
 
 
 def with_counters(
@@ -79,7 +79,7 @@ def with_counters(
     build: Path,
     prepared: PreparedWorkload,
 ) -> Evidence:
-    """The evidence with what counters say of one call, where there are any to be had."""
+    """Return the evidence with what counters say of one call, where there are any to be had."""
     ncu = find_tool("ncu")
     if ncu is None:
         return evidence
@@ -102,7 +102,7 @@ def with_counters(
 
 
 def parsed(text: str) -> list[Counted]:
-    """Launches in ncu's CSV, in order; what is no number is left out."""
+    """Return launches in ncu's CSV, in order; what is no number is left out."""
     lines = [line for line in text.splitlines() if line.startswith('"')]
     found: dict[str, Counted] = {}
     for row in csv.DictReader(lines):
@@ -118,7 +118,7 @@ def parsed(text: str) -> list[Counted]:
 
 
 def counter_words(launches: list[Counted]) -> list[str]:
-    """The launches that took longest, a line each."""
+    """Return the launches that took longest, a line each."""
     order = sorted(launches, key=lambda one: -one.values.get(TIME, 0.0))
     return [f"{one.kernel[:80]}: {', '.join(_parts(one.values))}" for one in order[:SHOWN_KERNELS]]
 

@@ -31,7 +31,7 @@ LINE_BYTES = 64
 
 
 class PerfEvent(NamedTuple):
-    """What to count: `type` and `config` of perf_event_attr."""
+    """An event to count: `type` and `config` of perf_event_attr."""
 
     kind: int
     config: int
@@ -48,17 +48,17 @@ EVENTS = {
 
 
 class Counting:
-    """Counts while its body runs. Use as a context manager; nothing is counted where nothing can.
+    """A context manager that counts while its body runs; nothing where nothing can be counted.
 
     Args:
-        pid: the worker, whose threads are those that there are now.
+        pid: the worker; the threads are counted that it has when the body begins.
     """
 
     def __init__(self, pid: int, events: Mapping[str, PerfEvent] = EVENTS) -> None:
         self.pid = pid
         self.events = events
         self.found: dict[str, float] = {}
-        """By event, of all threads together; those that could be counted."""
+        """Counts by event, of all threads together; those that could be counted."""
         self._open: dict[str, list[int]] = {}
 
     def __enter__(self) -> Self:
@@ -105,7 +105,7 @@ def _count(data: bytes) -> float | None:
 
 
 def counter_facts(found: Mapping[str, float], seconds: float) -> list[str]:
-    """The counts of calls that took so long, in words."""
+    """Return the counts of calls that took `seconds`, in words."""
     facts = []
     cycles, instructions = found.get("cycles"), found.get("instructions")
     if cycles and instructions:

@@ -19,7 +19,7 @@ BUSY = 0.5
 
 
 class Roof(NamedTuple):
-    """What one call needs, and what the machine has."""
+    """The needs of one call, and the speeds of the machine."""
 
     bytes_moved: int
     bandwidth: float
@@ -29,12 +29,12 @@ class Roof(NamedTuple):
 
     @property
     def memory_us(self) -> float:
-        """To move the bytes."""
+        """Microseconds to move the bytes."""
         return self.bytes_moved / self.bandwidth * 1e6
 
     @property
     def compute_us(self) -> float:
-        """To do the operations."""
+        """Microseconds to do the operations."""
         return self.flops / self.flops_per_s * 1e6
 
     @property
@@ -43,7 +43,7 @@ class Roof(NamedTuple):
         return max(self.memory_us, self.compute_us)
 
     def words(self) -> list[str]:
-        """The roof in sentences."""
+        """Return the roof in sentences."""
         found = [
             f"at least {self.bytes_moved / 1e6:.2f} MB must be moved per call; at the measured "
             f"copy bandwidth of {self.bandwidth / 1e9:.1f} GB/s that takes {self.memory_us:.1f} us"
@@ -57,10 +57,10 @@ class Roof(NamedTuple):
 
 
 def bottleneck(roof: Roof, median_us: float, busy: float | None = None) -> Bound | None:
-    """Which resource limits, where that can be told from outside; None where not.
+    """Return the resource that limits, where that can be told from outside; None where not.
 
     Args:
-        busy: share of the time for which a GPU ran kernels; None where nobody says.
+        busy: share of the time for which a GPU ran kernels; None where it is not known.
     """
     if roof.time_us / median_us >= NEAR_ROOF:
         return "memory" if roof.memory_us >= roof.compute_us else "compute"
@@ -69,7 +69,7 @@ def bottleneck(roof: Roof, median_us: float, busy: float | None = None) -> Bound
 
 
 def sol_score(roof: Roof, median_us: float, baseline_us: float) -> float | None:
-    """How far from the baseline to the speed of light: 0.5 is the baseline, 1 is at the roof.
+    """Return how far a call is from baseline to speed of light: 0.5 is the baseline, 1 the roof.
 
     1 / (1 + (T - T_SOL) / (T_baseline - T_SOL)), as SOL-ExecBench defines it. None where the
     baseline or the call is above this roof, which is an estimate.

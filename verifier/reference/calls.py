@@ -1,4 +1,4 @@
-"""Calls of a reference in a worker, and the errors that its faults mean."""
+"""Calls of a reference in a worker, and the errors that its faults turn into."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depen
 
 @contextmanager
 def known_to_work() -> Iterator[None]:
-    """What the reference has done before, it can do: a fault now is one of the system.
+    """Turn faults of a reference that worked before into failures of the system.
 
     Raises:
-        InfrastructureError: it failed.
+        InfrastructureError: the reference failed.
     """
     try:
         yield
@@ -32,18 +32,18 @@ def known_to_work() -> Iterator[None]:
 def stage_inputs(
     module: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]
 ) -> None:
-    """Give a loaded instance some inputs."""
+    """Write some input sets for a loaded instance."""
     module.set_inputs(prepared.workload.name, prepared.input_buffer(sets))
 
 
 def run_once(module: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
-    """Call a loaded instance on some inputs."""
+    """Call a loaded instance once on each of some input sets."""
     stage_inputs(module, prepared, sets)
     module.run(prepared.workload.name, range(len(sets)))
 
 
 def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:
-    """The user's error that a fault of a reference worker is."""
+    """Return the user's error for a fault of a reference's worker."""
     hint = {
         "timeout": "shrink it with --set NAME=VALUE, or give its task.toml [limits] call_timeout_s",
         "out_of_memory": "shrink it with --set NAME=VALUE",

@@ -1,4 +1,4 @@
-"""Input distributions: changes that the judge makes to the reference's own inputs.
+"""The input distributions: changes that the judge makes to the reference's own inputs.
 
 Integer and boolean tensors are never touched: they are indices, labels or packed data. A single
 number (a strength, an epsilon) keeps its size and moves by some tenths of it.
@@ -14,28 +14,28 @@ from kernelwright.verifier.levels import Distribution
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 LARGE, TINY = 32.0, 2.0**-10
-# Far beyond where exp overflows in float32 (88), and sums of squares still do not.
+# Far beyond the point where exp overflows in float32 (88), but sums of squares do not overflow.
 EXTREME = 1e4
 EXTREME_HALF = 200.0  # float16 ends at 65504, and sums of products come near it
-# A parameter moves by this share of its root mean square; one of zeros as if that were 0.5.
+# A parameter moves by this share of its root mean square, which counts as 0.5 for all zeros.
 PERTURB_BY, PERTURB_ZEROS_BY = 0.1, 0.5
 Transform = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
-# Values may tie in these, and which of two equal ones comes first is free.
+# Values may tie in these, and either of two equal ones may come first.
 WITH_TIES: tuple[Distribution, ...] = ("normal", "uniform", "zeros", "constant_rows")
-# Single numbers move in these.
+# Tensors of one number are perturbed in these.
 REDRAWN: tuple[Distribution, ...] = ("normal", "uniform")
-# Degenerate on purpose: they find overflow, division by zero and shortcuts, and the reference's own
-# rounding error says nothing about that of another order of operations there.
+# Degenerate on purpose, to find overflow, division by zero and shortcuts. There the reference's own
+# rounding error says nothing about that of another order of operations.
 COARSE: tuple[Distribution, ...] = ("zeros", "constant_rows", "extreme")
 
 
 def suits(distribution: Distribution, integer_results: bool) -> bool:
-    """Whether results on this distribution are determined by the inputs."""
+    """Return whether inputs of this distribution determine the results; ties may not."""
     return not (integer_results and distribution in WITH_TIES)
 
 
 def distribute(values: TensorTree, distribution: Distribution, seed: int) -> TensorTree:
-    """The same inputs with their floating tensors moved to another distribution."""
+    """Return the inputs with their floating tensors moved to another distribution."""
     if distribution == "reference":
         return values
     generator = torch.Generator().manual_seed(seed)
@@ -54,7 +54,7 @@ def distribute(values: TensorTree, distribution: Distribution, seed: int) -> Ten
 
 
 def perturbed(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A tensor some tenths of its size away; one that is no number stays."""
+    """Return a floating tensor with noise of some tenths of its size; others unchanged."""
     if not tensor.is_floating_point() or tensor.numel() == 0:
         return tensor
     wide = tensor.double()

@@ -1,13 +1,13 @@
-"""Inputs of timed rounds: every set is shown to a worker once, and only when its time is running.
+"""The input pool of timed rounds: a worker sees every set once, and only while the clock runs.
 
-A set lies in a buffer with as many others as fit into the bytes that the level gives it. The
-larger it is, the longer are rounds, and the less it matters that each starts with cold caches.
+A set lies in a buffer with as many others as fit into the bytes that the level allows. The larger a
+buffer is, the longer are rounds, and the less it matters that each starts with cold caches.
 Buffers are kept for the next candidate's worker, which has not seen them: as many as a quiet
-evaluation needs, up to KEPT_BYTES. A candidate's workers are shown different ones: they may find
-ways to each other.
+evaluation needs, up to KEPT_BYTES. The workers of one candidate get different buffers, as they may
+find ways to each other.
 
-A worker with a GPU has to copy its inputs there itself, and while it does no clock is running. So
-it gets them hidden behind random numbers, and the seed of these when the clock has started.
+A worker with a GPU has to copy its inputs there itself, and no clock runs while it does. So it gets
+them masked with random numbers, and the seed of the mask only when the clock has started.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.input_buffers import InputBuffer, Mask, plan_layout
 
 KEPT_BYTES, KEPT_BUFFERS = 2 * 2**30, 32
-# More buffers than one worker is shown; from half of that on they are for single calls.
+# More buffers than one worker needs; numbers from half of that on are for single calls.
 BUFFERS_PER_WORKER = 10_000
 FIRST_SINGLE_CALL = BUFFERS_PER_WORKER // 2
 MAX_SLOTS = 1024
 
 
 class InputPool:
-    """The buffers of one workload, by number.
+    """The input buffers of one workload, by number.
 
     Args:
-        secret: that all seeds come from.
-        nbytes: of inputs or results in one buffer, whichever are more.
+        secret: the secret of the run, from which all seeds are derived.
+        nbytes: wanted bytes of inputs or results in one buffer, whichever are more.
     """
 
     def __init__(self, prepared: PreparedWorkload, secret: int, nbytes: int) -> None:
@@ -43,17 +43,17 @@ class InputPool:
         slots = max(1, min(MAX_SLOTS, nbytes // largest))
         self.layout = plan_layout(prepared.example_inputs, slots)
         self.nbytes = slots * largest
-        """Of the inputs or of the results of one buffer, whichever are more."""
+        """Bytes of the inputs or of the results of one buffer, whichever are more."""
         self._kept: dict[int, tuple[InputBuffer, int]] = {}
-        """Images by number, and how many of their sets were made."""
+        """Kept buffers by number, and how many of their sets were made."""
         self._chance = random.SystemRandom()
         self._orders: dict[int, list[int]] = {}
 
     def buffer(self, number: int, oracle: WorkerClient, sets: int | None = None) -> InputBuffer:
-        """One buffer, made by the reference's worker where it was not kept.
+        """Return a buffer; the reference's worker makes it if it was not kept.
 
         Args:
-            sets: how many of its sets are wanted; all by default, as a GPU's workers take all.
+            sets: how many of its sets are wanted; all by default, and always all for a GPU.
         """
         wanted = self.layout.slots if sets is None or oracle.kind != "cpu" else sets
         known, made = self._kept.get(number, (None, 0))
@@ -74,7 +74,7 @@ class InputPool:
     def single_call_buffers(
         self, number: int, most: int, oracle: WorkerClient
     ) -> list[InputBuffer]:
-        """The first sets of a buffer, each in one of its own."""
+        """Return the first sets of a buffer, at most `most`, each in a buffer of its own."""
         most = min(most, self.layout.slots)
         sets = self.buffer(number, oracle, most).sets[:most]
         buffers = [self.prepared.input_buffer([one]) for one in sets]
@@ -84,24 +84,24 @@ class InputPool:
         return buffers
 
     def _mask(self, buffer: InputBuffer, oracle: WorkerClient) -> None:
-        """Hide a buffer from GPUs' workers; its layout is staged."""
+        """Add a mask to a buffer for GPUs' workers; the oracle must have its layout already."""
         if oracle.kind != "cpu":
             seed = secrets.randbits(SEED_BITS)
             oracle.write_inputs(self.prepared.workload.name, buffer)
             buffer.mask = Mask(seed, oracle.mask(self.prepared.workload.name, buffer, seed))
 
     def spot_check_slot(self, number: int, calls: int, few: int | None) -> int:
-        """The set of a round of so many calls whose result is looked at.
+        """Choose the slot of the spot check in a round of so many calls.
 
         Args:
-            few: how many of the buffer come into question, a secret of the run; None: all of them.
+            few: draw from so many slots of the buffer, a secret of the run; None: from all.
         """
         slots = range(self.layout.slots)
         order = self._orders.setdefault(number, self._chance.sample(slots, len(slots)))
         return self._chance.choice([slot for slot in order if slot < calls][:few])
 
     def call_seeds(self, number: int, slots: Sequence[int]) -> list[int] | None:
-        """What torch is seeded with before each call; None where nothing random is drawn."""
+        """Return torch's seed before each call; None if the reference draws no random numbers."""
         if not self.prepared.traits.uses_rng:
             return None
         return [derived_seed(self._secret, "call", number, slot) for slot in slots]

@@ -1,4 +1,4 @@
-"""The reference's values on given inputs, in its own precision and in float64."""
+"""The oracle: the reference's values on given inputs, in its own precision and in float64."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.input_buffers import InputBuffer
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
 
-# Times that inputs are moved within their rounding; once may happen to change nothing. Each of many
-# ties has to break either way in one of them.
+# How often inputs are moved within their rounding, as once may happen to change nothing. Each of
+# many ties has to break either way in one of these.
 PERTURBATIONS, PERTURBATIONS_OF_TIES = 5, 16
 
 
 def _give(oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]) -> InputBuffer:
-    """Parameters, and inputs by call."""
+    """Set the instance's parameters, stage the inputs of some calls, and return their buffer."""
     key = prepared.workload.name
     if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
         oracle.set_state(key, prepared.state)
@@ -33,11 +33,11 @@ def _give(oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call
 def conditioning(
     oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]
 ) -> TensorTree | None:
-    """How far each golden value moves when the inputs do, by less than one rounding of their type.
+    """Return how far each golden value moves when inputs move by less than one rounding.
 
-    Large where a result is badly conditioned, as where two logits nearly tie: there the reference's
-    own error is a matter of luck. Of integers (an index among ties), all that they become, in a
-    dimension of their own in front. None where there is no golden value.
+    The distance is large where a result is badly conditioned, as where two logits nearly tie: there
+    the reference's own error is a matter of luck. For integers (an index among ties) return all
+    values that they become, stacked in a new first dimension. None if there is no golden value.
     """
     key, slots, seed = prepared.workload.name, range(len(calls)), calls[0].seed
     _give(oracle, prepared, calls)
@@ -52,7 +52,7 @@ def conditioning(
 
 
 def _displacement(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
-    """The largest distance of each element from the others; of integers, all of them."""
+    """Return each element's largest distance from the others; for integers stack all values."""
     if not (exact.is_floating_point() or exact.is_complex()):
         return torch.stack([exact, *others])
     distances = [(exact - other).abs().nan_to_num(nan=0.0, posinf=0.0) for other in others]
@@ -60,10 +60,10 @@ def _displacement(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
 
 
 def expect(oracle: WorkerClient, prepared: PreparedWorkload, *calls: Call) -> Expected:
-    """The reference's values in the last of some calls, the first with its state as prepared.
+    """Return the reference's values in the last of some calls; the first has the prepared state.
 
     Raises:
-        WorkerFault: it fails on these inputs.
+        WorkerFault: the reference fails on these inputs.
     """
     key, traits, slots = prepared.workload.name, prepared.traits, range(len(calls))
     buffer = _give(oracle, prepared, calls)
@@ -85,10 +85,11 @@ def expect(oracle: WorkerClient, prepared: PreparedWorkload, *calls: Call) -> Ex
 def with_perturbed_weights(
     oracle: WorkerClient, prepared: PreparedWorkload, seed: int
 ) -> PreparedWorkload:
-    """The same workload with other parameters, as training would leave them.
+    """Return the workload with perturbed weights, as training would leave them.
 
-    Those of a constructor can be known in advance (zeros, ones, a seed), and results with them.
-    Buffers stay: they may be tables or masks that a candidate need not read.
+    A candidate can know a constructor's parameters in advance (zeros, ones, a seed), and results
+    with them. Buffers stay: they may be tables or masks that a candidate need not read. A workload
+    without parameters is returned itself.
     """
     names = set(oracle.parameters(prepared.workload.name))
     generator = torch.Generator().manual_seed(seed)
@@ -110,7 +111,7 @@ def _fingerprint(value: torch.Tensor) -> object:
 
 
 def _within(golden: TensorTree, results: Sequence[Spec]) -> TensorTree:
-    """The same where results can be: the lowest of float64 is not that of float32."""
+    """Clamp finite golden values to the range of the results' types."""
 
     def within(value: torch.Tensor, spec: Spec) -> torch.Tensor:
         if not value.is_floating_point() or not spec.dtype.is_floating_point:

@@ -1,4 +1,4 @@
-"""What the workers' cores or GPU can do at most."""
+"""The measured peaks of the device: bandwidth and arithmetic."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 
 class Peaks(NamedTuple):
-    """What the workers' cores or GPU can do at most."""
+    """The peaks of the workers' cores or GPU."""
 
     cache_bytes_per_s: float
-    """Read and written, of copying what fits into the caches."""
+    """Bytes read and written per second when copying what fits into the caches."""
     flops_per_s: float
-    """Of a large matrix product: float32 on CPUs, bfloat16 on GPUs, whose kernels may use it."""
+    """Operations per second of a large matrix product: float32 on CPUs; bfloat16 on GPUs, where
+    kernels may use it."""

@@ -1,4 +1,4 @@
-"""A reference's traits, found by running it a few times."""
+"""The traits of a reference, found by running it a few times."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def prepare(
     """Run a loaded workload a few times to find its traits.
 
     Raises:
-        InvalidReferenceError: it has no tensors to show, or is not repeatable.
-        WorkerFault: it fails.
+        InvalidReferenceError: it takes or returns no tensors, or is not repeatable.
+        WorkerFault: the reference fails.
     """
     key = workload.name
     state = oracle.state(key)
@@ -82,7 +82,7 @@ def _observed(
 def returns_inputs(
     module: WorkerClient, key: str, ran: RunReply, buffer: InputBuffer, calls: Sequence[int]
 ) -> bool:
-    """Whether the result of one of these calls changes when all inputs' memory is written to."""
+    """Return whether a result of these calls changes when all inputs' memory is written to."""
     before = [module.result(key, ran, call) for call in calls]
     buffer.write_inverted(module.process.shared, len(ran.addresses))
     module.upload(key, buffer.layout.nbytes)

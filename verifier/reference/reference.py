@@ -1,9 +1,9 @@
 """The reference side of a task: inputs, weights, expected values and the baseline workers.
 
 The reference runs in workers too, never in this process. One of them, the oracle, makes inputs and
-expected values; those that are timed (eager and torch.compile) do nothing else, so that they are in
-the same state as a candidate's. Every candidate of a run is judged against the same expected values
-and timed against live baselines.
+expected values. The baselines (eager and torch.compile) are only timed, so that they are in the
+same state as a candidate's worker. Every candidate of a run is judged against the same expected
+values and timed against live baselines.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 COMPILE_TIMEOUT_S = 600.0
 EAGER_TENANT = "eager"
-# What is copied to measure memory and caches.
+# Bytes that are copied to measure memory and caches.
 MEMORY_BYTES = {"cpu": 2**28, "cuda": 2**31}
 CACHE_BYTES = {"cpu": 2**18, "cuda": 2**23}
-# Of a GPU's last cache: inputs of a round take so much that few of them are still there.
+# Inputs of a round take so many times a GPU's last cache, so that few of them are still there.
 TIMES_L2 = 4
 PROBED_BYTES = 2**20
-# Results in what is kept of timed calls' expected values, which takes some times as much.
+# Most bytes of results in the kept expected values of timed calls, which take some times as much.
 KEPT_BYTES = 2**28
 
 
 class Reference:
-    """Live reference workers of one task. Use as a context manager.
+    """The live workers of one task's reference. Use as a context manager.
 
     Args:
-        task: what to run.
-        machine: where.
-        seed: of all inputs; a run's secret when it comes from `secrets`.
+        task: the task.
+        machine: the machine on which the workers run.
+        seed: secret from which the seeds of all inputs are derived; a run takes it from `secrets`.
     """
 
     def __init__(self, task: Task, machine: Machine, seed: int) -> None:
@@ -74,7 +74,7 @@ class Reference:
         self._timed: dict[tuple[str, bool, tuple[int, int] | None], Expected] = {}
         self._spare: WorkerClient | None = None
         self.iterations: dict[tuple[str, str, float], int | None] = {}
-        """Of baselines: by workload, baseline and wanted seconds; None where there is none."""
+        """Iterations of a round by workload, baseline and wanted seconds; None without baseline."""
         self._pools: dict[tuple[str, int], InputPool] = {}
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class Reference:
         self.close()
 
     def close(self) -> None:
-        """End the workers; what is asked for next starts new ones. Expected values are kept."""
+        """End the workers; the next use starts new ones. Expected values are kept."""
         self._end_oracle()
         for baseline in list(self._baselines):
             self._end(baseline)
@@ -100,14 +100,14 @@ class Reference:
 
     def _end(self, baseline: Baseline) -> None:
         self._baselines.pop(baseline).process.kill()
-        # What does not compile does not compile in a new worker either.
+        # A workload that does not compile would not compile in a new worker either.
         kept = {
             key: works for key, works in self._loaded.items() if key[0] != baseline or not works
         }
         self._loaded = kept
 
     def workloads(self) -> list[Workload]:
-        """The workloads that run on this machine's kind of device; at least one.
+        """Return the workloads that run on this machine's kind of device; at least one.
 
         Raises:
             InvalidReferenceError: there is none.
@@ -128,7 +128,7 @@ class Reference:
 
     @property
     def was_read(self) -> bool:
-        """Whether results could be read from a worker's memory."""
+        """Whether results were read from the oracle's memory."""
         return self._oracle is not None and self._oracle.was_read
 
     def _start(self, timeout_s: float | None = None) -> WorkerClient:
@@ -161,23 +161,23 @@ class Reference:
 
     @functools.cached_property
     def peaks(self) -> Peaks:
-        """What the workers' cores or GPU can do at most."""
+        """Measured peaks of the workers' cores or GPU."""
         on_cpu = self.machine.kind == "cpu"
         flops_per_s = self.product_speed if on_cpu else self._product_speed("bfloat16")
         with lease(self.machine.devices), known_to_work():
             return Peaks(self.oracle.copy_bandwidth(CACHE_BYTES[self.machine.kind]), flops_per_s)
 
     def probe(self) -> None:
-        """Whether the device still works, after a candidate that may have left it in a bad state.
+        """Check that the device still works after a candidate that may have broken it.
 
         Raises:
-            InfrastructureError: it does not.
+            InfrastructureError: the device does not work.
         """
         with known_to_work():
             self.oracle.copy_bandwidth(PROBED_BYTES)
 
     def flops(self, prepared: PreparedWorkload) -> int:
-        """Operations of one call; what torch does not count is left out."""
+        """Return the operations in one call; those that torch does not count are left out."""
         key = prepared.workload.name
         if key not in self._flops:
             with known_to_work():
@@ -190,8 +190,8 @@ class Reference:
         """Load the workload and check that the reference is usable.
 
         Raises:
-            InvalidReferenceError: it raises, returns no tensors, is not repeatable, is too slow or
-                needs more memory than the limit.
+            InvalidReferenceError: the reference raises, returns no tensors, is not repeatable, is
+                too slow or needs more memory than the limit.
         """
         if workload.name not in self._prepared:
             source = effective_source(self.task, workload)
@@ -209,7 +209,7 @@ class Reference:
         return self._prepared[workload.name]
 
     def with_perturbed_weights(self, prepared: PreparedWorkload) -> PreparedWorkload:
-        """The workload with parameters that no constructor makes; itself where it has none."""
+        """Return the workload with perturbed weights; the workload itself if it has none."""
         key = prepared.workload.name
         if key not in self._perturbed:
             with known_to_work():
@@ -219,7 +219,10 @@ class Reference:
         return self._perturbed[key]
 
     def case(self, prepared: PreparedWorkload, seed: int, distribution: Distribution) -> Case:
-        """Inputs and expected values of one case, computed once per run."""
+        """Return inputs and expected values of one case, computed once per run.
+
+        A distribution that does not suit the reference, or makes it fail, gives way to its own.
+        """
         if not suits(distribution, prepared.has_integers):
             distribution = "reference"
         index = (prepared.workload.name, prepared.has_perturbed_weights, seed, distribution)
@@ -236,12 +239,12 @@ class Reference:
         return self._cases[index]
 
     def fresh_case(self, prepared: PreparedWorkload, distribution: Distribution) -> Case:
-        """A case that no one has been shown, of a distribution that worked before; not kept."""
+        """Make a case that no worker has seen, of a distribution that worked before; not kept."""
         with known_to_work():
             return self._make_case(prepared, secrets.randbits(SEED_BITS), distribution)
 
     def _restart(self) -> None:
-        """A new oracle, after one that did not survive values it is not made for."""
+        """Start a new oracle, after values of another distribution made the last one fail."""
         workloads = [prepared.workload for prepared in self._prepared.values()]
         self._end_oracle()
         for workload in workloads:
@@ -263,10 +266,10 @@ class Reference:
         *calls: Call,
         place: tuple[int, int] | None = None,
     ) -> Expected:
-        """What is expected of the last of some calls.
+        """Return the expected values of the last of some calls.
 
         Args:
-            place: buffer and slot of its inputs, where what is expected of them is kept.
+            place: buffer and slot of its inputs, under which the values are kept; None: not kept.
         """
         key = prepared.workload.name, prepared.has_perturbed_weights, place
         if key in self._timed:
@@ -278,22 +281,22 @@ class Reference:
         return expected
 
     def conditioning(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:
-        """How far golden values move within the rounding of inputs; None without any."""
+        """Return how far golden values move with rounded inputs; see `oracle.conditioning`."""
         with known_to_work():
             return conditioning(self.oracle, prepared, calls)
 
     def input_buffer(self, pool: InputPool, number: int, sets: int | None = None) -> InputBuffer:
-        """The inputs of one timed round, as many as are wanted."""
+        """Return the buffer of one timed round, with at least `sets` sets (all by default)."""
         with known_to_work():
             return pool.buffer(number, self.oracle, sets)
 
     def single_call_buffers(self, pool: InputPool, number: int, most: int) -> list[InputBuffer]:
-        """Some sets of a round's inputs, each in a buffer of its own."""
+        """Return up to `most` sets of a buffer, each in a buffer of its own."""
         with known_to_work():
             return pool.single_call_buffers(number, most, self.oracle)
 
     def input_pool(self, prepared: PreparedWorkload, nbytes: int) -> InputPool:
-        """The fresh inputs of timed rounds, in buffers of about so many bytes."""
+        """Return the input pool of timed rounds, with buffers of about so many bytes."""
         key = prepared.workload.name, nbytes
         if key not in self._pools:
             nbytes = max(nbytes, TIMES_L2 * self.oracle.l2_bytes)
@@ -301,7 +304,7 @@ class Reference:
         return self._pools[key]
 
     def baseline(self, prepared: PreparedWorkload, baseline: Baseline) -> WorkerClient | None:
-        """A baseline's worker with the workload loaded; None where torch.compile can't have it."""
+        """Return a baseline's worker with the workload loaded; None if it does not compile."""
         key = (baseline, prepared.workload.name)
         if key not in self._loaded:
             try:
@@ -316,14 +319,14 @@ class Reference:
 
     @property
     def eager_has_run(self) -> bool:
-        """Whether the worker of eager's that is there has run anything."""
+        """Whether the present worker of eager's has run anything."""
         eager = self._baselines.get("eager")
         return eager is not None and eager.has_run
 
     def renew(self) -> None:
-        """Time the next worker of a candidate beside one of eager's that has not run yet.
+        """Replace eager's worker by a fresh one, unless it has not run yet.
 
-        An older one has other memory, which is worth several percent in either direction.
+        An older worker has other memory, which is worth several percent in either direction.
         """
         if "eager" not in self._baselines or self.eager_has_run:
             self._spare = self._spare or self._new_eager()

@@ -1,4 +1,4 @@
-"""One workload of a reference: what it is given, what it returns, and its traits."""
+"""One workload of a reference: inputs, results and traits."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, same_tree, spec
 
 
 class Case(NamedTuple):
-    """One correctness case with everything the judge holds about it."""
+    """One correctness case: inputs and expected values."""
 
     seed: int
-    """Of the call, not of the inputs: a worker can read it, and must learn nothing from it."""
+    """Seed of the call, not of the inputs: a worker can read it, and must learn nothing from it."""
     distribution: Distribution
     inputs: TensorTree
     expected: Expected
     earlier: tuple[Call, ...] = ()
-    """Those before it since its state was set, where they matter."""
+    """Calls before it since the state was set, where the result depends on them."""
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The same with this one."""
+        """The earlier calls, and this one."""
         return *self.earlier, Call(self.inputs, self.seed)
 
 
 class ReferenceTraits(NamedTuple):
-    """What the reference does besides computing; a candidate may do the same."""
+    """The traits of a reference: its effects besides computing. A candidate may have the same."""
 
     uses_rng: bool = False
     """It draws random numbers; every call is then seeded."""
     mutates_state: bool = False
     """A call changes its parameters or buffers."""
     depends_on_history: bool = False
-    """What it returns depends on earlier calls."""
+    """Its results depend on earlier calls."""
     changes_inputs: bool = False
     returns_inputs: bool = False
     """A result lies in the memory of an input."""
@@ -49,7 +49,7 @@ class ReferenceTraits(NamedTuple):
 
 
 class PreparedWorkload(NamedTuple):
-    """One workload, loaded."""
+    """One workload, loaded and run."""
 
     workload: Workload
     source: str
@@ -57,32 +57,32 @@ class PreparedWorkload(NamedTuple):
     state: TensorTree
     """Parameters and buffers in every call that is judged."""
     has_perturbed_weights: bool
-    """`state` is not what the constructor makes: what was computed in advance for that is wrong."""
+    """`state` is not what the constructor makes; results computed in advance for that are wrong."""
     example_inputs: TensorTree
-    """Some inputs."""
+    """One set of inputs."""
     specs: list[Spec]
     strides: list[list[int]]
-    """Of each result."""
+    """Strides of each result."""
     traits: ReferenceTraits
 
     @property
     def has_integers(self) -> bool:
-        """Whether a result is of no floating type."""
+        """Whether a result is not of a floating type."""
         return any(not spec.dtype.is_floating_point for spec in self.specs)
 
     @property
     def result_bytes(self) -> int:
-        """Of all results of one call."""
+        """Bytes of all results of one call."""
         return sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in self.specs)
 
     def fits(self, inputs: TensorTree) -> bool:
-        """Whether other inputs are of the same form."""
+        """Return whether inputs have the form of `example_inputs`."""
         return same_tree(inputs, self.example_inputs) and specs(inputs) == specs(
             self.example_inputs
         )
 
     def input_buffer(self, sets: Sequence[TensorTree]) -> InputBuffer:
-        """Input sets as they lie in shared memory."""
+        """Return a buffer with some input sets, as they lie in shared memory."""
         buffer = InputBuffer(plan_layout(self.example_inputs, len(sets)))
         for slot, values in enumerate(sets):
             buffer.put(slot, values)
@@ -90,11 +90,11 @@ class PreparedWorkload(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What a call is given."""
+    """The inputs and the seed of a call."""
 
     inputs: TensorTree
     seed: int
-    """Of torch."""
+    """Seed of torch."""
 
 
 class Expected(NamedTuple):
@@ -102,8 +102,8 @@ class Expected(NamedTuple):
 
     values: TensorTree
     golden: TensorTree | None
-    """In float64; None where the reference does not run in it, or draws random numbers."""
+    """Values in float64; None if the reference does not run in it, or draws random numbers."""
     inputs: TensorTree | None
-    """What became of the inputs, where the reference changes them."""
+    """The inputs after the call, if the reference changes them."""
     state: TensorTree | None
-    """What became of parameters and buffers, where the reference changes them."""
+    """Parameters and buffers after the call, if the reference changes them."""

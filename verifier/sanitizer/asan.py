@@ -33,7 +33,7 @@ BUILD_SLOWDOWN = 3.0
 
 
 def sanitizer_flags(candidate: Candidate, reference: Reference) -> list[Flag]:
-    """What the sanitizers find in a `cpp` candidate on every workload, on inputs of their own.
+    """Return what the sanitizers find in a `cpp` candidate on every workload, on own inputs.
 
     Returns:
         At most one flag: a refusal for an error in the candidate's own code, else a word about
@@ -88,7 +88,7 @@ def _load(
 
 
 def _call(module: WorkerClient, prepared: PreparedWorkload, reference: Reference) -> None:
-    """Two calls, since some errors need what an earlier one left."""
+    """Call twice, since some errors need what an earlier call left."""
     sets = [prepared.example_inputs, reference.fresh_case(prepared, "reference").inputs]
     stage_inputs(module, prepared, sets)
     seeds = (

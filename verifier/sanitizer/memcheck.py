@@ -30,7 +30,7 @@ PLACE = re.compile(r"^=+\s+at (.{1,120})$", re.MULTILINE)
 
 
 def gpu_sanitizer_flags(candidate: Candidate, reference: Reference, build: Path) -> list[Flag]:
-    """What compute-sanitizer finds on every workload.
+    """Return what compute-sanitizer finds on every workload.
 
     Returns:
         At most one flag: a refusal for an error, else a word about what could not be looked at.
@@ -64,7 +64,7 @@ def _call(module: WorkerClient, candidate: Candidate, reference: Reference) -> N
 
 
 def memory_error(report: str) -> str | None:
-    """The first error in a report, in its own words."""
+    """Return the first error in a report, in its own words; None without one."""
     error = ERROR.search(report)
     if error is None:
         return None

@@ -27,7 +27,7 @@ from kernelwright.verifier.worker.start import (
     start_worker,
 )
 
-# What the sanitizer maps for its shadow counts as private memory, used or not.
+# The sanitizer's mapping for its shadow counts as private memory, used or not.
 SHADOW_BYTES = 2**47
 LIBRARIES = ("libasan.so", "libubsan.so")
 # After the candidate's own flags, so that these hold. Lines are all that reports need of -g. The
@@ -55,7 +55,7 @@ OPTIONS = (
 
 
 class Roomy(NamedTuple):
-    """A sandbox whose workers may map a shadow; the sanitizer itself limits what they use."""
+    """A sandbox that lets workers map a shadow; the sanitizer itself limits what they use."""
 
     sandbox: Sandbox
 
@@ -75,7 +75,7 @@ class Roomy(NamedTuple):
 
 @functools.cache
 def sanitizer_libraries(program: str) -> tuple[str, ...] | None:
-    """What a process must have preloaded to run what `program` instruments; None if it can't."""
+    """Return what must be preloaded to run what `program` instruments; None if it can't."""
     found = [_library(program, name) for name in LIBRARIES]
     return tuple(path for path in found if path) if all(found) else None
 
@@ -122,11 +122,11 @@ def start_instrumented(reference: Reference, libraries: tuple[str, ...]) -> Work
 
 
 def most_bytes(memory_bytes: int) -> int:
-    """What a worker may really use: redzones and shadow are about as large as what it runs."""
+    """Return what a worker may use: redzones and shadow are about as large as what it runs."""
     return memory_bytes + 2 * BASE_MEMORY_BYTES
 
 
 def was_rebuilt(module: WorkerClient) -> bool:
-    """Whether the compiler ran in such a worker."""
+    """Whether the compiler ran in an instrumented worker."""
     tools = Path(module.process.folder) / BUILD_FOLDER / TOOLS_FOLDER
     return any((tools / f"{name}.ran").exists() for name in COMPILERS)

@@ -41,7 +41,7 @@ class Frame(NamedTuple):
 
 
 class Region(NamedTuple):
-    """What an access missed."""
+    """The memory that an access missed."""
 
     distance: str
     side: str
@@ -52,14 +52,14 @@ class Region(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The first thing that a sanitizer complained about."""
+    """The first error that a sanitizer complained about."""
 
     rule: str
     kind: str
     text: str
-    """From the complaint on."""
+    """The report from the complaint on."""
     before: str
-    """What had been printed until then."""
+    """Text that had been printed until then."""
 
     @property
     def frames(self) -> list[Frame]:
@@ -92,7 +92,7 @@ class Report(NamedTuple):
 
 
 def find_report(printed: str) -> Report | None:
-    """The report in what a worker printed; None where there is none."""
+    """Return the report in what a worker printed; None where there is none."""
     matches = [
         (match.start(), rule, match.group(1))
         for rule, pattern in ((ADDRESS, ADDRESS_ERROR), (UNDEFINED, UNDEFINED_ERROR))

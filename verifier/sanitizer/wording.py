@@ -17,14 +17,14 @@ MAX_SOURCE = 2**20
 
 
 def words(report: Report, outputs: Sequence[Spec]) -> str:
-    """What happened."""
+    """Return what happened, in words."""
     if report.rule == UNDEFINED:
         return report.kind
     return f"{report.kind}{report.access}{_neighbour(report, outputs)}"
 
 
 def _neighbour(report: Report, outputs: Sequence[Spec]) -> str:
-    """The allocation or variable that the access has to do with."""
+    """Return the allocation or variable that the access has to do with, in words."""
     if "address points to the zero page" in report.text:
         return " through a null pointer"
     if local := LOCAL.search(report.text):
@@ -49,11 +49,11 @@ def _allocation(report: Report, start: int, size: int, outputs: Sequence[Spec]) 
 
 
 def place(report: Report, source: str, folder: Path) -> str | None:
-    """The line of the candidate's own C++; None where none has to do with it.
+    """Return the line of the candidate's own C++, in words; None where none has to do with it.
 
     Args:
         source: the candidate.
-        folder: of the worker.
+        folder: the worker's.
     """
     own = [frame for frame in report.frames if _is_own(frame, folder)]
     if not own:
@@ -71,7 +71,7 @@ def _is_own(frame: Frame, folder: Path) -> bool:
 
 
 def _code(source: str, folder: Path, own: list[Frame], at: Frame) -> str:
-    """The line itself, where it can be had."""
+    """Return the line itself, where it can be had."""
     if at.file.endswith("<stdin>"):
         names = {_identifier(frame.function) for frame in own if frame.file == at.file}
         texts = list(_sources(source, names))
@@ -83,12 +83,12 @@ def _code(source: str, folder: Path, own: list[Frame], at: Frame) -> str:
 
 
 def _identifier(function: str) -> str:
-    """`ns::f(int)` and `f._omp_fn.0` are both f."""
+    """Return a function's own name: f for `ns::f(int)` and `f._omp_fn.0`."""
     return re.split(r"[(<.]", function)[0].rpartition("::")[2]
 
 
 def _sources(source: str, functions: set[str]) -> Iterator[str]:
-    """String constants of a candidate that define these functions."""
+    """Yield string constants of a candidate that define these functions."""
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Keeping the timed cores quiet, and measuring how much of them others used.
+"""Quiet timed cores, and a meter of the CPU time that other processes took on them.
 
-Two threads that meet at barriers wait for the slower core, so one busy core does not slow a round
-by half but by orders of magnitude, and not every side alike. Such rounds must not decide.
+Two threads that meet at barriers wait for the slower core. So one busy core slows a round not by
+half but by orders of magnitude, and not every side alike. Such rounds must not decide.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ GUEST_FIELDS = 8  # guest times are counted in user time already
 
 
 class LoadMeter:
-    """Measures from its making until asked.
+    """A meter of the load that other processes put on some CPUs since its creation.
 
     Args:
-        workers: whose CPU time is ours, as is this process's.
-        cores: the CPUs that are looked at.
+        workers: workers that, like this process, do not count as others.
+        cores: the CPUs that are measured.
     """
 
     def __init__(self, workers: Sequence[WorkerProcess], cores: Sequence[int]) -> None:
@@ -37,7 +37,7 @@ class LoadMeter:
         self._start = time.monotonic(), self._external()
 
     def external_cores(self) -> float | None:
-        """CPU seconds per second that others used; None where the system does not tell."""
+        """Return CPU seconds per second that others used; None if the system does not tell."""
         start, before = self._start
         after = self._external()
         if before is None or after is None:
@@ -54,7 +54,7 @@ class LoadMeter:
 
 
 def busy_seconds(cores: Sequence[int]) -> float | None:
-    """CPU time that processes and the hypervisor took on some CPUs; None outside Linux."""
+    """Return seconds that processes and the hypervisor took on some CPUs; None outside Linux."""
     if not STAT.exists():
         return None
     wanted = {f"cpu{core}" for core in cores}
@@ -69,7 +69,7 @@ def busy_seconds(cores: Sequence[int]) -> float | None:
 
 @contextmanager
 def one_thread(wanted: bool = True) -> Iterator[None]:
-    """Let torch have one thread, if that is wanted, and as many as before at the end."""
+    """Limit torch to one thread here, if wanted; restore the number at the end."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if wanted else threads)
     try:
@@ -80,10 +80,11 @@ def one_thread(wanted: bool = True) -> Iterator[None]:
 
 @contextmanager
 def quietly(machine: Machine) -> Iterator[None]:
-    """Have the machine's devices for oneself, and keep this process out of the workers' way.
+    """Lease the devices and pin this thread away from the workers' OpenMP threads.
 
-    This thread shares a CPU with the main thread of the worker, of which one always waits for the
-    other; elsewhere it would wait behind OpenMP threads that spin. Its own must not spin either.
+    This thread shares a CPU with the worker's main thread: one of the two always waits for the
+    other. On another CPU it would wait behind OpenMP threads that spin. torch gets one thread here,
+    so that threads of this process do not spin either.
     """
     cores = os.sched_getaffinity(0)
     with lease(machine.devices), one_thread():

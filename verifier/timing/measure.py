@@ -1,14 +1,14 @@
-"""The timing of one candidate in one worker: inputs nobody has seen, results looked at afterwards.
+"""The timing of one candidate in one worker: unseen inputs, and spot checks of the results.
 
-Workers stand still except while they run what they were asked to. For a round the judge writes new
-inputs into the stopped worker's memory, starts its clock, lets the worker run `n` calls, stops it,
-and ends the clock when every thread stands still. Results are read from the stopped worker's
-memory, for calls that the judge picks by then. So whatever the results needed was done between the
-two ends of the clock, by whatever code.
+Workers are stopped except while they handle a request. For a round the judge writes new inputs into
+the stopped worker's memory, starts its clock, lets the worker run `n` calls, stops it, and ends the
+clock when every thread stands still. Only then it picks calls and reads their results from the
+stopped worker's memory. So all work for the results was done between the two ends of the clock, by
+whatever code.
 
 The sides take turns in random order, and some rounds have half as many calls. Where results lie is
-worth several percent and depends on what a process did before: so all do the same, and where a few
-percent matter all workers are new.
+worth several percent and depends on what a process did before. So all sides do the same, and where
+a few percent matter all workers are new.
 """
 
 from __future__ import annotations
@@ -42,31 +42,31 @@ from kernelwright.verifier.worker.outputs import RunReply
 from kernelwright.verifier.worker.sampler import CodeSamples, Owner
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
-# The first runs of a size touch new memory and may find threads on one CPU; the fastest counts.
+# The first runs of a size touch new memory and may have all threads on one CPU; the fastest counts.
 CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
 ENOUGH = 1.25
 # A new worker's first rounds touch new memory and start its threads.
 WARM_UP_ROUNDS = 2
-# Results and what a call needs for itself, in times of a round's inputs or results.
+# Heap for results and temporary memory, in times of a round's inputs or results.
 HEAP_PER_ROUND = 3
 # Share of rounds with half as many iterations.
 HALVED = 0.25
-# Rounds between two looks at who else used the cores, and at the intervals.
+# Rounds between two looks at the load of other processes, and at the intervals.
 WINDOW_ROUNDS = 4
-# Fewer tell nothing, however long a call takes.
+# Fewer rounds tell nothing, however long a call takes.
 LEAST_ROUNDS = 8
-# Cores' worth of others' CPU time from which a window is set aside. The counters tick in 10 ms.
+# A window in which others used so many cores is set aside. The counters tick in 10 ms.
 BUSY_CORES = 0.25
-# Calls of a worker's last round that are asked whether they return their inputs.
+# Calls of a worker's last round that are checked for returning their inputs.
 ALIAS_CHECKS = 4
-# Single calls, at most.
+# Most single calls of a worker.
 MOST_SINGLE_CALLS = 120
-# A busy machine is waited for this many times as long as the level's budget.
+# The wait for a quiet machine, in times of the level's budget.
 PATIENCE = 6
 
 
 class TimedInstance(NamedTuple):
-    """One of the things being timed."""
+    """One timed side: an instance in a worker."""
 
     module: WorkerClient
     key: str
@@ -79,10 +79,14 @@ class TimedInstance(NamedTuple):
         seeds: list[int] | None,
         state: TensorTree | None = None,
     ) -> RunReply:
-        """See `WorkerClient.run`; a baseline that fails here is not the candidate's fault.
+        """Write inputs and call `WorkerClient.run`.
 
         Args:
-            state: to be set before.
+            state: parameters and buffers to set before.
+
+        Raises:
+            InfrastructureError: a baseline failed, which is not the candidate's fault.
+            WorkerFault: the candidate failed.
         """
         try:
             if state is not None:
@@ -100,10 +104,10 @@ class TimedInstance(NamedTuple):
 
 
 class SpotCheck(NamedTuple):
-    """A timed call of the candidate that the judge looks at: its inputs and its result."""
+    """A timed call of the candidate with a compared result: its inputs and that result."""
 
     place: tuple[int, int]
-    """Number of the pool's buffer, and slot, of the inputs."""
+    """Number of the pool's buffer with the inputs, and their slot in it."""
     inputs: TensorTree
     seed: int
     result: TensorTree
@@ -112,18 +116,18 @@ class SpotCheck(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What was measured of one workload in one worker."""
+    """The measurements of one workload in one worker."""
 
     rounds: Rounds
     single_calls: Rounds
-    """Of single calls, after these."""
+    """Single calls, made after the rounds."""
     code_samples: CodeSamples
-    """Of rounds between the two."""
+    """Samples of running code, from rounds after `rounds` and before `single_calls`."""
     flags: tuple[Flag, ...]
-    """About the machine."""
+    """Flags about the machine."""
     spot_checks: list[SpotCheck]
     overwrites: Overwrites
-    """What the candidate's last round left in the shared memory."""
+    """Changes of the candidate's last round to the shared memory."""
     returns_inputs: bool
     """Results of that round lie in the memory of its inputs."""
 
@@ -135,15 +139,15 @@ def iterations(
     effort: Effort,
     call_s: float,
 ) -> int:
-    """How many calls fill a round; a power of two, so that equal candidates get the same.
+    """Measure how many calls fill a round: a power of two, so that equal candidates get the same.
 
     Args:
-        call_s: about what a call takes, to begin with.
+        call_s: first guess of the seconds per call.
     """
-    bench = RoundTimer(reference, prepared, effort, {})
-    side.module.set_layout(side.key, bench.pool.layout)
+    timer = RoundTimer(reference, prepared, effort, {})
+    side.module.set_layout(side.key, timer.pool.layout)
     with quietly(reference.machine):
-        return bench.iterations(side, call_s)
+        return timer.iterations(side, call_s)
 
 
 def measure(
@@ -158,26 +162,26 @@ def measure(
     """Time `candidate` against the other sides on one workload.
 
     Args:
-        sides: `candidate`, `eager`, and `compile` where the level asks for it.
+        sides: `candidate`, `eager`, and `compile` if the level asks for it.
         calls: iterations of a round.
-        worker: which of the candidate's it is; no two are shown the same inputs.
-        watch_s: for how long somebody looks at whose code is running, at most.
+        worker: index of the candidate's worker; no two get the same inputs.
+        watch_s: most seconds in which the running code is sampled.
     """
-    bench = RoundTimer(reference, prepared, effort, sides, worker)
+    timer = RoundTimer(reference, prepared, effort, sides, worker)
     with quietly(reference.machine):
-        bench.warm_up(calls)
-        rounds, busy = _rounds(bench, calls)
-        code_samples = bench.watched(calls, watch_s)
-        flags = (*busy, *_gpu_flags(bench))
-        left, returns_inputs = bench.left(), bench.returns_inputs()
-        single_calls = bench.single_calls(rounds)
+        timer.warm_up(calls)
+        rounds, busy = _rounds(timer, calls)
+        code_samples = timer.watched(calls, watch_s)
+        flags = (*busy, *_gpu_flags(timer))
+        left, returns_inputs = timer.left(), timer.returns_inputs()
+        single_calls = timer.single_calls(rounds)
     return Measured(
-        rounds, single_calls, code_samples, flags, bench.spot_checks, left, returns_inputs
+        rounds, single_calls, code_samples, flags, timer.spot_checks, left, returns_inputs
     )
 
 
 class RoundTimer:
-    """The timing of one workload as it goes on; see `measure`."""
+    """A timer of the rounds of one workload; see `measure`."""
 
     def __init__(
         self,
@@ -195,18 +199,18 @@ class RoundTimer:
         self.chance = random.SystemRandom()
         self._first = worker * BUFFERS_PER_WORKER
         self.number = self._first
-        """Of the buffer of this round; the warm-up has the first one."""
+        """Number of this round's buffer; the warm-up has the first one."""
         self.rounds = 0
         self.spot_checks: list[SpotCheck] = []
         self._last: tuple[InputBuffer, list[int], RunReply]
         """The inputs, slots and reply of the candidate's last round."""
 
     def buffer(self, calls: int) -> InputBuffer:
-        """The inputs of this round."""
+        """Return the input buffer of this round."""
         return self.reference.input_buffer(self.pool, self.number, calls)
 
     def iterations(self, side: TimedInstance, call_s: float) -> int:
-        """Calls that fill a round, found with growing ones."""
+        """Find how many calls fill a round, with growing rounds."""
         calls = self._filling(call_s)
         for _ in range(MAX_CALIBRATIONS):
             runs = [
@@ -232,7 +236,7 @@ class RoundTimer:
                 self._iterate(side, self.buffer(calls), calls)
 
     def window(self, calls: int, rounds: int = WINDOW_ROUNDS) -> Rounds:
-        """A few rounds, each with every side once, in random order."""
+        """Time a few rounds, each with every side once, in random order."""
         found, order = Rounds(self.sides, calls), list(self.sides)
         for _ in range(rounds):
             self.number += 1
@@ -260,12 +264,12 @@ class RoundTimer:
     def _run(
         self, side: TimedInstance, buffer: InputBuffer, slots: list[int], seeds: list[int] | None
     ) -> RunReply:
-        # What remembers begins each round alike, so that it is known what any call has to return.
+        # A side with history starts each round in the same state, so that its results are known.
         state = self.prepared.state if self.prepared.traits.depends_on_history else None
         return side.run(buffer, slots, seeds, state)
 
     def _look(self, buffer: InputBuffer, slots: list[int], ran: RunReply) -> None:
-        """Take the result of one call out of the stopped worker, perhaps instead of an earlier one.
+        """Read one call's result from the stopped worker, perhaps replacing an earlier spot check.
 
         Every round is as likely as any other to be among those that are compared in the end
         (reservoir sampling; Vitter 1985, algorithm R).
@@ -288,7 +292,7 @@ class RoundTimer:
         return SpotCheck((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
 
     def watched(self, calls: int, limit_s: float) -> CodeSamples:
-        """Blocks as before, during which somebody looks at whose code is running."""
+        """Run more rounds, in which the running code is sampled."""
         total: Counter[Owner] = Counter()
         start, side = time.monotonic(), self.sides[CANDIDATE]
         while time.monotonic() - start < limit_s and CodeSamples(total).wants_more:
@@ -306,10 +310,10 @@ class RoundTimer:
         return CodeSamples(total)
 
     def single_calls(self, rounds: Rounds) -> Rounds:
-        """Single calls, of the candidate and of eager; more of them where they seem to be slow.
+        """Time single calls of the candidate and of eager; more of them if they seem slow.
 
         Args:
-            rounds: of several iterations each.
+            rounds: rounds of several iterations, to compare with.
         """
         found = Rounds((CANDIDATE, EAGER), 1)
         self.number = self._first + FIRST_SINGLE_CALL
@@ -321,7 +325,7 @@ class RoundTimer:
         return found
 
     def _measure_singles(self) -> Rounds:
-        """A few calls of workers that have no other inputs; the candidate's fastest is compared."""
+        """Time calls of workers that have no other inputs; spot-check the candidate's fastest."""
         sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
         found = Rounds(sides, 1)
         buffers = self.reference.single_call_buffers(
@@ -343,23 +347,23 @@ class RoundTimer:
         return found
 
     def left(self) -> Overwrites:
-        """What else than results the candidate's last round wrote."""
+        """Return what the candidate's last round wrote besides results."""
         buffer, slots, _ran = self._last
         side = self.sides[CANDIDATE]
         side.module.download(side.key, buffer.layout.nbytes)
         return overwrites(buffer, side.module.process.shared, slots)
 
     def returns_inputs(self) -> bool:
-        """See `Measured.returns_inputs`; of some calls. Overwrites the inputs."""
+        """Return `Measured.returns_inputs`, from a few calls. Overwrites the inputs."""
         buffer, slots, ran = self._last
         side = self.sides[CANDIDATE]
         calls = self.chance.sample(range(len(slots)), min(len(slots), ALIAS_CHECKS))
         return returns_inputs(side.module, side.key, ran, buffer, calls)
 
 
-def _gpu_flags(bench: RoundTimer) -> Iterator[Flag]:
-    """Others on the same GPU, which no clock of ours sees."""
-    machine = bench.reference.machine
+def _gpu_flags(timer: RoundTimer) -> Iterator[Flag]:
+    """Yield a flag if other processes use this GPU, which our clocks can't see."""
+    machine = timer.reference.machine
     if machine.kind == "cpu":
         return
     others = gpu_processes(machine.device) - {os.getpid(), *descendants(os.getpid())}
@@ -367,16 +371,16 @@ def _gpu_flags(bench: RoundTimer) -> Iterator[Flag]:
         yield flag(BUSY_MACHINE, f"{len(others)} other processes hold memory of this GPU")
 
 
-def _rounds(bench: RoundTimer, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
-    """Rounds on a quiet machine; those on a busy one only where there are too few others."""
-    effort, seed = bench.effort, bench.reference.seed
-    quiet, busy = Rounds(bench.sides, calls), Rounds(bench.sides, calls)
-    modules = [bench.reference.oracle, *(side.module for side in bench.sides.values())]
-    cores = bench.reference.machine.cores
+def _rounds(timer: RoundTimer, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
+    """Time rounds; return those on a quiet machine, or all with a flag if these are too few."""
+    effort, seed = timer.effort, timer.reference.seed
+    quiet, busy = Rounds(timer.sides, calls), Rounds(timer.sides, calls)
+    modules = [timer.reference.oracle, *(side.module for side in timer.sides.values())]
+    cores = timer.reference.machine.cores
     start = time.monotonic()
     while len(quiet) < effort.max_rounds:
         meter = LoadMeter([module.process for module in modules], cores)
-        window = bench.window(calls)
+        window = timer.window(calls)
         external = meter.external_cores() or 0.0
         (quiet if external < BUSY_CORES else busy).extend(window)
         spent = time.monotonic() - start

@@ -1,4 +1,4 @@
-"""Blocks of calls as they were timed, by round, and what they say about seconds per call."""
+"""Timed rounds of all sides, and the seconds per call that follow from them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class PerCall(NamedTuple):
 
 
 class Rounds:
-    """Seconds that every side took in each round, on the judge's and on the worker's clock.
+    """The seconds that every side took in each round, on the judge's and on the worker's clock.
 
     Args:
-        sides: their names.
-        calls: iterations of a full round, the same for all, so that their data take the same room
-            in caches.
+        sides: names of the sides.
+        calls: iterations of a full round, the same for all sides, so that their data take the same
+            room in caches.
     """
 
     def __init__(self, sides: Iterable[str], calls: int) -> None:
@@ -42,40 +42,40 @@ class Rounds:
         return len(self.halved)
 
     def extend(self, other: Rounds) -> None:
-        """Add the rounds of another with the same number of calls."""
+        """Append the rounds of another one with the same number of calls."""
         self.halved += other.halved
         for name in self.judge:
             self.judge[name] += other.judge[name]
             self.worker[name] += other.worker[name]
 
     def iterations_in(self, halved: bool) -> int:
-        """Return how many calls a round has, a full one or one with half as many."""
+        """Return how many calls a full or a halved round has."""
         return math.ceil(self.calls / 2) if halved else self.calls
 
     @property
     def overhead_s(self) -> float:
         """The constant part of a round trip: waking a worker up, its answer, bringing it to a halt.
 
-        What the judge's clock saw of eager's rounds and eager's own clock did not; of the
-        reference's worker, so that a candidate can't stretch it.
+        It is the median of eager's rounds on the judge's clock less the same rounds on eager's own
+        clock. A candidate can't stretch it, as it comes from the reference's worker.
         """
         rest = np.asarray(self.judge[EAGER]) - np.asarray(self.worker[EAGER])
         return max(0.0, float(np.median(rest)))
 
     def per_call(self, name: str) -> PerCall:
-        """Seconds per call without the constant part of a round trip."""
+        """Return seconds per call by round, without the constant part of a round trip."""
         calls = np.asarray([self.iterations_in(halved) for halved in self.halved])
         seconds = np.asarray(self.judge[name])
-        # Never most of a round: an overhead found too large must not make anyone fast.
+        # At most half of a round: an overhead measured too large must not make a side fast.
         net = np.maximum(seconds - self.overhead_s, seconds / 2)
         return PerCall(net / calls, np.asarray(self.worker[name]) / calls)
 
     def ratios(self) -> dict[str, Seconds]:
-        """How many times as fast as each baseline the candidate was, by round."""
+        """Return the candidate's speedup over each baseline, by round."""
         own = self.per_call(CANDIDATE).judge
         return {name: self.per_call(name).judge / own for name in self.judge if name != CANDIDATE}
 
     def are_narrow(self, relative_width: float, seed: int) -> bool:
-        """Whether the interval of every ratio's median is narrower than this share of it."""
+        """Return whether every ratio's median has an interval narrower than this share of it."""
         found = [bootstrap_median(ratios, seed) for ratios in self.ratios().values()]
         return all((high - low) / median < relative_width for median, (low, high) in found)

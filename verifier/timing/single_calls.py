@@ -1,7 +1,7 @@
-"""Whether a call takes as long by itself as in a round, where all inputs are there at once.
+"""The comparison of single calls with rounds, which shows calls that are computed as one batch.
 
-In a round work can be moved from call to call, up to doing all of them as one batch, which makes a
-product with one row ten times as fast. A worker that has one input can't.
+In a round all inputs are there at once, and work can be moved from call to call. One batch of all
+calls makes a product with one row ten times as fast. A worker that has only one input can't do so.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import numpy as np
 
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
 
-# What a call by itself may take longer than one in a round, besides what eager's does: waking up
-# threads, and reading again what is not in caches any more. Honest candidates were found to take up
-# to 72 us longer.
+# How much longer a single call may take than one in a round, besides what eager's takes longer: it
+# wakes up threads, and reads again data that left the caches. Honest candidates were found to take
+# up to 72 us longer.
 MAY_COST_S, MAY_COST = 100e-6, 0.5
 
 
 def batched(rounds: Rounds, single_calls: Rounds) -> str | None:
-    """What shows that a round's calls were done together, if anything does.
+    """Return evidence that a round's calls were computed together; None if there is none.
 
-    Others on these cores make rounds slower, and not the fastest call by itself faster.
+    Other processes on these cores make rounds slower, but not the fastest single call faster.
 
     Args:
-        single_calls: of both sides; none where rounds are single calls.
+        single_calls: single calls of both sides; empty if rounds are single calls themselves.
     """
     if not len(single_calls):
         return None
@@ -42,6 +42,6 @@ def _in_round(rounds: Rounds, name: str) -> float:
 
 
 def _fastest(single_calls: Rounds, name: str) -> float:
-    """The fastest of single calls, without the fastest round trip."""
+    """Return the seconds of the fastest single call, less the fastest round trip."""
     trips = np.asarray(single_calls.judge[EAGER]) - np.asarray(single_calls.worker[EAGER])
     return min(single_calls.judge[name]) - float(trips.min())

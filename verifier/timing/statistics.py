@@ -13,9 +13,9 @@ from kernelwright.schema import Interval, Speedup
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 # Two workers with the same code lay out their memory differently, and one is faster for as long as
-# they live: standard deviation of the logarithm of their ratio, and as how many workers' worth of
-# evidence that counts beside what an evaluation's own workers show. Measured: the reference against
-# itself, benchmarks/verdict.py, part `fidelity`.
+# they live. WORKERS_DIFFER: standard deviation of the logarithm of their ratio, measured with the
+# reference against itself (benchmarks/verdict.py, part `fidelity`). PRIOR_WORKERS: as evidence it
+# counts as much as so many workers of an evaluation.
 WORKERS_DIFFER, PRIOR_WORKERS = 0.015, 4
 # 97.5th percentiles: of the normal distribution, and of Student's t by degrees of freedom.
 NORMAL_95 = 1.960
@@ -34,39 +34,39 @@ Samples = npt.NDArray[np.float64]
 
 
 def bootstrap_median(samples: npt.ArrayLike, seed: int) -> tuple[float, Interval]:
-    """Median and its percentile-bootstrap 95% interval (Efron 1979), in the samples' unit."""
+    """Return median and percentile-bootstrap 95% interval (Efron 1979), in the samples' unit."""
     values = np.asarray(samples, dtype=np.float64)
     medians = np.median(resampled(values, seed), axis=1)
     return float(np.median(values)), percentile_interval(medians)
 
 
 def resampled(values: Samples, seed: int) -> Samples:
-    """`RESAMPLES` resamples of as many values, one in a row; reproducible by seed."""
+    """Return `RESAMPLES` resamples of as many values, one a row; reproducible by seed."""
     chosen = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
     return values[chosen]
 
 
 def percentile_interval(values: Samples) -> Interval:
-    """The central 95% of resampled statistics."""
+    """Return the ends of the central 95% of resampled statistics."""
     tail = (1 - CONFIDENCE) / 2 * 100
     low, high = np.percentile(values, [tail, 100 - tail])
     return float(low), float(high)
 
 
 def across_workers(ratios: Sequence[npt.ArrayLike], seed: int) -> Speedup:
-    """One speedup from the paired rounds of several workers: a mean of their median ratios.
+    """Return the speedup from several workers' rounds: a weighted mean of their median ratios.
 
-    Ratios are taken within a round, so that drift cancels. A worker's median is off by what its
-    rounds differ by, bootstrapped, and by its own luck, which no number of rounds brings down and
-    every further worker does. So workers are what is averaged, in a random-effects model (Hedges
-    and Vevea 1998): weighted by the inverse of both variances, of which the second is a weighted
-    mean of what is known of equal workers (a scaled inverse chi-squared prior; Gelman et al. 2013,
-    2.6) and of what medians differ by here beyond what rounds explain (method of moments;
-    DerSimonian and Laird 1986). It is known as well as from PRIOR_WORKERS + count - 1 workers, so
-    its quantile is Student's.
+    Ratios are taken within a round, so that drift cancels. A worker's median has two errors: the
+    spread of its rounds, which is bootstrapped, and the worker's own luck, which more rounds do not
+    reduce but more workers do. So workers are averaged, in a random-effects model (Hedges and Vevea
+    1998), with the inverse of the sum of both variances as weight. The variance of luck is a
+    weighted mean of what is known of equal workers (a scaled inverse chi-squared prior; Gelman et
+    al. 2013, 2.6) and of what medians differ by here beyond what rounds explain (method of moments;
+    DerSimonian and Laird 1986). It has PRIOR_WORKERS + count - 1 degrees of freedom, so its
+    quantile is Student's.
 
     Args:
-        ratios: of every round, by worker.
+        ratios: ratios of every round, by worker.
     """
     logs = [np.log(np.asarray(own, dtype=np.float64)) for own in ratios]
     again = [resampled(own, seed + number) for number, own in enumerate(logs)]
@@ -83,14 +83,14 @@ def across_workers(ratios: Sequence[npt.ArrayLike], seed: int) -> Speedup:
 
 
 def _between(medians: Samples, within: Samples, freedom: int) -> float:
-    """Variance of workers' luck."""
+    """Estimate the variance of workers' luck."""
     explained = (len(medians) - 1) * float(within.mean())
     seen = max(0.0, float(np.sum((medians - medians.mean()) ** 2)) - explained)
     return (PRIOR_WORKERS * WORKERS_DIFFER**2 + seen) / freedom
 
 
 def combine(speedups: Mapping[str, Speedup]) -> Speedup:
-    """Geometric mean over workloads.
+    """Return the geometric mean over workloads.
 
     The interval is that of a sum of independent logarithms: half-widths add in quadrature.
     """

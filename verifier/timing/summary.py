@@ -1,7 +1,7 @@
-"""What the timed rounds of one workload add up to: times, speedups, and flags that they raise.
+"""The summary of one workload's timed rounds: times, speedups, and the flags that they raise.
 
 A candidate is timed in one worker or in several, each beside a new worker of eager's. A worker's
-speedup is the median of its rounds' ratios, a candidate's their weighted mean.
+speedup is the median of its rounds' ratios; a candidate's is the weighted mean of these.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from kernelwright.verifier.timing.statistics import across_workers, bootstrap_me
 
 METHOD = "judge wall clock from wake-up to standstill, alternating rounds of unseen inputs"
 CLOCKS_MAY_DIFFER, NOISY_CLOCKS_MAY_DIFFER = 0.10, 0.5
-# Per round: what is left of its constant part, which depends on how cold the caches are.
+# Seconds of a round's constant part that may remain, as it depends on how cold the caches are.
 ROUNDS_MAY_DIFFER_S = 500e-6
-# Quartiles of one side's rounds further apart than this: something else ran on these cores.
+# If the quartiles of one side's rounds lie further apart, something else ran on these cores.
 NOISY_QUARTILES = 1.3
-# Time per call in half-size rounds over that in full ones, against the same of eager.
+# Time per call in halved rounds over that in full ones, divided by the same ratio of eager.
 NOT_LINEAR = 1.25
 LEAST_HALVED = 3
 # Speedup in one worker over that in another.
@@ -34,32 +34,32 @@ CLOSE, NARROW = 0.10, 0.02
 
 
 class Timed(NamedTuple):
-    """What is kept of the timing of one workload in one worker."""
+    """The timing of one workload in one worker."""
 
     rounds: Rounds
     single_calls: Rounds
-    """Calls that were all that their worker had to do; none where rounds are single calls."""
+    """Calls of workers that had no other input; empty if rounds are single calls themselves."""
     flags: tuple[Flag, ...]
-    """About the machine."""
+    """Flags about the machine."""
     checked: int
-    """Timed calls whose results were compared."""
+    """Number of timed calls with a compared result."""
 
 
 class Summary(NamedTuple):
-    """What the measurements of one workload add up to."""
+    """The times, speedups and flags of one workload, over all workers."""
 
     timing: dict[str, Timing]
     speedup: dict[str, Speedup]
     flags: tuple[Flag, ...]
     checked: int
-    """Timed calls whose results were compared."""
+    """Number of timed calls with a compared result."""
 
 
 def wants_more_workers(measured: Sequence[Timed], seed: int) -> bool:
-    """Whether a speedup is so near 1, and so vague, that more workers are worth their time.
+    """Return whether a speedup is so near 1, and so vague, that more workers are worth their time.
 
-    Not whether its interval has 1 in it: to go on until it has not would find differences between
-    equal candidates.
+    The question is not whether the interval contains 1: timing on until it does not would find
+    differences between equal candidates.
     """
     ratios = [one.rounds.ratios() for one in measured]
     return any(_is_vague(across_workers([r[name] for r in ratios], seed)) for name in ratios[0])
@@ -71,7 +71,7 @@ def _is_vague(speedup: Speedup) -> bool:
 
 
 def summarize(measured: Sequence[Timed], seed: int) -> Summary:
-    """Times, speedups and flags of one workload, from one worker or from several."""
+    """Return times, speedups and flags of one workload, from one worker or from several."""
     rounds = [one.rounds for one in measured]
     timing = {name: _timing(rounds, name, seed) for name in rounds[0].judge}
     about_machine = [flag for one in measured for flag in one.flags][:1]
@@ -79,7 +79,7 @@ def summarize(measured: Sequence[Timed], seed: int) -> Summary:
     ratios = [one.ratios() for one in rounds]
     flags = [*noise, *_clock_flags(timing, bool(noise))]
     flags += _single_call_flags(measured)
-    if not noise:  # times that mean nothing say nothing about the candidate
+    if not noise:  # noisy times say nothing about the candidate
         flags += [*_linear_flags(rounds), *_worker_flags(ratios)]
     together = {name: across_workers([one[name] for one in ratios], seed) for name in ratios[0]}
     return Summary(timing, together, tuple(flags), sum(one.checked for one in measured))
@@ -108,7 +108,10 @@ def _noise_flags(timing: Mapping[str, Timing]) -> Iterator[Flag]:
 
 
 def _clock_flags(timing: Mapping[str, Timing], is_noisy: bool) -> Iterator[Flag]:
-    """Both clocks see the same rounds, and the same noise but for that of waking up."""
+    """Flag a worker's clock that disagrees with the judge's: both saw the same rounds.
+
+    Only the noise of waking up differs between them.
+    """
     candidate = timing[CANDIDATE]
     own, judge = candidate.worker_median_us or 0.0, candidate.median_us
     constant = ROUNDS_MAY_DIFFER_S * 1e6 / candidate.calls_per_block
@@ -118,7 +121,7 @@ def _clock_flags(timing: Mapping[str, Timing], is_noisy: bool) -> Iterator[Flag]
 
 
 def _linear_flags(rounds: Sequence[Rounds]) -> Iterator[Flag]:
-    """Time must be proportional to calls: work moved from call to call shows here."""
+    """Flag times that are not proportional to calls, as when work moves from call to call."""
     halved = [half for one in rounds for half in one.halved]
     if min(halved.count(True), halved.count(False)) < LEAST_HALVED:
         return
@@ -131,7 +134,7 @@ def _linear_flags(rounds: Sequence[Rounds]) -> Iterator[Flag]:
 
 
 def _single_call_flags(measured: Sequence[Timed]) -> Iterator[Flag]:
-    """Calls that are done together show where there is only one."""
+    """Flag calls that are computed together, which single calls show."""
     found = [batched(one.rounds, one.single_calls) for one in measured]
     if found and all(found):
         yield flag("batched-calls", str(found[0]))
@@ -144,7 +147,7 @@ def _half_over_full(rounds: Sequence[Rounds], name: str) -> float:
 
 
 def _worker_flags(ratios: Sequence[Mapping[str, Seconds]]) -> Iterator[Flag]:
-    """Workers of one candidate must agree, but for the luck of where their memory lies."""
+    """Flag workers of one candidate that differ by more than the luck of where memory lies."""
     medians = [float(np.median(one[EAGER])) for one in ratios]
     if max(medians) > NOT_REPRODUCED * min(medians):
         words = " and ".join(f"{median:.2f}x" for median in medians)

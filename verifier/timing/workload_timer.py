@@ -1,4 +1,4 @@
-"""How fast is it? The times of a candidate on one workload, and what its timed calls returned."""
+"""The timing of a candidate on one workload, and the check of its timed calls' results."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from kernelwright.verifier.timing.summary import Timed
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.sampler import CodeSamples
 
-# Block of the slowest side, in times of what the level wants.
+# Longest round of the slowest side, in times of what the level wants.
 LONGEST_ROUND = 8
 
 
 class WorkloadTimer:
-    """Times one candidate on one workload, in the worker that holds it.
+    """A timer of one candidate on one workload, in the worker that holds it.
 
     Args:
-        check: of the same candidate in the same worker.
+        check: the check of the same candidate in the same worker.
     """
 
     def __init__(self, check: WorkloadCheck) -> None:
@@ -46,19 +46,19 @@ class WorkloadTimer:
         self.prepared = check.prepared
         self.key = check.key
         self.code_samples = CodeSamples(Counter())
-        """Whose code was found running while it was timed."""
+        """Samples of the code that ran in timed rounds."""
 
     def iterations(self, effort: Effort) -> int:
-        """How many calls fill a round: of the fastest side, but not too many for the slowest."""
+        """Return how many calls of the fastest side fill a round, limited for the slowest side."""
         found = [self._baseline_calls(name, effort) for name in effort.baselines]
         calls = [count for count in found if count is not None]
-        # Begins with what eager would need, where that can't take long.
+        # Start from the fastest baseline's seconds per call, unless the candidate is too slow.
         guess = max(effort.round_s / max(calls, default=1), self.check.call_s / LONGEST_ROUND)
         calls.append(iterations(self.reference, self.prepared, self._side, effort, guess))
         return min(max(calls), LONGEST_ROUND * min(calls))
 
     def _baseline_calls(self, name: Baseline, effort: Effort) -> int | None:
-        """Found once a run; None where torch.compile can't have the reference."""
+        """Return a baseline's iterations, measured once a run; None if it does not compile."""
         known, index = self.reference.iterations, (self.key, name, effort.round_s)
         if index not in known:
             side = self._baselines([name]).get(name)
@@ -78,11 +78,11 @@ class WorkloadTimer:
         }
 
     def time(self, effort: Effort, calls: int, worker: int, watch_s: float) -> Timed:
-        """Time against baselines, then look at results of timed calls.
+        """Time against baselines, then check results of timed calls.
 
         Args:
-            calls: in a round.
-            worker: which of the candidate's it is.
+            calls: iterations of a round.
+            worker: index of the candidate's worker.
             watch_s: see `measure`.
         """
         sides = {CANDIDATE: self._side, **self._baselines(effort.baselines)}
@@ -107,7 +107,7 @@ class WorkloadTimer:
         """Compare results of timed calls, as they lay in memory when the clock had stopped.
 
         Returns:
-            How many were compared.
+            Number of compared results.
         """
         start = time.monotonic()
         for number, spot_check in enumerate(spot_checks):
@@ -124,7 +124,7 @@ class WorkloadTimer:
         return len(spot_checks)
 
     def _earlier(self, spot_check: SpotCheck, effort: Effort) -> tuple[Call, ...]:
-        """The calls before it in its round; its buffer is made anew where it was not kept."""
+        """Return the calls before a spot check in its round; make their buffer anew if not kept."""
         number, _slot = spot_check.place
         pool = self.reference.input_pool(self.prepared, effort.buffer_bytes)
         sets = self.reference.input_buffer(
@@ -136,10 +136,10 @@ class WorkloadTimer:
         return tuple(Call(sets[s], seed) for s, seed in zip(spot_check.earlier, seeds, strict=True))
 
     def _check_fresh(self, effort: Effort) -> None:
-        """Once more on inputs that nobody has seen, its state set back.
+        """Check one more call on inputs that no worker has seen, with the state set back.
 
-        A new worker also on inputs of another distribution: it has not been asked about those yet,
-        and could have guessed that it was only timed.
+        A new worker is also checked on inputs of a random case's distribution: it has not had those
+        yet, and could have guessed that it was only timed.
         """
         distributions: list[Distribution] = ["reference"]
         if effort.times_new_workers:
@@ -151,7 +151,7 @@ class WorkloadTimer:
                 must_be_right(self.check.checker.check(case, result), "wrong after being timed")
 
     def physical_flags(self, seconds: float) -> list[Flag]:
-        """Whether the machine allows this time of a call."""
+        """Return flags on a time per call that is faster than the machine allows."""
         peaks, flops = self.reference.peaks, self.reference.flops(self.prepared)
         return [
             *memory_flags(peaks, self.prepared.result_bytes, seconds),
@@ -159,7 +159,7 @@ class WorkloadTimer:
         ]
 
     def evidence(self, timing: Mapping[str, Timing]) -> Evidence | None:
-        """Where the time of the timed candidate goes; None where it can't be profiled."""
+        """Return evidence on where the candidate's time goes; None if it can't be profiled."""
         try:
             return gather(self.reference, self.prepared, self.module, timing)
         except WorkerFault:

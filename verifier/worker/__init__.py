@@ -1,1 +1,1 @@
-"""Our end of the untrusted process: every byte that it sends is checked here."""
+"""The client's end of an untrusted worker: every byte that a worker sends is checked here."""

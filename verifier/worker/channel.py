@@ -1,4 +1,4 @@
-"""The judge's end of a worker's channel: every byte that comes back is data to be checked."""
+"""The client's end of a worker's channel: every byte that comes back is checked."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OUT_OF_MEMORY = ("can't allocate memory", "MemoryError", "out of memory", "bad_a
 
 
 class Channel:
-    """Sends operations to one worker and checks its replies.
+    """A channel to one worker: sends operations and checks replies.
 
     Args:
         process: the started worker.
-        max_body_bytes: the most that one reply may carry.
+        max_body_bytes: most bytes of tensors in one reply.
     """
 
     def __init__(self, process: WorkerProcess, max_body_bytes: int) -> None:
@@ -51,8 +51,8 @@ class Channel:
         """Send one operation and wait for its reply.
 
         Args:
-            expect: where given, the reply's tensors must be these, and that is checked before
-                anything is allocated; a difference in shape or dtype is the status of that name.
+            expect: dtypes and shapes that the reply's tensors must have; None allows any. Checked
+                before anything is allocated. The fault's status tells shape and dtype apart.
             meanwhile: called while the worker works, with a function that says whether it is done.
 
         Raises:
@@ -83,7 +83,7 @@ class Channel:
             return WorkerFault(Status.OUT_OF_MEMORY, trim_traceback(text))
         how = "closed its channel" if code is None else f"ended with {exit_words(code)}"
         said = trim_traceback(text)
-        if code == -signal.SIGKILL:  # not by us: we kill after a fault, not before
+        if code == -signal.SIGKILL:  # by the system: the client kills only after a fault
             return WorkerFault(Status.OUT_OF_MEMORY, "the worker was killed by the system")
         if said and is_explained(text):
             return WorkerFault(Status.RUNTIME_ERROR, said)
@@ -130,5 +130,5 @@ class Channel:
 
 
 def exit_words(code: int) -> str:
-    """`exit code 1` or `signal 11` for a process's exit status."""
+    """Return `exit code 1` or `signal 11` for a process's exit status."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,4 +1,4 @@
-"""A worker as the judge sees it: operations on the instances it holds, values in and out."""
+"""The client of a worker: operations on the instances it holds, values in and out."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from kernelwright.verifier.worker.sampler import CodeSamples, sample
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 MAX_OPERATOR_NAME = 120
-# Most answers carry none.
+# Most replies carry none.
 NO_TENSORS: list[Spec] = []
 
 
 class WorkerClient:
-    """One worker, as operations on the instances it holds (one per workload, by `key`)."""
+    """A client of one worker: operations on the instances it holds (one per workload, by `key`)."""
 
     def __init__(
         self, process: WorkerProcess, memory_bytes: int, timeout_s: float, kind: str = "cpu"
     ) -> None:
         self.process = process
         self.kind = kind
-        """Of the device: `cpu` or `cuda`."""
+        """Kind of the device: `cpu` or `cuda`."""
         self._channel = Channel(process, max_body_bytes=memory_bytes)
         self._timeout_s = timeout_s
         self.l2_bytes = 0
-        """Of a GPU's last cache, once the worker has said hello."""
+        """Size of a GPU's last cache, in bytes; set by `hello`."""
         self.states: dict[str, TensorTree] = {}
-        """What an instance's parameters were set to, where calls leave them as they are."""
+        """Parameters and buffers that an instance was set to, where calls do not change them."""
         self.window_s = 0.0
-        """How long the worker ran for the last request: until every thread of it stood still."""
+        """Seconds that the worker ran for the last request, until all its threads stood still."""
         self.running_s = 0.0
-        """The same for all requests."""
+        """Seconds that the worker ran for all requests."""
         self.must_be_read = False
-        """Results that can't be read from memory are a fault."""
+        """A result that can't be read from the worker's memory is a fault."""
         self.has_run = False
-        """An instance was called."""
+        """`run` was called."""
         self._ways: dict[str, tuple[bool, list[str]]] = {}
-        """Whether an instance's results were read from memory, and the devices they lay on."""
+        """By instance: whether results were read from memory, and the devices they lay on."""
 
     @property
     def was_read(self) -> bool:
@@ -70,12 +70,12 @@ class WorkerClient:
         expect: list[Spec] | None = NO_TENSORS,
         meanwhile: Callable[[Callable[[], bool]], None] | None = None,
     ) -> Any:
-        """Let the worker run for one request.
+        """Resume the worker for one request, and return the reply.
 
         Args:
-            fields: of the header, besides `op` and `key`.
-            values: whose tensors are sent.
-            timeout_s: the client's by default.
+            fields: header fields besides `op` and `key`.
+            values: a nest, of which the tensors are sent.
+            timeout_s: the client's time-out by default.
             expect, meanwhile: see `Channel.request`.
         """
         header = {"op": op, "key": key, **(fields or {})}
@@ -100,11 +100,11 @@ class WorkerClient:
             self.window_s = self.process.freeze() - start
             self.running_s += self.window_s
         except UnstoppableError as error:
-            if not failed:  # else there is a better reason already
+            if not failed:  # otherwise a better reason is raised already
                 raise WorkerFault(Status.RUNTIME_ERROR, str(error)) from error
 
     def hello(self, timeout_s: float) -> dict[str, Any]:
-        """Versions and thread count of the worker; also proof that it has started."""
+        """Return versions and thread count of the worker; also proof that it has started."""
         reply, _ = self._ask("hello", "", timeout_s=timeout_s)
         self.l2_bytes = _count(reply.get("l2_bytes"), 0)
         return dict(reply)
@@ -118,7 +118,7 @@ class WorkerClient:
         init: TensorTree | None,
         timeout_s: float | None = None,
     ) -> TensorTree:
-        """Import a file and build an instance; returns the constructor's arguments."""
+        """Import a file and build an instance; return the constructor's arguments."""
         fields = {
             "path": path,
             "module": f"module_{digest(key)[:12]}",
@@ -131,16 +131,16 @@ class WorkerClient:
         return init or TensorTree(reply.get("init"), tensors)
 
     def compile(self, key: str, options: Mapping[str, Any]) -> None:
-        """Wrap the instance in torch.compile; the work happens at its first call."""
+        """Wrap the instance in torch.compile, which compiles at the first call."""
         self._ask("compile", key, {"options": dict(options)})
 
     def make_inputs(self, key: str, seed: int) -> TensorTree:
-        """A fresh set of the reference's inputs."""
+        """Return a fresh set of the reference's inputs."""
         reply, tensors = self._ask("make_inputs", key, {"seed": seed}, expect=None)
         return TensorTree(reply.get("value"), tensors)
 
     def state(self, key: str) -> TensorTree:
-        """Parameters and buffers."""
+        """Return the instance's parameters and buffers, by name."""
         reply, tensors = self._ask("state", key, expect=None)
         state = TensorTree(reply.get("value"), tensors)
         named = state.unpacked()
@@ -151,12 +151,12 @@ class WorkerClient:
         return state
 
     def parameters(self, key: str) -> list[str]:
-        """Which names of the state are parameters."""
+        """Return the names in the state that are parameters."""
         reply, _ = self._ask("state", key, expect=None)
         return _strings(reply.get("parameters"))
 
     def set_state(self, key: str, state: TensorTree) -> tuple[int, int]:
-        """Copy what matches by name and shape; returns (copied, present)."""
+        """Copy what matches by name and shape; return how many matched, and how many it has."""
         reply, _ = self._ask("set_state", key, {"value": state.tree}, state)
         matched, own = reply.get("matched"), reply.get("own")
         if type(matched) is not int or type(own) is not int:
@@ -164,7 +164,7 @@ class WorkerClient:
         return matched, own
 
     def set_layout(self, key: str, layout: Layout) -> None:
-        """Take inputs from shared memory by this layout from now on."""
+        """Make the instance take its inputs from shared memory by this layout from now on."""
         self._ask(
             "stage",
             key,
@@ -177,27 +177,27 @@ class WorkerClient:
         )
 
     def write_inputs(self, key: str, buffer: InputBuffer, slots: int | None = None) -> None:
-        """Write the first `slots` sets (all by default) to where calls find them."""
+        """Write the first `slots` sets (all by default) to where calls read them."""
         buffer.write(self.process.shared, slots)
         self.upload(key, buffer.layout.nbytes if slots is None else buffer.end(slots))
 
     def set_inputs(self, key: str, buffer: InputBuffer) -> None:
-        """Give all of a buffer, whose layout is new to the worker."""
+        """Stage a buffer's layout, which is new to the worker, and write all its sets."""
         self.set_layout(key, buffer.layout)
         self.write_inputs(key, buffer)
 
     def upload(self, key: str, nbytes: int) -> None:
-        """Take over what the shared memory holds; on a CPU that is where inputs lie."""
+        """Copy the shared memory to the GPU; on a CPU inputs are read from it directly."""
         if self.kind != "cpu":
             self._ask("upload", key, {"nbytes": nbytes})
 
     def download(self, key: str, nbytes: int) -> None:
-        """Have in the shared memory what lies in the inputs' place."""
+        """Copy the inputs' memory on the GPU to the shared memory; on a CPU they are the same."""
         if self.kind != "cpu":
             self._ask("download", key, {"nbytes": nbytes})
 
     def mask(self, key: str, buffer: InputBuffer, seed: int) -> InputBuffer:
-        """What was given last, as `run` with this mask shows it again."""
+        """Return the inputs written last, masked by a seed; `run` unmasks them with that seed."""
         self._ask("hide", key, {"seed": seed})
         self.download(key, buffer.layout.nbytes)
         hidden = InputBuffer(buffer.layout)
@@ -205,11 +205,11 @@ class WorkerClient:
         return hidden
 
     def fill(self, key: str, seeds: Sequence[int]) -> None:
-        """Fresh sets of the reference's inputs into the first slots."""
+        """Make fresh sets of the reference's inputs in the first slots, one per seed."""
         self._ask("fill", key, {"seeds": list(seeds)})
 
     def uses_rng(self, key: str, slot: int) -> bool:
-        """Whether a call draws random numbers."""
+        """Return whether a call draws random numbers."""
         reply, _ = self._ask("draws", key, {"slot": slot})
         return bool(reply.get("draws"))
 
@@ -224,9 +224,9 @@ class WorkerClient:
         """Call once for each slot; results stay in the worker, which is stopped on return.
 
         Args:
-            seeds: for torch, before each call.
+            seeds: seeds of torch, set before each call.
             poison: fill memory that is allocated meanwhile with garbage.
-            unmask_seed: seed of what masks the inputs; see `mask`.
+            unmask_seed: seed of the inputs' mask; see `mask`.
         """
         self.has_run = True
         given = None if seeds is None else list(seeds)
@@ -237,7 +237,7 @@ class WorkerClient:
     def watched_run(
         self, key: str, slots: Sequence[int], seeds: Sequence[int] | None
     ) -> tuple[CodeSamples, RunReply]:
-        """Run, and look at random moments at whose code is running."""
+        """Run as `run` does, and sample the running code at random moments."""
         found: list[CodeSamples] = []
 
         def watch(finished: Callable[[], bool]) -> None:
@@ -254,7 +254,7 @@ class WorkerClient:
         return found[0], checked_run(reply, len(slots), self.window_s)
 
     def observe(self, key: str, slot: int) -> dict[str, list[str]]:
-        """torch operators of one call by name, with the types of tensors that they are given."""
+        """Return torch's operators in one call by name, with the dtypes of their tensors."""
         reply, _ = self._ask("observe", key, {"slot": slot})
         operators = reply.get("operators")
         if not isinstance(operators, dict):
@@ -262,7 +262,7 @@ class WorkerClient:
         return {str(name): _strings(types) for name, types in operators.items()}
 
     def settings(self) -> dict[str, str]:
-        """Settings of torch and of the environment, as the worker says."""
+        """Return settings of torch and of the environment, as the worker reports them."""
         reply, _ = self._ask("settings", "")
         settings = reply.get("settings")
         if not isinstance(settings, dict):
@@ -274,21 +274,21 @@ class WorkerClient:
         self._ask("drop", key)
 
     def prefault(self, nbytes: int) -> None:
-        """Give the worker's heap so many bytes of memory, before they are needed in a hurry."""
+        """Touch so many bytes of the worker's heap, so that timed calls need no new pages."""
         self._ask("touch", "", {"nbytes": nbytes})
 
     def result(
         self, key: str, ran: RunReply, call: int, expect: list[Spec] | None = None
     ) -> TensorTree:
-        """One result of the last run, as it lay in the worker's memory when that was stopped.
+        """Return one result of the last run, as it lay in the stopped worker's memory.
 
         Raises:
-            WorkerFault: it is not what is expected, or not there.
+            WorkerFault: the result is not what is expected, or not there.
         """
         if expect is not None:
             check_expected([dict(entry) for entry in ran.entries], expect)
         read = read_result(self.process.pid, ran, call)
-        # Whether to send it instead, when the clock has stopped, is not the worker's to choose.
+        # The worker must not choose to send a result instead, which it could do after the clock.
         way = (read is not None, [entry["device"] for entry in ran.entries])
         if self._ways.setdefault(key, way) != way:
             raise nonsense("a result that lies elsewhere than the first one did")
@@ -304,10 +304,10 @@ class WorkerClient:
     def golden(
         self, key: str, slots: Sequence[int], seed: int, perturb_seed: int | None = None
     ) -> TensorTree | str:
-        """The float64 result of the last of some calls, or why there is none.
+        """Return the float64 result of the last of some calls, or why there is none.
 
         Args:
-            perturb_seed: of noise that moves inputs by less than one rounding of their type.
+            perturb_seed: seed of noise that moves inputs by less than one rounding of their type.
         """
         reply, tensors = self._ask(
             "golden", key, {"slots": list(slots), "seed": seed, "shake": perturb_seed}, expect=None
@@ -317,7 +317,7 @@ class WorkerClient:
         return TensorTree(reply.get("value"), tensors)
 
     def trace(self, key: str, slot: int) -> dict[str, Any]:
-        """The exported graph as JSON. Raises WorkerFault where the module can't be exported."""
+        """Return the exported graph as JSON. Raises WorkerFault if the module can't be exported."""
         reply, _ = self._ask("trace", key, {"slot": slot})
         graph = reply.get("graph")
         if not isinstance(graph, dict):
@@ -325,7 +325,7 @@ class WorkerClient:
         return graph
 
     def profile(self, key: str, slot: int, calls: int) -> list[dict[str, Any]]:
-        """Operators by self time."""
+        """Return rows of `name`, `calls` and `self_us`, one per operator."""
         reply, _ = self._ask("profile", key, {"slot": slot, "calls": calls})
         rows = reply.get("operators")
         if not isinstance(rows, list) or not all(_is_operator(row) for row in rows):
@@ -333,7 +333,7 @@ class WorkerClient:
         return rows
 
     def tool(self, file: Path, function: str, **arguments: Any) -> object:
-        """What a function of one of our files, run in the worker, finds out; anything that is JSON.
+        """Run a function of one of our files in the worker; return its result, any JSON value.
 
         Args:
             function: called with the loaded instances by key, and `arguments`.
@@ -346,22 +346,22 @@ class WorkerClient:
         return reply.get("found")
 
     def copy_bandwidth(self, nbytes: int) -> float:
-        """Bytes per second, read and written, of copying `nbytes` on the worker's device."""
+        """Return bytes per second, read and written, of copying `nbytes` on the worker's device."""
         reply, _ = self._ask("copy_bandwidth", "", {"nbytes": nbytes})
         return float(_count(reply.get("bytes_per_s"), 1))
 
     def peak_flops(self, dtype: str = "float32") -> float:
-        """Operations per second of a large matrix product."""
+        """Return the operations per second of a large matrix product."""
         reply, _ = self._ask("peak_flops", "", {"dtype": dtype})
         return float(_count(reply.get("flops_per_s"), 1))
 
     def flops(self, key: str, slot: int) -> int:
-        """Operations of one call's matrix products, convolutions and attention."""
+        """Count the operations of one call's matrix products, convolutions and attention."""
         reply, _ = self._ask("flops", key, {"slot": slot})
         return _count(reply.get("flops"), 0)
 
     def write(self, name: str, text: str) -> str:
-        """Put a file into the worker's folder; returns its path inside the sandbox."""
+        """Write a file to the worker's folder; return its path inside the sandbox."""
         path = Path(self.process.folder) / name
         # A worker may have put a link to a file of the host there.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW

@@ -1,6 +1,6 @@
-"""The fault of a worker that exits, hangs or talks nonsense.
+"""The fault of a worker that exits, hangs or sends nonsense.
 
-It carries the `Status` that it means when the worker held a candidate. For a reference the caller
+It carries the `Status` of the verdict if the worker held a candidate. For a reference the caller
 turns it into an InvalidReferenceError.
 """
 
@@ -10,7 +10,7 @@ from kernelwright.schema import Status
 
 
 class WorkerFault(Exception):
-    """The worker did not do what it was asked."""
+    """A worker's failure to do what it was asked."""
 
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
@@ -19,5 +19,5 @@ class WorkerFault(Exception):
 
 
 def nonsense(what: str) -> WorkerFault:
-    """Return the fault of a worker that sent something else than it must."""
+    """Return the fault of a worker that sent something other than it must."""
     return WorkerFault(Status.RUNTIME_ERROR, f"the worker sent {what}")

@@ -1,4 +1,4 @@
-"""The form of what a worker may send: headers, and descriptions of tensors."""
+"""The form of a worker's replies: headers, and descriptions of tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_HEADER_BYTES = 16 * 2**20
 MAX_DIMENSIONS = 32
 
 
-# By the names that `describe` writes; plain tensors of quantized types can't be made.
+# Keys are the names that `describe` writes. Plain tensors of quantized types can't be made.
 DTYPES = {
     str(value).removeprefix("torch."): value
     for name, value in vars(torch).items()
@@ -24,14 +24,14 @@ DTYPES = {
 
 
 class Spec(NamedTuple):
-    """dtype and shape of a tensor that may be received."""
+    """The dtype and shape of a tensor that may be received."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
 
 
 def parsed_header(text: bytearray, operation: str) -> dict[str, Any]:
-    """Parse a reply's header. Raises WorkerFault for one that answers no such operation."""
+    """Parse a reply's header. Raises WorkerFault if malformed or of another operation."""
     try:
         header = json.loads(text.decode())
         if b"\\u" in text:  # half of a surrogate pair could be neither stored nor printed
@@ -44,7 +44,7 @@ def parsed_header(text: bytearray, operation: str) -> dict[str, Any]:
 
 
 def checked_descriptions(entries: object, body_bytes: int) -> list[dict[str, Any]]:
-    """Check a header's list of tensors. Raises WorkerFault where its bytes are not the body's."""
+    """Check a header's list of tensors. Raises WorkerFault if it does not match the body's size."""
     if not isinstance(entries, list):
         raise nonsense("no list of tensors")
     total = sum(_tensor_bytes(entry) for entry in entries)
@@ -71,12 +71,12 @@ def _tensor_bytes(entry: object) -> int:
 
 
 def is_countable(shape: list[int]) -> bool:
-    """Whether torch can count a tensor's bytes; its strides do not take zeros for zero."""
+    """Return whether torch can count a tensor's bytes; for strides a size of zero counts as one."""
     return math.prod(max(size, 1) for size in shape) < 2**56
 
 
 def check_expected(descriptions: list[dict[str, Any]], expect: list[Spec]) -> None:
-    """Raise the fault that a difference between sent and expected tensors means."""
+    """Raise WorkerFault if the described tensors differ from the expected in shape or dtype."""
     if descriptions and not expect:
         raise nonsense("tensors where none belong")
     if len(descriptions) != len(expect):

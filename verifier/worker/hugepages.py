@@ -1,4 +1,4 @@
-"""Large pieces of memory that are used again: pages that are new cost more than a copy."""
+"""A pool of huge-page buffers; faulting in new pages costs more than copying."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _free: dict[int, list[mmap.mmap]] = {}
 
 
 def pooled_buffer(nbytes: int) -> torch.Tensor:
-    """Memory of so many bytes, with anything in it, in huge pages where the system has them."""
+    """Return uninitialized memory of so many bytes, in huge pages where the system has them."""
     size = -(-nbytes // PAGE_BYTES) * PAGE_BYTES
     try:
         memory = _free.setdefault(size, []).pop()
@@ -28,6 +28,6 @@ def pooled_buffer(nbytes: int) -> torch.Tensor:
 
 
 def _give_back(memory: mmap.mmap) -> None:
-    kept = sum(size * len(buffers) for size, buffers in _free.items())
+    kept = sum(size * len(buffers) for size, buffers in list(_free.items()))
     if kept + len(memory) <= KEPT_BYTES:
         _free[len(memory)].append(memory)

@@ -1,7 +1,7 @@
 """Input sets in memory shared with a worker, between guard zones.
 
 Every tensor lies between zones of GUARD bytes of 0xff: NaN for floating types, -1 for integers. So
-who reads past the end of an input gets wrong values, and who writes there leaves a trace.
+a read past the end of an input gives wrong values, and a write there leaves a trace.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from kernelwright.verifier.worker.hugepages import pooled_buffer
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
 
 GUARD = 1024
-# As torch's own allocator; GUARD alone would put all tensors at one offset within a page.
+# As in torch's own allocator; GUARD alone would put all tensors at one offset within a page.
 ALIGNMENT = 64
 GUARD_BYTE = 0xFF
-# Compared at a time, so that both sides stay in the cache.
+# Bytes that are compared at a time, so that both sides stay in the cache.
 PIECE_BYTES = 2**20
 
 
 class Layout(NamedTuple):
-    """Where the tensors of some input sets of one form lie."""
+    """The layout of some input sets of one form in shared memory."""
 
     tree: Tree
     entries: list[dict[str, object]]
-    """dtype, shape and order of each tensor of a set."""
+    """The dtype, shape and order of each tensor of a set."""
     offsets: list[list[int]]
-    """Of each tensor, by slot; in bytes."""
+    """Offset of each tensor in bytes, by slot."""
     nbytes: int
 
     @property
     def slots(self) -> int:
-        """How many sets there is room for."""
+        """Number of sets that there is room for."""
         return len(self.offsets)
 
 
 def plan_layout(like: TensorTree, slots: int) -> Layout:
-    """Room for `slots` sets of the form of `like`."""
+    """Return a layout with room for `slots` sets of the form of `like`."""
     offsets, end = [], GUARD
     for _ in range(slots):
         row = []
@@ -58,19 +58,19 @@ def _aligned(offset: int) -> int:
 
 
 def raw_view(flat: torch.Tensor) -> memoryview:
-    """The bytes of a flat uint8 tensor."""
+    """Return a view of the bytes of a flat uint8 tensor."""
     return memoryview(flat.numpy())  # type: ignore[arg-type]
 
 
 class Mask(NamedTuple):
-    """A buffer as a GPU's worker sees it before its time is running."""
+    """A buffer masked by a seed, as a GPU's worker gets it before the clock starts."""
 
     seed: int
     buffer: InputBuffer
 
 
 class InputBuffer:
-    """The judge's copy of what a worker's shared memory holds: guard zones, and sets to be put."""
+    """The judge's copy of a worker's shared memory: guard zones, and input sets."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -80,7 +80,7 @@ class InputBuffer:
         self.guard()
 
     def guard(self) -> None:
-        """Fill all that is not in a tensor."""
+        """Fill all bytes outside of the tensors with GUARD_BYTE."""
         memory, end = self.bytes.numpy(), 0
         for offsets, values in zip(self.layout.offsets, self.sets, strict=True):
             for offset, tensor in zip(offsets, values.tensors, strict=True):
@@ -96,7 +96,7 @@ class InputBuffer:
         return TensorTree(self.layout.tree, tensors)
 
     def put(self, slot: int, values: TensorTree) -> None:
-        """Copy a set into a slot. Raises ValueError for one of another form."""
+        """Copy a set into a slot. Raises ValueError for a set of another form."""
         targets = self.sets[slot].tensors
         if values.tree != self.layout.tree or len(values.tensors) != len(targets):
             raise ValueError("an input set of another form")
@@ -106,28 +106,28 @@ class InputBuffer:
             target.copy_(tensor)
 
     def end(self, slots: int) -> int:
-        """Bytes up to the guard behind the given number of slots."""
+        """Return the number of bytes up to the end of the guard zone behind so many slots."""
         if slots >= self.layout.slots:
             return self.layout.nbytes
         first = self.layout.offsets[slots]
         return first[0] if first else self.layout.nbytes
 
     def write(self, descriptor: int, slots: int | None = None) -> None:
-        """Write the first `slots` sets (all by default) to the memory."""
+        """Write the first `slots` sets (all by default) to the shared memory."""
         end = self.end(self.layout.slots if slots is None else slots)
         _write(descriptor, raw_view(self.bytes)[:end], 0)
 
     def read(self, descriptor: int, end: int | None = None) -> None:
-        """Take over what the memory holds, up to byte `end`."""
+        """Read the shared memory up to byte `end` into this buffer."""
         _read(descriptor, raw_view(self.bytes)[:end], 0)
 
     def write_inverted(self, descriptor: int, slots: int) -> None:
-        """Write the complement of the first sets."""
+        """Write the bitwise complement of the first `slots` sets to the shared memory."""
         for start, piece in self._pieces(self.end(slots)):
             _write(descriptor, raw_view(torch.bitwise_not(piece)), start)
 
     def is_in(self, descriptor: int, end: int) -> bool:
-        """Whether the memory holds the same up to byte `end`."""
+        """Return whether the shared memory equals this buffer up to byte `end`."""
         found = torch.empty(PIECE_BYTES, dtype=torch.uint8)
         for start, piece in self._pieces(end):
             _read(descriptor, raw_view(found)[: len(piece)], start)
@@ -160,16 +160,16 @@ def _read(descriptor: int, view: memoryview, start: int) -> None:
 
 
 class Overwrites(NamedTuple):
-    """What a worker left in the memory that was not there before."""
+    """Changes that a worker made to its shared memory."""
 
     guard: bool
-    """It wrote outside of its inputs."""
+    """The worker wrote outside of its inputs."""
     inputs: tuple[int, ...]
-    """Slots whose inputs it changed."""
+    """Slots of the inputs that the worker changed."""
 
 
 def overwrites(buffer: InputBuffer, descriptor: int, slots: Sequence[int]) -> Overwrites:
-    """Compare what was written to the memory for the first of the slots with what is there now."""
+    """Compare the shared memory with what was written for the first `len(slots)` slots."""
     end = buffer.end(len(slots))
     if buffer.is_in(descriptor, end):
         return Overwrites(False, ())

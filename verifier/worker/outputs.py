@@ -1,4 +1,4 @@
-"""The answer to `run`: where results lie in a worker, and reading them from there."""
+"""The reply to `run`: where results lie in a worker, and how they are read from there."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 MAX_NANOSECONDS = 2**63
 MAX_DEVICE_NAME = 20
-# The imaginary part of a conjugate is one whose bits stand for the negated values.
+# The imaginary part of a conjugate is a tensor of a real type with the negative bit set.
 NEGATED = (torch.float16, torch.float32, torch.float64)
-# How far apart the elements of a result may lie, in times of its size.
+# Most bytes that a result may span, in times of its dense size.
 MAX_SPREAD = 64
-# For memory that is there; one gigabyte takes half a second.
+# Enough for memory that is there: one gigabyte takes half a second.
 READ_TIMEOUT_S = 20.0
 ENTRY = {"dtype", "shape", "strides", "device", "conj", "neg"}
 
 
 class RunReply(NamedTuple):
-    """What a worker says of a run, in the form that it must have."""
+    """A worker's reply to `run`, checked for its form."""
 
     seconds: float
-    """By the judge's clock, until every thread of the worker stood still."""
+    """Seconds by the judge's clock, until every thread of the worker stood still."""
     worker_seconds: float
     tree: Any
     entries: list[dict[str, Any]]
-    """Of the tensors of one result; see ENTRY."""
+    """Descriptions of the tensors of one result; see ENTRY."""
     addresses: list[list[int]]
-    """Of each tensor, by call."""
+    """Address of each tensor, by call."""
 
 
 def checked_run(reply: dict[str, Any], calls: int, seconds: float) -> RunReply:
-    """The answer to a run of `calls` calls that took `seconds`.
+    """Check the reply to a run of `calls` calls that took `seconds`.
 
     Raises:
-        WorkerFault: it has not the form of one.
+        WorkerFault: the reply is malformed.
     """
     nanoseconds = reply.get("ns")
     if type(nanoseconds) is not int or not 0 <= nanoseconds < MAX_NANOSECONDS:
@@ -82,7 +82,7 @@ def _is_entry(entry: object) -> bool:
 
 
 def overlaps_itself(entry: dict[str, Any]) -> bool:
-    """Whether two elements of a tensor lie at one address, as after `expand`."""
+    """Return whether two elements of a tensor lie at one address, as after `expand`."""
     reach = 0
     for stride, size in sorted(zip(entry["strides"], entry["shape"], strict=True)):
         if size > 1 and stride <= reach:
@@ -92,13 +92,13 @@ def overlaps_itself(entry: dict[str, Any]) -> bool:
 
 
 def same_order(entry: dict[str, Any], strides: Sequence[int]) -> bool:
-    """Whether elements lie in memory as with these strides; those of one element say nothing."""
+    """Return whether an entry has these strides; strides of dimensions of size 1 do not count."""
     triples = zip(entry["shape"], entry["strides"], strides, strict=True)
     return 0 in entry["shape"] or all(own == other for size, own, other in triples if size > 1)
 
 
 def span_bytes(entry: dict[str, Any]) -> int:
-    """Bytes from the first to behind the last element."""
+    """Return the number of bytes from the first element to the end of the last one."""
     dtype: torch.dtype = getattr(torch, entry["dtype"])
     if 0 in entry["shape"]:
         return 0
@@ -107,10 +107,12 @@ def span_bytes(entry: dict[str, Any]) -> int:
 
 
 def read_result(pid: int, ran: RunReply, call: int) -> TensorTree | None:
-    """One result from a stopped worker's memory; None where this system does not let us.
+    """Read one result from a stopped worker's memory; None if this system does not allow it.
+
+    A result on another device than the CPU is None too.
 
     Raises:
-        WorkerFault: it does not lie in that memory.
+        WorkerFault: the result does not lie in that memory.
     """
     tensors = []
     for index, (entry, address) in enumerate(zip(ran.entries, ran.addresses[call], strict=True)):
@@ -149,7 +151,7 @@ def _read(pid: int, entry: dict[str, Any], address: int, index: int) -> torch.Te
 
 
 def overlapping(ran: RunReply) -> bool:
-    """Whether the results of two calls lie in the same memory."""
+    """Return whether the results of two calls overlap in memory."""
     spans = [span_bytes(entry) for entry in ran.entries]
     regions = sorted(
         (address, address + span)

@@ -1,10 +1,10 @@
-"""Whose code runs: samples of where a candidate's threads are, taken from outside.
+"""A sampler of running code: which library or candidate the program counters of a worker lie in.
 
 While a worker runs a long round it is stopped at random moments, and the program counter of every
 thread that computes is looked up in its memory map. Code under the worker's own folder was built
-from the candidate, code without a file by a just-in-time compiler (oneDNN's, say). Who samples and
-when is not the worker's to choose, and a kernel that is there but does no work gets no samples; a
-library that a candidate has copied into its folder passes for its own.
+from the candidate; code without a file comes from a just-in-time compiler (oneDNN's, say). The
+worker can't choose the moments, and a kernel that is there but does no work gets no samples. A
+library that a candidate has copied into its folder passes for the candidate's own code.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Owner = Literal["candidate", "library", "compiler", "waiting", "neutral"]
 """`neutral`: the interpreter, the C library and vector mathematics, which all code uses."""
 
 
-# Between two samples, seconds; drawn anew each time, so that nobody can be elsewhere by then.
+# Seconds between two samples, drawn anew each time, so that no candidate can foresee them.
 PAUSE_S = (0.0002, 0.001)
 
 
@@ -43,36 +43,36 @@ PACKAGES = ("/site-packages/", "/dist-packages/")
 COMPILED = re.compile(r"/inductor/|/c[a-z2-7]{51}(\.main)?\.so$")
 
 
-# exp and its like of vectors are torch's copy of SLEEF, for its own kernels and for those written
-# with its headers.
+# torch's copy of SLEEF computes exp and its like on vectors, both for torch's own kernels and for
+# kernels written with its headers.
 TORCH, SLEEF = "/libtorch_cpu.so", "Sleef_"
 
 
 class CodeSamples(NamedTuple):
-    """How often which code was found running."""
+    """Counts of samples by owner of the running code."""
 
     samples: Counter[Owner]
 
     @property
     def computing(self) -> int:
-        """Samples in code that computes for somebody."""
+        """Number of samples in code that computes."""
         return sum(self.samples[name] for name in ("candidate", "library", "compiler"))
 
     @property
     def wants_more(self) -> bool:
-        """Whether more of them would say more."""
+        """Whether more samples are needed for a firm share."""
         return self.computing < ENOUGH_SAMPLES
 
     @property
     def custom_share(self) -> float | None:
-        """Share of the candidate's code in them; None where there are too few."""
+        """Share of the candidate's code in computing samples; None if there are too few."""
         if self.computing < LEAST_SAMPLES:
             return None
         return self.samples["candidate"] / self.computing
 
 
 def owner(address: int, regions: Iterable[MappedRegion], folder: str) -> Owner:
-    """Whose code an address lies in."""
+    """Return the owner of the code at an address."""
     for region in regions:
         if region.start <= address < region.end:
             is_sleef = region.path.endswith(TORCH) and (
@@ -93,7 +93,7 @@ def _owner_of(path: str, folder: str) -> Owner:
 
 
 def symbol(library: str, offset: int) -> str:
-    """Name of what lies at an offset of a library's file, by this process's copy of it, if any."""
+    """Return the name of the symbol at an offset of a library's file; empty if not loaded here."""
     for region in mappings(os.getpid()):
         at = region.start + offset - region.offset
         if region.path.endswith(library) and region.start <= at < region.end:
@@ -115,9 +115,9 @@ class _Symbol(ctypes.Structure):
 
 
 def sample(process: WorkerProcess, finished: Callable[[], bool]) -> CodeSamples:
-    """Let a worker run, stop and look at random moments, until it has `finished` or that is enough.
+    """Sample a running worker at random moments until it has `finished` or samples suffice.
 
-    It is left stopped.
+    The worker is left stopped.
     """
     found: Counter[Owner] = Counter()
     chance = random.SystemRandom()

@@ -1,4 +1,4 @@
-"""Starting workers: the one place that knows the worker file, its arguments and environment."""
+"""The start of workers: the one place that knows the worker file, arguments and environment."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def start_worker(
     Args:
         env: extra environment; `{folder}` stands for the worker's private folder.
         build: a finished build to copy into the worker's build folder.
-        timeout_s: for every operation; the task's call time-out by default.
+        timeout_s: time-out of every operation; the task's call time-out by default.
         tenant: see `WorkerSpec.tenant`.
         wrapper: see `WorkerSpec.wrapper`.
     """
@@ -78,7 +78,7 @@ def start_worker(
 
 
 def base_environment(machine: Machine) -> dict[str, str]:
-    """What every worker gets: its own build folders, the thread count, and one GPU alone."""
+    """Return the variables of every worker: build folders, thread count, and its only GPU."""
     gpu = {} if machine.kind == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_uuid(machine.device)}
     return {
         **gpu,
@@ -90,7 +90,7 @@ def base_environment(machine: Machine) -> dict[str, str]:
 
 
 def await_start(module: WorkerClient) -> dict[str, object]:
-    """Wait until the worker answers. Raises InfrastructureError when it does not."""
+    """Wait until the worker answers. Raises InfrastructureError if it does not."""
     try:
         return module.hello(START_TIMEOUT_S)
     except WorkerFault as fault:

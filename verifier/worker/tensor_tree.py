@@ -20,14 +20,14 @@ class TensorTree(NamedTuple):
     tensors: Tensors
 
     def unpacked(self) -> Any:
-        """The nest itself. Raises WorkerFault when a worker sent a malformed one."""
+        """Return the nest itself. Raises WorkerFault if a worker sent a malformed one."""
         try:
             return unpack(self.tree, self.tensors)
         except (ValueError, RecursionError) as error:
             raise nonsense("a malformed value") from error
 
     def mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> TensorTree:
-        """The same nest with every tensor replaced."""
+        """Return the same nest with every tensor replaced by the function's result."""
         return TensorTree(self.tree, [function(tensor) for tensor in self.tensors])
 
     @property
@@ -37,23 +37,23 @@ class TensorTree(NamedTuple):
 
 
 def specs(values: TensorTree) -> list[Spec]:
-    """What tensors the values are."""
+    """Return dtype and shape of every tensor."""
     return [Spec(tensor.dtype, tuple(tensor.shape)) for tensor in values.tensors]
 
 
 def packed(value: Any) -> TensorTree:
-    """A host-side nest as `TensorTree`."""
+    """Return a nest of Python values and tensors as a `TensorTree`."""
     tensors: Tensors = []
     return TensorTree(pack(value, tensors), tensors)
 
 
 def same_tree(left: TensorTree, right: TensorTree) -> bool:
-    """Whether two nests are equal but for their tensors; to Python 1, 1.0 and True would be."""
+    """Return whether two nests are equal apart from tensors; 1, 1.0 and True differ here."""
     return json.dumps(left.tree) == json.dumps(right.tree)
 
 
 def same_bits(left: TensorTree, right: TensorTree) -> bool:
-    """Whether two nests are equal, their tensors bit by bit."""
+    """Return whether two nests are equal, their tensors bit by bit."""
     if not same_tree(left, right) or specs(left) != specs(right):
         return False
     return all(map(_same_bits, left.tensors, right.tensors))

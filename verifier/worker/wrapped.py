@@ -1,4 +1,4 @@
-"""A worker under one of NVIDIA's tools: a program that starts it, watches it and writes a file."""
+"""A worker under one of NVIDIA's tools, which starts it, watches it and writes a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kernelwright.schema import Candidate, Limits
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.start import START_TIMEOUT_S, start_worker
 
-# These tools slow everything down, the start of a worker too.
+# Call time-outs are multiplied by this, as the tools slow everything down.
 SLOWER = 20
 END_S = 120.0
 MAX_BYTES = 2**22
@@ -28,13 +28,13 @@ def worker_under(
     build: Path,
     env: Mapping[str, str],
 ) -> Iterator[WorkerClient]:
-    """A worker for a candidate, started by a tool.
+    """Start a worker for a candidate under a tool, and yield its client.
 
     Args:
         command: the tool's path and options; `{folder}` stands for the worker's folder.
 
     Raises:
-        WorkerFault: it does not start under the tool.
+        WorkerFault: the worker does not start under the tool.
     """
     variables = open_backend(candidate.backend).variables(machine.kind)
     timeout_s = SLOWER * limits.call_timeout_s
@@ -49,7 +49,7 @@ def worker_under(
 
 
 def written(module: WorkerClient, name: str) -> str:
-    """End a worker as it ends by itself, and read what the tool has written to its folder."""
+    """Let a worker end by itself, and return the file that the tool has written to its folder."""
     module.process.thaw()
     module.process.channel.close()
     module.process.exit_status(END_S)

@@ -1,4 +1,4 @@
-"""The `Backend` seam: what a language needs to be built, and what a model is told about it."""
+"""The `Backend` seam: how candidates in a language are built, and where they run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kernelwright.schema import Candidate
 
 
 class Availability(NamedTuple):
-    """Whether a backend works here; `reason` and `hint` say why not."""
+    """The availability of a backend on this machine; `reason` and `hint` are for a missing one."""
 
     ok: bool
     reason: str = ""
@@ -22,31 +22,34 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name on the command line."""
+        """Name on the command line."""
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Kinds of device its candidates run on: `cpu`, `cuda`."""
+        """Kinds of device that its candidates run on: `cpu`, `cuda`."""
 
     @property
     def timed_on(self) -> tuple[str, ...]:
-        """Those where their times mean something; on the others values are compared only."""
+        """Kinds of device where times mean something; on the others only values are compared."""
 
     def availability(self) -> Availability:
-        """Whether candidates can be built on this machine."""
+        """Return whether candidates can be built on this machine."""
 
     def toolchain(self) -> str:
-        """What a build depends on besides the source; part of the build cache's key."""
+        """Return the versions that a build depends on; part of the build cache's key."""
 
     def environment(self, candidate: Candidate, cache: Path) -> Mapping[str, str]:
-        """Environment for the building worker. May prepare shared files under `cache`."""
+        """Return environment variables for the building worker.
+
+        May prepare shared files under `cache`.
+        """
 
     def variables(self, device: str) -> Mapping[str, str]:
-        """Environment for every worker with a candidate, by kind of device."""
+        """Return environment variables for every worker with a candidate on a kind of device."""
 
 
 class Language:
-    """What most backends have in common: nothing special."""
+    """Base of most backends: both kinds of device, and no environment variables."""
 
     devices: tuple[str, ...] = ("cpu", "cuda")
 
@@ -56,9 +59,9 @@ class Language:
         return self.devices
 
     def environment(self, candidate: Candidate, cache: Path) -> Mapping[str, str]:
-        """Nothing beyond what every worker gets."""
+        """Return no variables."""
         return {}
 
     def variables(self, device: str) -> Mapping[str, str]:
-        """Nothing beyond what every worker gets."""
+        """Return no variables."""
         return {}

@@ -1,7 +1,7 @@
 """The `cpp` backend: C++/OpenMP through a plain C ABI, or through torch's inline extensions.
 
 A file that includes torch/extension.h takes 17 s to compile; with a precompiled header, found
-through CPATH before torch's own folder, under 10 s. gcc takes such a header only when it was made
+through CPATH before torch's own folder, under 10 s. gcc accepts such a header only when it was made
 with the same code-generation flags, so there is one for each set of flags in use.
 """
 
@@ -27,7 +27,7 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Candidate
 
 HEADER = "torch/extension.h"
-# What torch.utils.cpp_extension passes for a C++ source besides the user's flags.
+# Flags that torch.utils.cpp_extension passes for a C++ source besides the user's.
 TORCH_FLAGS = ("-fPIC", "-std=c++20")
 TORCH_DEFINES = ("-DTORCH_API_INCLUDE_EXTENSION_H",)
 PCH_TIMEOUT_S = 300
@@ -38,12 +38,12 @@ HARMLESS_FLAG = re.compile(
     r"|-std=c\+\+(17|20)|-Wall|-D\w+(=\w+)?"
 )
 FORWARDING_HEADER = f"#pragma once\n#include_next <{HEADER}>\n"
-# One takes 800 MB.
+# A precompiled header takes 800 MB.
 MAX_HEADERS = 4
 
 
 class Cpp(Language):
-    """C++ with g++ (or $CXX)."""
+    """C++, compiled by g++ (or $CXX)."""
 
     name = "cpp"
     devices = ("cpu",)
@@ -61,7 +61,7 @@ class Cpp(Language):
         return f"{compiler_version()} torch {version('torch')}"
 
     def environment(self, candidate: Candidate, cache: Path) -> Mapping[str, str]:
-        """A precompiled torch/extension.h for candidates that use torch's inline extensions."""
+        """Return variables for a precompiled torch/extension.h, if the candidate includes it."""
         if not uses_torch_extension(candidate.source) or "g++" not in compiler():
             return {}
         flags = extra_flags(candidate.source)
@@ -72,13 +72,13 @@ class Cpp(Language):
 
 
 def compiler() -> str:
-    """The C++ compiler that torch and candidates use."""
+    """Return the C++ compiler that torch and candidates use: $CXX, or g++."""
     return os.environ.get("CXX", "g++")
 
 
 @functools.cache
 def compiler_version() -> str:
-    """First line of the compiler's own version text; empty when there is none."""
+    """Return the first line of the compiler's version text; empty without a compiler."""
     if shutil.which(compiler()) is None:
         return ""
     done = subprocess.run([compiler(), "--version"], capture_output=True, text=True, timeout=30)
@@ -91,7 +91,7 @@ def uses_torch_extension(source: str) -> bool:
 
 
 def extra_flags(source: str) -> tuple[str, ...]:
-    """The `extra_cflags` list literal of the candidate's load_inline call, if it has one."""
+    """Return the `extra_cflags` list literal of the candidate's load_inline call, if any."""
     for call in _calls(source):
         for keyword in call.keywords:
             if keyword.arg == "extra_cflags":
@@ -112,8 +112,9 @@ def _calls(source: str) -> Iterator[ast.Call]:
 
 
 def precompiled_header(cache: Path, flags: tuple[str, ...]) -> Path:
-    """A folder for CPATH with torch/extension.h precompiled for `flags`; made once per toolchain.
+    """Return a CPATH folder with torch/extension.h precompiled for `flags`.
 
+    It is made once for each toolchain and set of flags.
     Raises:
         InfrastructureError: torch's own header does not compile here.
     """
@@ -131,13 +132,13 @@ def precompiled_header(cache: Path, flags: tuple[str, ...]) -> Path:
 
 
 def _let_workers_read(folder: Path) -> None:
-    # They are other users, and this process's umask may keep these out.
+    # Workers run as other users, and this process's umask may deny them access.
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _remove_unused(root: Path) -> None:
-    # Opening a lock to write is its header's last use.
+    # A lock is opened for writing whenever its header is used, so its mtime is the last use.
     locks = sorted(root.glob("*/lock"), key=lambda lock: lock.lstat().st_mtime)
     for lock in locks[:-MAX_HEADERS]:
         shutil.rmtree(lock.parent, ignore_errors=True)
@@ -145,8 +146,8 @@ def _remove_unused(root: Path) -> None:
 
 def _precompile(target: Path, flags: tuple[str, ...]) -> None:
     include = _torch_include()
-    # gcc takes a precompiled header once, as the first include of a file. A later one, or one with
-    # other flags, finds this text, which leads to torch's own.
+    # gcc uses a precompiled header once, as the first include of a file. A later include, or one
+    # with other flags, finds this text, which leads to torch's own header.
     header = target.with_suffix("")
     header.write_text(FORWARDING_HEADER)
     folders = [include, include / "torch/csrc/api/include"]

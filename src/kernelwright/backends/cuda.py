@@ -23,7 +23,7 @@ TORCH_CUDA = re.compile(r"^cuda\b.*= *'(\d+\.\d+)'", re.MULTILINE)
 
 
 class Cuda(Language):
-    """CUDA C++ (nvcc or NVRTC)."""
+    """CUDA C++, compiled by nvcc or NVRTC."""
 
     name = "cuda"
     devices = ("cuda",)
@@ -46,14 +46,14 @@ class Cuda(Language):
 
 
 def find_tool(name: str) -> str | None:
-    """One of CUDA's programs, where torch would look for it."""
+    """Return the path of one of CUDA's programs, found where torch would look for it."""
     home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
     return shutil.which(name) or shutil.which(f"{home}/bin/{name}")
 
 
 @functools.cache
 def nvcc_release() -> str | None:
-    """`13.0`; None without nvcc."""
+    """Return nvcc's CUDA release, like `13.0`; None without nvcc."""
     nvcc = find_tool("nvcc")
     if nvcc is None:
         return None
@@ -64,7 +64,7 @@ def nvcc_release() -> str | None:
 
 @functools.cache
 def torch_release() -> str | None:
-    """The CUDA that torch was built with; None for builds without."""
+    """Return the CUDA release that torch was built with; None for builds without CUDA."""
     # Importing torch would cost seconds.
     spec = find_spec("torch")
     assert spec is not None and spec.origin is not None

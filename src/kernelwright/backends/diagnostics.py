@@ -14,13 +14,13 @@ ERROR_LINE = re.compile(
     r"|^(ptxas|nvcc|nvlink) (error|fatal)\s*: "
 )
 LINK_ERROR = re.compile(r"undefined reference to|cannot find -l|multiple definition of")
-# Files a worker is given, as opposed to its own and installed ones.
+# Files that a worker is given, as opposed to its own and to installed ones.
 OWN_FRAME = re.compile(r'File "[^"]*/(candidate|reference\w*)\.py"')
 PATHS = re.compile(r"/\S*/(?=[\w.+-]+)")
 
 
 def trim_compiler_output(text: str) -> str:
-    """The first errors with the source line below each; empty when there is no error line."""
+    """Return the first errors with the source line below each; empty without an error line."""
     lines = [line[:MAX_LINE] for line in text.splitlines()]
     kept: list[str] = []
     for index, line in enumerate(lines):
@@ -31,7 +31,7 @@ def trim_compiler_output(text: str) -> str:
 
 
 def trim_traceback(text: str) -> str:
-    """A compiler's errors if there are any, else the exception and the candidate's own frames."""
+    """Return a compiler's errors, or else the exception and the candidate's own frames."""
     compiler = trim_compiler_output(text)
     if compiler:
         return compiler
@@ -62,7 +62,7 @@ def _split_frames(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def is_explained(text: str) -> bool:
-    """Whether the text itself says what went wrong: a traceback or a compiler's error."""
+    """Whether the text says what went wrong: it has a traceback or a compiler's error."""
     return TRACEBACK in text or bool(trim_compiler_output(text))
 
 

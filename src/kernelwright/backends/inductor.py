@@ -14,7 +14,7 @@ class Inductor(Language):
     name = "inductor"
 
     def availability(self) -> Availability:
-        """On a CPU inductor generates C++, so it needs the same compiler."""
+        """Return the availability of `cpp`: on a CPU inductor generates C++."""
         return Cpp().availability()
 
     def toolchain(self) -> str:

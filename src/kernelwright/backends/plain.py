@@ -8,12 +8,12 @@ from kernelwright.backends.base import Availability, Language
 
 
 class PlainTorch(Language):
-    """PyTorch's own operators only."""
+    """Candidates in PyTorch's own operators only."""
 
     name = "torch"
 
     def availability(self) -> Availability:
-        """Always there."""
+        """Return that the backend is available: torch always is."""
         return Availability(True)
 
     def toolchain(self) -> str:

@@ -1,4 +1,4 @@
-"""Which backends there are, by name."""
+"""The registry of backends, by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BACKENDS: dict[str, type[Backend]] = {
 
 
 def open_backend(name: str) -> Backend:
-    """The named backend. Raises UsageError for an unknown one."""
+    """Return the named backend. Raises UsageError for an unknown one."""
     if name not in BACKENDS:
         raise UsageError(f"unknown backend {name!r}", hint=did_you_mean(name, list(BACKENDS)))
     return BACKENDS[name]()
@@ -29,13 +29,13 @@ def open_backend(name: str) -> Backend:
 def require_backends(
     names: tuple[str, ...], device: str = "cpu", timed: bool = True
 ) -> list[Backend]:
-    """The named backends that work here, for a kind of device.
+    """Return those of the named backends that work here for a kind of device.
 
     Args:
-        timed: only those whose times mean something there.
+        timed: leave out backends that are not timed on that kind of device.
 
     Raises:
-        PrerequisiteError: none does.
+        PrerequisiteError: none of them works.
     """
     opened = map(open_backend, names)
     backends = [b for b in opened if device in (b.timed_on if timed else b.devices)]
@@ -54,7 +54,7 @@ def require_backends(
 
 
 def guess_backend(source: str) -> str:
-    """The backend of a candidate file that names none: what it compiles with."""
+    """Return the backend of a candidate file, guessed from the compiler that its text uses."""
     if "triton.jit" in source:
         return "triton"
     if any(sign in source for sign in ("cuda_sources", "_compile_kernel", "nvcc")):

@@ -1,4 +1,4 @@
-"""The `triton` backend: Triton kernels. Without a GPU Triton's interpreter shows their values."""
+"""The `triton` backend: Triton kernels. Without a GPU, Triton's interpreter runs them."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Triton(Language):
         return f"triton {version('triton')} torch {version('torch')}"
 
     def variables(self, device: str) -> Mapping[str, str]:
-        """On a CPU, kernels are run by Triton's interpreter."""
+        """Return the variable that has Triton's interpreter run the kernels on a CPU."""
         return {"TRITON_INTERPRET": "1"} if device == "cpu" else {}

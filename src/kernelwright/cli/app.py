@@ -66,7 +66,7 @@ def root(
 def _internal_error(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> NoReturn:
-    """A fault of ours: exit code 3, because 1 would mean that the answer is no."""
+    """Print an internal error and exit with code 3, because 1 would mean that the answer is no."""
     if "--debug" in sys.argv[1:]:
         sys.__excepthook__(kind, error, trace)
     else:
@@ -76,9 +76,9 @@ def _internal_error(
 
 
 def main() -> NoReturn:
-    """Entry point: errors are one sentence and a hint, with the exit code that they carry."""
+    """Run the command line; print an error as a sentence and a hint, with its exit code."""
     sys.excepthook = _internal_error
-    # Calling `app` itself would put typer's hook in the place of ours.
+    # Calling `app` itself would replace our hook by typer's.
     command = typer.main.get_command(app)
     try:
         command()
@@ -90,7 +90,7 @@ def main() -> NoReturn:
             print(f"hint: {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output has gone; there is nobody left to tell.
+        # The reader of our output has gone: end without a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(0)

@@ -80,10 +80,12 @@ def bench(
 
 
 def chosen_files(files: Sequence[Path], part: str | None) -> list[Path]:
-    """Those whose task's id contains `part`; none is read, so a bad one stops no other.
+    """Return the files with `part` in their task's id; all of them where it is None.
+
+    No file is read, so a bad one stops no other.
 
     Raises:
-        UsageError: there is none, or two have the same id.
+        UsageError: no file is chosen, or two have the same id.
     """
     from collections import Counter
 
@@ -104,7 +106,7 @@ def chosen_files(files: Sequence[Path], part: str | None) -> list[Path]:
 
 
 def load_sized(path: Path, values: dict[str, Size], settings: Settings) -> Task:
-    """A task with those values for whose names it has constants. Raises as `load_task` does."""
+    """Load a task with the values that it has constants for. Raises as `load_task` does."""
     import ast
 
     from kernelwright.tasks.constants import constants
@@ -117,7 +119,7 @@ def load_sized(path: Path, values: dict[str, Size], settings: Settings) -> Task:
 
 
 def default_name(folder: Path, tasks: Sequence[Task], settings: Settings) -> str:
-    """The same for the same command, so that it continues its own run."""
+    """Return a run's name, the same for the same command, so that it continues its own run."""
     from kernelwright.config import identity
     from kernelwright.schema import digest
 
@@ -132,7 +134,7 @@ def run_bench(
     run_id: str,
     json: bool,
 ) -> None:
-    """Run what is missing of a suite, print the table, exit 0 when any task improved."""
+    """Run the missing tasks of a suite, print the table, and exit 0 when any task improved."""
     from kernelwright.cli.progress import shown_progress
     from kernelwright.cli.run import announce, open_run, require_budget, require_writable
     from kernelwright.schema import digest
@@ -159,7 +161,7 @@ def run_bench(
 
 
 def _one(opened: OpenRun, task: Task, folder: Path) -> TaskResult:
-    """One task; what goes wrong with it is its result, and the suite goes on."""
+    """Run one task; an error becomes its result, and the suite goes on."""
     from kernelwright.agents.optimize import optimize_task
     from kernelwright.errors import InfrastructureError, UsageError
     from kernelwright.report.bundle import bundle
@@ -178,7 +180,7 @@ def _one(opened: OpenRun, task: Task, folder: Path) -> TaskResult:
 
 
 def _write_suite(opened: OpenRun, results: list[TaskResult], folder: Path) -> str:
-    """Write bench.json and the report of the whole run; returns the former's text."""
+    """Write bench.json and the report of the whole run; return the text of bench.json."""
     from json import dumps
 
     from kernelwright.cli.run import finish
@@ -201,7 +203,7 @@ def _write_suite(opened: OpenRun, results: list[TaskResult], folder: Path) -> st
 
 
 def _print_suite(results: list[TaskResult], folder: Path, document: str | None) -> None:
-    """The document where one was asked for, else the tables."""
+    """Print the document if there is one, else the tables."""
     from rich.console import Console
 
     from kernelwright.report.metrics import suite_metrics

@@ -1,4 +1,4 @@
-"""`kernelwright compile`: what a compiler makes of a candidate's GPU kernels, without a GPU."""
+"""`kernelwright compile`: compile-time facts of a candidate's GPU kernels, without a GPU."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def compile_(
 
 
 def known_capability(name: str) -> int:
-    """`sm_90` as 90. Raises UsageError for a GPU that nothing is known of."""
+    """Return 90 for `sm_90`. Raises UsageError for an unknown architecture."""
     from kernelwright.errors import UsageError
     from kernelwright.verifier.gpu_compile.occupancy import MULTIPROCESSORS
 

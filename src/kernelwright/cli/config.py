@@ -1,4 +1,4 @@
-"""`kernelwright config`: what is set, and where."""
+"""`kernelwright config`: the settings and their sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at settings.")
 
 @app.command("show")
 def show(json: options.Json = False) -> None:
-    """Each setting with its value and where the value came from."""
+    """Print each setting with its value and the source of the value."""
     from json import dumps
 
     from kernelwright.config import load_settings

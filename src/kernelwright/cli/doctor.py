@@ -1,4 +1,4 @@
-"""`kernelwright doctor`: what this machine has and lacks."""
+"""`kernelwright doctor`: checks of this machine's tools, devices, sandboxes and keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_DISK = 2 * GIB
 
 
 class Check(NamedTuple):
-    """One thing looked at."""
+    """The result of one check."""
 
     name: str
     ok: bool
@@ -93,7 +93,7 @@ def _backends(device: str) -> Iterator[Check]:
 
 
 def _limits(devices: tuple[str, ...], timed_on: tuple[str, ...], device: str) -> str:
-    """What of a backend's candidates can't be found out on a device."""
+    """Return a note on what can't be learnt about a backend's candidates on a device."""
     if device in timed_on or device == "cuda":
         return ""
     if device in devices:
@@ -124,7 +124,7 @@ def _sandboxes() -> Iterator[Check]:
 
 
 def _worker() -> Check:
-    """Start a real worker."""
+    """Check that a real worker starts."""
     from kernelwright.config import load_settings
     from kernelwright.errors import InfrastructureError
     from kernelwright.sandbox.machine import open_machine

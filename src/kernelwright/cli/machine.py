@@ -1,4 +1,4 @@
-"""The machine of a command: opened, with a word about a GPU that is left alone."""
+"""Open the machine of a command, with a line about a GPU that is left unused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNUSED_GPU = (
 def command_machine(settings: Settings) -> Iterator[Machine]:
     """Open the machine of the settings.
 
-    One line on stderr says where `--target auto` leaves a GPU unused.
+    Prints a line on stderr where `--target auto` leaves a GPU unused.
     """
     if settings.target == "auto" and gpu_count():
         typer.echo(UNUSED_GPU, err=True)

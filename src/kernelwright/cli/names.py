@@ -1,4 +1,4 @@
-"""Names and keys checked before anything heavy is imported: a typo is answered at once."""
+"""Check names and keys before anything heavy is imported, so that a typo is answered at once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from kernelwright.llm.registry import open_model
 
 
 def check_names(settings: Settings) -> None:
-    """Open what the settings name.
-
+    """Open the search strategy, the backends and the models that the settings name.
     Raises:
         UsageError: a search strategy, backend or model of that name does not exist.
         PrerequisiteError: the model's key is missing.

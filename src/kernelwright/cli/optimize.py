@@ -98,7 +98,7 @@ def run_optimize(
     ):
         require_writable(folder)
         if (folder / RESULT).exists():
-            read_result(folder)  # refuses to replace what another version wrote
+            read_result(folder)  # refuses to replace a result of another version
         opened.store.add_task(opened.run.id, task)
         announce(settings, [task])
         result = optimize_task(opened.engine, task)
@@ -109,7 +109,7 @@ def run_optimize(
 
 
 def write_files(opened: OpenRun, task: Task, folder: Path) -> ResultFiles:
-    """Write the result folder; until that is done, the run is not."""
+    """Mark the run as done and write its result folder; the run fails where that fails."""
     from kernelwright.cli.run import finish
     from kernelwright.report.bundle import bundle
     from kernelwright.report.result import write_result
@@ -119,7 +119,7 @@ def write_files(opened: OpenRun, task: Task, folder: Path) -> ResultFiles:
 
 
 def print_result(result: TaskResult, files: ResultFiles, json: bool) -> None:
-    """The answer on stdout."""
+    """Print the answer on stdout."""
     from kernelwright.report.terminal import task_summary
 
     if json:

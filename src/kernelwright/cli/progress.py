@@ -34,13 +34,13 @@ PHASES = {
 
 
 class PlainProgress:
-    """One line per event; what a log file or a pipe gets."""
+    """Progress as one line per event, for a log file or a pipe."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
 
     def phase(self, task: Task, phase: str, text: str) -> None:
-        """See `Progress.phase`; only phases that take long are worth a line."""
+        """See `Progress.phase`; only phases that take long get a line."""
         if phase in ("reference", "ended", "prove"):
             self._say(f"{task.id}: {PHASES[phase]}" + (f": {text}" if text else ""))
 
@@ -84,7 +84,7 @@ class LiveProgress:
         self._now = (f"strict: {evaluation_words(evaluation)}", "", time.monotonic())
 
     def __rich__(self) -> Any:
-        """The view at this moment."""
+        """Return the view at this moment."""
         if self._task is None:
             return Text("starting")
         phase, text, since = self._now
@@ -108,7 +108,7 @@ class LiveProgress:
 
 @contextmanager
 def shown_progress(attempts: int) -> Iterator[Progress]:
-    """The view that suits stderr."""
+    """Yield the view that suits stderr: live in a terminal, else plain."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield PlainProgress()
@@ -119,7 +119,7 @@ def shown_progress(attempts: int) -> Iterator[Progress]:
 
 
 def outcome(attempt: Attempt) -> str:
-    """An attempt in one line."""
+    """Return an attempt in one line."""
     if attempt.dropped is not None:
         return f"dropped: {attempt.dropped} [{attempt.plan}]"
     if attempt.evaluation is None:
@@ -128,7 +128,7 @@ def outcome(attempt: Attempt) -> str:
 
 
 def evaluation_words(evaluation: Evaluation) -> str:
-    """A verdict in a few words."""
+    """Return a verdict in a few words."""
     if not evaluation.accepted:
         return f"{evaluation.status.value}: {evaluation.reason.partition(NEWLINE)[0][:120]}"
     words = [
@@ -141,7 +141,11 @@ def evaluation_words(evaluation: Evaluation) -> str:
 
 
 def evidence_words(evaluation: Evaluation) -> list[str]:
-    """What limits a candidate that was timed; all compile-time facts on one that was not."""
+    """Return lines on the evidence.
+
+    For a timed candidate they say how near it is to the measured roof; for one that was not timed
+    they are all compile-time facts.
+    """
     found = evaluation.evidence
     if found is None or not evaluation.speedup:
         return list(found.facts) if found else []

@@ -1,4 +1,4 @@
-"""What a command that runs candidates needs: settings resolved, parts opened, a run recorded."""
+"""Parts of the commands that run candidates: opening a run, recording its end, interrupts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ INTERRUPTED = 130
 
 
 class OpenRun(NamedTuple):
-    """An open run."""
+    """An open run, with its store and its engine."""
 
     run: Run
     store: Store
@@ -51,7 +51,7 @@ class OpenRun(NamedTuple):
 
 
 def new_run_id() -> str:
-    """Sortable by time, and unlike any other run's."""
+    """Return a new run id, sortable by time and unlike any other run's."""
     return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
 
 
@@ -67,9 +67,12 @@ def open_run(
     """Open a run, new or known; its end is recorded however it ends.
 
     Args:
-        config: what besides the settings defines the run.
+        config: values that define the run besides the settings.
         run_id: continue this run where the store knows it.
         resume_hint: the command that continues the run; printed when it is interrupted.
+
+    Raises:
+        UsageError: another process works on the run, or it was started with other settings.
     """
     store = open_store(settings.store)
     strategy = open_strategy(settings.search)
@@ -118,7 +121,7 @@ def require_budget(settings: Settings, tasks: Sequence[Task]) -> None:
 
 
 def announce(settings: Settings, tasks: Sequence[Task]) -> None:
-    """Say what is going to be done and what it may cost, before a model is asked."""
+    """Print the plan and its estimated cost, before a model is asked."""
     if settings.model == OFFLINE:
         return
     from kernelwright.agents.model.estimate import estimate
@@ -198,17 +201,18 @@ def _recorded_end(store: Store, run: Run, resume_hint: str | None) -> Iterator[N
 
 
 def finish(store: Store, run: Run, status: RunStatus) -> Run:
-    """Store the end and what all model calls have used."""
+    """Store a run's end and the usage of all its model calls; return the run as stored."""
     usage = sum((call.usage for call in store.model_calls_of(run.id)), Usage.zero())
     return store.update_run(run.id, status=status, ended=time.time(), usage=usage)
 
 
 @contextmanager
 def draining() -> Iterator[Callable[[], None]]:
-    """Take the first Ctrl-C or SIGTERM as a wish to end soon, the second as one to end now.
+    """Take the first Ctrl-C or SIGTERM as a request to end soon, the second as one to end now.
 
     Yields:
-        What to call before anything new is started: raises KeyboardInterrupt after the first.
+        A function to call before anything new is started; it raises KeyboardInterrupt after the
+        first request.
     """
     asked = False
 
@@ -246,10 +250,12 @@ def terminable() -> Iterator[None]:
 
 
 def git_state(but: str = "") -> tuple[str | None, bool | None]:
-    """Commit of the working folder's repository, and whether it has changes; None outside one.
+    """Return the commit of the working folder's repository, and whether it has changes.
+
+    Both are None outside a repository.
 
     Args:
-        but: a folder whose changes do not count.
+        but: a folder in which changes do not count.
     """
     commit = _git("rev-parse", "HEAD")
     status = _git("status", "--porcelain", "--", ".", *([f":!{but}"] if but else []))
@@ -267,7 +273,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def package_versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """Versions of the packages that a result depends on."""
+    """Return the versions of the packages that a result depends on."""
     found = {}
     for name in names:
         try:
@@ -278,7 +284,7 @@ def package_versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 
 def require_writable(folder: Path) -> None:
-    """Fail before anything is spent when results could not be written."""
+    """Raise PrerequisiteError where results could not be written, before anything is spent."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"

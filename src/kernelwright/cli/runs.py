@@ -1,4 +1,4 @@
-"""`kernelwright runs`: what was done."""
+"""`kernelwright runs`: stored runs, their attempts and reports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _open(store: str | None) -> Store:
 
 
 def _latest(store: str | None, limit: int) -> Sequence[Run]:
-    """The latest runs; none where nothing has made the user's own store yet."""
+    """Return the latest runs; none where the user's own store does not exist yet."""
     import os
 
     from kernelwright.config import default_store, load_settings
@@ -48,7 +48,7 @@ def list_runs(
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
-    """The latest runs."""
+    """List the latest runs."""
     from json import dumps
 
     runs = _latest(store, limit)
@@ -74,7 +74,7 @@ def show(
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
-    """Settings, tasks, attempts and answers of a run; or all about one attempt."""
+    """Show a run's settings, tasks, attempts and answers; or all about one attempt."""
     from json import dumps
 
     from kernelwright.cli.progress import outcome
@@ -103,7 +103,7 @@ def show(
     _print_run(found)
     for one in attempts:
         typer.echo(f"{one.task_id}: attempt {one.number}: {outcome(one)}; {how(one.move)}")
-    # A run that was continued says again what it said before.
+    # A continued run repeats events of its earlier parts.
     for text in dict.fromkeys(event.text for event in events):
         typer.echo(text)
     if results:
@@ -138,7 +138,11 @@ def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: b
 
 
 def _known_task(store: Store, run: Run, named: str | None) -> str:
-    """The id of a run's task: its only one, or the named one. Raises UsageError."""
+    """Return the id of a run's task: its only one, or the named one.
+
+    Raises:
+        UsageError: the run has no task of that name, or several and none was named.
+    """
     from kernelwright.errors import UsageError, did_you_mean
 
     tasks = [one.id for one in store.tasks_of(run.id)]

@@ -1,4 +1,4 @@
-"""`kernelwright sandbox`: what holds here, and the image of the `docker` sandbox."""
+"""`kernelwright sandbox`: limits that hold here, and the image of the `docker` sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kernelwright tasks`: what can be optimized."""
+"""`kernelwright tasks`: list, show and audit tasks."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ app = typer.Typer(no_args_is_help=True, help="Look at tasks.")
 
 
 class Audited(NamedTuple):
-    """A task with what was found on it."""
+    """A task with the audit's findings."""
 
     id: str
     hash: str | None
-    """None where the file could not be loaded."""
+    """Identity of the task; None where the file could not be loaded."""
     findings: list[AuditFinding]
 
 
 @app.command("list")
 def list_tasks(json: options.Json = False) -> None:
-    """The library's tasks."""
+    """List the library's tasks."""
     from json import dumps
 
     from kernelwright.tasks.loader import library_ids, load_task
@@ -51,7 +51,7 @@ def show(
     set_: options.Sets = None,
     json: options.Json = False,
 ) -> None:
-    """One task: workloads, constants that --set can replace, reference."""
+    """Show one task: workloads, constants that --set can replace, reference."""
     from kernelwright.tasks.constants import parse_setting
     from kernelwright.tasks.loader import load_task
 
@@ -103,7 +103,7 @@ def audit(
 
 
 def _named(name: str, values: dict[str, Size], settings: Settings) -> list[Task | Audited]:
-    """The tasks that an argument means: one, or those of a folder that is no task itself."""
+    """Return the tasks of an argument: one, or those of a folder that is no task itself."""
     from kernelwright.cli.bench import chosen_files
     from kernelwright.tasks.loader import load_task, suite_files
 
@@ -115,7 +115,7 @@ def _named(name: str, values: dict[str, Size], settings: Settings) -> list[Task 
 
 
 def _loaded(path: Path, values: dict[str, Size], settings: Settings) -> Task | Audited:
-    """A folder's task; where its file is at fault, that is already the finding."""
+    """Load a folder's task; where its file is at fault, return that as a finding."""
     from kernelwright.cli.bench import load_sized
     from kernelwright.errors import TaskError
     from kernelwright.tasks.loader import task_id
@@ -145,7 +145,7 @@ def _audited(tasks: Sequence[Task | Audited], settings: Settings) -> Iterator[Au
 
 
 def _shown(audited: Iterator[Audited], json: bool) -> list[Audited]:
-    """Print what comes: a document or a table at the end, plain lines at once."""
+    """Print and return the findings: plain lines at once, a document or a table at the end."""
     from json import dumps
 
     from rich.console import Console

@@ -60,7 +60,7 @@ def verify(
 
 
 def known_level(name: str) -> Level:
-    """The level's name. Raises UsageError for an unknown one."""
+    """Return the level of this name. Raises UsageError for an unknown one."""
     from kernelwright.errors import UsageError, did_you_mean
     from kernelwright.verifier.levels import EFFORTS
 
@@ -71,7 +71,7 @@ def known_level(name: str) -> Level:
 
 
 def read_candidate(path: Path) -> Candidate:
-    """A user's file as a candidate. Raises UsageError where it can't be one."""
+    """Return a user's file as a candidate. Raises UsageError where it can't be one."""
     from kernelwright.backends.registry import guess_backend
     from kernelwright.errors import UsageError
     from kernelwright.schema import Candidate, Origin

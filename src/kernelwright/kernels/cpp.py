@@ -1,7 +1,6 @@
-"""The kernel library in C++, for CPUs: a C++ file and a Python wrapper of the same name each.
+"""The kernel library in C++, for CPUs: each kernel is a C++ file and a Python wrapper.
 
-Tunables are macros with a default (`#ifndef NAME`), so a choice of them is a few `#define` lines in
-front.
+Tunables are macros with a default (`#ifndef NAME`), so `#define` lines in front choose them.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ KERNELS = {
 
 
 def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
-    """A library kernel with chosen tunables."""
+    """Return a library kernel with chosen tunables."""
     code = text_of("cpp/common.h") + "\n" + text_of(f"cpp/{kernel.name}.cpp")
     return Part(kernel.name, defined(tunables) + code, text_of(f"cpp/{kernel.name}.py"))
 
@@ -41,7 +40,7 @@ KINDS = (("*", "p"), ("int64_t", "l"), ("double", "d"), ("float", "f"), ("int", 
 
 
 def signature(part: Part) -> str:
-    """The argument kinds of the part's C function, as the loader's `compile_cpp` takes them."""
+    """Return the argument kinds of the part's C function, for the loader's `compile_cpp`."""
     found = re.search(rf'extern "C" \w+ {part.name}\((.*?)\)', part.source, re.DOTALL)
     assert found is not None, part.name
     arguments = found.group(1).split(",")
@@ -49,7 +48,7 @@ def signature(part: Part) -> str:
 
 
 def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
-    """The loader, each kernel with its wrapper, the module."""
+    """Return a candidate file: the loader, each kernel with its wrapper, the module."""
     return bound_file(title, "cpp/loader.py", parts, _bind, model)
 
 
@@ -80,8 +79,7 @@ extern "C" void {name}({parameters}, float* y, int64_t size, int64_t cols{period
 
 
 def pointwise_source(name: str, values: str, body: str, operands: Sequence[tuple[str, str]]) -> str:
-    """C++ of a generated elementwise kernel.
-
+    """Return the C++ of a generated elementwise kernel.
     Args:
         values: parameters of the function on eight lanes.
         body: its statements.

@@ -1,6 +1,6 @@
 """The kernel library in CUDA C++: a few kernels, compiled by the NVRTC that torch brings.
 
-Each is a CUDA file and a Python wrapper of the same name; tunables are macros, as in C++.
+Each kernel is a CUDA file and a Python wrapper of the same name; tunables are macros, as in C++.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KERNELS = {
 
 
 def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
-    """A library kernel with chosen tunables; its wrapper has to know the number of threads."""
+    """Return a library kernel with chosen tunables; its wrapper has them as constants too."""
     chosen = {name: tunables.get(name, values[0]) for name, values in kernel.tunables.items()}
     code = text_of("cuda/common.cuh") + "\n" + text_of(f"cuda/{kernel.name}.cu")
     constants = "".join(f"{kernel.name.upper()}_{name} = {chosen[name]}\n" for name in chosen)
@@ -32,7 +32,7 @@ def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
 
 
 def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
-    """The loader, each kernel with its wrapper, the module."""
+    """Return a candidate file: the loader, each kernel with its wrapper, the module."""
     return bound_file(title, "cuda/loader.py", parts, _bind, model)
 
 

@@ -1,6 +1,6 @@
-"""The kernel library: parameterised kernels that `offline` emits and language models are shown.
+"""The kernel library: parameterised kernels that `offline` emits and prompts show.
 
-It has the same wrappers in several languages, a folder of `sources` each.
+It has the same wrappers in several languages, with a folder of `sources` for each language.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class Kernel(NamedTuple):
     """One entry of the library."""
 
     name: str
-    """File name, and that of the Python function that calls it."""
+    """Name of the file, and of the Python function that calls the kernel."""
     category: str
-    """Operator class, as tasks name theirs."""
+    """Operator class, as in `Task.category`."""
     tunables: Mapping[str, tuple[int, ...]] = {}
     """Constant -> values worth trying; the first is the default."""
 
@@ -31,44 +31,46 @@ class Part(NamedTuple):
 
     name: str
     source: str
-    """Complete, in the library's language."""
+    """Complete source in the library's language."""
     wrapper: str = ""
-    """Python that calls it, where that is another language."""
+    """Python code that calls the kernel, where the library's language is another."""
 
 
 class Library(NamedTuple):
     """The kernels in one language."""
 
     backend: str
-    """Of candidates made with it."""
+    """Backend of candidates made with the library."""
     title: str
-    """What to call its kernels."""
+    """Name of its kernels in the candidates' titles."""
     kernels: Mapping[str, Kernel]
     part: Callable[[Kernel, Mapping[str, Scalar]], Part]
-    """A kernel with chosen tunables."""
+    """Makes a part of a kernel with chosen tunables."""
     file: Callable[[str, Sequence[Part], str], str]
-    """A self-contained candidate from its title, the kernels, and the source of everything else,
-    with `class ModelNew`."""
+    """Makes a self-contained candidate from its title, the kernels, and the source of everything
+    else, with `class ModelNew`."""
 
 
 @functools.cache
 def text_of(name: str) -> str:
-    """A file of the library."""
+    """Return the text of a file below `sources`."""
     return (SOURCES / name).read_text()
 
 
 def joined(sections: Sequence[str]) -> str:
-    """Sections of a Python file."""
+    """Return the text of a Python file from its sections."""
     return "\n\n".join(section.strip("\n") + "\n" for section in sections)
 
 
 def bound_file(
     title: str, loader: str, parts: Sequence[Part], bind: Callable[[Part, str], str], model: str
 ) -> str:
-    """A candidate whose kernels are another language's: source, what binds it, wrapper.
+    """Return a candidate file with kernels in another language than Python.
+
+    Each kernel has its source as a constant, a statement that compiles it, and its wrapper.
 
     Args:
-        bind: a statement that compiles a part whose source is in the named constant.
+        bind: makes the statement that compiles a part, from the part and its constant's name.
     """
     sections = [f'"""{title}"""\n', text_of(loader)]
     for part in parts:
@@ -79,5 +81,5 @@ def bound_file(
 
 
 def defined(tunables: Mapping[str, Scalar]) -> str:
-    """Lines for a C preprocessor: a library's constants are macros with a default."""
+    """Return the `#define` lines of chosen tunables: a kernel's constants are macros."""
     return "".join(f"#define {name} {value}\n" for name, value in sorted(tunables.items()))

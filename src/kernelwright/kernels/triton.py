@@ -1,7 +1,7 @@
 """The kernel library in Triton: the same wrappers as in C++, for GPUs.
 
 A kernel is a Python file in `sources/triton`. Its tunables are constants at its top, named after
-it (`SOFTMAX_WARPS`); the first value of each is the one that the file has.
+it (`SOFTMAX_WARPS`); the file has the first value of each.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ KERNELS = {
 
 
 def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
-    """A library kernel's source with chosen tunables."""
+    """Return a library kernel with chosen tunables."""
     text = text_of(f"triton/{kernel.name}.py")
     for name, value in tunables.items():
         constant = f"{kernel.name.upper()}_{name}"
@@ -62,7 +62,7 @@ def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
 
 
 def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
-    """What kernels share, the kernels, the module."""
+    """Return a candidate file: the code that kernels share, the kernels, the module."""
     kernels = [part.source for part in parts]
     return joined([f'"""{title}"""\n', text_of("triton/loader.py"), *kernels, model])
 

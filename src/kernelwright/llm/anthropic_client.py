@@ -35,7 +35,7 @@ class AnthropicMessages(HostedModel):
     """
 
     def _ask(self, request: Request, seconds: float) -> Completion:
-        # A client per request: giving one up in mid-flight can't disturb any other.
+        # A client per request, so that abandoning one in flight can't disturb another.
         try:
             with anthropic.Anthropic(
                 api_key=self._endpoint.api_key,
@@ -61,7 +61,7 @@ class AnthropicMessages(HostedModel):
                 cast("MessageParam", m.model_dump()) for m in request.messages[len(system) :]
             ],
             max_tokens=request.max_tokens,
-            # Only older models take it, so the SDK has no parameter for it.
+            # Only older models accept a temperature, so the SDK has no parameter for it.
             extra_body=None
             if request.temperature is None
             else {"temperature": request.temperature},
@@ -78,7 +78,10 @@ class AnthropicMessages(HostedModel):
 
 
 def open_anthropic(model: str) -> AnthropicMessages:
-    """`anthropic/MODEL`, with the key in ANTHROPIC_API_KEY; ANTHROPIC_BASE_URL moves it."""
+    """Open `anthropic/MODEL`, with the key in ANTHROPIC_API_KEY.
+
+    ANTHROPIC_BASE_URL sets another address.
+    """
     endpoint = endpoint_from_env("anthropic", "ANTHROPIC", "https://api.anthropic.com")
     return AnthropicMessages(f"anthropic/{model}", model, endpoint)
 
@@ -104,7 +107,7 @@ class _Usage(BaseModel):
 
     @property
     def at_list_price(self) -> bool:
-        """Whether the plain prices apply: faster service and fixed regions cost more."""
+        """Whether the list prices apply: faster service and fixed regions cost more."""
         return (
             self.service_tier in (None, "standard")
             and self.speed in (None, "standard")

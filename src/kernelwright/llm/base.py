@@ -1,6 +1,6 @@
 """The seam to language models: messages in, text and usage out.
 
-What a provider's wire format looks like, and how its faults are retried, stays behind it.
+A provider's wire format and the retries of its faults stay behind it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Stop = Literal["end", "max_tokens", "refusal", "other"]
 
 
 class Request(Record):
-    """Everything that decides an answer, except for the model."""
+    """A request: everything that decides an answer, except for the model."""
 
     messages: tuple[Message, ...]
     max_tokens: int
@@ -22,7 +22,7 @@ class Request(Record):
 
     @property
     def key(self) -> str:
-        """Identity: the same question, whoever is asked."""
+        """Identity of the request, the same for every model."""
         return digest(self.model_dump(mode="json"))
 
 
@@ -34,13 +34,13 @@ class Completion(Record):
     stop: Stop
     """`max_tokens`: the text is cut off. `refusal`: the model or its provider declined."""
     usage: Usage
-    """What the answer cost; parts that the provider or the price table doesn't tell are None."""
+    """Usage of the answer; parts that the provider or the price table doesn't tell are None."""
     model: str
-    """The model as the provider names it in its answer, often with a date."""
+    """Name of the model in the provider's answer, often with a date."""
 
 
 def always() -> None:
-    """Leave to send a request again, whatever the last try has cost."""
+    """Permit another try, whatever the last one has cost: the default for `pay_again`."""
 
 
 class LLM(Protocol):
@@ -48,7 +48,7 @@ class LLM(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that `open_model` opens it by, `provider/model`."""
+        """Name that `open_model` opens the model by, `provider/model`."""
         ...
 
     def complete(
@@ -65,10 +65,10 @@ class LLM(Protocol):
         Args:
             messages: the conversation so far, in order; sent unchanged.
             max_tokens: most tokens to answer with, a reasoning model's thoughts included.
-            temperature: None leaves it to the provider; some models accept nothing else.
+            temperature: None leaves it to the provider; some models accept only that.
             deadline_s: wall-clock seconds for everything, retries and waits included.
-            pay_again: called before a try after one that may have been paid for in vain; what it
-                raises ends the call, and the time it takes does not count.
+            pay_again: called before each try that follows one which may have been paid for in vain;
+                an exception from it ends the call, and its time does not count.
 
         Raises:
             ProviderError: the provider refused, failed for good, or the deadline passed.

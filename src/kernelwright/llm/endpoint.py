@@ -1,4 +1,4 @@
-"""Where a provider is reached and with which key; both come from the provider's own variables."""
+"""The address and key of a provider, both from the provider's own environment variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kernelwright.errors import PrerequisiteError
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One provider's address and key, with the names of the variables that set them."""
+    """A provider's address and key, with the names of the variables that set them."""
 
     provider: str
     base_url: str
@@ -24,7 +24,7 @@ def endpoint_from_env(provider: str, prefix: str, default_url: str | None) -> En
     """Read `<prefix>_API_KEY` and `<prefix>_BASE_URL`; an empty variable counts as unset.
 
     Raises:
-        PrerequisiteError: the key or the address is missing, or can't be one.
+        PrerequisiteError: the key or the address is missing or malformed.
     """
     key_variable, url_variable = f"{prefix}_API_KEY", f"{prefix}_BASE_URL"
     api_key = os.environ.get(key_variable, "").strip()

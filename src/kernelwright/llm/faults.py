@@ -1,4 +1,4 @@
-"""What can go wrong in one request, whichever SDK made it, and whether asking again can help."""
+"""Faults of one request, the same for every SDK, and whether another try can help."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from kernelwright.llm.endpoint import Endpoint
 
 _RETRIED = frozenset({408, 409, 429})
-# Somebody on the way lost the answer.
+# Statuses of a gateway that lost the answer on its way.
 _GATEWAY = frozenset({502, 504})
 _LONGEST_DETAIL = 400
 _SHORTEST_SECRET = 8
@@ -24,8 +24,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class CallFault(Exception):
-    """One request failed.
-
+    """The failure of one request.
     Args:
         message: one sentence, without secrets.
         hint: what the user can do about it.
@@ -54,7 +53,7 @@ class CallFault(Exception):
 def status_fault(
     endpoint: Endpoint, status: int, body: object, headers: Mapping[str, str]
 ) -> CallFault:
-    """The fault behind an HTTP error status; `body` is parsed JSON, or raw text."""
+    """Return the fault of an HTTP error status; `body` is parsed JSON, or raw text."""
     detail = _detail(body)
     if len(endpoint.api_key) >= _SHORTEST_SECRET:
         detail = detail.replace(endpoint.api_key, "***")
@@ -70,7 +69,7 @@ def status_fault(
 
 
 def connection_fault(endpoint: Endpoint, error: BaseException) -> CallFault:
-    """The fault behind a failed connection; one that was never possible is not tried again."""
+    """Return the fault of a failed connection; one that was never possible is not tried again."""
     causes = list(_chain(error))
     what = str(causes[-1]) or type(causes[-1]).__name__
     where = f"{endpoint.provider} at {endpoint.base_url}"
@@ -83,10 +82,10 @@ def connection_fault(endpoint: Endpoint, error: BaseException) -> CallFault:
 
 
 def parse_answer(endpoint: Endpoint, wire: type[M], text: str) -> M:
-    """`text` as `wire`, the only check that an answer's shape gets.
+    """Return `text` parsed as `wire`, the only check that an answer's form gets.
 
     Raises:
-        CallFault: it is something else; asking again would not help.
+        CallFault: the text is something else; another try would not help.
     """
     try:
         return wire.model_validate_json(text)
@@ -100,7 +99,7 @@ def parse_answer(endpoint: Endpoint, wire: type[M], text: str) -> M:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `retry-after-ms` or `retry-after` (number or HTTP date) ask for."""
+    """Return the seconds that `retry-after-ms` or `retry-after` (number or HTTP date) ask for."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -139,7 +138,7 @@ def _status_hint(endpoint: Endpoint, status: int, detail: str, out_of_credit: bo
 
 
 def _inner(body: object) -> object:
-    """The `error` object, which one SDK unwraps and the other does not."""
+    """Return the `error` object, which one SDK unwraps and the other does not."""
     return body["error"] if isinstance(body, dict) and "error" in body else body
 
 
@@ -164,7 +163,7 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _is_before_sending(error: BaseException) -> bool:
-    # httpx's and httpcore's, for whichever SDK.
+    # Exceptions of httpx and httpcore, which both SDKs use.
     is_connecting = type(error).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout")
     return is_connecting or isinstance(error, socket.gaierror)
 

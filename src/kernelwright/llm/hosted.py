@@ -1,6 +1,6 @@
-"""What every provider's client shares: one retry layer around single requests.
+"""Base of every provider's client: one retry layer around single requests.
 
-A client only knows how to put one request on the wire and how to read its answer.
+A client only puts one request on the wire and reads its answer.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ class HostedModel(ABC):
         endpoint: Endpoint,
         policy: RetryPolicy = _DEFAULT_POLICY,
     ) -> None:
-        """Args:
-        name: what `open_model` opens it by, and what it is priced as.
-        model: what the provider calls it.
+        """Set the model, its endpoint and the retry policy.
+
+        Args:
+            name: the name that `open_model` opens the model by, and that the price table has.
+            model: the provider's own name of the model.
         """
         self.name = name
         self._model = model

@@ -1,4 +1,4 @@
-"""OpenAI's Chat Completions, through its SDK: OpenAI itself and every compatible server."""
+"""OpenAI's Chat Completions API, through its SDK: OpenAI itself and every compatible server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STOPS: dict[str | None, Stop] = {
     "length": "max_tokens",
     "content_filter": "refusal",
 }
-# The SDK reads these from variables meant for OpenAI, and would send them to any server.
+# The SDK reads these headers from variables meant for OpenAI, and would send them to any server.
 _NOT_FOR_OTHERS = {"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit}
 
 
@@ -32,7 +32,7 @@ class OpenAIChat(HostedModel):
     """A model behind the Chat Completions API."""
 
     def _ask(self, request: Request, seconds: float) -> Completion:
-        # A client per request: giving one up in mid-flight can't disturb any other.
+        # A client per request, so that abandoning one in flight can't disturb another.
         try:
             with openai.OpenAI(
                 api_key=self._endpoint.api_key,
@@ -73,13 +73,13 @@ class OpenAIChat(HostedModel):
 
 
 def open_openai(model: str) -> OpenAIChat:
-    """`openai/MODEL`, with the key in OPENAI_API_KEY; OPENAI_BASE_URL moves it elsewhere."""
+    """Open `openai/MODEL`, with the key in OPENAI_API_KEY; OPENAI_BASE_URL sets another address."""
     endpoint = endpoint_from_env("openai", "OPENAI", "https://api.openai.com/v1")
     return OpenAIChat(f"openai/{model}", model, endpoint)
 
 
 def open_service(service_and_model: str) -> OpenAIChat:
-    """`openai-api/SERVICE/MODEL`, reached by <SERVICE>_BASE_URL with <SERVICE>_API_KEY."""
+    """Open `openai-api/SERVICE/MODEL`, with <SERVICE>_BASE_URL and <SERVICE>_API_KEY."""
     service, _, model = service_and_model.partition("/")
     if not service or not model:
         raise UsageError(
@@ -91,9 +91,9 @@ def open_service(service_and_model: str) -> OpenAIChat:
 
 
 def takes_max_completion_tokens(base_url: str) -> bool:
-    """Whether the server is OpenAI's, whose newer models refuse `max_tokens`.
+    """Whether the server takes `max_completion_tokens`, as OpenAI's own do.
 
-    Compatible servers often know only `max_tokens`.
+    Newer models there refuse `max_tokens`. Compatible servers often know only `max_tokens`.
     """
     host = urlsplit(base_url).hostname or ""
     return host == "openai.com" or host.endswith((".openai.com", ".openai.azure.com"))

@@ -1,4 +1,4 @@
-"""What tokens cost, from the dated table in `prices.toml`. What the table can't tell is None."""
+"""Prices of tokens, from the dated table in `prices.toml`; None where the table has none."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from importlib.resources import files
 from kernelwright.schema import Message, Record, Usage
 
 _PER_MILLION = 1e-6
-# What providers put around a message, and around them all, is shorter.
+# Upper bound on the tokens that providers add to each message, and to all of them together.
 _MESSAGE_TOKENS = 64
 
 
 class Price(Record):
-    """USD per million tokens of one model; `prices.toml` explains the fields."""
+    """The price of one model in USD per million tokens; `prices.toml` explains the fields."""
 
     input: float
     output: float
@@ -31,13 +31,13 @@ class PriceList(Record):
 
     as_of: date
     source: str
-    """The page that the prices were published on."""
+    """Address of the page that published the prices."""
     models: dict[str, Price]
 
 
 @cache
 def price_lists() -> dict[str, PriceList]:
-    """The whole table, by provider."""
+    """Return the whole table, by provider."""
     text = files("kernelwright.llm").joinpath("prices.toml").read_text(encoding="utf-8")
     return {name: PriceList.model_validate(data) for name, data in tomllib.loads(text).items()}
 
@@ -49,12 +49,11 @@ def cost_usd(
     cached_input_tokens: int = 0,
     cache_write_tokens: int = 0,
 ) -> float | None:
-    """Dollars for one call at the provider's list price.
-
+    """Return the dollars for one call at the provider's list price.
     Args:
         model: `provider/name`; a dated name counts only if the table lists it as an alias.
-        input_tokens: all of them, cached ones included.
-        output_tokens: all of them, a reasoning model's thoughts included.
+        input_tokens: all input tokens, cached ones included.
+        output_tokens: all output tokens, a reasoning model's thoughts included.
         cached_input_tokens: the part of `input_tokens` read from the provider's cache.
         cache_write_tokens: the part of `input_tokens` written to it.
 
@@ -77,12 +76,12 @@ def cost_usd(
 
 
 def most_usage(model: str, messages: Sequence[Message], max_tokens: int) -> Usage:
-    """The most that one answer can take, before it is asked for.
+    """Return an upper bound on the usage of one answer, before it is asked for.
 
     The tokenizers of the field start from bytes, so a text has no more tokens than bytes of UTF-8.
-    Dollars are those of a prompt that is all written to the cache, where that is dearer; None
-    where the price is not known. Prices that hold for shorter prompts only are taken for as long a
-    prompt as they hold for.
+    The dollars assume that the whole prompt is written to the cache, where that is dearer; they are
+    None where the price is not known. Where a price holds up to a prompt length only, a longer
+    prompt is priced at that length.
     """
     text = sum(len(message.content.encode()) + _MESSAGE_TOKENS for message in messages)
     tokens = text + _MESSAGE_TOKENS

@@ -1,4 +1,4 @@
-"""Opening a model by name. `offline` is opened by the agents, which need no model for it."""
+"""Open a model by name. The agents handle `offline`, which needs no model."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def open_model(name: str) -> LLM:
 
     Args:
         name: `openai/NAME`, `anthropic/NAME`, `openai-api/SERVICE/NAME`, `replay:PATH`,
-            `PROVIDER/NAME` of an installed entry point, whose function gets NAME, or
+            `PROVIDER/NAME` of an installed entry point, which is called with NAME, or
             `package.module:factory`, which is called without arguments.
 
     Raises:
-        UsageError: no such provider, a name that it can't mean, or something that is no model.
+        UsageError: no such provider, a name without a model, or an object that is no model.
         PrerequisiteError: a key or an address is missing.
     """
     if name.startswith(_REPLAY):
@@ -49,7 +49,7 @@ def open_model(name: str) -> LLM:
 
 
 def known_models() -> list[str]:
-    """The forms that a model's name can have, `offline` included."""
+    """Return the forms that a model's name can have, `offline` included."""
     return [
         "offline",
         "openai/NAME",

@@ -1,7 +1,7 @@
-"""Recorded answers: `Recorder` writes them as they are paid for, `Replay` gives them back.
+"""Recorded answers: `Recorder` writes them as they come, `Replay` gives them back.
 
-A recording is JSON Lines, one `Recorded` per line. What was asked decides which answer comes back;
-the model that answered doesn't, so that a recording stands in for any model.
+A recording is JSON Lines, one `Recorded` per line. The request decides which answer comes back, and
+the model that answered does not, so that a recording stands in for any model.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Replay:
     """A model that answers from a recording and from nothing else.
 
     Where a request was recorded more than once, its last answer counts. Usage comes back as
-    recorded: what the answer cost then, not money spent now.
+    recorded: the cost of the answer at that time, not money spent now.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class Replay:
 
 
 class Recorder:
-    """Passes calls on to `llm` and appends every answer to `path` before returning it.
+    """A model that passes calls on to `llm` and appends every answer to `path`.
 
     Each line is on disk when `complete` returns. One process at a time may write to a file.
     """
@@ -119,7 +119,7 @@ class Recorder:
 
 
 def _read(path: Path) -> list[Recorded]:
-    """All complete lines; a torn last one, left by a crash while writing, doesn't count."""
+    """Return all complete lines; a torn last one, left by a crash while writing, is ignored."""
     *lines, last = path.read_bytes().split(b"\n")
     found = [_parse(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     whole = _parse_torn(last)
@@ -143,7 +143,7 @@ def _parse_torn(last: bytes) -> Recorded | None:
 
 
 def _mend(path: Path) -> None:
-    """Make sure that the next line starts on its own, after a crash that tore the last one."""
+    """End the file with a newline: remove a last line that a crash tore, or complete it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = path.read_bytes() if path.exists() else b""
     head, newline, last = content.rpartition(b"\n")

@@ -1,6 +1,6 @@
 """The only retry layer: one deadline around every request, wait and retry of a call.
 
-The SDKs' own retries are off. What is worth retrying is decided in `faults`.
+The SDKs' own retries are off. `faults` decides which faults are worth a retry.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class RetryPolicy(NamedTuple):
-    """How often to ask, and how long to wait in between (seconds)."""
+    """The number of tries and the waits in between (seconds)."""
 
     tries: int = 8
     first_wait_s: float = 0.5
@@ -36,7 +36,7 @@ def call_until(
     """Call `attempt` until it succeeds, fails for good, or the deadline leaves no room.
 
     Args:
-        attempt: makes one request; gets the seconds that are left, and raises `CallFault`.
+        attempt: makes one request within the seconds that it is given, or raises `CallFault`.
         deadline_s: wall-clock seconds for everything.
         policy: number of tries and waits.
         pay_again: see `LLM.complete`.

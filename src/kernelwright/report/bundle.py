@@ -1,4 +1,4 @@
-"""What a report is made of: one task with its answer and everything that led to it."""
+"""The data of a report: a task with its answer, its attempts and its model calls."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class TaskBundle(NamedTuple):
 
     @property
     def usage(self) -> Usage:
-        """What all model calls have used, those included that led to no attempt."""
+        """Usage of all model calls, those included that led to no attempt."""
         return sum((call.usage for call in self.calls), Usage.zero())
 
     @property
     def best(self) -> Candidate | None:
-        """The candidate of the answer; None when there is none."""
+        """The answer's candidate; None when there is none."""
         wanted = self.result.candidate_hash if self.result else None
         made = (attempt.candidate for attempt in self.attempts)
         return next((one for one in made if one and one.hash == wanted), None)

@@ -27,16 +27,16 @@ class Point:
 
     index: int
     speedup: Speedup | None
-    """Over eager; None unless accepted and timed."""
+    """Speedup over eager; None unless the attempt was accepted and timed."""
     best: float | None
-    """Best median among the accepted attempts so far."""
+    """Best median speedup among the accepted attempts so far."""
     outcome: str
     failed: bool
-    """Refused or wrong; False for an infrastructure error."""
+    """Whether the candidate was refused or wrong; False for an infrastructure error."""
 
 
 class Scale(NamedTuple):
-    """From attempts and speedups (logarithmic) to coordinates."""
+    """A map from attempts and speedups (logarithmic) to coordinates."""
 
     first: int
     last: int
@@ -55,7 +55,7 @@ class Scale(NamedTuple):
 
 
 def points(attempts: Sequence[Attempt]) -> list[Point]:
-    """The attempts with the best result so far beside each."""
+    """Return the attempts, each with the best result so far."""
     made: list[Point] = []
     best: float | None = None
     for attempt in attempts:
@@ -71,7 +71,11 @@ def points(attempts: Sequence[Attempt]) -> list[Point]:
 
 
 def speedup_chart(made: Sequence[Point], name: str) -> Markup:
-    """The chart; empty when no attempt was timed. `name` makes its ids unique in the page."""
+    """Return the chart as SVG; empty when no attempt was timed.
+
+    Args:
+        name: makes the chart's ids unique in the page.
+    """
     if all(point.speedup is None for point in made):
         return Markup("")
     scale = _scale(made)

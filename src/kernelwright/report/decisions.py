@@ -1,4 +1,4 @@
-"""Why an attempt was made as it was, and what became of it, in words."""
+"""The decisions behind an attempt and its fate, in words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPERATORS = {
 
 
 def how(move: Move) -> str:
-    """What the search strategy decided."""
+    """Return the search strategy's decision in words."""
     parent = "" if move.parent is None else str(move.parent + 1)
     others = ", ".join(str(index + 1) for index in move.others)
     words = OPERATORS[move.operator].format(parent=parent, others=others)
@@ -26,7 +26,7 @@ def how(move: Move) -> str:
 
 
 def fate(attempt: Attempt, attempts: Sequence[Attempt]) -> str:
-    """Why it was kept or not."""
+    """Return in words whether and why an attempt was kept."""
     if attempt.dropped is not None:
         return f"dropped before it was evaluated: {attempt.dropped}"
     if attempt.evaluation is None:
@@ -48,12 +48,12 @@ def fate(attempt: Attempt, attempts: Sequence[Attempt]) -> str:
 
 
 def calls_of(attempt: Attempt, calls: Sequence[ModelCall]) -> list[ModelCall]:
-    """The model calls that were made for it."""
+    """Return the model calls that were made for an attempt."""
     return [call for call in calls if call.attempt == attempt.index]
 
 
 def call_title(call: ModelCall) -> str:
-    """Who was asked, and what it took."""
+    """Return a call's role, model, tokens and cost."""
     usage = call.usage
     tokens = [
         f"{count:,} tokens {way}"
@@ -64,7 +64,7 @@ def call_title(call: ModelCall) -> str:
 
 
 def blocks_line(call: ModelCall) -> str:
-    """About how many tokens each block of the prompt took; empty where nobody knows."""
+    """Return the estimated tokens of each block of the prompt; empty where they are unknown."""
     known = {name: count for name, count in (call.block_tokens or {}).items() if count}
     return ", ".join(f"{name} {count:,}" for name, count in known.items())
 

@@ -1,4 +1,4 @@
-"""Numbers and times as people read them. What is unknown reads "unknown", never 0."""
+"""Numbers and times in readable form. An unknown value reads "unknown", never 0."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kernelwright.schema import Interval, Speedup, Usage
 UNKNOWN = "unknown"
 NOT_MEASURED = "not measured"
 NOT_DECIDED = "not decided (busy machine)"
-"""What is said of times that others disturbed, of a task's as of an attempt's."""
+"""Text for a task's or an attempt's times that other processes disturbed."""
 
 _BACKENDS = {
     "cpp": "C++ kernel",
@@ -20,18 +20,18 @@ _BACKENDS = {
 
 
 def ratio(value: float) -> str:
-    """A speedup: `2.31×`; three decimals near 1, where they decide."""
+    """Return a speedup like `2.31×`; three decimals near 1, where they decide."""
     return f"{value:.{_decimals(value)}f}×"
 
 
 def interval(ends: Interval) -> str:
-    """A speedup's interval: `2.24–2.38×`."""
+    """Return a speedup's interval like `2.24–2.38×`."""
     decimals = _decimals(*ends)
     return f"{ends[0]:.{decimals}f}–{ends[1]:.{decimals}f}×"
 
 
 def speedup(value: Speedup | None) -> str:
-    """A speedup with its interval in one line."""
+    """Return a speedup with its interval in one line."""
     if value is None:
         return NOT_MEASURED
     decimals = _decimals(value.median, *value.ci95)
@@ -40,7 +40,7 @@ def speedup(value: Speedup | None) -> str:
 
 
 def microseconds(value: float | None) -> str:
-    """A time in the unit that suits it."""
+    """Return a time in microseconds, milliseconds or seconds, whichever suits it."""
     if value is None:
         return NOT_MEASURED
     for limit, divisor, unit in ((1e3, 1.0, "µs"), (1e6, 1e3, "ms")):
@@ -50,7 +50,7 @@ def microseconds(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration: `21.5 s`, `6 min 53 s`, `2 h 05 min`."""
+    """Return a duration like `21.5 s`, `6 min 53 s` or `2 h 05 min`."""
     if value is None:
         return UNKNOWN
     if value < 60:
@@ -62,7 +62,7 @@ def seconds(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """A cost; four decimals below a dollar."""
+    """Return a cost; four decimals below a dollar."""
     if value is None:
         return UNKNOWN
     if value == 0:
@@ -71,29 +71,29 @@ def dollars(value: float | None) -> str:
 
 
 def cost(usage: Usage) -> str:
-    """The same of a usage, where the words around it don't say what it is."""
+    """Return the cost of a usage, for a text that does not say that it is a cost."""
     return "cost unknown" if usage.cost_usd is None else dollars(usage.cost_usd)
 
 
 def count(value: int | None) -> str:
-    """A number of things, with thousands separated."""
+    """Return a count with thousands separated."""
     return UNKNOWN if value is None else f"{value:,}"
 
 
 def error_size(value: float | None) -> str:
-    """An absolute error."""
+    """Return an absolute error with two digits."""
     return UNKNOWN if value is None else f"{value:.2g}"
 
 
 def moment(value: float | None) -> str:
-    """Seconds since the epoch as UTC."""
+    """Return seconds since the epoch as a date and time in UTC."""
     if value is None:
         return UNKNOWN
     return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def anything(value: object) -> str:
-    """A value of a settings or environment table."""
+    """Return a value of a settings or environment table as text."""
     if value is None:
         return UNKNOWN
     if isinstance(value, dict):
@@ -104,7 +104,7 @@ def anything(value: object) -> str:
 
 
 def backend(name: str) -> str:
-    """What kind of implementation a backend makes."""
+    """Return the kind of implementation that a backend makes."""
     return _BACKENDS.get(name, f"{name} implementation")
 
 
@@ -116,5 +116,5 @@ def _decimals(*values: float) -> int:
 
 
 def sentence(words: str) -> str:
-    """Words as a sentence of their own."""
+    """Return words as a sentence: with a capital letter and a full stop."""
     return f"{words[:1].upper()}{words[1:]}".rstrip(".") + "."

@@ -18,7 +18,7 @@ TEMPLATE = "report.html.j2"
 
 
 def render_report(run: Run, tasks: Sequence[TaskBundle]) -> str:
-    """The report of a run, or of one of its tasks, as a complete HTML document."""
+    """Return the report of a run, or of one of its tasks, as a complete HTML document."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,

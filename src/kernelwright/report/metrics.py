@@ -1,7 +1,7 @@
 """The figures of a suite: fast_p, mean and median speedup, coverage.
 
 `fast_p` is KernelBench's (Ouyang et al. 2025, arXiv 2502.10517, section 3): the share of tasks
-whose answer is correct and more than p times as fast as eager PyTorch,
+with an answer that is correct and more than p times as fast as eager PyTorch,
 `fast_p = (1/n) * #{i : correct_i and speedup_i > p}`, strictly greater. `n` is always the number of
 all tasks, so that failures, refusals and infrastructure errors stay in the denominator. Speedups
 are those of the strict re-measurement.
@@ -20,23 +20,23 @@ THRESHOLDS = (0.0, 0.8, 1.0, 1.2, 1.5, 2.0)
 
 
 class SuiteMetrics(Record):
-    """What a run reached on a suite; None where there are no tasks."""
+    """The figures of a run on a suite; ratios are None where there are no tasks."""
 
     tasks: int
-    """n: all tasks, whatever became of them."""
+    """Number of all tasks (n), whatever their outcome."""
     measured: int
-    """Tasks on which candidates could be measured."""
+    """Number of tasks on which candidates could be measured."""
     errors: int
-    """Tasks that ended in an infrastructure error."""
+    """Number of tasks that ended in an infrastructure error."""
     unusable: int
-    """Tasks that are at fault themselves: a reference that raises, say."""
+    """Number of tasks that are at fault themselves, by a reference that raises, for example."""
     improved: int
     fast_p: dict[float, float | None]
     geometric_mean: float | None
-    """Of the speedup over eager, over all n tasks; 1.0 where nothing better was found, because
-    the reference is then kept."""
+    """Geometric mean of the speedup over eager, over all n tasks. A task without improvement counts
+    as 1.0, because its reference is kept."""
     median: float | None
-    """The same variant: over all n tasks, 1.0 where nothing better was found."""
+    """Median of the same speedups."""
 
     @property
     def coverage(self) -> float | None:
@@ -45,8 +45,7 @@ class SuiteMetrics(Record):
 
 
 def suite_metrics(results: Sequence[TaskResult], tasks: int | None = None) -> SuiteMetrics:
-    """The figures for `results`; `tasks` is n where some tasks have no answer yet.
-
+    """Return the figures for `results`; `tasks` is n where some tasks have no answer yet.
     Raises:
         ValueError: there are more results than tasks.
     """
@@ -69,7 +68,10 @@ def suite_metrics(results: Sequence[TaskResult], tasks: int | None = None) -> Su
 
 
 def fast_p(results: Sequence[TaskResult], p: float, tasks: int) -> float | None:
-    """Share of `tasks` with an accepted answer more than `p` times as fast as eager."""
+    """Return the share of `tasks` with an accepted answer more than `p` times as fast as eager.
+
+    With `p` 0, an accepted answer need not be timed. None where `tasks` is 0.
+    """
     if tasks == 0:
         return None
     return sum(_counts(result, p) for result in results) / tasks

@@ -1,7 +1,7 @@
 """The result folder of one task: result.json, the optimised file, report.html.
 
-All files are written before the first is put in place, and result.json is put in place last: a
-folder whose result.json can be read is complete.
+All files are written before the first is put in place, and result.json is put in place last: where
+result.json can be read, the folder is complete.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ REPORT = "report.html"
 
 
 class TaskReference(Record):
-    """Which task."""
+    """The id and hash of a task."""
 
     id: str
     hash: str
 
 
 class CandidateReference(Record):
-    """Which candidate, and where its file lies."""
+    """The identity and origin of a candidate, and the name of its file."""
 
     hash: str
     backend: str
     entry_point: str
     origin: Origin
     file: str | None
-    """Name in the result folder; None unless the candidate is an improvement."""
+    """Name of the file in the result folder; None unless the candidate is an improvement."""
 
 
 class ResultDocument(Record):
@@ -53,12 +53,12 @@ class ResultDocument(Record):
     error: str | None
     candidate: CandidateReference | None
     verdict: dict[str, Any] | None
-    """As `verify --json` prints it."""
+    """Verdict document, as `verify --json` prints it."""
     usage: Usage
 
 
 class ResultFiles(NamedTuple):
-    """Where the files are; no candidate file when nothing better was found."""
+    """The paths of the files; no candidate file when nothing better was found."""
 
     result: Path
     report: Path
@@ -66,7 +66,7 @@ class ResultFiles(NamedTuple):
 
 
 def write_result(out_dir: Path, run: Run, found: TaskBundle) -> ResultFiles:
-    """Write the result folder of a task that has an answer; replaces an earlier result there.
+    """Write the result folder of a task that has an answer; replace an earlier result there.
 
     Raises:
         PrerequisiteError: the folder cannot be written, or the disk is full.
@@ -112,7 +112,7 @@ def read_result(out_dir: Path) -> ResultDocument:
 
 
 def candidate_file_name(task_id: str) -> str:
-    """`kernelbench/36_RMSNorm_` gives `36_RMSNorm_optimized.py`."""
+    """Return a task's file name: `36_RMSNorm_optimized.py` for `kernelbench/36_RMSNorm_`."""
     stem = re.sub(r"\W+", "_", task_id.rpartition("/")[2], flags=re.ASCII).strip("_")
     return f"{stem or 'task'}_optimized.py"
 
@@ -159,7 +159,7 @@ def _version_of(text: str) -> int | None:
 
 
 def _candidate_file_in(out_dir: Path) -> str | None:
-    """The optimised file that an earlier result put here, if there is one."""
+    """Return the name of the optimised file that an earlier result put here; None without one."""
     try:
         earlier = read_result(out_dir)
     except UsageError:

@@ -1,4 +1,4 @@
-"""What sandboxes hold, in a terminal."""
+"""The limits that sandboxes hold, in a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STYLES = {"held": "green", "open": "yellow", "BROKEN": "bold red"}
 
 
 def show(found: Sequence[Checked]) -> None:
-    """A table with a row for each attempt, then what is not there and what `auto` takes."""
+    """Print a table with a row for each probe, then missing sandboxes and the choice of `auto`."""
     console = Console()
     there = [one for one in found if one.info is not None]
     if there:

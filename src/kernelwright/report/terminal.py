@@ -17,7 +17,7 @@ COLUMNS = ("task", "answer", "vs eager", "vs torch.compile")
 
 
 def metrics_table(metrics: SuiteMetrics) -> Table:
-    """The figures of a suite, fast_p first."""
+    """Return a table of a suite's figures, fast_p first."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
@@ -27,14 +27,14 @@ def metrics_table(metrics: SuiteMetrics) -> Table:
 
 
 def metrics_text(metrics: SuiteMetrics) -> str:
-    """The same as plain lines."""
+    """Return a suite's figures as plain lines, fast_p first."""
     figures = _figures(metrics)
     width = max(len(name) for name, _ in figures)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in figures)
 
 
 def results_table(results: Sequence[TaskResult]) -> Table:
-    """One row per task."""
+    """Return a table of results, with a row for each task."""
     table = Table(*COLUMNS, box=None, pad_edge=False)
     for result in results:
         name, word, *speedups = _row(result)
@@ -43,7 +43,7 @@ def results_table(results: Sequence[TaskResult]) -> Table:
 
 
 def results_text(results: Sequence[TaskResult]) -> str:
-    """The same as plain, aligned lines."""
+    """Return the results as plain, aligned lines."""
     lines = [COLUMNS, *(_row(result) for result in results)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     padded = (zip(line, widths, strict=True) for line in lines)
@@ -51,7 +51,7 @@ def results_text(results: Sequence[TaskResult]) -> str:
 
 
 def open_questions(results: Sequence[TaskResult]) -> str:
-    """Why each task without an answer has none, and what to do; empty where all have one."""
+    """Return why each task without an answer has none, and what to do; empty where all have one."""
     answers = [(result.task_id, headline_of(result)) for result in results]
     return "\n".join(
         f"{name}: {answer.word}: {answer.detail}"
@@ -61,7 +61,7 @@ def open_questions(results: Sequence[TaskResult]) -> str:
 
 
 def task_summary(result: TaskResult) -> str:
-    """The answer for one task in two plain lines."""
+    """Return the answer for one task in two plain lines."""
     answer = headline_of(result)
     return f"{result.task_id}: {answer.headline}\n{answer.detail}".rstrip()
 

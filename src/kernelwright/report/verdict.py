@@ -1,4 +1,4 @@
-"""The verdict as one JSON document: what `verify --json` prints and result.json contains."""
+"""The verdict as one JSON document, which `verify --json` prints and result.json contains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kernelwright.verifier.integrity.catalog import RULES
 
 
 def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -> dict[str, Any]:
-    """Everything that was found, ready for `json.dumps`; what is unknown or infinite is null.
+    """Return a verdict, ready for `json.dumps`; unknown and infinite values are null.
 
     Raises:
         ValueError: the evaluation is of another task or candidate.
@@ -61,7 +61,10 @@ _NOT_PYTHON = re.compile(r"(SyntaxError|IndentationError|TabError)\b")
 
 
 def explanation(evaluation: Evaluation) -> list[str]:
-    """Why a candidate was refused and what to do about it, in sentences; empty where it was not."""
+    """Return why a candidate was refused and what to do about it, in sentences.
+
+    Empty where it was accepted.
+    """
     if evaluation.accepted:
         return []
     rules = [RULES[flag.rule] for flag in evaluation.flags if flag.severity == "refuse"]
@@ -75,6 +78,6 @@ def _advice(evaluation: Evaluation) -> str:
 
 
 def plain(noun: Record) -> dict[str, Any]:
-    """A noun as plain JSON data; infinities and NaN become null, which every JSON reader takes."""
+    """Return a noun as JSON data; infinities and NaN become null, which every JSON reader takes."""
     data: dict[str, Any] = json.loads(noun.model_dump_json())
     return data

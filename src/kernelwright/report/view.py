@@ -1,4 +1,4 @@
-"""What the HTML template shows, as plain words: every decision about wording is made here."""
+"""The content of the HTML template in plain words: every wording is decided here."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ DISTURBED = (
 
 
 class Headline(NamedTuple):
-    """What became of a task, in the same words wherever it is shown."""
+    """The outcome of a task, in the same words wherever it is shown."""
 
     tone: str
     """`win`, `none` or `infra`."""
     word: str
-    """For a column of a table."""
+    """Short form, for a column of a table."""
     headline: str
     detail: str
-    """One sentence; may be empty."""
+    """One more sentence; may be empty."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class AttemptView:
     cost: str
     time: str
     how: str
-    """What the search strategy decided."""
+    """Decision of the search strategy, in words."""
     fate: str
-    """Why it was kept or not."""
+    """Reason why it was kept or not."""
     diagnosis: str
     calls: list[CallView]
 
@@ -122,7 +122,7 @@ class TaskView:
 
 
 def task_view(found: TaskBundle, position: int) -> TaskView:
-    """Everything the section of one task says."""
+    """Return the content of one task's section; `position` makes its ids unique in the page."""
     result, best = found.result, found.best
     final = result.evaluation if result else None
     answer = headline_of(result)
@@ -147,7 +147,7 @@ def task_view(found: TaskBundle, position: int) -> TaskView:
 
 
 def headline_of(result: TaskResult | None) -> Headline:
-    """The answer to a task; None has none yet."""
+    """Return the headline of a task's answer; `result` is None while there is no answer."""
     if result is None:
         return Headline(
             "infra", "not finished", "Not finished", "The run ended before this task had an answer."
@@ -158,7 +158,7 @@ def headline_of(result: TaskResult | None) -> Headline:
         return Headline("infra", word, f"No answer: {word}", result.error or "")
     if result.status == "improved" and final is not None:
         return Headline("win", "improved", _win(final), _win_detail(final))
-    # By the evaluation, not by the status: records of earlier versions call it no improvement.
+    # The evaluation decides, not the status: records of earlier versions call it no improvement.
     if final is not None and final.is_undecided:
         headline = fmt.sentence(fmt.NOT_DECIDED).rstrip(".")
         return Headline("infra", fmt.NOT_DECIDED, headline, DISTURBED)
@@ -174,7 +174,7 @@ def _why_none(final: Evaluation | None) -> str:
 
 
 def found_by(origin: Origin) -> str:
-    """How a candidate came about, in words that claim no more than was done."""
+    """Return a candidate's origin in words that claim no more than was done."""
     who = {
         "offline": "offline optimizer, no language model",
         "model": f"language model {origin.model or fmt.UNKNOWN}",

@@ -1,1 +1,1 @@
-"""Runs and attempts in one database."""
+"""The store: runs and attempts in one database."""

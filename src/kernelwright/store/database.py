@@ -1,4 +1,4 @@
-"""One SQL database: opening it, short transactions, and its errors in words.
+"""An SQL database: opening it, short transactions, and its errors in words.
 
 SQLite runs in WAL mode, so that readers never wait for the writer. Every write is one
 `BEGIN IMMEDIATE` transaction: it waits for other writers at its start and cannot fail halfway.
@@ -42,7 +42,7 @@ _EXPLAINED: dict[str, tuple[str, str]] = {
 
 
 class Database:
-    """An engine whose tables are up to date. Threads may share it; a forked process may not."""
+    """A database with up-to-date tables. Threads may share it; a forked process may not."""
 
     def __init__(self, location: str | Path) -> None:
         url = _parse(location)
@@ -61,13 +61,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A consistent view of the database."""
+        """Yield a connection with a consistent view of the database."""
         with self._explained(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it is stored when the block ends, or nothing is."""
+        """Yield a connection in one transaction: at its end all of it is stored, or nothing."""
         with self._explained(), self._engine.connect() as plain:
             connection = plain.execution_options(**WRITE)
             with connection.begin():
@@ -89,7 +89,7 @@ class Database:
 
 
 def require_file(location: str | Path) -> None:
-    """Raise UsageError where a location is a SQLite file that does not exist."""
+    """Raise UsageError where the location is a SQLite file that does not exist."""
     url = _parse(location)
     is_file = url.get_backend_name() == "sqlite" and "uri" not in url.query
     if is_file and not Path(str(url.database)).exists():
@@ -156,7 +156,7 @@ def _begin(connection: Connection) -> None:
 
 
 def in_words(name: str, error: DBAPIError | sqlite3.Error) -> StoreError:
-    """What went wrong with a store, and what the user can do about it."""
+    """Return a database error as a StoreError with a hint."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorname", "")
     family = "_".join(code.split("_")[:2])

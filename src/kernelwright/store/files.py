@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old one or the new one, never a part of it."""
+"""Atomic file writes: a reader sees the old file or the new one, never a part of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kernelwright.errors import PrerequisiteError
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by a file with `text`; its folder is made where missing.
+    """Replace `path` by a file with `text`; make its folder where missing.
 
     Raises:
         PrerequisiteError: the folder cannot be written, or the disk is full.
@@ -25,7 +25,7 @@ def write_all_atomically(folder: Path, files: dict[str, str]) -> None:
     """Write all `files` (name to text) beside their targets first, then replace them in order.
 
     Raises:
-        PrerequisiteError: as above; then none of the files was touched.
+        PrerequisiteError: as for `write_atomically`. Where writing fails, no target is touched.
     """
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def write_all_atomically(folder: Path, files: dict[str, str]) -> None:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an `OSError` while writing to `path` into a sentence with a hint."""
+    """Raise an `OSError` of a write to `path` as a PrerequisiteError with a hint."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
 """Numbered steps from an empty database to the present tables, each applied once and recorded.
 
 A step is never edited after a release; a change of the tables is a new step at the end. The SQL
-keeps to what SQLite and PostgreSQL both understand.
+is valid in both SQLite and PostgreSQL.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ LESSONS = Migration(
     ),
 )
 
-# What people count from 1 is a number; these columns hold places counted from 0.
+# A number counts from 1; these columns hold positions, which count from 0.
 POSITIONS = Migration(
     "positions",
     tuple(
@@ -100,7 +100,7 @@ CURRENT = len(MIGRATIONS)
 
 
 def version(connection: Connection) -> int:
-    """How many steps this database has had; 0 for an empty one.
+    """Return the number of steps that this database has had; 0 for an empty one.
 
     Raises:
         StoreError: the database belongs to another program, or to a newer kernelwright.

@@ -1,4 +1,4 @@
-"""What the store keeps beside the nouns of `schema.py`: answers per task, progress, lost calls."""
+"""The records of the store beside the nouns of `schema.py`: answers, progress, lost calls."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import model_validator
 from kernelwright.schema import Evaluation, Record, Usage
 
 TaskStatus = Literal["improved", "no_improvement", "not_decided", "unusable", "error"]
-"""`not_decided`: the machine was too busy for the final times to tell. `unusable`: the task is at
-fault, its reference mostly. `error`: the infrastructure is."""
+"""`not_decided`: the machine was too busy for the final times to decide. `unusable`: the task is at
+fault, mostly its reference. `error`: the infrastructure is at fault."""
 
 
 class TaskResult(Record):
@@ -23,7 +23,7 @@ class TaskResult(Record):
     evaluation: Evaluation | None = None
     """The strict re-measurement of that candidate."""
     error: str | None = None
-    """What ended a task that is unusable or met an infrastructure error."""
+    """Message of the error that ended an unusable task or one with an infrastructure error."""
 
     @model_validator(mode="after")
     def _one_answer(self) -> Self:
@@ -39,18 +39,18 @@ class TaskResult(Record):
 
     @property
     def has_failed(self) -> bool:
-        """Whether nothing could be measured."""
+        """Whether the task ended in an error, so that nothing could be measured."""
         return self.status in ("unusable", "error")
 
     @property
     def is_open(self) -> bool:
-        """Whether trying again may give another answer: it failed, or was disturbed."""
+        """Whether another run may give another answer: the task failed, or was disturbed."""
         disturbed = self.evaluation is not None and self.evaluation.was_disturbed
         return self.has_failed or disturbed
 
     @property
     def speedup(self) -> float | None:
-        """Speedup over eager of the accepted candidate; None where it can't be told."""
+        """Speedup of the accepted candidate over eager; None where it is unknown or disturbed."""
         if self.evaluation is None or not self.evaluation.accepted or self.is_open:
             return None
         eager = self.evaluation.speedup.get("eager")
@@ -68,9 +68,9 @@ class Event(Record):
 
 
 class Lost(NamedTuple):
-    """A request that was sent and whose answer never came."""
+    """A request that was sent and never answered."""
 
     attempt: int
     """Index of the attempt it was made for."""
     usage: Usage
-    """The most that it may have used."""
+    """Upper bound on what the request has used."""

@@ -1,4 +1,4 @@
-"""Nouns to rows and back: the whole noun as JSON, and the columns that queries need beside it."""
+"""Conversion of nouns to rows and back: the whole noun as JSON, and the columns for queries."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Row = dict[str, Any]
 
 
 def encode(noun: Record) -> str:
-    """JSON that gives back the same noun, infinities included (as `Infinity`)."""
+    """Return JSON that `decode` reads back as the same noun, infinities included (`Infinity`)."""
     return json.dumps(noun.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
 
 
 def decode(kind: type[R], data: str) -> R:
-    """The noun in `data`.
+    """Return the noun in `data`.
 
     Raises:
-        StoreError: the row was damaged, or written by something else.
+        StoreError: the row was damaged, or written by another program.
     """
     try:
         return kind.model_validate_json(data)
@@ -36,13 +36,13 @@ def decode(kind: type[R], data: str) -> R:
 
 
 def run_row(run: Run) -> Row:
-    """The row of table `runs`."""
+    """Return the row of table `runs`."""
     columns = {"id": run.id, "command": run.command, "status": run.status, "started": run.started}
     return {**columns, "data": encode(run)}
 
 
 def attempt_row(attempt: Attempt) -> Row:
-    """The row of table `attempts`; status and speedup are null for an infrastructure error."""
+    """Return the row of table `attempts`; status and speedup are null without an evaluation."""
     evaluation = attempt.evaluation
     return {
         "run_id": attempt.run_id,
@@ -58,19 +58,19 @@ def attempt_row(attempt: Attempt) -> Row:
 
 
 def call_row(call: ModelCall) -> Row:
-    """The row of table `model_calls`, without its key."""
+    """Return the row of table `model_calls`, without its key."""
     columns = {"role": call.role, "model": call.model, "cost_usd": call.usage.cost_usd}
     return {**columns, "data": encode(call)}
 
 
 def lesson_row(lesson: Lesson) -> Row:
-    """The row of table `lessons`."""
+    """Return the row of table `lessons`."""
     names = ("run_id", "task_id", "attempt", "category", "target")
     return {**{name: getattr(lesson, name) for name in names}, "data": encode(lesson)}
 
 
 def evaluation_row(key: str, evaluation: Evaluation) -> Row:
-    """The row of the evaluation cache."""
+    """Return the row of table `evaluations`, the evaluation cache."""
     return {
         "key": key,
         "task_hash": evaluation.task_hash,
@@ -81,7 +81,7 @@ def evaluation_row(key: str, evaluation: Evaluation) -> Row:
 
 
 def result_row(run_id: str, result: TaskResult) -> Row:
-    """The row of table `task_results`."""
+    """Return the row of table `task_results`."""
     return {
         "run_id": run_id,
         "task_id": result.task_id,

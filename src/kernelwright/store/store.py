@@ -1,8 +1,8 @@
-"""The store: everything that runs leave behind, in one database.
+"""The store: all records of runs, in one database.
 
 All methods are safe to call from several threads, and several processes may use one database at
-once, each with its own `Store`. Every `add_` is one transaction. Nouns are frozen: what was stored
-is replaced only where a method says so. Any method may raise `StoreError`.
+once, each with its own `Store`. Every `add_` is one transaction. Nouns are frozen: a stored noun is
+replaced only where a method says so. Any method may raise `StoreError`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def open_store(location: str | Path) -> Store:
 
 
 def open_existing(location: str | Path) -> Store:
-    """Open a database to read what is in it; unlike `open_store`, never makes one.
+    """Open a database that exists; unlike `open_store`, never create one.
 
     Raises:
         StoreError: as `open_store` does.
@@ -58,7 +58,7 @@ def open_existing(location: str | Path) -> Store:
 
 
 class Store:
-    """Runs, tasks, attempts, model calls, cached evaluations and answers."""
+    """The store of runs, tasks, attempts, model calls, cached evaluations and answers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -71,12 +71,12 @@ class Store:
 
     @property
     def location(self) -> str:
-        """Where the database is, for messages."""
+        """Path or URL of the database, for messages."""
         return self._database.name
 
     @property
     def sqlite_path(self) -> str | None:
-        """The database's file; None where a server has it."""
+        """Path of the database's file; None where a server has it."""
         return self._database.sqlite_path
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class Store:
         ended: float | None = None,
         usage: Usage | None = None,
     ) -> Run:
-        """Set status and end of a run, and its usage where one is given; returns it as stored."""
+        """Set status and end of a run, and its usage where one is given; return it as stored."""
         with self._database.writing() as connection:
             query = select(tables.runs.c.data).where(tables.runs.c.id == run_id)
             found = connection.execute(query).scalar_one_or_none()
@@ -112,7 +112,7 @@ class Store:
         return run
 
     def get_run(self, reference: str) -> Run:
-        """The run with this id, or the only one whose id starts so.
+        """Return the run with this id, or the only one with an id that starts so.
 
         Raises:
             UsageError: no such run, or several.
@@ -136,7 +136,7 @@ class Store:
         return did_you_mean(reference, known) if known else f"no run is stored in {self.location}"
 
     def list_runs(self, limit: int | None = 20) -> list[Run]:
-        """Runs, newest first; all of them when `limit` is None."""
+        """Return runs, newest first; all of them when `limit` is None."""
         query = select(tables.runs.c.data).order_by(
             tables.runs.c.started.desc(), tables.runs.c.id.desc()
         )
@@ -174,7 +174,7 @@ class Store:
         return connection.execute(found).scalar_one_or_none()
 
     def tasks_of(self, run_id: str) -> list[Task]:
-        """The tasks of a run, in the order in which they were added."""
+        """Return the tasks of a run, in the order in which they were added."""
         query = (
             select(tables.tasks.c.data)
             .join(tables.run_tasks, tables.run_tasks.c.content_hash == tables.tasks.c.content_hash)
@@ -186,14 +186,14 @@ class Store:
         return [rows.decode(Task, data) for data in found]
 
     def add_task_result(self, run_id: str, result: TaskResult) -> None:
-        """Store the answer for a task; replaces an earlier answer."""
+        """Store the answer for a task; replace an earlier answer."""
         table = tables.task_results
         with self._database.writing() as connection:
             connection.execute(delete(table).filter_by(run_id=run_id, task_id=result.task_id))
             connection.execute(insert(table).values(rows.result_row(run_id, result)))
 
     def task_results_of(self, run_id: str) -> list[TaskResult]:
-        """The answers so far, in the order of the run's tasks."""
+        """Return the answers so far, in the order of the run's tasks."""
         results, places = tables.task_results, tables.run_tasks
         same = (results.c.run_id == places.c.run_id) & (results.c.task_id == places.c.task_id)
         query = select(results.c.data).join(places, same).where(results.c.run_id == run_id)
@@ -207,7 +207,7 @@ class Store:
         """Store an attempt; storing the same one again changes nothing.
 
         Raises:
-            StoreError: another attempt has its place, or its run or task is not stored.
+            StoreError: another attempt has its position, or its run or task is not stored.
         """
         row = rows.attempt_row(attempt)
         table = tables.attempts
@@ -224,7 +224,7 @@ class Store:
                 )
 
     def attempts_of(self, run_id: str, task_id: str | None = None) -> list[Attempt]:
-        """Attempts of a run or of one of its tasks, by task and index."""
+        """Return the attempts of a run or of one of its tasks, by task and index."""
         table = tables.attempts
         query = select(table.c.data).where(table.c.run_id == run_id)
         if task_id is not None:
@@ -235,7 +235,7 @@ class Store:
         return [rows.decode(Attempt, data) for data in found]
 
     def answer_to(self, run_id: str, task_id: str, attempt: int, key: str) -> str | None:
-        """What `settle` stored for a request; None where there is no answer yet."""
+        """Return the answer that `settle` stored for a request; None where there is none yet."""
         place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
         query = select(tables.requests.c.answer).filter_by(**place)
         with self._database.reading() as connection:
@@ -244,11 +244,11 @@ class Store:
     def journal(
         self, run_id: str, task_id: str, attempt: int, key: str, request: Record, worst: Usage
     ) -> None:
-        """Note that a request is about to be sent, perhaps not for the first time.
+        """Record that a request is about to be sent, perhaps not for the first time.
 
         Args:
-            key: what tells it from the attempt's other requests.
-            worst: the most that an answer can take.
+            key: identity of the request among those of the attempt.
+            worst: upper bound on the usage of an answer.
         """
         table = tables.requests
         place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
@@ -261,7 +261,7 @@ class Store:
     def settle(
         self, run_id: str, task_id: str, attempt: int, key: str, answer: str, call: ModelCall
     ) -> None:
-        """Store the answer to a journaled request, and the call that it was."""
+        """Store the answer to a journaled request, and its model call."""
         place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
         with self._database.writing() as connection:
             answered = update(tables.requests).filter_by(**place).values(answer=answer)
@@ -269,8 +269,11 @@ class Store:
             _add_call(connection, run_id, task_id, call)
 
     def lost_usage(self, run_id: str, task_id: str | None = None) -> list[Lost]:
-        """The most that was used by requests of a run whose answers never came, for each sending:
-        calls and tries that failed, and those that a killed process had under way."""
+        """Return an upper bound on the usage of each request of a run that was never answered.
+
+        There is one entry for each sending: calls and tries that failed, and those that a killed
+        process had under way.
+        """
         table = tables.requests
         place = {"run_id": run_id} | ({} if task_id is None else {"task_id": task_id})
         columns = (table.c.attempt, table.c.worst, table.c.sent, table.c.answer)
@@ -283,12 +286,12 @@ class Store:
         ]
 
     def add_model_call(self, run_id: str, task_id: str, call: ModelCall) -> None:
-        """Store a model call behind those that the task has."""
+        """Append a model call to those of the task."""
         with self._database.writing() as connection:
             _add_call(connection, run_id, task_id, call)
 
     def model_calls_of(self, run_id: str, task_id: str | None = None) -> list[ModelCall]:
-        """Model calls of a run or of one of its tasks, in order."""
+        """Return the model calls of a run or of one of its tasks, in order."""
         table = tables.model_calls
         query = select(table.c.data).where(table.c.run_id == run_id)
         if task_id is not None:
@@ -299,7 +302,7 @@ class Store:
         return [rows.decode(ModelCall, data) for data in found]
 
     def trajectory(self, run_id: str, task_id: str) -> Trajectory:
-        """Everything behind one task of a run.
+        """Return the model calls and attempts behind one task of a run.
 
         Raises:
             UsageError: the run has no such task.
@@ -318,7 +321,7 @@ class Store:
     # Lessons
 
     def put_lesson(self, lesson: Lesson) -> None:
-        """Store a lesson; replaces what was stored of the same attempt."""
+        """Store a lesson; replace an earlier one of the same attempt."""
         table = tables.lessons
         key = {name: getattr(lesson, name) for name in ("run_id", "task_id", "attempt")}
         with self._database.writing() as connection:
@@ -326,7 +329,7 @@ class Store:
             connection.execute(insert(table).values(rows.lesson_row(lesson)))
 
     def lessons_for(self, category: str | None, target: str) -> list[Lesson]:
-        """Lessons of an operator class on a kind of device, in the order of their keys."""
+        """Return the lessons of an operator class on a kind of device, in the order of keys."""
         table = tables.lessons
         query = select(table.c.data).filter_by(category=category, target=target)
         ordered = query.order_by(table.c.run_id, table.c.task_id, table.c.attempt)
@@ -337,7 +340,10 @@ class Store:
     def fix_lessons(
         self, run_id: str, task_id: str, choose: Callable[[], list[Lesson]]
     ) -> list[Lesson]:
-        """What a task of a run is shown: chosen once, so that a continued run sees the same."""
+        """Return the lessons that a task of a run is shown.
+
+        `choose` is called once and its choice stored, so that a continued run shows the same.
+        """
         table = tables.lessons_shown
         query = select(table.c.data).filter_by(run_id=run_id, task_id=task_id)
         with self._database.reading() as connection:
@@ -354,21 +360,21 @@ class Store:
     # Evaluation cache and progress
 
     def cached_evaluation(self, key: str) -> Evaluation | None:
-        """The evaluation stored under `key`; None when there is none."""
+        """Return the evaluation stored under `key`; None when there is none."""
         query = select(tables.evaluations.c.data).filter_by(key=key)
         with self._database.reading() as connection:
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else rows.decode(Evaluation, found)
 
     def cache_evaluation(self, key: str, evaluation: Evaluation) -> None:
-        """Store an evaluation under `key`; replaces an earlier one."""
+        """Store an evaluation under `key`; replace an earlier one."""
         table = tables.evaluations
         with self._database.writing() as connection:
             connection.execute(delete(table).filter_by(key=key))
             connection.execute(insert(table).values(rows.evaluation_row(key, evaluation)))
 
     def add_event(self, run_id: str, text: str) -> None:
-        """Store a progress line with the present time."""
+        """Store a progress line with the current time."""
         with self._database.writing() as connection:
             position = _next(connection, tables.events.c.position, run_id=run_id)
             row = {"run_id": run_id, "position": position, "at": time.time(), "text": text}

@@ -1,4 +1,4 @@
-"""Which attempts are measured at length."""
+"""Successive halving: the attempts that are measured at length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What search strategies decide, given what was tried."""
+"""Decisions of search strategies, given what was tried."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def made(index: int, eager: float | None, move: Move | None = None) -> Attempt:
 def search(
     strategy: SearchStrategy, speedups: Iterable[float | None], width: int = 1
 ) -> list[Attempt]:
-    """Attempts with these speedups, in rounds."""
+    """Return attempts with these speedups, made in rounds of `width`."""
     history: list[Attempt] = []
     waiting = list(speedups)
     while waiting:

@@ -53,7 +53,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def fill(store: Store) -> None:
-    """A proven win, a near miss, a slow one, a wrong one, a hack and an infrastructure error."""
+    """Store attempts: a proven win, near miss, slow, wrong, hack, and infrastructure error."""
     refusal = Flag(rule="stale_output", severity="refuse", evidence="same output")
     tried: list[tuple[Candidate, Evaluation]] = [
         (SLOW, samples.evaluation(SLOW, 0.7)),

@@ -1,4 +1,4 @@
-"""The task audit: what makes a task unsound is found, and what only looks like it is not."""
+"""Tests of the task audit: it finds unsound tasks, and passes tasks that only look unsound."""
 
 from __future__ import annotations
 
@@ -278,13 +278,13 @@ def test_bad_arguments(shell: Shell, arguments: tuple[str, ...], words: str) -> 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A private place to run commands in."""
+    """Return a shell in a private folder."""
     return Shell(tmp_path)
 
 
 def test_a_cold_first_call_is_not_taken_for_a_long_one() -> None:
     class Cold:
-        """A call takes a microsecond, the first one a hundredth of a second."""
+        """A worker with calls of a microsecond; the first one takes a hundredth of a second."""
 
         def __init__(self) -> None:
             self.calls = 0

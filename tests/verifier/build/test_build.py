@@ -1,4 +1,4 @@
-"""The build cache: what is kept, for whom, and that nothing is built twice."""
+"""Tests of the build cache: its contents and keys, and that nothing is built twice."""
 
 from __future__ import annotations
 

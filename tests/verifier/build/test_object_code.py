@@ -1,4 +1,4 @@
-"""Vector instructions in object code."""
+"""Tests of vector instructions in object code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which values the judge accepts. One worker holds all candidates of a task, one by one."""
+"""Values that the judge accepts. One worker holds all candidates of a task, one by one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Check = Callable[[str], WorkloadResult]
 
 @contextmanager
 def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Check]:
-    """Correctness checks of candidates for a task, in one worker."""
+    """Yield a correctness check of candidates for a task, in one worker."""
     with kit.live_reference(task) as reference:
         prepared = reference.prepare(reference.workloads()[0])
         judge = Judge(reference, cache)
@@ -38,7 +38,7 @@ def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Che
 
 
 def verdict(check: Check, text: str) -> tuple[Status, str]:
-    """Status and reason of a candidate that leaves its worker alive."""
+    """Return status and reason of a candidate that leaves its worker alive."""
     try:
         check(text)
     except WorkerFault as fault:
@@ -187,7 +187,7 @@ CANCELS = """
 
 
 def test_another_order_of_badly_conditioned_operations_is_right(tmp_path: Path) -> None:
-    """The reference subtracts without an error, so that its own excuses nobody's."""
+    """Check a reference that subtracts exactly, so that its own error excuses no other."""
     with checking(kit.task(CANCELS), tmp_path) as check:
         assert verdict(check, forward("x = x * 1e6\nreturn x[:, ::2] - x[:, 1::2]"))[0] is (
             Status.PASSED

@@ -1,4 +1,4 @@
-"""Weights, random numbers and state: the candidate starts where the reference does."""
+"""Tests of weights, random numbers and state: the candidate starts where the reference does."""
 
 from __future__ import annotations
 

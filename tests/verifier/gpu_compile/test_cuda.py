@@ -1,4 +1,4 @@
-"""CUDA sources through nvcc without a GPU: facts, or the compiler's words."""
+"""Tests of CUDA sources through nvcc without a GPU: facts, or the compiler's words."""
 
 from __future__ import annotations
 

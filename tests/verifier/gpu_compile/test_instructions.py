@@ -1,4 +1,4 @@
-"""What machine instructions are for."""
+"""Tests of the kinds of machine instructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Theoretical occupancy, against values of NVIDIA's own calculator."""
+"""Tests of theoretical occupancy against values of NVIDIA's own calculator."""
 
 from __future__ import annotations
 

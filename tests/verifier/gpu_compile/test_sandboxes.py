@@ -1,4 +1,4 @@
-"""Every sandbox has Triton, with its assembler, and places for what these write."""
+"""Tests that every sandbox has Triton, its assembler, and folders for their files."""
 
 from __future__ import annotations
 

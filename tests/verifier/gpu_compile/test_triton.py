@@ -1,4 +1,4 @@
-"""Triton's compiler without a GPU: every library kernel for Hopper, some for all GPUs."""
+"""Tests of Triton's compiler without a GPU: library kernels for Hopper, some for all GPUs."""
 
 from __future__ import annotations
 

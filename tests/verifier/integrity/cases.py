@@ -1,4 +1,4 @@
-"""Candidates for every static rule: some that it must see, and some close by that it must not."""
+"""Candidates for every static rule: some that it must flag, and similar ones that it must not."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from torch import nn
 
 
 def module(body: str, before: str = "") -> str:
-    """A candidate whose forward(self, x) is `body`, after module-level code `before`."""
+    """Return a candidate with `body` as its forward(self, x), after module-level code `before`."""
     inner = textwrap.indent(textwrap.dedent(body).strip(), "        ")
     before = textwrap.dedent(before)
     return f"{START}\n{before}\nclass ModelNew(nn.Module):\n    def forward(self, x):\n{inner}\n"
 
 
 def top(text: str) -> str:
-    """A candidate with `text` at its top."""
+    """Return a candidate with `text` at its top."""
     return module("return kernel(x)", text)
 
 
 def cpp(text: str) -> str:
-    """A candidate with `text` inside its C++."""
+    """Return a candidate with `text` inside its C++."""
     source = '#include <cmath>\nextern "C" void f(float* x, long n) {\n' + text + "\n}\n"
     return top(f"SOURCE = r'''{source}'''\n")
 

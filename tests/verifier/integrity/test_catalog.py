@@ -1,4 +1,4 @@
-"""The rules are well-formed, and their flags are theirs."""
+"""Tests that rules are well-formed, and that every flag names its rule."""
 
 from __future__ import annotations
 

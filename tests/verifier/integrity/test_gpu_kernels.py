@@ -1,4 +1,4 @@
-"""Whose kernels ran on a GPU."""
+"""Tests of attributing a GPU's kernels to the candidate or to libraries."""
 
 from __future__ import annotations
 

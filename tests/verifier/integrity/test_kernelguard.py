@@ -1,4 +1,4 @@
-"""Advice comes from kernelguard where it is installed, and is never in the way."""
+"""Tests that kernelguard gives advice where it is installed, and is never in the way."""
 
 from __future__ import annotations
 

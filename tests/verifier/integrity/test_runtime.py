@@ -1,4 +1,4 @@
-"""Rules on what a candidate that has run shows, on real processes and on made-up measurements."""
+"""Tests of the rules on candidates that ran, on real processes and made-up measurements."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sandbox() -> Iterator[ProcessSandbox]:
 
 
 def running(sandbox: ProcessSandbox, script: str, cores: tuple[int, ...] = ()) -> WorkerProcess:
-    """A worker that has run a script and waits."""
+    """Start a worker that has run a script and waits."""
     text = f"import os, socket, sys, threading, time\n{script}\n"
     text += "socket.socket(fileno=3).send(b'x')\ntime.sleep(600)"
     spec = WorkerSpec(argv=("-c", text), env={}, memory_bytes=2**30, files={}, cores=cores)
@@ -188,7 +188,7 @@ def test_an_error_of_the_size_of_a_lower_precision(
 
 
 def test_mathematics_of_vectors_is_nobodys_work() -> None:
-    """torch's headers call functions of its library from kernels that were written with them."""
+    """Check SLEEF's owner: kernels written with torch's headers call it in torch's library."""
     library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
     function = ctypes.CDLL(str(library)).Sleef_expf8_u10avx2
     address = ctypes.cast(function, ctypes.c_void_p).value

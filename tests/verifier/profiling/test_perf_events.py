@@ -1,4 +1,4 @@
-"""Counting what a process does; hardware events only where there are any."""
+"""Tests of counting a process's events; hardware events only where there are any."""
 
 from __future__ import annotations
 

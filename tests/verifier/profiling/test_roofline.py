@@ -1,4 +1,4 @@
-"""The roofline and the speed-of-light score."""
+"""Tests of the roofline and the speed-of-light score."""
 
 from __future__ import annotations
 

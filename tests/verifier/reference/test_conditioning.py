@@ -1,5 +1,5 @@
-"""Large logits that nearly tie: luck decides about the reference's own error, and must not decide
-about a candidate."""
+"""Tests with large logits that nearly tie: the reference's own error is a matter of luck there,
+which must not decide about a candidate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Attention = Callable[..., torch.Tensor]
 
 
 def tf32(tensor: torch.Tensor) -> torch.Tensor:
-    """The ten bits that a tensor core looks at."""
+    """Truncate the mantissa to the ten bits that a tensor core uses."""
     return (tensor.view(torch.int32) & ~0x1FFF).view(torch.float32)
 
 
@@ -36,7 +36,7 @@ def conditioning(attention: Attention, inputs: Tensors, golden: torch.Tensor) ->
 
 
 def differences(seed: int) -> tuple[Difference, Difference, Difference]:
-    """Of an online softmax without and with what the rounding moves, and of TF32 with it."""
+    """Compare an online softmax without and with conditioning, and TF32 with conditioning."""
     reference = runpy.run_path(str(HONEST / "tasks" / "causal_attention.py"))
     candidate = runpy.run_path(str(HONEST / "candidates" / "causal_attention" / "online_blocks.py"))
     attention, online = reference["Model"](), candidate["ModelNew"]()

@@ -1,4 +1,4 @@
-"""References that nothing can be judged against: one sentence, a hint, and no process left."""
+"""Tests of invalid references: one sentence, a hint, and no process left."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODEL = """
 
 @pytest.fixture(scope="module", autouse=True)
 def forkserver() -> None:
-    """It starts with the first worker and stays: no process that was left."""
+    """Start the fork server, which stays and must not count as a process that was left."""
     with kit.worker_with(kit.machine(), Limits()):
         pass
 

@@ -1,4 +1,4 @@
-"""What the sanitizers find in C++ candidates, and that they find nothing where nothing is."""
+"""Tests of the sanitizers on C++ candidates: findings, and none on clean code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.verifier.kit import forward
 pytestmark = pytest.mark.skipif(
     sanitizer_libraries("g++") is None, reason="g++ comes without its sanitizers here"
 )
-# The way of the library's candidates, with all that might keep the sanitizers out.
+# Compiles as the library's candidates do, with all options that might keep the sanitizers out.
 LOADED = '''
 import ctypes, os, subprocess
 def compiled(source):
@@ -48,12 +48,12 @@ return y
 
 
 def loaded(source: str, body: str = BODY, compiler: str = "g++") -> str:
-    """A candidate that compiles C++ with a function f(x, y, n)."""
+    """Return a candidate that compiles C++ with a function f(x, y, n)."""
     return forward(body, LOADED.format(source=source.strip(), compiler=compiler))
 
 
 def function(statements: str) -> str:
-    """The C++ of f, its statements from line 4 on."""
+    """Return the C++ of f, with the statements from line 4 on."""
     start = "#include <cstring>\n#include <vector>\n"
     return f'{start}extern "C" void f(const float* x, float* y, long n) {{\n{statements}\n}}'
 
@@ -115,7 +115,7 @@ ERRORS = {
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_error_is_refused_with_its_line(reference: Reference, name: str) -> None:
     statements, rule, words = ERRORS[name]
-    compiler = shutil.which("g++")  # by its whole path, as others may call it
+    compiler = shutil.which("g++")  # by its whole path, as other programs may call it
     assert compiler is not None
     (flag,) = found(reference, loaded(function(statements), compiler=compiler))
     assert (flag.rule, flag.severity) == (rule, "refuse")
@@ -226,7 +226,7 @@ def test_a_read_past_a_parameter_names_it() -> None:
 def test_memory_without_end_is_no_refusal(
     reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "BASE_MEMORY_BYTES", 0)  # the task's own is enough to fill
+    monkeypatch.setattr(rebuild, "BASE_MEMORY_BYTES", 0)  # the task's limit is soon full
     hungry = "for (;;) memset(new char[1 << 26], 1, 1 << 26);"
     (flag,) = found(reference, loaded(function(hungry)))
     assert (flag.rule, flag.severity) == (INCOMPLETE, "info")
@@ -278,7 +278,7 @@ def test_a_strict_verdict_has_the_findings(reference: Reference, tmp_path: Path)
     assert UNAVAILABLE in [flag.rule for flag in unseen.flags]
 
 
-# Those that differ most; `benchmarks/sanitizers.py` takes all of them.
+# The most different kernels; `benchmarks/sanitizers.py` takes all of them.
 @pytest.mark.parametrize("name", ["attention", "depthwise_conv", "topk"])
 def test_kernels_of_the_library_are_clean(name: str) -> None:
     task = load_task(f"library/{name}")

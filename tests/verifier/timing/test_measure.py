@@ -1,4 +1,4 @@
-"""Which calls are timed, on what, and which of them are compared afterwards."""
+"""Tests of the timed calls: their choice, their inputs, and their spot checks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANY_CALLS = 32
 
 
 def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
-    """Else a candidate could be right only in the first rounds."""
+    """Check late rounds too, or a candidate could be right only in the first ones."""
     effort = EFFORTS["fast"]
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
         prepared = reference.prepare(reference.workloads()[0])
@@ -32,20 +32,20 @@ def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
         side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
         compared: Counter[bool] = Counter()
         for _ in range(REPEATS):
-            bench = RoundTimer(reference, prepared, effort, {CANDIDATE: side, EAGER: side})
-            bench.warm_up(CALLS)
-            bench.window(CALLS, ROUNDS // 2)
-            early = list(map(id, bench.spot_checks))
+            timer = RoundTimer(reference, prepared, effort, {CANDIDATE: side, EAGER: side})
+            timer.warm_up(CALLS)
+            timer.window(CALLS, ROUNDS // 2)
+            early = list(map(id, timer.spot_checks))
             assert len(early) == effort.spot_checks
-            bench.window(CALLS, ROUNDS // 2)
-            assert len(bench.spot_checks) == effort.spot_checks
-            compared.update(id(spot_check) in early for spot_check in bench.spot_checks)
-    # Of a fair choice of 48, fewer than 8 from one half come once in a million times.
+            timer.window(CALLS, ROUNDS // 2)
+            assert len(timer.spot_checks) == effort.spot_checks
+            compared.update(id(spot_check) in early for spot_check in timer.spot_checks)
+    # In a fair choice of 48, fewer than 8 come from one half once in a million times.
     assert min(compared[True], compared[False]) >= 8
 
 
 def places(level: Level, repeats: int) -> dict[int, set[int]]:
-    """Sets that are looked at in some evaluations, by buffer."""
+    """Return the slots of the spot checks in some evaluations, by buffer."""
     found: dict[int, set[int]] = defaultdict(set)
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
         prepared = reference.prepare(reference.workloads()[0])
@@ -53,17 +53,17 @@ def places(level: Level, repeats: int) -> dict[int, set[int]]:
         assert eager is not None
         side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
         for _ in range(repeats):
-            bench = RoundTimer(reference, prepared, EFFORTS[level], {CANDIDATE: side})
-            bench.warm_up(MANY_CALLS)
-            bench.window(MANY_CALLS, 1)
-            for spot_check in bench.spot_checks:
+            timer = RoundTimer(reference, prepared, EFFORTS[level], {CANDIDATE: side})
+            timer.warm_up(MANY_CALLS)
+            timer.window(MANY_CALLS, 1)
+            for spot_check in timer.spot_checks:
                 found[spot_check.place[0]].add(spot_check.place[1])
     return found
 
 
 def test_only_fast_looks_at_the_same_calls_inputs_again() -> None:
-    """What is expected of them is kept; a worker can't know which calls that are."""
-    # Two of those in a whole round and two of those in half of one.
+    """Check that kept expected values limit the slots; a worker can't know which slots they are."""
+    # Two of the slots in a full round and two of those in a halved one.
     assert all(len(sets) <= 4 for sets in places("fast", 20).values())
     # 20 draws out of at least 16 hit no more than 4 once in 10^9 times.
     assert any(len(sets) > 4 for sets in places("standard", 20).values())
@@ -89,13 +89,13 @@ def test_no_two_workers_are_shown_the_same_inputs() -> None:
         side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
         found: list[set[bytes]] = []
         for worker in range(2):
-            bench = RoundTimer(
+            timer = RoundTimer(
                 reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: side}, worker
             )
-            bench.warm_up(CALLS)
-            bench.single_calls(bench.window(CALLS, ROUNDS))
+            timer.warm_up(CALLS)
+            timer.single_calls(timer.window(CALLS, ROUNDS))
             found.append(
-                {spot_check.inputs.tensors[0].numpy().tobytes() for spot_check in bench.spot_checks}
+                {spot_check.inputs.tensors[0].numpy().tobytes() for spot_check in timer.spot_checks}
             )
         assert min(map(len, found)) > EFFORTS["fast"].spot_checks
         assert not found[0] & found[1]
@@ -121,14 +121,14 @@ def test_what_is_done_when_results_are_freed_counts() -> None:
         kit.load(module, kit.source(SLOW_TO_FREE))
         side = TimedInstance(module, prepared.workload.name, is_baseline=False)
         eager = TimedInstance(module, prepared.workload.name, is_baseline=True)
-        bench = RoundTimer(reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: eager})
-        bench.warm_up(CALLS)
-        rounds = bench.window(CALLS, ROUNDS)
+        timer = RoundTimer(reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: eager})
+        timer.warm_up(CALLS)
+        rounds = timer.window(CALLS, ROUNDS)
         assert min(rounds.judge[CANDIDATE]) > 0.002
 
 
 def test_seeds_of_inputs_say_nothing_about_each_other() -> None:
-    """A worker can find the 32 bits of a seed that torch uses, from what it is shown."""
+    """Check derived seeds: a worker can find the 32 bits that torch uses from its inputs."""
     seeds = [derived_seed(12345, "timed", number, slot) for number in (1, 2) for slot in range(8)]
     steps = {(after - before) % 2**32 for before, after in itertools.pairwise(seeds)}
     assert len(set(seeds)) == len(steps) + 1 == 16

@@ -1,4 +1,4 @@
-"""Seconds per call from rounds whose round trips cost something, and what is flagged in them."""
+"""Tests of seconds per call from rounds with costly round trips, and of their flags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OVERHEAD, EAGER_S, OWN_S, CALLS, SEED = 0.8e-3, 100e-6, 50e-6, 100, 1
 
 
 def rounds(count: int = 24, own_s: float = OWN_S, half_costs: float = 1.0) -> Rounds:
-    """Blocks of equal calls; halved ones of the candidate cost `half_costs` per call."""
+    """Make rounds of equal calls; the candidate's halved ones take `half_costs` times as long."""
     rng = np.random.default_rng(SEED)
     made = Rounds([CANDIDATE, EAGER], CALLS)
     for number in range(count):
@@ -32,7 +32,7 @@ def timed(found: Rounds, single_calls: Rounds | None = None, checked: int = 4) -
 
 
 def single_calls(own_s: float, eager_s: float) -> Rounds:
-    """Single calls."""
+    """Make single calls with these seconds each."""
     made = Rounds([CANDIDATE, EAGER], 1)
     made.halved = [False] * 12
     for name, call_s in ((CANDIDATE, own_s), (EAGER, eager_s)):
@@ -111,7 +111,7 @@ def test_noise_does_not_hide_a_clock_that_tells_much_less() -> None:
     assert flags(found) == ["noisy-machine", "clocks-disagree"]
 
 
-def test_too_few_half_blocks_say_nothing() -> None:
+def test_too_few_half_rounds_say_nothing() -> None:
     assert flags(rounds(count=8, half_costs=1.6)) == []
 
 

@@ -1,4 +1,4 @@
-"""Intervals hold what they promise, on synthetic timings with fixed seeds."""
+"""Tests that intervals hold what they promise, on synthetic timings with fixed seeds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_intervals_surround_the_median_and_repeat(samples: list[float], seed: in
 
 
 def worker(seed: int, median: float = 1.0, width: float = 0.02) -> list[float]:
-    """Ratios of a worker's rounds, in some of which one side was disturbed."""
+    """Draw the ratios of a worker's rounds; in some of these one side was disturbed."""
     rng = np.random.default_rng(seed)
     ratios = median * np.exp(width * rng.standard_normal(ROUNDS))
     ratios *= rng.choice([1 / 3, 1, 3], ROUNDS, p=[0.05, 0.9, 0.05])
@@ -58,7 +58,7 @@ def test_equal_workers_are_trusted_more_than_one() -> None:
     assert one.median == pytest.approx(1.5, rel=0.02)
     assert four.median == pytest.approx(1.5, rel=0.01)
     assert width(four) < width(one)
-    # One worker says nothing about others: what is known of equal ones decides.
+    # One worker says nothing about others, so the prior on equal workers decides.
     assert width(one) > 2 * STUDENT_95[4] * WORKERS_DIFFER
 
 
@@ -74,7 +74,7 @@ def test_workers_that_differ_widen_the_interval() -> None:
 def test_noise_within_workers_is_not_taken_for_a_difference_between_them() -> None:
     quiet = across_workers([worker(seed) for seed in range(4)], SEED)
     noisy = across_workers([worker(seed, width=0.10) for seed in range(4)], SEED)
-    rounds = 1.2533 * 0.10 / math.sqrt(4 * ROUNDS)  # of a normal sample's median
+    rounds = 1.2533 * 0.10 / math.sqrt(4 * ROUNDS)  # standard error of a normal sample's median
     assert width(noisy) < 1.5 * 2 * STUDENT_95[7] * math.hypot(rounds, WORKERS_DIFFER / 2)
     assert width(quiet) < width(noisy)
 

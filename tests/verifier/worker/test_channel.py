@@ -1,4 +1,4 @@
-"""Values survive the wire: nests, dtypes, layouts."""
+"""Tests that values survive the channel: nests, dtypes, layouts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DTYPES = (
 
 @st.composite
 def tensors(draw: st.DrawFn) -> torch.Tensor:
-    """Dense, transposed, strided, expanded, 0-dim and empty tensors of any dtype."""
+    """Draw dense, transposed, strided, expanded, 0-dim and empty tensors of any dtype."""
     shape = draw(st.lists(st.integers(0, 4), max_size=4))
     dtype = draw(st.sampled_from(DTYPES))
     seed = draw(st.integers(0, 99))

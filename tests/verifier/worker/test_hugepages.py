@@ -1,4 +1,4 @@
-"""Memory that is used again, but never while somebody can see it."""
+"""Tests that pooled memory is used again, but never while a tensor holds it."""
 
 from __future__ import annotations
 

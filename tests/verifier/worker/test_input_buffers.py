@@ -1,4 +1,4 @@
-"""Inputs in shared memory: every form survives, and what a worker wrote there is noticed."""
+"""Tests of inputs in shared memory: every form survives, and a worker's writes are noticed."""
 
 from __future__ import annotations
 

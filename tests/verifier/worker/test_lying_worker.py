@@ -1,4 +1,4 @@
-"""What comes back over the channel is data to be checked: every lie is a fault of the candidate."""
+"""Tests that replies are checked: every lie over the channel is the candidate's fault."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMIT = 2**20
 
 
 class Liar:
-    """A worker process of which only the channel is real: the test writes what it answers."""
+    """A worker process with nothing real but its channel: the test writes its answers."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.inside = folder, str(folder)
@@ -35,14 +35,14 @@ class Liar:
         self.pid, self.shared = os.getpid(), -1
 
     def freeze(self) -> float:
-        """Nothing runs."""
+        """Return 0, as nothing runs."""
         return 0.0
 
     def thaw(self) -> None:
-        """Nothing runs."""
+        """Do nothing, as nothing runs."""
 
     def release(self) -> None:
-        """Nothing runs."""
+        """Do nothing, as nothing runs."""
 
     def kill(self) -> None:
         self.channel.close()
@@ -141,7 +141,7 @@ def test_a_tensor_that_is_not_expected_is_not_even_allocated(
     liar: Liar, tmp_path: Path, entry: dict[str, Any], status: Status
 ) -> None:
     size = entry["shape"][0] * 4
-    liar.answer(stated(entry), declared=size)  # its bytes never come: nobody may wait for them
+    liar.answer(stated(entry), declared=size)  # the client must not wait for its bytes
     with pytest.raises(WorkerFault) as caught:
         Channel(liar, 2**40).request(
             {"op": "state"}, timeout_s=0.3, expect=[Spec(torch.float32, (1,))]

@@ -1,4 +1,4 @@
-"""A candidate that ends, blocks or floods its worker is a status, and nothing of it stays."""
+"""Tests that a candidate that ends, blocks or floods its worker becomes a status, and is gone."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def where() -> Machine:
 
 
 class Outcome(NamedTuple):
-    """How a candidate's call ended."""
+    """The outcome of a candidate's call."""
 
     status: Status
     reason: str
 
 
 def fault(where: Machine, text: str, timeout_s: float = 20.0) -> Outcome:
-    """What importing and calling a candidate once comes to; its processes must be gone after."""
+    """Import and call a candidate once; return its fault, and check that its processes are gone."""
     with worker_with(where, LIMITS) as module:
         assert isinstance(module.process, LinuxWorker)
         group = module.process.pid

@@ -1,4 +1,4 @@
-"""NVIDIA's tools around a worker, played by scripts that print what the tools print."""
+"""Tests of NVIDIA's tools around a worker, played by scripts that print as the tools do."""
 
 from __future__ import annotations
 

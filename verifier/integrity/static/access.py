@@ -17,7 +17,7 @@ RUNNERS = re.compile(
 
 
 def process(source: Source) -> Iterator[Hit]:
-    """Programs that are started and are no compilers."""
+    """Find programs that are started and are no compilers."""
     for node in source.nodes:
         if not isinstance(node, ast.Call):
             continue
@@ -51,7 +51,7 @@ def _programs(source: Source, node: ast.AST, depth: int) -> Iterator[str]:
 
 
 def _first_parts(source: Source, node: ast.AST) -> list[ast.expr]:
-    """The expressions that a command's first word may come from."""
+    """Return the expressions that a command's first word may come from."""
     if isinstance(node, ast.List | ast.Tuple):
         return node.elts[:1]
     if isinstance(node, ast.JoinedStr):
@@ -100,7 +100,7 @@ OUTSIDE = re.compile(r"/(?!tmp/|var/tmp/)|\.\./|~(?!/\.cache/)")
 
 
 def files(source: Source) -> Iterator[Hit]:
-    """Files opened inside `forward`, or written at a fixed place outside a build folder."""
+    """Find files opened inside `forward`, or written at a fixed place outside a build folder."""
     for node in source.nodes:
         if isinstance(node, ast.Call):
             what = _file_action(source, node)
@@ -143,7 +143,7 @@ IMPORTS = frozenset({"importlib.util.spec_from_file_location", "importlib.import
 
 
 def reference_class(source: Source) -> Iterator[Hit]:
-    """A class Model, wherever it comes from, and files and modules named after the reference."""
+    """Find a class Model, wherever it is from, and files and modules named after the reference."""
     yield from telling_strings(source, "reference-class")
     for node in source.nodes:
         if _names_model(source, node):

@@ -12,13 +12,13 @@ from kernelwright.verifier.integrity.static.source import Definition, Source, is
 
 LOOKUPS = frozenset({"get", "setdefault", "pop", "__getitem__", "__contains__"})
 MOST_PARTS = 500
-"""Of one expression; nobody writes longer keys and conditions but to keep us busy."""
+"""Parts of one expression; longer keys and conditions are only written to keep us busy."""
 CACHES = frozenset({"functools.lru_cache", "functools.cache"})
 EQUAL = frozenset({"torch.equal", "torch.allclose"})
 
 
 def memo(source: Source) -> Iterator[Hit]:
-    """Results that are found again by the address, the identity or the content of an input."""
+    """Find results that are found again by the address, the identity or the content of an input."""
     inputs = _inputs(source)
     for node in source.nodes:
         for key, is_item in _keys(node):
@@ -54,7 +54,7 @@ def _is_cached_call(source: Source, node: ast.Call, inputs: set[str]) -> bool:
 
 
 def _keys(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
-    """Expressions that something is looked up by, and whether it is surely a mapping or set."""
+    """Yield keys that something is looked up by, and whether it is surely a mapping or set."""
     if isinstance(node, ast.Subscript):
         yield node.slice, False
     elif isinstance(node, ast.Dict):
@@ -67,7 +67,7 @@ def _keys(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
 
 
 def _expanded(source: Source, node: ast.AST) -> Iterator[ast.AST]:
-    """The parts of an expression, and of what its names are bound to."""
+    """Yield the parts of an expression, and of what its names are bound to."""
     return islice(_expand(source, node, 3), MOST_PARTS)
 
 
@@ -85,7 +85,7 @@ def _is_address(source: Source, node: ast.AST) -> bool:
 
 
 def _address_of(source: Source, node: ast.AST) -> ast.expr | None:
-    """Whose address or identity an expression is; None for other expressions and for weights."""
+    """Return the object of which a node is the address or identity; None for weights and others."""
     owner: ast.expr | None = None
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("data_ptr", "tobytes"):
@@ -135,7 +135,7 @@ def _is_nothing(node: ast.expr) -> bool:
 
 
 def _addresses(source: Source, node: ast.expr) -> list[ast.expr]:
-    """Addresses in one side of a comparison; alignment is nobody's business but the kernel's."""
+    """Return the objects with addresses in a side of a comparison; none for alignment tests."""
     parts = list(_expanded(source, node))
     if any(isinstance(p, ast.BinOp) and isinstance(p.op, ast.Mod | ast.BitAnd) for p in parts):
         return []
@@ -143,7 +143,7 @@ def _addresses(source: Source, node: ast.expr) -> list[ast.expr]:
 
 
 def phase_sniffing(source: Source) -> Iterator[Hit]:
-    """Branches of `forward` on what tells a check from a timing."""
+    """Find branches of `forward` on what tells a check from a timing."""
     counters = set(_counters(source))
     counting = {p for _, p in source.used() if p == "itertools.count"}
     for test in _tests(source):
@@ -191,7 +191,7 @@ def _is_build_question(source: Source, node: ast.AST) -> bool:
 
 
 def _counters(source: Source) -> Iterator[str]:
-    """Places outside a call's own variables that `forward` adds to."""
+    """Yield places outside a call's own variables that `forward` adds to."""
     for node in source.nodes:
         if not source.is_within(node, source.reachable):
             continue
@@ -215,7 +215,7 @@ def _kept_spot(source: Source, node: ast.expr) -> Iterator[str]:
 
 
 def _spot(node: ast.AST, depth: int = 8) -> str | None:
-    """One spelling of a variable, attribute or constant item; None for other expressions."""
+    """Return one spelling of a variable, attribute or constant item; None for other expressions."""
     if depth == 0:
         return None
     if isinstance(node, ast.Name):
@@ -247,7 +247,7 @@ TENSOR_METHODS = frozenset(
 
 
 def lazy_tensor(source: Source) -> Iterator[Hit]:
-    """Tensors that compute when they are looked at."""
+    """Find tensors that compute when they are looked at."""
     for node in source.nodes:
         if isinstance(node, ast.FunctionDef):
             if node.name in ("__torch_function__", "__torch_dispatch__"):
@@ -274,7 +274,7 @@ HARMLESS_ERRORS = frozenset(
 
 
 def silent_fallback(source: Source) -> Iterator[Hit]:
-    """Errors in `forward` that lead to torch computing the result."""
+    """Find errors in `forward` that lead to torch computing the result."""
     failed = set(_failure_marks(source))
     for node in source.nodes:
         if isinstance(node, ast.With):
@@ -318,7 +318,7 @@ def _is_compute(source: Source, node: ast.Call) -> bool:
 
 
 def _failure_marks(source: Source) -> Iterator[str]:
-    """What is set to None or False where anything but an import failed."""
+    """Yield places that are set to None or False where anything but an import failed."""
     for node in source.nodes:
         if not isinstance(node, ast.Try) or source.is_within(node, source.forward):
             continue

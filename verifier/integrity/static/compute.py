@@ -1,4 +1,4 @@
-"""Static rules on who computes, and how precisely."""
+"""Static rules on which code computes, and how precisely."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAKERS = re.compile(r"torch\.(empty|zeros|ones|full|tensor|as_tensor|set_default
 
 
 def precision_cast(source: Source) -> Iterator[Hit]:
-    """Casts to a half-precision type, and switches that let torch do it."""
+    """Find casts to a half-precision type, and switches that let torch do it."""
     for node in source.nodes:
         if isinstance(node, ast.Call):
             yield from _casts(source, node)
@@ -52,7 +52,7 @@ def _allows_tf32(source: Source, target: ast.expr, value: ast.expr) -> Iterator[
 
 
 def library_call(source: Source) -> Iterator[Hit]:
-    """Operators of torch that do the work of a task."""
+    """Find operators of torch that do the work of a task."""
     layers = _layers(source)
     for node in source.nodes:
         if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.MatMult):
@@ -69,7 +69,7 @@ def library_call(source: Source) -> Iterator[Hit]:
 
 
 def _layers(source: Source) -> dict[str, str]:
-    """Attributes of self that hold a module of torch.nn."""
+    """Return the attributes of self that hold a module of torch.nn, with its path."""
     found = {}
     for node in source.nodes:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):

@@ -24,20 +24,20 @@ class Embedded(NamedTuple):
     """One piece of C++."""
 
     line: int
-    """Where it begins in the candidate."""
+    """The candidate's line at which it begins."""
     last_line: int
     text: str
-    """Without comments."""
+    """The C++ without comments."""
     code: str
     """The same with string literals blanked."""
 
     def line_of(self, offset: int) -> int:
-        """The candidate's line of a place in `text` or `code`."""
+        """Return the candidate's line of a place in `text` or `code`."""
         return min(self.line + self.text.count("\n", 0, offset), self.last_line)
 
 
 def embedded(source: Source) -> Iterator[Embedded]:
-    """Every string of the candidate that looks like C++, docstrings left out."""
+    """Yield every string of the candidate that looks like C++, docstrings left out."""
     taken: set[ast.AST] = set()
     for node in source.nodes:
         if node in taken or not isinstance(node, ast.expr):
@@ -51,7 +51,7 @@ def embedded(source: Source) -> Iterator[Embedded]:
 
 
 def is_docstring(source: Source, node: ast.AST) -> bool:
-    """Whether a string is a statement of its own, which nobody can read."""
+    """Whether a string is a statement of its own, which no code can read."""
     return isinstance(source.parent.get(node), ast.Expr)
 
 

@@ -12,14 +12,14 @@ from kernelwright.verifier.integrity.static.source import Source
 
 
 class Hit(NamedTuple):
-    """Where a rule found something, and what, in words of ours: never the candidate's comments."""
+    """A place where a rule found something, and what: in our words, never the candidate's."""
 
     line: int
     what: str
 
 
 def hit_at(node: ast.AST, what: str) -> Hit:
-    """A finding at a node."""
+    """Return a hit at a node."""
     return Hit(getattr(node, "lineno", 0), what)
 
 
@@ -29,12 +29,12 @@ def below(path: str, names: tuple[str, ...]) -> bool:
 
 
 def below_any(paths: frozenset[str], names: tuple[str, ...]) -> bool:
-    """`below` for any of several paths."""
+    """Whether any of several paths is one of the names or a part of one."""
     return any(below(path, names) for path in paths)
 
 
 def telling_strings(source: Source, rule: str) -> Iterator[Hit]:
-    """Short strings in Python that name something no kernel needs."""
+    """Find short strings in Python that name something no kernel needs."""
     for node in source.nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue

@@ -1,4 +1,4 @@
-"""What the static rules look for by name: dotted paths in Python, expressions in embedded C++."""
+"""Names that the static rules look for: dotted paths in Python, expressions in embedded C++."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ SNIFFED = tuple(
     resource.getrusage threading.active_count
     """.split()
 )
-"""What tells a check from a timing."""
+"""Names that tell a check from a timing."""
 
 BUILD_VARIABLES = frozenset(
     """

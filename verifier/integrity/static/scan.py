@@ -53,13 +53,13 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
 }
 """Backend -> rules that would find what it is there for."""
 MOST_HITS = 50
-"""In one piece of C++."""
+"""Most hits of a pattern in one piece of C++."""
 SHOWN = 3
 """Places that a flag names."""
 
 
 def static_flags(source: str, backend: str) -> list[Flag]:
-    """What the text of a candidate shows: one flag per rule, with the first places.
+    """Return what the text of a candidate shows: one flag per rule, with the first places.
 
     Args:
         source: the whole Python file. One that doesn't parse has no flags: it can't be run.
@@ -96,7 +96,7 @@ def _in_cpp(rule: str, pieces: Iterable[Embedded]) -> Iterator[Hit]:
 
 
 def _kept_address(code: str) -> re.Match[str] | None:
-    """A static pointer that something else than nothing is compared with."""
+    """Find a static pointer that is compared with something other than null."""
     pointer = r"\b(?:static|thread_local)\s[^;(){}=]{0,80}\*\s*(\w+)\s*[;={]"
     for kept in islice(re.finditer(pointer, code), MOST_HITS):
         name = re.escape(kept.group(1))
@@ -107,7 +107,7 @@ def _kept_address(code: str) -> re.Match[str] | None:
 
 
 def _counted_calls(code: str) -> re.Match[str] | None:
-    """A static number that is counted up and that a condition reads."""
+    """Find a static number that is counted up and that a condition reads."""
     number = r"\bstatic\s+(?:thread_local\s+)?(?:std::atomic\s*<[\w\s:]+>|[\w:]+)\s+(\w+)\s*[;={(]"
     for kept in islice(re.finditer(number, code), MOST_HITS):
         name = re.escape(kept.group(1))
@@ -125,7 +125,7 @@ CPP_CHECKS: Mapping[str, Callable[[str], re.Match[str] | None]] = {
 
 
 def evidence(found: Iterable[Hit]) -> str:
-    """The first places in words."""
+    """Return the first places in words."""
     places = sorted(found)
     shown = [f"line {p.line}: {p.what}" for p in places[:SHOWN]]
     more = len(places) - len(shown)

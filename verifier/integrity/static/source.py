@@ -29,7 +29,7 @@ class Scope:
         self.is_class = is_class
         self.bindings: dict[str, list[Binding]] = {}
         self.outer: dict[str, Scope] = {}
-        """Where names declared global or nonlocal belong."""
+        """The scopes of names declared global or nonlocal."""
 
     def bind(self, name: str, value: Binding) -> None:
         """Record one binding."""
@@ -46,7 +46,7 @@ class Scope:
         self.outer[name] = root if is_global else outside or self
 
     def owner(self, name: str) -> Scope | None:
-        """The scope that `name` belongs to when it is used here; None for a builtin."""
+        """Return the scope that `name` belongs to when it is used here; None for a builtin."""
         scope: Scope | None = self
         while scope is not None:
             hidden = scope.is_class and scope is not self
@@ -62,7 +62,7 @@ class Source:
     def __init__(self, tree: ast.Module) -> None:
         self.tree = tree
         self.nodes: list[ast.AST] = []
-        """In the order of the text."""
+        """All nodes in the order of the text."""
         self.parent: dict[ast.AST, ast.AST] = {}
         self.scope: dict[ast.AST, Scope] = {}
         """The scope that a node's names are looked up in; a function's own for a function."""
@@ -79,7 +79,7 @@ class Source:
         self.forward = self._forward_functions()
         """`forward` and `__call__` methods, and what is assigned to be one."""
         self.reachable = self._reachable()
-        """Those and every function of the file that they may call."""
+        """Functions of `forward`, and every function of the file that they may call."""
 
     def _walk(self) -> None:
         stack: list[tuple[ast.AST, Scope, ast.AST | None]] = [(self.tree, Scope(None), None)]
@@ -160,12 +160,12 @@ class Source:
         return here is not None
 
     def values(self, name: ast.Name) -> list[Binding]:
-        """What a name may be bound to; empty for a builtin."""
+        """Return what a name may be bound to; empty for a builtin."""
         scope = self.scope[name].owner(name.id)
         return scope.bindings[name.id] if scope else []
 
     def paths(self, node: ast.AST) -> frozenset[str]:
-        """Dotted paths of the imported or built-in thing that an expression means, if it does."""
+        """Return dotted paths of the imported or built-in thing that an expression may mean."""
         if node not in self._paths:
             self._paths[node] = frozenset(self._find(node, [FUEL]))
         return self._paths[node]
@@ -231,7 +231,7 @@ class Source:
         return set()
 
     def used(self) -> Iterator[tuple[ast.AST, str]]:
-        """Every mention of something imported or built in, with its whole path."""
+        """Yield every mention of something imported or built in, with its whole path."""
         for node in self.nodes:
             if isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
                 continue
@@ -246,7 +246,7 @@ class Source:
         return above is not None and inner is node and bool(self.paths(above))
 
     def text(self, node: ast.AST, follow: bool = True) -> str | None:
-        """The string that a constant expression gives; None for anything else.
+        """Return the string that a constant expression gives; None for anything else.
 
         Args:
             follow: look names up too.
@@ -272,7 +272,7 @@ class Source:
         return next((text for text in found if text is not None), None)
 
     def _parts(self, node: ast.AST) -> list[ast.expr] | None:
-        """What a string is put together from; None where the node doesn't do that."""
+        """Return what a string is put together from; None where the node doesn't do that."""
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return [node.left, node.right]
         if isinstance(node, ast.JoinedStr):
@@ -301,7 +301,7 @@ class Source:
 
 
 def parse(text: str) -> Source | None:
-    """The candidate, or None where it isn't Python."""
+    """Return the candidate, or None where it isn't Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -375,7 +375,7 @@ def _assignments(node: ast.AST) -> list[tuple[ast.expr, ast.expr | None]]:
 def _loop_items(
     loop: ast.For | ast.comprehension, literal: Binding
 ) -> list[tuple[ast.expr, ast.expr]]:
-    """What the variables of a loop over a literal are, one after the other."""
+    """Return the values of a loop's variables, one after the other, if it is over a literal."""
     if isinstance(literal, ast.Tuple | ast.List | ast.Set):
         return [(loop.target, item) for item in literal.elts]
     if not isinstance(literal, ast.Dict):

@@ -22,7 +22,7 @@ SETTINGS = (
     "torch.backends",
     "sys.dont_write_bytecode",
 )
-"""Assigned by honest candidates; the rules precision-cast and settings-changed look at these."""
+"""Settings that honest candidates assign; precision-cast and settings-changed look at these."""
 SETTERS = ("builtins.setattr", "builtins.delattr", "builtins.object.__setattr__")
 PATCHERS = (
     "unittest.mock",
@@ -35,7 +35,7 @@ CODE = ("__code__", "__closure__", "__globals__", "__defaults__", "__kwdefaults_
 
 
 def monkeypatch(source: Source) -> Iterator[Hit]:
-    """Assignments into modules, however they are written."""
+    """Find assignments into modules, however they are written."""
     for node in source.nodes:
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             yield from _replaced(node, {f"{p}.{node.attr}" for p in source.paths(node.value)})
@@ -78,7 +78,7 @@ def _replaced_by_call(source: Source, node: ast.Call) -> Iterator[Hit]:
 
 
 def dynamic_code(source: Source) -> Iterator[Hit]:
-    """Names that are put together, and code objects that are replaced."""
+    """Find names that are put together, and code objects that are replaced."""
     for node in source.nodes:
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             if node.attr in CODE:
@@ -105,7 +105,7 @@ def _is_assembled(source: Source, node: ast.expr) -> bool:
 
 
 def guard_evasion(source: Source) -> Iterator[Hit]:
-    """Settings of the dynamic loader and the sanitizers, and the C library by hand."""
+    """Find settings of the dynamic loader and the sanitizers, and the C library by hand."""
     yield from telling_strings(source, "guard-evasion")
     for node in source.nodes:
         if not isinstance(node, ast.Call) or "ctypes.CDLL" not in source.paths(node.func):
@@ -117,14 +117,14 @@ def guard_evasion(source: Source) -> Iterator[Hit]:
 
 
 def random_state(source: Source) -> Iterator[Hit]:
-    """Seeds and states of random generators inside `forward`."""
+    """Find seeds and states of random generators inside `forward`."""
     for node, path in source.used():
         if below(path, RANDOM_STATE) and source.is_within(node, source.reachable):
             yield hit_at(node, f"uses {path}")
 
 
 def thread_count(source: Source) -> Iterator[Hit]:
-    """The environment's number of threads."""
+    """Find assignments of the environment's number of threads."""
     for node in source.nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             name = source.text(node.slice) or ""

@@ -1,4 +1,4 @@
-"""Static rules see what they are for, and keep quiet about honest code."""
+"""Tests that static rules flag the cheats they are for, and pass honest code."""
 
 from __future__ import annotations
 
