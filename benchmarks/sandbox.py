@@ -191,10 +191,10 @@ def answered_ms(where: Machine) -> float:
     Then wait, so that the sandbox can prepare the next enclosure, as it can beside a judge.
     """
     begin = time.perf_counter()
-    module = start_worker(where, Limits())
-    await_start(module)
+    client = start_worker(where, Limits())
+    await_start(client)
     taken = (time.perf_counter() - begin) * 1e3
-    module.process.kill()
+    client.process.kill()
     time.sleep(1.0)
     return taken
 

@@ -65,7 +65,7 @@ class CandidateWorker:
             self._module.process.kill()
 
     @property
-    def module(self) -> WorkerClient:
+    def client(self) -> WorkerClient:
         """The worker's client, once the worker was started."""
         assert self._module is not None
         return self._module
@@ -86,11 +86,11 @@ class CandidateWorker:
 
     def load(self, prepared: Sequence[PreparedWorkload]) -> None:
         """Wait for the worker and load every workload."""
-        await_start(self.module)
-        self.settings = self.module.settings()
-        self.threads = len(thread_ids(self.module.process.pid))
+        await_start(self.client)
+        self.settings = self.client.settings()
+        self.threads = len(thread_ids(self.client.process.pid))
         for item in prepared:
-            check = WorkloadCheck(self.reference, self.tolerance, self.candidate, self.module, item)
+            check = WorkloadCheck(self.reference, self.tolerance, self.candidate, self.client, item)
             self.checks.append(check)
             self.timers.append(WorkloadTimer(check))
 
@@ -121,13 +121,13 @@ class CandidateWorker:
 
     def inspect(self) -> list[Flag]:
         """Return the flags of the checks, and those of the worker's processes, cores and files."""
-        process, machine = self.module.process, self.reference.machine
+        process, machine = self.client.process, self.reference.machine
         return [
             *(flag for check in self.checks for flag in check.flags),
             *process_flags(process),
             *core_flags(process),
             *thread_flags(process, self.threads, machine.threads),
-            *setting_flags(self.settings, self.module.settings()),
+            *setting_flags(self.settings, self.client.settings()),
             *file_flags(process),
         ]
 
@@ -144,13 +144,13 @@ class CandidateWorker:
     def _work_flags(self, timer: WorkloadTimer, policy: Policy) -> Iterator[Flag]:
         if self.reference.machine.kind == "cpu":
             return attribution_flags(timer.code_samples, policy)
-        return kernel_flags(self.module.profile(timer.key, 0, PROFILED_CALLS), policy)
+        return kernel_flags(self.client.profile(timer.key, 0, PROFILED_CALLS), policy)
 
     def _operator_flags(self, timer: WorkloadTimer) -> list[Flag]:
         prepared = timer.prepared
         tensors = [*specs(prepared.example_inputs), *specs(prepared.state), *prepared.specs]
         types = {str(spec.dtype).removeprefix("torch.") for spec in tensors}
         try:
-            return list(operator_flags(self.module.observe(timer.key, 0), types))
+            return list(operator_flags(self.client.observe(timer.key, 0), types))
         except WorkerFault:
             return []  # not every compiled module runs under a dispatch mode; the worker is gone

@@ -19,14 +19,14 @@ def trace(reference: Reference) -> Graph | None:
         return None
     prepared = reference.prepare(timed[0])
     key = prepared.workload.name
-    module = start_worker(reference.machine, reference.task.limits)
+    client = start_worker(reference.machine, reference.task.limits)
     try:
-        await_start(module)
-        path = module.write("reference.py", prepared.source)
-        module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
-        stage_inputs(module, prepared, [prepared.example_inputs])
-        return Graph(module.trace(key, 0))
+        await_start(client)
+        path = client.write("reference.py", prepared.source)
+        client.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
+        stage_inputs(client, prepared, [prepared.example_inputs])
+        return Graph(client.trace(key, 0))
     except WorkerFault:
         return None
     finally:
-        module.process.kill()
+        client.process.kill()

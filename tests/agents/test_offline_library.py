@@ -40,11 +40,11 @@ def checked(identity: str, source: str) -> list[WorkloadResult]:
     task = load_task(identity)
     with (
         kit.live_reference(task) as reference,
-        kit.worker_with(reference.machine, task.limits) as module,
+        kit.worker_with(reference.machine, task.limits) as client,
     ):
         prepared = [reference.prepare(workload) for workload in reference.workloads()]
         checks = [
-            WorkloadCheck(reference, task.tolerance, candidate, module, one) for one in prepared
+            WorkloadCheck(reference, task.tolerance, candidate, client, one) for one in prepared
         ]
         return [check.run(EFFORTS["standard"]) for check in checks]
 

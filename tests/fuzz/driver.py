@@ -81,18 +81,18 @@ def virtual_clock() -> Iterator[Clock]:
 
 def play(session: Session, sent: Stream, clock: Clock) -> Status | tuple[str, str] | None:
     """Play a stream; return a fault's status, a finding's kind and words, or None for no harm."""
-    module = Watched(Player(sent, session.shared, clock))
+    client = Watched(Player(sent, session.shared, clock))
     start = time.process_time()
     try:
         with readable(session.readable):
-            session.play(module, session.subject)
+            session.play(client, session.subject)
     except (WorkerFault, Wrong) as fault:
         return _slow(start) or fault.status
     except Hung as hang:
         return "hang", str(hang)
     except Exception as error:  # whatever it is: to find it is the point
         return "crash", f"{type(error).__name__}: {error}"
-    if not is_right(session, module):
+    if not is_right(session, client):
         return "acceptance", "taken for right, and is not"
     return _slow(start)
 

@@ -88,17 +88,17 @@ def record(of: Subject, name: str, play: str, can_read: bool) -> Session:
     """Let the judge talk to an honest worker."""
     small = patch.dict(vars(worker), SMALL)
     with inside() as process, readable(can_read), small:
-        module = Watched(process)
+        client = Watched(process)
         for file in ("candidate.py", "reference.py"):
             (process.folder / file).write_text(of.candidate.source)
-        module.folder = f"{process.folder}/"
-        module.load(KEY, module.write("reference.py", ""), "Model", 42, of.prepared.init)
+        client.folder = f"{process.folder}/"
+        client.load(KEY, client.write("reference.py", ""), "Model", 42, of.prepared.init)
         process.channel.recorded.clear()
-        PLAYS[play](module, of)
+        PLAYS[play](client, of)
     decoys = _decoys(of)
     return Session(
         name + ("" if can_read else ", memory unreadable"),
-        PLAYS[play], can_read, of, process.channel.recorded, module.taken, module.told,
+        PLAYS[play], can_read, of, process.channel.recorded, client.taken, client.told,
         [tensor.data_ptr() for tensor in decoys], process.shared, (process, decoys),
     )  # fmt: skip
 

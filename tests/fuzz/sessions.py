@@ -92,59 +92,59 @@ def _read_at_once(pid: int, address: int, target: memoryview, timeout_s: float) 
     return memory._read(pid, address, target)
 
 
-def verdict(module: Watched, subject: Subject) -> None:
+def verdict(client: Watched, subject: Subject) -> None:
     """Check a candidate, then time a round and spot-check one of its calls."""
     prepared = subject.perturbed
-    json.dumps(module.settings())
-    check = WorkloadCheck(Known(subject), "default", subject.candidate, module, subject.prepared)
+    json.dumps(client.settings())
+    check = WorkloadCheck(Known(subject), "default", subject.candidate, client, subject.prepared)
     check.run(EFFORT)
     if prepared.traits.mutates_state:
-        module.set_state(KEY, prepared.state)
+        client.set_state(KEY, prepared.state)
     slots = [0] if prepared.traits.mutates_state else [1, 0]
     buffer = prepared.input_buffer([case.inputs for case in subject.cases[: len(slots)]])
-    module.set_layout(KEY, buffer.layout)
-    ran = TimedInstance(module, KEY, is_baseline=False).run(buffer, slots, None)
-    result = module.result(KEY, ran, len(slots) - 1, prepared.specs)
+    client.set_layout(KEY, buffer.layout)
+    ran = TimedInstance(client, KEY, is_baseline=False).run(buffer, slots, None)
+    result = client.result(KEY, ran, len(slots) - 1, prepared.specs)
     must_be_right(check.checker.check(subject.cases[0], result), "a timed call")
-    json.dumps(module.observe(KEY, 0))
+    json.dumps(client.observe(KEY, 0))
 
 
-def introduction(module: Watched, subject: Subject) -> None:
+def introduction(client: Watched, subject: Subject) -> None:
     """Ask what a reference is asked when it is loaded."""
-    json.dumps(module.hello(TIMEOUT_S))
-    path = module.write("reference.py", "")
-    module.load(KEY, path, "Model", CONSTRUCTOR_SEED, None).unpacked()
-    module.state(KEY).unpacked()
-    module.parameters(KEY)
-    module.make_inputs(KEY, 1).unpacked()
-    module.set_state(KEY, subject.prepared.state)
+    json.dumps(client.hello(TIMEOUT_S))
+    path = client.write("reference.py", "")
+    client.load(KEY, path, "Model", CONSTRUCTOR_SEED, None).unpacked()
+    client.state(KEY).unpacked()
+    client.parameters(KEY)
+    client.make_inputs(KEY, 1).unpacked()
+    client.set_state(KEY, subject.prepared.state)
 
 
-def values(module: Watched, subject: Subject) -> None:
+def values(client: Watched, subject: Subject) -> None:
     """Ask what a reference is asked for expected values."""
-    module.set_layout(
+    client.set_layout(
         KEY, subject.prepared.input_buffer([case.inputs for case in subject.cases]).layout
     )
-    module.fill(KEY, [1, 2])
-    module.uses_rng(KEY, 0)
-    golden = module.golden(KEY, [0], 1)
+    client.fill(KEY, [1, 2])
+    client.uses_rng(KEY, 0)
+    golden = client.golden(KEY, [0], 1)
     if isinstance(golden, TensorTree):
         golden.unpacked()
-    module.drop(KEY)
-    module.result(KEY, module.run(KEY, [0, 1]), 1).unpacked()
+    client.drop(KEY)
+    client.result(KEY, client.run(KEY, [0, 1]), 1).unpacked()
 
 
-def extras(module: Watched, subject: Subject) -> None:
+def extras(client: Watched, subject: Subject) -> None:
     """Ask for what says where the time goes; evidence must be fit to be stored."""
-    module.set_layout(
+    client.set_layout(
         KEY, subject.prepared.input_buffer([case.inputs for case in subject.cases]).layout
     )
-    Evidence(level="trace", facts=tuple(operator_facts(module.profile(KEY, 0, 3), 1.0)))
-    json.dumps(module.trace(KEY, 0))
-    for found in (module.copy_bandwidth(2**10), module.peak_flops(), 1 + module.flops(KEY, 0)):
+    Evidence(level="trace", facts=tuple(operator_facts(client.profile(KEY, 0, 3), 1.0)))
+    json.dumps(client.trace(KEY, 0))
+    for found in (client.copy_bandwidth(2**10), client.peak_flops(), 1 + client.flops(KEY, 0)):
         if not 0 < 1.0 / found < float("inf"):
             raise ArithmeticError("a measure that nothing can be divided by")
-    module.compile(KEY, {})
+    client.compile(KEY, {})
 
 
 PLAYS: dict[str, Any] = {

@@ -19,14 +19,14 @@ NEAR = {"bfloat16": 2.0**-5}
 NEAR_OTHERS = 2.0**-11
 
 
-def is_right(session: Session, module: Watched) -> bool:
+def is_right(session: Session, client: Watched) -> bool:
     """Whether all that the judge took for right is what an honest worker computed."""
     if session.play is not verdict:
         return True  # a reference's values are what others are measured by
-    if len(module.taken) != len(session.taken):
+    if len(client.taken) != len(session.taken):
         return False
-    pairs = zip(module.taken, session.taken, strict=True)
-    states = zip(module.told, session.told, strict=False)
+    pairs = zip(client.taken, session.taken, strict=True)
+    states = zip(client.told, session.told, strict=False)
     return all(_is_same(own, true, session.readable) for own, true in pairs) and all(
         _has_state(own, true) for own, true in states
     )

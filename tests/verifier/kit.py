@@ -84,27 +84,27 @@ def live_reference(subject: Task, threads: int = 1) -> Iterator[Reference]:
 @contextmanager
 def worker_with(where: Machine, limits: Limits) -> Iterator[WorkerClient]:
     """Yield the client of a worker that has started."""
-    module = start_worker(where, limits)
+    client = start_worker(where, limits)
     try:
-        await_start(module)
-        yield module
+        await_start(client)
+        yield client
     finally:
-        module.process.kill()
+        client.process.kill()
 
 
-def load(module: WorkerClient, text: str) -> None:
+def load(client: WorkerClient, text: str) -> None:
     """Load a candidate without constructor arguments."""
-    path = module.write("candidate.py", text)
-    module.load("default", path, "ModelNew", CONSTRUCTOR_SEED, packed([]))
+    path = client.write("candidate.py", text)
+    client.load("default", path, "ModelNew", CONSTRUCTOR_SEED, packed([]))
 
 
-def called(module: WorkerClient, *inputs: object, key: str = "default") -> TensorTree:
+def called(client: WorkerClient, *inputs: object, key: str = "default") -> TensorTree:
     """Return the result of one call on some inputs."""
     values = packed(list(inputs))
     buffer = InputBuffer(plan_layout(values, 1))
     buffer.put(0, values)
-    module.set_inputs(key, buffer)
-    return module.result(key, module.run(key, [0]), 0)
+    client.set_inputs(key, buffer)
+    return client.result(key, client.run(key, [0]), 0)
 
 
 def group_members(group: int) -> list[int]:
@@ -133,10 +133,10 @@ def children() -> set[int]:
     return found
 
 
-def worker_pid(module: WorkerClient) -> int:
+def worker_pid(client: WorkerClient) -> int:
     """Return the process id of a worker in the `process` sandbox."""
-    assert isinstance(module.process, LinuxWorker)
-    return module.process.pid
+    assert isinstance(client.process, LinuxWorker)
+    return client.process.pid
 
 
 def is_alive(process: int) -> bool:

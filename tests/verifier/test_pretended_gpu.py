@@ -11,7 +11,7 @@ import torch
 from kernelwright.schema import BUSY_MACHINE, Status, Workload
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.timing import measure
+from kernelwright.verifier.timing import contention
 from kernelwright.verifier.worker.tensor_tree import same_bits
 from tests.verifier import kit
 from tests.verifier.pretended_gpu import pretended_gpu
@@ -114,7 +114,7 @@ def test_a_device_that_does_not_work_any_more_is_no_fault_of_the_next(
 def test_a_gpu_that_others_use_decides_nothing(
     reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measure, "gpu_processes", lambda device: {1, os.getpid()})
+    monkeypatch.setattr(contention, "gpu_processes", lambda device: {1, os.getpid()})
     candidate = kit.candidate(kit.forward("return x.softmax(dim=1)"))
     found = Judge(reference, tmp_path).evaluate(candidate, "fast")
     assert found.was_disturbed and not found.is_win, (found.reason, found.flags)

@@ -135,12 +135,12 @@ class WorkloadProbe:
     @functools.cached_property
     def call_s(self) -> float:
         """Least seconds of an eager call, in the worker that will be timed."""
-        module = self.reference.baseline(self.prepared, "eager")
-        assert module is not None  # only a compiled baseline may be missing
-        stage_inputs(module, self.prepared, [self.drawn[0]])
-        seconds = _call_s(module, self.key, self.samples[0].expected.values.nbytes)
+        client = self.reference.baseline(self.prepared, "eager")
+        assert client is not None  # only a compiled baseline may be missing
+        stage_inputs(client, self.prepared, [self.drawn[0]])
+        seconds = _call_s(client, self.key, self.samples[0].expected.values.nbytes)
         if self.prepared.traits.mutates_state:
-            module.set_state(self.key, self.prepared.state)
+            client.set_state(self.key, self.prepared.state)
         return seconds
 
     def empty_call_s(self) -> float:
@@ -177,14 +177,14 @@ def _changed_inputs(sample: Sample) -> list[int]:
     return [index for index, pair in enumerate(pairs) if differ(*pair)]
 
 
-def _call_s(module: WorkerClient, key: str, nbytes: int) -> float:
+def _call_s(client: WorkerClient, key: str, nbytes: int) -> float:
     """Return the least seconds of some rounds: what disturbs a call, and a cold one, only adds."""
     most = max(1, min(ROUND_CALLS, ROUND_BYTES // max(1, nbytes)))
     calls, least = 1, math.inf
     for number in range(ROUNDS):
-        least = min(least, module.run(key, [0] * calls).worker_seconds / calls)
+        least = min(least, client.run(key, [0] * calls).worker_seconds / calls)
         calls = max(1, min(most, math.ceil(ROUND_S / max(least, 1e-9))))
         if number + 1 >= LONG_ROUNDS and least >= ROUND_S:
             break
-    module.drop(key)
+    client.drop(key)
     return least

@@ -38,19 +38,19 @@ def build_candidate(
     start = time.monotonic()
     machine, limits = reference.machine, reference.task.limits
     env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
-    module = start_worker(machine, limits, env, timeout_s=limits.build_timeout_s)
+    client = start_worker(machine, limits, env, timeout_s=limits.build_timeout_s)
     try:
-        await_start(module)
-        _run_once(module, candidate, reference)
-        object_code = inspect_object_code(module)
-        keep(module.process.folder / BUILD_FOLDER, folder, object_code)
+        await_start(client)
+        _run_once(client, candidate, reference)
+        object_code = inspect_object_code(client)
+        keep(client.process.folder / BUILD_FOLDER, folder, object_code)
     finally:
-        module.process.kill()
+        client.process.kill()
     return Build(folder, time.monotonic() - start, object_code)
 
 
 def load_candidate(
-    module: WorkerClient, candidate: Candidate, prepared: PreparedWorkload
+    client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload
 ) -> tuple[int, int]:
     """Build an instance for a workload and give it the reference's weights.
 
@@ -58,13 +58,13 @@ def load_candidate(
         Number of parameters and buffers that were copied, and that the candidate has.
     """
     key = prepared.workload.name
-    path = module.write("candidate.py", candidate.source)
-    module.load(key, path, candidate.entry_point, CONSTRUCTOR_SEED, prepared.init)
-    return module.set_state(key, prepared.state)
+    path = client.write("candidate.py", candidate.source)
+    client.load(key, path, candidate.entry_point, CONSTRUCTOR_SEED, prepared.init)
+    return client.set_state(key, prepared.state)
 
 
-def _run_once(module: WorkerClient, candidate: Candidate, reference: Reference) -> None:
+def _run_once(client: WorkerClient, candidate: Candidate, reference: Reference) -> None:
     for workload in reference.workloads():
         prepared = reference.prepare(workload)
-        load_candidate(module, candidate, prepared)
-        run_once(module, prepared, [prepared.example_inputs])
+        load_candidate(client, candidate, prepared)
+        run_once(client, prepared, [prepared.example_inputs])

@@ -28,24 +28,24 @@ class ObjectCode(NamedTuple):
     """SHA-256 of its machine code and data; None if nothing was compiled, or it is unknown."""
 
 
-def inspect_object_code(module: WorkerClient) -> ObjectCode:
+def inspect_object_code(client: WorkerClient) -> ObjectCode:
     """Inspect the object files that a building worker has made."""
-    return ObjectCode(facts=_facts(module), digest=_digest(module))
+    return ObjectCode(facts=_facts(client), digest=_digest(client))
 
 
-def _facts(module: WorkerClient) -> tuple[str, ...]:
+def _facts(client: WorkerClient) -> tuple[str, ...]:
     if platform.machine() != "x86_64":
         return ()
     try:
-        found = module.tool(Path(disassemble_cpu.__file__), "floating_point")
+        found = client.tool(Path(disassemble_cpu.__file__), "floating_point")
         return vector_facts(COUNTS.validate_python(found))
     except (WorkerFault, ValidationError):
         return ()  # the candidate is judged by its values, not by these facts
 
 
-def _digest(module: WorkerClient) -> str | None:
+def _digest(client: WorkerClient) -> str | None:
     try:
-        found = module.tool(Path(disassemble_cpu.__file__), "digest")
+        found = client.tool(Path(disassemble_cpu.__file__), "digest")
     except WorkerFault:
         return None
     return found if isinstance(found, str) and SHA_256.fullmatch(found) else None

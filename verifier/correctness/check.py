@@ -51,12 +51,12 @@ class WorkloadCheck:
         reference: Reference,
         tolerance: ToleranceName,
         candidate: Candidate,
-        module: WorkerClient,
+        client: WorkerClient,
         prepared: PreparedWorkload,
     ) -> None:
         self.reference = reference
         self.tolerance = tolerance
-        self.module = module
+        self.client = client
         self.prepared = prepared
         self.key = prepared.workload.name
         self.flags: list[Flag] = []
@@ -64,13 +64,13 @@ class WorkloadCheck:
         """Least seconds of a checked call."""
         perturbed = reference.with_perturbed_weights(prepared)
         # Before the first call, as for a trained model.
-        copied, own = load_candidate(module, candidate, perturbed)
-        module.must_be_read = reference.was_read
+        copied, own = load_candidate(client, candidate, perturbed)
+        client.must_be_read = reference.was_read
         self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
         if self.weights != "seed":
             self.prepared = perturbed
         elif copied:
-            module.set_state(self.key, prepared.state)
+            client.set_state(self.key, prepared.state)
         self.checker = Checker(reference, self.prepared, tolerance)
 
     def run(self, effort: Effort) -> WorkloadResult:
@@ -107,15 +107,15 @@ class WorkloadCheck:
             Wrong: the results' form, or the memory after the calls, is not the reference's.
         """
         if self.prepared.traits.mutates_state:
-            self.module.set_state(self.key, self.prepared.state)
+            self.client.set_state(self.key, self.prepared.state)
         buffer = self.prepared.input_buffer([case.inputs for case in group])
-        self.module.set_inputs(self.key, buffer)
+        self.client.set_inputs(self.key, buffer)
         seeds = [case.seed for case in group] if self.prepared.traits.uses_rng else None
-        ran = self.module.run(self.key, range(len(group)), seeds, poison=True)
+        ran = self.client.run(self.key, range(len(group)), seeds, poison=True)
         self.call_s = min(self.call_s, ran.seconds / len(group))
         self._check_form(ran)
         results = [
-            self.module.result(self.key, ran, call, self.prepared.specs)
+            self.client.result(self.key, ran, call, self.prepared.specs)
             for call in range(len(group))
         ]
         self._note_strides(ran)
@@ -142,20 +142,20 @@ class WorkloadCheck:
 
     def _check_memory(self, group: list[Case], ran: RunReply, buffer: InputBuffer) -> None:
         traits = self.prepared.traits
-        self.module.download(self.key, buffer.layout.nbytes)
+        self.client.download(self.key, buffer.layout.nbytes)
         self.must_have_left_inputs(
-            overwrites(buffer, self.module.process.shared, range(len(group)))
+            overwrites(buffer, self.client.process.shared, range(len(group)))
         )
         if traits.changes_inputs:
             after = InputBuffer(buffer.layout)
-            after.read(self.module.process.shared)
+            after.read(self.client.process.shared)
             for case, left in zip(group, after.sets, strict=True):
                 assert case.expected.inputs is not None
                 inputs = Expected(case.expected.inputs, None, None, None)
                 found = self.checker.differences(left, inputs, False)
                 must_be_right(found, "inputs after the call")
         must_lie_apart(ran, traits)
-        if not traits.returns_inputs and returns_inputs(self.module, self.key, ran, buffer, [0]):
+        if not traits.returns_inputs and returns_inputs(self.client, self.key, ran, buffer, [0]):
             raise refused("output-aliases-input", "a result lies in the memory of an input")
 
     def must_have_left_inputs(self, left: Overwrites) -> None:
@@ -173,7 +173,7 @@ class WorkloadCheck:
                 raise Wrong(Status.INCORRECT_SHAPE, f"{evidence}, whose calls depend on them")
             self.flags.append(flag("state-not-compared", evidence))
             return
-        own = self.module.state(self.key).unpacked()
+        own = self.client.state(self.key).unpacked()
         for name, value in expected.state.unpacked().items():
             if name not in own or own[name].shape != value.shape or own[name].dtype != value.dtype:
                 raise Wrong(Status.INCORRECT_SHAPE, f"buffer {name!r} is not the reference's")

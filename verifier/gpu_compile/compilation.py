@@ -73,42 +73,42 @@ def _compiled(
 ) -> list[CompiledKernel] | str:
     """Compile for one GPU in a worker of its own; return the kernels, or why there are none."""
     timeout_s = task.limits.build_timeout_s
-    module = start_worker(machine, task.limits, VARIABLES, timeout_s=timeout_s)
+    client = start_worker(machine, task.limits, VARIABLES, timeout_s=timeout_s)
     try:
-        await_start(module)
+        await_start(client)
         source = effective_source(task, timed_workload(task))
-        path = module.write("reference.py", source)
-        init = module.load("reference", path, "Model", CONSTRUCTOR_SEED, None)
-        found = COMPILERS[candidate.backend](module, candidate, init, capability)
+        path = client.write("reference.py", source)
+        init = client.load("reference", path, "Model", CONSTRUCTOR_SEED, None)
+        found = COMPILERS[candidate.backend](client, candidate, init, capability)
         binaries = BINARIES.validate_python(found)[:MAX_KERNELS]
-        kernels = _kernels(module, binaries, capability)
+        kernels = _kernels(client, binaries, capability)
     except WorkerFault as fault:
         return fault.reason
     except ValidationError:
         return nonsense("no list of kernels").reason
     finally:
-        module.process.kill()
+        client.process.kill()
     return kernels[:MAX_KERNELS]
 
 
 def _triton(
-    module: WorkerClient, candidate: Candidate, init: TensorTree, capability: int
+    client: WorkerClient, candidate: Candidate, init: TensorTree, capability: int
 ) -> object:
     """Compile every kernel that a call launches."""
-    path = module.write("candidate.py", candidate.source)
-    module.load("candidate", path, candidate.entry_point, CONSTRUCTOR_SEED, init)
+    path = client.write("candidate.py", candidate.source)
+    client.load("candidate", path, candidate.entry_point, CONSTRUCTOR_SEED, init)
     names = {"reference": "reference", "candidate": "candidate"}
     tool = Path(compile_triton.__file__)
-    return module.tool(tool, "compile_launches", **names, capability=capability)
+    return client.tool(tool, "compile_launches", **names, capability=capability)
 
 
-def _cuda(module: WorkerClient, candidate: Candidate, init: TensorTree, capability: int) -> object:
+def _cuda(client: WorkerClient, candidate: Candidate, init: TensorTree, capability: int) -> object:
     """Compile every file that the candidate gives to a compiler."""
-    found = module.tool(
+    found = client.tool(
         Path(compile_cuda.__file__),
         "compile_sources",
         reference="reference",
-        path=module.write("candidate.py", candidate.source),
+        path=client.write("candidate.py", candidate.source),
         entry_point=candidate.entry_point,
         capability=capability,
     )
@@ -127,10 +127,10 @@ COMPILERS: Mapping[str, Callable[[WorkerClient, Candidate, TensorTree, int], obj
 
 
 def _kernels(
-    module: WorkerClient, binaries: Sequence[Binary], capability: int
+    client: WorkerClient, binaries: Sequence[Binary], capability: int
 ) -> list[CompiledKernel]:
     cubins = [binary.cubin for binary in binaries]
-    found = module.tool(Path(disassemble_gpu.__file__), "disassemble", cubins=cubins)
+    found = client.tool(Path(disassemble_gpu.__file__), "disassemble", cubins=cubins)
     listings = LISTINGS.validate_python(found)
     pairs = zip(binaries, listings, strict=False)
     return [kernel for binary, text in pairs for kernel in kernels_in(binary, text, capability)]

@@ -32,7 +32,7 @@ TIMES = TypeAdapter(dict[Literal["warm", "graph"], Annotated[float, Field(ge=0)]
 def gather(
     reference: Reference,
     prepared: PreparedWorkload,
-    module: WorkerClient,
+    client: WorkerClient,
     timing: Mapping[str, Timing],
 ) -> Evidence:
     """Return the evidence on a timed candidate, for which its worker runs once more.
@@ -42,15 +42,15 @@ def gather(
     """
     median_us, key = timing[CANDIDATE].median_us, prepared.workload.name
     roof = roof_of(reference, prepared)
-    rows, total_us = module.profile(key, 0, PROFILED_CALLS), PROFILED_CALLS * median_us
+    rows, total_us = client.profile(key, 0, PROFILED_CALLS), PROFILED_CALLS * median_us
     level: Literal["trace", "counters"] = "trace"
     if reference.machine.kind == "cpu":
-        counted = _counted(module, key, median_us)
+        counted = _counted(client, key, median_us)
         busy, more = None, [*operator_facts(rows, total_us), *counted]
         level = "counters" if counted else level
     else:
         busy = busy_share(rows, total_us)
-        more = [*kernel_facts(rows, total_us), *other_times(module, key)]
+        more = [*kernel_facts(rows, total_us), *other_times(client, key)]
     return Evidence(
         level=level,
         facts=(f"{median_us:.1f} us per call on workload {key!r}", *roof.words(), *more),
@@ -60,13 +60,13 @@ def gather(
     )
 
 
-def _counted(module: WorkerClient, key: str, median_us: float) -> list[str]:
+def _counted(client: WorkerClient, key: str, median_us: float) -> list[str]:
     """Return what hardware counters say of some calls; nothing where there are none."""
     calls = max(1, round(COUNTED_US / median_us))
-    with Counting(module.process.pid) as counting:
+    with Counting(client.process.pid) as counting:
         if not counting.is_possible:
             return []
-        ran = module.run(key, [0] * calls)
+        ran = client.run(key, [0] * calls)
     return counter_facts(counting.found, ran.seconds)
 
 
@@ -96,9 +96,9 @@ def kernel_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
     return [f"the GPU works for about {busy:.0%} of a call, in {launches:g} kernels", *shown]
 
 
-def other_times(module: WorkerClient, key: str) -> list[str]:
+def other_times(client: WorkerClient, key: str) -> list[str]:
     """Return what the worker itself measures: calls with inputs in caches, and replays."""
-    found = module.tool(Path(time_warm.__file__), "other_times", key=key)
+    found = client.tool(Path(time_warm.__file__), "other_times", key=key)
     try:
         times = TIMES.validate_python(found)
     except ValidationError as error:

@@ -30,16 +30,16 @@ def known_to_work() -> Iterator[None]:
 
 
 def stage_inputs(
-    module: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]
+    client: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]
 ) -> None:
     """Write some input sets for a loaded instance."""
-    module.set_inputs(prepared.workload.name, prepared.input_buffer(sets))
+    client.set_inputs(prepared.workload.name, prepared.input_buffer(sets))
 
 
-def run_once(module: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
+def run_once(client: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
     """Call a loaded instance once on each of some input sets."""
-    stage_inputs(module, prepared, sets)
-    module.run(prepared.workload.name, range(len(sets)))
+    stage_inputs(client, prepared, sets)
+    client.run(prepared.workload.name, range(len(sets)))
 
 
 def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:

@@ -80,13 +80,13 @@ def _observed(
 
 
 def returns_inputs(
-    module: WorkerClient, key: str, ran: RunReply, buffer: InputBuffer, calls: Sequence[int]
+    client: WorkerClient, key: str, ran: RunReply, buffer: InputBuffer, calls: Sequence[int]
 ) -> bool:
     """Return whether a result of these calls changes when all inputs' memory is written to."""
-    before = [module.result(key, ran, call) for call in calls]
-    buffer.write_inverted(module.process.shared, len(ran.addresses))
-    module.upload(key, buffer.layout.nbytes)
-    after = (module.result(key, ran, call) for call in calls)
+    before = [client.result(key, ran, call) for call in calls]
+    buffer.write_inverted(client.process.shared, len(ran.addresses))
+    client.upload(key, buffer.layout.nbytes)
+    after = (client.result(key, ran, call) for call in calls)
     return not all(map(same_bits, before, after))
 
 

@@ -132,17 +132,17 @@ class Reference:
         return self._oracle is not None and self._oracle.was_read
 
     def _start(self, timeout_s: float | None = None) -> WorkerClient:
-        module = start_worker(self.machine, self.task.limits, timeout_s=timeout_s)
-        await_start(module)
-        return module
+        client = start_worker(self.machine, self.task.limits, timeout_s=timeout_s)
+        await_start(client)
+        return client
 
     def _new_eager(self) -> WorkerClient:
         return start_worker(self.machine, self.task.limits, tenant=EAGER_TENANT)
 
     def _start_eager(self) -> WorkerClient:
-        module, self._spare = self._spare or self._new_eager(), None
-        await_start(module)
-        return module
+        client, self._spare = self._spare or self._new_eager(), None
+        await_start(client)
+        return client
 
     @functools.cached_property
     def bandwidth(self) -> float:
@@ -339,10 +339,10 @@ class Reference:
             self._baselines[baseline] = (
                 self._start_eager() if is_eager else self._start(COMPILE_TIMEOUT_S)
             )
-        module, key = self._baselines[baseline], prepared.workload.name
-        path = module.write(f"reference_{len(self._loaded)}.py", prepared.source)
-        module.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
-        module.set_state(key, prepared.state)
+        client, key = self._baselines[baseline], prepared.workload.name
+        path = client.write(f"reference_{len(self._loaded)}.py", prepared.source)
+        client.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
+        client.set_state(key, prepared.state)
         if baseline == "compile":
-            module.compile(key, {})
-            run_once(module, prepared, [prepared.example_inputs])
+            client.compile(key, {})
+            run_once(client, prepared, [prepared.example_inputs])

@@ -46,65 +46,65 @@ def sanitizer_flags(candidate: Candidate, reference: Reference) -> list[Flag]:
     if libraries is None:
         why = f"{compiler()} comes without {' and '.join(LIBRARIES)} here"
         return [flag(UNAVAILABLE, why)]
-    module = start_instrumented(reference, libraries)
+    client = start_instrumented(reference, libraries)
     try:
-        return _watched(module, candidate, reference)
+        return _watched(client, candidate, reference)
     finally:
-        module.process.kill()
+        client.process.kill()
 
 
-def _watched(module: WorkerClient, candidate: Candidate, reference: Reference) -> list[Flag]:
+def _watched(client: WorkerClient, candidate: Candidate, reference: Reference) -> list[Flag]:
     try:
-        module.hello(START_TIMEOUT_S)
+        client.hello(START_TIMEOUT_S)
     except WorkerFault as fault:
         return [flag(UNAVAILABLE, f"a worker does not start under it: {fault.reason}")]
     for workload in reference.workloads():
         prepared = reference.prepare(workload)
         try:
-            _load(module, candidate, prepared, reference)
+            _load(client, candidate, prepared, reference)
         except WorkerFault as fault:
             what = f"it does not build or load under it: {fault.reason}"
-            return [_found(module, candidate, prepared) or flag(UNAVAILABLE, what)]
+            return [_found(client, candidate, prepared) or flag(UNAVAILABLE, what)]
         try:
-            _call(module, prepared, reference)
+            _call(client, prepared, reference)
         except WorkerFault as fault:
             what = f"workload {workload.name!r} ended without a report: {fault.reason}"
-            return [_found(module, candidate, prepared) or flag(INCOMPLETE, what)]
-    if not was_rebuilt(module):
+            return [_found(client, candidate, prepared) or flag(INCOMPLETE, what)]
+    if not was_rebuilt(client):
         return [flag(UNAVAILABLE, f"none of its code was compiled by {compiler()}")]
     return []
 
 
 def _load(
-    module: WorkerClient, candidate: Candidate, prepared: PreparedWorkload, reference: Reference
+    client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload, reference: Reference
 ) -> None:
     key = prepared.workload.name
-    own = module.write("candidate.py", candidate.source)
+    own = client.write("candidate.py", candidate.source)
     last = f"\nbuild = watched({own!r}, {candidate.entry_point!r})\n"
-    path = module.write("runner.py", Path(instrumented.__file__).read_text() + last)
+    path = client.write("runner.py", Path(instrumented.__file__).read_text() + last)
     timeout_s = BUILD_SLOWDOWN * reference.task.limits.build_timeout_s
-    module.load(key, path, "build", CONSTRUCTOR_SEED, prepared.init, timeout_s)
-    module.set_state(key, prepared.state)
+    client.load(key, path, "build", CONSTRUCTOR_SEED, prepared.init, timeout_s)
+    client.set_state(key, prepared.state)
 
 
-def _call(module: WorkerClient, prepared: PreparedWorkload, reference: Reference) -> None:
+def _call(client: WorkerClient, prepared: PreparedWorkload, reference: Reference) -> None:
     """Call twice, since some errors need what an earlier call left."""
     sets = [prepared.example_inputs, reference.fresh_case(prepared, "reference").inputs]
-    stage_inputs(module, prepared, sets)
+    stage_inputs(client, prepared, sets)
     seeds = (
         [derived_seed(reference.seed, "sanitized", slot) for slot in range(len(sets))]
         if prepared.traits.uses_rng
         else None
     )
-    module.run(prepared.workload.name, range(len(sets)), seeds)
+    client.run(prepared.workload.name, range(len(sets)), seeds)
 
 
-def _found(module: WorkerClient, candidate: Candidate, prepared: PreparedWorkload) -> Flag | None:
-    report = find_report(module.process.stderr())
+def _found(client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload) -> Flag | None:
+    report = find_report(client.process.stderr())
     if report is None:
         return None
     what, where = words(report, prepared.specs), f"workload {prepared.workload.name!r}"
-    at = place(report, candidate.source, Path(module.process.inside))
+    at = place(report, candidate.source, Path(client.process.inside))
     if at is None:
         return flag(INCOMPLETE, f"{what}, {where}, outside the candidate's C++")
     return flag(report.rule, f"{what}, {at}, {where}")

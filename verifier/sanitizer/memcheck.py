@@ -43,11 +43,11 @@ def gpu_sanitizer_flags(candidate: Candidate, reference: Reference, build: Path)
     try:
         with worker_under(
             (tool, *OPTIONS), reference.machine, reference.task.limits, candidate, build, UNCACHED
-        ) as module:
+        ) as client:
             try:
-                _call(module, candidate, reference)
+                _call(client, candidate, reference)
             finally:
-                report = written(module, LOG)
+                report = written(client, LOG)
     except WorkerFault as raised:
         fault = raised
     found = memory_error(report)
@@ -56,11 +56,11 @@ def gpu_sanitizer_flags(candidate: Candidate, reference: Reference, build: Path)
     return [] if fault is None else [flag(INCOMPLETE, f"under compute-sanitizer: {fault.reason}")]
 
 
-def _call(module: WorkerClient, candidate: Candidate, reference: Reference) -> None:
+def _call(client: WorkerClient, candidate: Candidate, reference: Reference) -> None:
     for workload in reference.workloads():
         prepared = reference.prepare(workload)
-        load_candidate(module, candidate, prepared)
-        run_once(module, prepared, [prepared.example_inputs])
+        load_candidate(client, candidate, prepared)
+        run_once(client, prepared, [prepared.example_inputs])
 
 
 def memory_error(report: str) -> str | None:

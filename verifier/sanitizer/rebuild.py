@@ -126,7 +126,7 @@ def most_bytes(memory_bytes: int) -> int:
     return memory_bytes + 2 * BASE_MEMORY_BYTES
 
 
-def was_rebuilt(module: WorkerClient) -> bool:
+def was_rebuilt(client: WorkerClient) -> bool:
     """Whether the compiler ran in an instrumented worker."""
-    tools = Path(module.process.folder) / BUILD_FOLDER / TOOLS_FOLDER
+    tools = Path(client.process.folder) / BUILD_FOLDER / TOOLS_FOLDER
     return any((tools / f"{name}.ran").exists() for name in COMPILERS)

@@ -15,8 +15,12 @@ from pathlib import Path
 import torch
 
 from kernelwright.sandbox.base import WorkerProcess
+from kernelwright.sandbox.escapes import descendants
+from kernelwright.sandbox.gpu import gpu_processes
 from kernelwright.sandbox.leases import lease
 from kernelwright.sandbox.machine import Machine
+from kernelwright.schema import BUSY_MACHINE, Flag
+from kernelwright.verifier.integrity.catalog import flag
 
 STAT = Path("/proc/stat")
 IDLE_FIELDS = (3, 4)  # idle, iowait
@@ -93,3 +97,12 @@ def quietly(machine: Machine) -> Iterator[None]:
             yield
         finally:
             os.sched_setaffinity(0, cores)
+
+
+def gpu_flags(machine: Machine) -> Iterator[Flag]:
+    """Yield a flag if other processes use this GPU, which our clocks can't see."""
+    if machine.kind == "cpu":
+        return
+    others = gpu_processes(machine.device) - {os.getpid(), *descendants(os.getpid())}
+    if others:
+        yield flag(BUSY_MACHINE, f"{len(others)} other processes hold memory of this GPU")

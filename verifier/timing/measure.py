@@ -14,16 +14,13 @@ a few percent matter all workers are new.
 from __future__ import annotations
 
 import math
-import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from kernelwright.errors import InfrastructureError
-from kernelwright.sandbox.escapes import descendants
-from kernelwright.sandbox.gpu import gpu_processes
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.correctness.rules import must_lie_apart
 from kernelwright.verifier.integrity.catalog import flag
@@ -32,7 +29,7 @@ from kernelwright.verifier.reference.input_pool import BUFFERS_PER_WORKER, FIRST
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
-from kernelwright.verifier.timing.contention import LoadMeter, quietly
+from kernelwright.verifier.timing.contention import LoadMeter, gpu_flags, quietly
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
 from kernelwright.verifier.timing.single_calls import batched
 from kernelwright.verifier.worker.client import WorkerClient
@@ -42,9 +39,6 @@ from kernelwright.verifier.worker.outputs import RunReply
 from kernelwright.verifier.worker.sampler import CodeSamples, Owner
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
-# The first runs of a size touch new memory and may have all threads on one CPU; the fastest counts.
-CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
-ENOUGH = 1.25
 # A new worker's first rounds touch new memory and start its threads.
 WARM_UP_ROUNDS = 2
 # Heap for results and temporary memory, in times of a round's inputs or results.
@@ -68,7 +62,7 @@ PATIENCE = 6
 class TimedInstance(NamedTuple):
     """One timed side: an instance in a worker."""
 
-    module: WorkerClient
+    client: WorkerClient
     key: str
     is_baseline: bool
 
@@ -90,12 +84,12 @@ class TimedInstance(NamedTuple):
         """
         try:
             if state is not None:
-                self.module.set_state(self.key, state)
+                self.client.set_state(self.key, state)
             if buffer.mask is None:
-                self.module.write_inputs(self.key, buffer, len(slots))
-                return self.module.run(self.key, slots, seeds)
-            self.module.write_inputs(self.key, buffer.mask.buffer)
-            return self.module.run(self.key, slots, seeds, unmask_seed=buffer.mask.seed)
+                self.client.write_inputs(self.key, buffer, len(slots))
+                return self.client.run(self.key, slots, seeds)
+            self.client.write_inputs(self.key, buffer.mask.buffer)
+            return self.client.run(self.key, slots, seeds, unmask_seed=buffer.mask.seed)
         except WorkerFault as fault:
             if not self.is_baseline:
                 raise
@@ -132,24 +126,6 @@ class Measured(NamedTuple):
     """Results of that round lie in the memory of its inputs."""
 
 
-def iterations(
-    reference: Reference,
-    prepared: PreparedWorkload,
-    side: TimedInstance,
-    effort: Effort,
-    call_s: float,
-) -> int:
-    """Measure how many calls fill a round: a power of two, so that equal candidates get the same.
-
-    Args:
-        call_s: first guess of the seconds per call.
-    """
-    timer = RoundTimer(reference, prepared, effort, {})
-    side.module.set_layout(side.key, timer.pool.layout)
-    with quietly(reference.machine):
-        return timer.iterations(side, call_s)
-
-
 def measure(
     reference: Reference,
     prepared: PreparedWorkload,
@@ -172,7 +148,7 @@ def measure(
         timer.warm_up(calls)
         rounds, busy = _rounds(timer, calls)
         code_samples = timer.watched(calls, watch_s)
-        flags = (*busy, *_gpu_flags(timer))
+        flags = (*busy, *gpu_flags(reference.machine))
         left, returns_inputs = timer.left(), timer.returns_inputs()
         single_calls = timer.single_calls(rounds)
     return Measured(
@@ -209,31 +185,14 @@ class RoundTimer:
         """Return the input buffer of this round."""
         return self.reference.input_buffer(self.pool, self.number, calls)
 
-    def iterations(self, side: TimedInstance, call_s: float) -> int:
-        """Find how many calls fill a round, with growing rounds."""
-        calls = self._filling(call_s)
-        for _ in range(MAX_CALIBRATIONS):
-            runs = [
-                self._iterate(side, self.buffer(calls), calls)[1] for _ in range(CALIBRATION_RUNS)
-            ]
-            seconds = min(ran.seconds for ran in runs)
-            before, calls = calls, self._filling(seconds / calls)
-            if calls <= before * ENOUGH:
-                break
-        return calls
-
-    def _filling(self, call_s: float) -> int:
-        power = round(math.log2(self.effort.round_s / call_s))
-        return max(1, min(self.pool.layout.slots, int(2.0**power)))
-
     def warm_up(self, calls: int) -> None:
         """Give all sides their inputs and the same short history."""
         used = math.ceil(self.pool.nbytes * calls / self.pool.layout.slots)
         for side in self.chance.sample(list(self.sides.values()), len(self.sides)):
-            side.module.set_layout(side.key, self.pool.layout)
-            side.module.prefault(HEAP_PER_ROUND * used)
+            side.client.set_layout(side.key, self.pool.layout)
+            side.client.prefault(HEAP_PER_ROUND * used)
             for _ in range(WARM_UP_ROUNDS):
-                self._iterate(side, self.buffer(calls), calls)
+                self.iterate(side, self.buffer(calls), calls)
 
     def window(self, calls: int, rounds: int = WINDOW_ROUNDS) -> Rounds:
         """Time a few rounds, each with every side once, in random order."""
@@ -244,7 +203,7 @@ class RoundTimer:
             buffer, halved = self.buffer(calls), self.chance.random() < HALVED
             self.chance.shuffle(order)
             for name in order:
-                slots, ran = self._iterate(self.sides[name], buffer, found.iterations_in(halved))
+                slots, ran = self.iterate(self.sides[name], buffer, found.iterations_in(halved))
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE:
@@ -254,9 +213,10 @@ class RoundTimer:
             found.halved.append(halved)
         return found
 
-    def _iterate(
+    def iterate(
         self, side: TimedInstance, buffer: InputBuffer, calls: int
     ) -> tuple[list[int], RunReply]:
+        """Let one side run its iterations of this round, in random order of the inputs."""
         slots = list(range(calls))
         self.chance.shuffle(slots)
         return slots, self._run(side, buffer, slots, self.pool.call_seeds(self.number, slots))
@@ -287,7 +247,7 @@ class RoundTimer:
         self, slot: int, inputs: TensorTree, slots: list[int], ran: RunReply
     ) -> SpotCheck:
         side, call = self.sides[CANDIDATE], slots.index(slot)
-        result = side.module.result(side.key, ran, call, self.prepared.specs)
+        result = side.client.result(side.key, ran, call, self.prepared.specs)
         seeds = self.pool.call_seeds(self.number, [slot]) or [0]
         return SpotCheck((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
 
@@ -300,10 +260,10 @@ class RoundTimer:
             self.rounds += 1
             buffer, slots = self.buffer(calls), self.chance.sample(range(calls), calls)
             if self.prepared.traits.depends_on_history:
-                side.module.set_state(side.key, self.prepared.state)
-            side.module.write_inputs(side.key, buffer, calls)
+                side.client.set_state(side.key, self.prepared.state)
+            side.client.write_inputs(side.key, buffer, calls)
             seeds = self.pool.call_seeds(self.number, slots)
-            found, ran = side.module.watched_run(side.key, slots, seeds)
+            found, ran = side.client.watched_run(side.key, slots, seeds)
             total.update(found.samples)
             self._look(buffer, slots, ran)
             self._last = buffer, slots, ran
@@ -333,7 +293,7 @@ class RoundTimer:
         )
         fastest: list[SpotCheck] = []
         for side in sides.values():
-            side.module.set_layout(side.key, buffers[0].layout)
+            side.client.set_layout(side.key, buffers[0].layout)
         for slot, buffer in enumerate(buffers):
             seeds = self.pool.call_seeds(self.number, [slot])
             for name in self.chance.sample(list(sides), len(sides)):
@@ -350,36 +310,26 @@ class RoundTimer:
         """Return what the candidate's last round wrote besides results."""
         buffer, slots, _ran = self._last
         side = self.sides[CANDIDATE]
-        side.module.download(side.key, buffer.layout.nbytes)
-        return overwrites(buffer, side.module.process.shared, slots)
+        side.client.download(side.key, buffer.layout.nbytes)
+        return overwrites(buffer, side.client.process.shared, slots)
 
     def returns_inputs(self) -> bool:
         """Return `Measured.returns_inputs`, from a few calls. Overwrites the inputs."""
         buffer, slots, ran = self._last
         side = self.sides[CANDIDATE]
         calls = self.chance.sample(range(len(slots)), min(len(slots), ALIAS_CHECKS))
-        return returns_inputs(side.module, side.key, ran, buffer, calls)
-
-
-def _gpu_flags(timer: RoundTimer) -> Iterator[Flag]:
-    """Yield a flag if other processes use this GPU, which our clocks can't see."""
-    machine = timer.reference.machine
-    if machine.kind == "cpu":
-        return
-    others = gpu_processes(machine.device) - {os.getpid(), *descendants(os.getpid())}
-    if others:
-        yield flag(BUSY_MACHINE, f"{len(others)} other processes hold memory of this GPU")
+        return returns_inputs(side.client, side.key, ran, buffer, calls)
 
 
 def _rounds(timer: RoundTimer, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
     """Time rounds; return those on a quiet machine, or all with a flag if these are too few."""
     effort, seed = timer.effort, timer.reference.seed
     quiet, busy = Rounds(timer.sides, calls), Rounds(timer.sides, calls)
-    modules = [timer.reference.oracle, *(side.module for side in timer.sides.values())]
+    clients = [timer.reference.oracle, *(side.client for side in timer.sides.values())]
     cores = timer.reference.machine.cores
     start = time.monotonic()
     while len(quiet) < effort.max_rounds:
-        meter = LoadMeter([module.process for module in modules], cores)
+        meter = LoadMeter([client.process for client in clients], cores)
         window = timer.window(calls)
         external = meter.external_cores() or 0.0
         (quiet if external < BUSY_CORES else busy).extend(window)

@@ -22,7 +22,8 @@ from kernelwright.verifier.integrity.runtime import cpu_flags
 from kernelwright.verifier.levels import LEAST_SPOT_CHECKS, Baseline, Distribution, Effort
 from kernelwright.verifier.profiling.evidence import gather
 from kernelwright.verifier.reference.workload import Call, Case
-from kernelwright.verifier.timing.measure import SpotCheck, TimedInstance, iterations, measure
+from kernelwright.verifier.timing.calibrate import iterations
+from kernelwright.verifier.timing.measure import SpotCheck, TimedInstance, measure
 from kernelwright.verifier.timing.rounds import CANDIDATE
 from kernelwright.verifier.timing.summary import Timed
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -42,7 +43,7 @@ class WorkloadTimer:
     def __init__(self, check: WorkloadCheck) -> None:
         self.check = check
         self.reference = check.reference
-        self.module = check.module
+        self.client = check.client
         self.prepared = check.prepared
         self.key = check.key
         self.code_samples = CodeSamples(Counter())
@@ -69,12 +70,12 @@ class WorkloadTimer:
 
     @property
     def _side(self) -> TimedInstance:
-        return TimedInstance(self.module, self.key, is_baseline=False)
+        return TimedInstance(self.client, self.key, is_baseline=False)
 
     def _baselines(self, names: Sequence[Baseline]) -> dict[str, TimedInstance]:
         found = {name: self.reference.baseline(self.prepared, name) for name in names}
         return {
-            name: TimedInstance(module, self.key, True) for name, module in found.items() if module
+            name: TimedInstance(client, self.key, True) for name, client in found.items() if client
         }
 
     def time(self, effort: Effort, calls: int, worker: int, watch_s: float) -> Timed:
@@ -88,11 +89,11 @@ class WorkloadTimer:
         sides = {CANDIDATE: self._side, **self._baselines(effort.baselines)}
         if self.prepared.traits.mutates_state:
             for side in sides.values():
-                side.module.set_state(self.key, self.prepared.state)
-        before = self.module.process.cpu_seconds() or 0.0, self.module.running_s
+                side.client.set_state(self.key, self.prepared.state)
+        before = self.client.process.cpu_seconds() or 0.0, self.client.running_s
         measured = measure(self.reference, self.prepared, effort, sides, calls, worker, watch_s)
-        used = (self.module.process.cpu_seconds() or 0.0) - before[0]
-        running_s = self.module.running_s - before[1]
+        used = (self.client.process.cpu_seconds() or 0.0) - before[0]
+        running_s = self.client.running_s - before[1]
         for found in cpu_flags(used, running_s, len(self.reference.machine.cores)):
             raise refused(found.rule, found.evidence)
         self.code_samples = measured.code_samples
@@ -161,6 +162,6 @@ class WorkloadTimer:
     def evidence(self, timing: Mapping[str, Timing]) -> Evidence | None:
         """Return evidence on where the candidate's time goes; None if it can't be profiled."""
         try:
-            return gather(self.reference, self.prepared, self.module, timing)
+            return gather(self.reference, self.prepared, self.client, timing)
         except WorkerFault:
             return None

@@ -89,10 +89,10 @@ def base_environment(machine: Machine) -> dict[str, str]:
     }
 
 
-def await_start(module: WorkerClient) -> dict[str, object]:
+def await_start(client: WorkerClient) -> dict[str, object]:
     """Wait until the worker answers. Raises InfrastructureError if it does not."""
     try:
-        return module.hello(START_TIMEOUT_S)
+        return client.hello(START_TIMEOUT_S)
     except WorkerFault as fault:
         raise InfrastructureError(
             f"a worker did not start: {fault.reason}", hint="`kernelwright doctor` checks torch"

@@ -38,22 +38,22 @@ def worker_under(
     """
     variables = open_backend(candidate.backend).variables(machine.kind)
     timeout_s = SLOWER * limits.call_timeout_s
-    module = start_worker(
+    client = start_worker(
         machine, limits, {**variables, **env}, build, timeout_s, wrapper=tuple(command)
     )
     try:
-        module.hello(START_TIMEOUT_S)
-        yield module
+        client.hello(START_TIMEOUT_S)
+        yield client
     finally:
-        module.process.kill()
+        client.process.kill()
 
 
-def written(module: WorkerClient, name: str) -> str:
+def written(client: WorkerClient, name: str) -> str:
     """Let a worker end by itself, and return the file that the tool has written to its folder."""
-    module.process.thaw()
-    module.process.channel.close()
-    module.process.exit_status(END_S)
-    path = Path(module.process.folder) / name
+    client.process.thaw()
+    client.process.channel.close()
+    client.process.exit_status(END_S)
+    path = Path(client.process.folder) / name
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

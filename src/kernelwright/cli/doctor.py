@@ -135,11 +135,11 @@ def _worker() -> Check:
     with open_machine(settings) as machine:
         kind = machine.sandbox.info.kind
         try:
-            module = start_worker(machine, Limits())
-            hello = await_start(module)
+            client = start_worker(machine, Limits())
+            hello = await_start(client)
         except InfrastructureError as error:
             return Check("worker", False, True, error.message)
-        module.process.kill()
+        client.process.kill()
     return Check("worker", True, True, f"sandbox {kind}, {hello['threads']} threads")
 
 

@@ -133,13 +133,13 @@ one.restype = ctypes.c_float
 def test_an_inline_extension_is_compiled_once(reference: Reference, tmp_path: Path) -> None:
     mine = kit.candidate(forward("return x + one()", EXTENSION))
     made = build_candidate(mine, PlainTorch(), reference, tmp_path)
-    module = start_worker(reference.machine, reference.task.limits, build=made.folder)
+    client = start_worker(reference.machine, reference.task.limits, build=made.folder)
     try:
-        await_start(module)
-        load_candidate(module, mine, reference.prepare(reference.workloads()[0]))
-        assert kit.called(module, torch.zeros(2)).tensors[0].tolist() == [1.0, 1.0]
+        await_start(client)
+        load_candidate(client, mine, reference.prepare(reference.workloads()[0]))
+        assert kit.called(client, torch.zeros(2)).tensors[0].tolist() == [1.0, 1.0]
     finally:
-        module.process.kill()
+        client.process.kill()
 
 
 LIGHT = '''

@@ -26,11 +26,11 @@ def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Che
     with kit.live_reference(task) as reference:
         prepared = reference.prepare(reference.workloads()[0])
         judge = Judge(reference, cache)
-        with kit.worker_with(reference.machine, task.limits) as module:
+        with kit.worker_with(reference.machine, task.limits) as client:
 
             def check(text: str) -> WorkloadResult:
                 check = WorkloadCheck(
-                    judge.reference, judge.tolerance, kit.candidate(text), module, prepared
+                    judge.reference, judge.tolerance, kit.candidate(text), client, prepared
                 )
                 return check.run(EFFORTS[level])
 

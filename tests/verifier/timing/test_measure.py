@@ -115,12 +115,12 @@ SLOW_TO_FREE = """
 def test_what_is_done_when_results_are_freed_counts() -> None:
     with (
         kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference,
-        kit.worker_with(reference.machine, Limits()) as module,
+        kit.worker_with(reference.machine, Limits()) as client,
     ):
         prepared = reference.prepare(reference.workloads()[0])
-        kit.load(module, kit.source(SLOW_TO_FREE))
-        side = TimedInstance(module, prepared.workload.name, is_baseline=False)
-        eager = TimedInstance(module, prepared.workload.name, is_baseline=True)
+        kit.load(client, kit.source(SLOW_TO_FREE))
+        side = TimedInstance(client, prepared.workload.name, is_baseline=False)
+        eager = TimedInstance(client, prepared.workload.name, is_baseline=True)
         timer = RoundTimer(reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: eager})
         timer.warm_up(CALLS)
         rounds = timer.window(CALLS, ROUNDS)

@@ -75,7 +75,7 @@ def liar(tmp_path: Path) -> Iterator[Liar]:
 
 
 @pytest.fixture
-def module(liar: Liar) -> WorkerClient:
+def client(liar: Liar) -> WorkerClient:
     return WorkerClient(liar, LIMIT, 0.3)
 
 
@@ -111,21 +111,21 @@ HEADERS: list[Any] = [
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
-def test_nonsense_is_a_runtime_error(liar: Liar, module: WorkerClient, header: Any) -> None:
+def test_nonsense_is_a_runtime_error(liar: Liar, client: WorkerClient, header: Any) -> None:
     liar.answer(header, b"\0" * 4)
     with pytest.raises(WorkerFault) as caught:
-        module.state("key")
+        client.state("key")
     assert caught.value.status is Status.RUNTIME_ERROR
     assert caught.value.reason.startswith("the worker sent ")
 
 
 @pytest.mark.parametrize(("header", "body"), [(2**31, 0), (2, LIMIT + 1), (2, 2**63)])
 def test_oversized_frames_are_refused_unread(
-    liar: Liar, module: WorkerClient, header: int, body: int
+    liar: Liar, client: WorkerClient, header: int, body: int
 ) -> None:
     liar.far.sendall(PREFIX.pack(header, body))
     with pytest.raises(WorkerFault, match="a frame of") as caught:
-        module.state("key")
+        client.state("key")
     assert caught.value.status is Status.RUNTIME_ERROR
 
 
@@ -157,10 +157,10 @@ def test_operations_without_results_take_none(liar: Liar) -> None:
 
 
 @pytest.mark.parametrize("ns", [None, -1, 1.5, "3", True, 10**400, [1]])
-def test_a_run_needs_a_time(liar: Liar, module: WorkerClient, ns: Any) -> None:
+def test_a_run_needs_a_time(liar: Liar, client: WorkerClient, ns: Any) -> None:
     liar.answer({"op": "run", "ns": ns, "tensors": []})
     with pytest.raises(WorkerFault, match="no time of the run"):
-        module.run("key", [0])
+        client.run("key", [0])
 
 
 PLACED = {**ONE_FLOAT, "strides": [1], "device": "cpu", "conj": False, "neg": False}
@@ -182,11 +182,11 @@ del PLACED["order"]
     ids=range(13),
 )  # fmt: skip
 def test_a_run_says_where_every_result_lies(
-    liar: Liar, module: WorkerClient, more: dict[str, Any]
+    liar: Liar, client: WorkerClient, more: dict[str, Any]
 ) -> None:
     liar.answer({"op": "run", "ns": 1, "tensors": [], "value": {"t": 0}, **more})
     with pytest.raises(WorkerFault, match="the worker sent"):
-        module.run("key", [0])
+        client.run("key", [0])
 
 
 @pytest.mark.parametrize(
@@ -199,49 +199,49 @@ def test_a_run_says_where_every_result_lies(
     ],
 )
 def test_results_are_read_only_where_they_can_be(
-    liar: Liar, module: WorkerClient, entry: dict[str, Any], words: str
+    liar: Liar, client: WorkerClient, entry: dict[str, Any], words: str
 ) -> None:
     told = {"op": "run", "ns": 1, "tensors": [], "value": {"t": 0}, "entries": [entry], "at": [[8]]}
     liar.answer(told)
-    ran = module.run("key", [0])
+    ran = client.run("key", [0])
     size = 2 if "far" in words else 1
     with pytest.raises(WorkerFault, match=words):
-        module.result("key", ran, 0, [Spec(torch.float32, (size,))])
+        client.result("key", ran, 0, [Spec(torch.float32, (size,))])
 
 
-def test_counts_and_profiles_are_checked(liar: Liar, module: WorkerClient) -> None:
+def test_counts_and_profiles_are_checked(liar: Liar, client: WorkerClient) -> None:
     liar.answer({"op": "profile", "operators": [{"name": "x", "calls": 1, "self_us": "soon"}],
                  "tensors": []})  # fmt: skip
     with pytest.raises(WorkerFault, match="no list of operators"):
-        module.profile("key", 0, 1)
+        client.profile("key", 0, 1)
     liar.answer({"op": "state", "value": {"l": {"x": []}}, "tensors": []})
     with pytest.raises(WorkerFault, match="a malformed value"):
-        module.state("key").unpacked()
+        client.state("key").unpacked()
 
 
-def test_silence_and_half_a_frame_are_timeouts(liar: Liar, module: WorkerClient) -> None:
+def test_silence_and_half_a_frame_are_timeouts(liar: Liar, client: WorkerClient) -> None:
     with pytest.raises(WorkerFault, match=r"state did not answer within 0.3 s") as caught:
-        module.state("key")
+        client.state("key")
     assert caught.value.status is Status.TIMEOUT
     liar.far.sendall(PREFIX.pack(100, 0) + b"{")
     with pytest.raises(WorkerFault) as caught:
-        module.state("key")
+        client.state("key")
     assert caught.value.status is Status.TIMEOUT
 
 
-def test_a_closed_channel_reports_what_was_printed(liar: Liar, module: WorkerClient) -> None:
+def test_a_closed_channel_reports_what_was_printed(liar: Liar, client: WorkerClient) -> None:
     liar.said = "hello\n"
     liar.far.close()
     with pytest.raises(WorkerFault) as caught:
-        module.state("key")
+        client.state("key")
     assert caught.value.status is Status.RUNTIME_ERROR
     assert caught.value.reason == "the worker closed its channel; it printed:\nhello"
 
 
-def test_a_link_in_the_folder_is_not_followed(liar: Liar, module: WorkerClient) -> None:
+def test_a_link_in_the_folder_is_not_followed(liar: Liar, client: WorkerClient) -> None:
     victim = liar.folder / "victim"
     victim.write_text("mine")
     (liar.folder / "candidate.py").symlink_to(victim)
     with pytest.raises(WorkerFault, match="changed its folder"):
-        module.write("candidate.py", "yours")
+        client.write("candidate.py", "yours")
     assert victim.read_text() == "mine"

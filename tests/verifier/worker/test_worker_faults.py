@@ -30,12 +30,12 @@ class Outcome(NamedTuple):
 
 def fault(where: Machine, text: str, timeout_s: float = 20.0) -> Outcome:
     """Import and call a candidate once; return its fault, and check that its processes are gone."""
-    with worker_with(where, LIMITS) as module:
-        assert isinstance(module.process, LinuxWorker)
-        group = module.process.pid
+    with worker_with(where, LIMITS) as client:
+        assert isinstance(client.process, LinuxWorker)
+        group = client.process.pid
         with pytest.raises(WorkerFault) as caught:
-            load(module, text)
-            hurried = WorkerClient(module.process, LIMITS.memory_bytes, timeout_s)
+            load(client, text)
+            hurried = WorkerClient(client.process, LIMITS.memory_bytes, timeout_s)
             called(hurried, 1.0)
     assert gone(group)
     return Outcome(caught.value.status, caught.value.reason)
@@ -86,7 +86,7 @@ def test_a_memory_bomb_is_out_of_memory(where: Machine) -> None:
 
 
 def test_a_file_under_the_same_name_replaces_the_one_before(where: Machine) -> None:
-    with worker_with(where, LIMITS) as module:
+    with worker_with(where, LIMITS) as client:
         for value in (1.5, 2.5, 3.5):  # sources of one size, within one second
-            load(module, forward(f"return {value}"))
-            assert called(module, 0).unpacked() == value
+            load(client, forward(f"return {value}"))
+            assert called(client, 0).unpacked() == value
