@@ -115,18 +115,25 @@ def test_too_few_half_rounds_say_nothing() -> None:
     assert flags(rounds(count=8, half_costs=1.6)) == []
 
 
+SLOW_S = 7 * EAGER_S
+
+
 @pytest.mark.parametrize(
-    ("own_s", "eager_s", "is_refused"),
+    ("in_round_s", "own_s", "eager_s", "is_refused"),
     [
-        (OWN_S, EAGER_S, False),
-        (OWN_S + 80e-6, EAGER_S, False),  # threads that have to be woken up
-        (OWN_S + 530e-6, EAGER_S + 450e-6, False),  # caches that are cold for eager as well
-        (OWN_S + 1900e-6, EAGER_S, True),
+        (OWN_S, OWN_S, EAGER_S, False),
+        (OWN_S, OWN_S + 80e-6, EAGER_S, False),  # threads that have to be woken up
+        (OWN_S, OWN_S + 530e-6, EAGER_S + 450e-6, False),  # caches that are cold for eager as well
+        (OWN_S, OWN_S + 1900e-6, EAGER_S, True),
+        (OWN_S, OWN_S + 150e-6, EAGER_S + 45e-6, True),  # faster than eager: no more than eager's
+        (SLOW_S, SLOW_S + 600e-6, EAGER_S + 45e-6, False),  # more code, and all of it cold
+        (SLOW_S, SLOW_S + 700e-6, EAGER_S + 45e-6, True),
     ],
 )
 def test_calls_that_were_done_together_are_refused(
-    own_s: float, eager_s: float, is_refused: bool
+    in_round_s: float, own_s: float, eager_s: float, is_refused: bool
 ) -> None:
-    summary = summarize([timed(rounds(), single_calls(own_s, eager_s))], SEED)
+    measured = timed(rounds(own_s=in_round_s), single_calls(own_s, eager_s))
+    summary = summarize([measured], SEED)
     rules = [flag.rule for flag in summary.flags if flag.severity == "refuse"]
     assert rules == (["batched-calls"] if is_refused else [])
