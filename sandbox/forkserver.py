@@ -86,7 +86,7 @@ def spawn(order: dict[str, Any], descriptors: list[int], code: CodeType | None) 
     if middle == 0:
         ended = os.pidfd_open(os.getpid())
         try:
-            enter(order["place"], order["folder"], descriptors)
+            enter(order["confinement"], order["folder"], descriptors)
             worker = os.fork()
         except OSError as error:
             os.write(writer, f"error: {error}".encode())
@@ -101,25 +101,25 @@ def spawn(order: dict[str, Any], descriptors: list[int], code: CodeType | None) 
         return answer.read()
 
 
-def enter(place: dict[str, Any] | None, folder: str, descriptors: list[int]) -> None:
+def enter(confinement: dict[str, Any] | None, folder: str, descriptors: list[int]) -> None:
     """Join the control groups and namespaces of an enclosure; later children will be in it.
 
     Args:
         folder: the worker's; nowhere else may it execute what it wrote.
     """
-    if place is None:
+    if confinement is None:
         return
-    for index in place["groups"]:
+    for index in confinement["groups"]:
         os.write(descriptors[index], b"0")
-    done(C_LIBRARY.setns(descriptors[place["init"]], place["namespaces"]))
-    done(C_LIBRARY.unshare(place["apart"]))
-    parents = {path: os.open(os.path.dirname(path), os.O_PATH) for path in place["shown"]}
-    for target, options in place["mounts"].items():
+    done(C_LIBRARY.setns(descriptors[confinement["init"]], confinement["namespaces"]))
+    done(C_LIBRARY.unshare(confinement["apart"]))
+    parents = {path: os.open(os.path.dirname(path), os.O_PATH) for path in confinement["shown"]}
+    for target, options in confinement["mounts"].items():
         flags = 0 if target == folder else MS_NOEXEC
-        mount("tmpfs", target, flags | (0 if place["apart"] else MS_REMOUNT), options)
+        mount("tmpfs", target, flags | (0 if confinement["apart"] else MS_REMOUNT), options)
     for path, parent in parents.items():
         show(path, parent)
-    if place["apart"]:  # from others in the enclosure; for all users there
+    if confinement["apart"]:  # from others in the enclosure; for all users there
         mount("proc", "/proc", MS_NOEXEC | MS_REMOUNT, "hidepid=2")
 
 
@@ -169,13 +169,13 @@ def become(
     """
     select.select([ended], [], [])
     os.setsid()
-    place(descriptors[: order["passed"]])
+    install_descriptors(descriptors[: order["passed"]])
     os.chdir(order["folder"])
     os.sched_setaffinity(0, order["cores"])
     for kind, value in order["limits"].items():
         resource.setrlimit(int(kind), (value, value))
-    if order["place"] is not None:
-        renounce(**order["place"]["rights"])
+    if order["confinement"] is not None:
+        renounce(**order["confinement"]["rights"])
     if code is None:
         os.execve(order["python"], [order["python"], *order["argv"]], order["env"])
     os.environ.clear()
@@ -209,7 +209,7 @@ def renounce(user: int | None, filter: str) -> None:
     done(C_LIBRARY.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, both, 0, 0))
 
 
-def place(descriptors: list[int]) -> None:
+def install_descriptors(descriptors: list[int]) -> None:
     """Give the descriptors the numbers 0, 1, 2 ..., and close all others."""
     for index, descriptor in enumerate(descriptors):
         os.dup2(descriptor, FIRST_SPARE + index)

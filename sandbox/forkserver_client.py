@@ -74,7 +74,7 @@ class Order(NamedTuple):
     """Number of descriptors that the worker gets; the rest open its enclosure."""
     python: str
     """Path of the interpreter for a worker that is not warm, as the worker sees it."""
-    place: Confinement | None = None
+    confinement: Confinement | None = None
 
 
 class ForkServer:
@@ -136,7 +136,7 @@ class ForkServer:
             raise InfrastructureError(message, hint="`kernelwright doctor` checks torch")
         if not answer.isdigit():
             words = answer.decode(errors="replace").removeprefix("error: ")
-            raise InfrastructureError(f"cannot start a worker in its place: {words}")
+            raise InfrastructureError(f"cannot start a worker in its enclosure: {words}")
         return int(answer)
 
     def close(self) -> None:

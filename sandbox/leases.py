@@ -51,7 +51,7 @@ def lease(
 
 
 @contextmanager
-def alone(name: str) -> Iterator[bool]:
+def try_lock(name: str) -> Iterator[bool]:
     """Yield whether no other process of this machine is in such a body for the same name.
 
     Args:

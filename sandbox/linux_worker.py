@@ -129,7 +129,7 @@ class LinuxWorker:
             warm=spec.warm,
             passed=passed,
             python=program,
-            place=confinement,
+            confinement=confinement,
         )
 
     def _program(self, argv: Sequence[str]) -> Sequence[str]:

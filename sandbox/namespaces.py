@@ -50,9 +50,9 @@ def fill_folder(folder: Path, files: Mapping[str, str], user: int | None) -> Non
         shutil.copytree(source, folder / name, symlinks=True)
     if user is None:
         return
-    for place, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         for name in (".", *folders, *names):
-            os.chown(os.path.join(place, name), user, user, follow_symlinks=False)
+            os.chown(os.path.join(parent, name), user, user, follow_symlinks=False)
 
 
 def confinement(

@@ -99,7 +99,7 @@ def test_links_are_committed_as_links() -> None:
 
 def test_every_module_has_its_place_in_the_import_direction(pyproject: dict[str, Any]) -> None:
     contracts = pyproject["tool"]["importlinter"]["contracts"]
-    (layers,) = (c["layers"] for c in contracts if c["type"] == "layers")
+    layers = next(c["layers"] for c in contracts if c["type"] == "layers")
     named = {name.strip() for layer in layers for name in layer.split("|")}
     placed = {name for name in named if not name.startswith("(")}
     prompts = {f"kernelwright.prompts.{name}" for name in modules_in(PACKAGE / "prompts")}

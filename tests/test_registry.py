@@ -30,6 +30,13 @@ def test_a_path_to_a_moved_module_gets_the_new_name(path: str, now: str) -> None
     assert raised.value.hint == f"it has moved: write {now}"
 
 
+@pytest.mark.parametrize("old", MOVED)
+def test_every_old_name_gets_a_hint(old: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        load(f"kernelwright.{old}:no_such_name")
+    assert raised.value.hint == f"it has moved: write kernelwright.{MOVED[old]}"
+
+
 def test_a_users_module_that_imports_a_moved_one_gets_it_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

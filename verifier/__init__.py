@@ -1,1 +1,1 @@
-"""The verdict on a candidate: judge, worker, comparison, timing."""
+"""The verdict on a candidate: is it right, how fast is it, and does it cheat."""

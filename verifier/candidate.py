@@ -55,27 +55,27 @@ class CandidateWorker:
         self.checks: list[WorkloadCheck] = []
         self.timers: list[WorkloadTimer] = []
         """Timers of the same workloads in the same order."""
-        self._module: WorkerClient | None = None
+        self._client: WorkerClient | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        if self._module is not None:
-            self._module.process.kill()
+        if self._client is not None:
+            self._client.process.kill()
 
     @property
     def client(self) -> WorkerClient:
         """The worker's client, once the worker was started."""
-        assert self._module is not None
-        return self._module
+        assert self._client is not None
+        return self._client
 
     def start(self) -> None:
         """Start the worker."""
         machine, limits = self.reference.machine, self.reference.task.limits
         backend = open_backend(self.candidate.backend)
         slower = 1 if machine.kind in backend.timed_on else INTERPRETED
-        self._module = start_worker(
+        self._client = start_worker(
             machine,
             limits,
             backend.variables(machine.kind),
@@ -96,7 +96,7 @@ class CandidateWorker:
 
     def iterations(self, effort: Effort) -> dict[str, int]:
         """Return how many calls fill a round, by workload."""
-        return {timer.key: timer.iterations(effort) for timer in self._timed}
+        return {timer.key: timer.iterations(effort) for timer in self._bench_timers}
 
     def time(
         self, effort: Effort, calls: Mapping[str, int], worker: int, policy: Policy
@@ -105,10 +105,10 @@ class CandidateWorker:
         timed = {}
         on_cpu = self.reference.machine.kind == "cpu"
         is_watched = worker == 0 and on_cpu and self._wants_work(effort, policy)
-        watch_s = SAMPLING_S[policy] if is_watched else 0.0
-        for timer in self._timed:
-            timed[timer.key] = timer.time(effort, calls[timer.key], worker, watch_s)
-            watch_s = 0.0
+        sampling_s = SAMPLING_S[policy] if is_watched else 0.0
+        for timer in self._bench_timers:
+            timed[timer.key] = timer.time(effort, calls[timer.key], worker, sampling_s)
+            sampling_s = 0.0
         return timed
 
     def _wants_work(self, effort: Effort, policy: Policy) -> bool:
@@ -116,7 +116,7 @@ class CandidateWorker:
         return effort.is_thorough or policy == "custom"
 
     @property
-    def _timed(self) -> list[WorkloadTimer]:
+    def _bench_timers(self) -> list[WorkloadTimer]:
         return [timer for timer in self.timers if timer.prepared.workload.role == "bench"]
 
     def inspect(self) -> list[Flag]:
@@ -131,10 +131,10 @@ class CandidateWorker:
             *file_flags(process),
         ]
 
-    def watch(self, policy: Policy, effort: Effort) -> list[Flag]:
+    def attribute_work(self, policy: Policy, effort: Effort) -> list[Flag]:
         """Return flags on how much of the timed work is the candidate's own code."""
         flags: list[Flag] = []
-        timed = self._timed[0]
+        timed = self._bench_timers[0]
         if self._wants_work(effort, policy):
             flags += self._work_flags(timed, policy)
         if effort.traces_operators:

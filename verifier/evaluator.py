@@ -25,8 +25,10 @@ from kernelwright.verifier.gpu_compile.compilation import compile_candidate
 from kernelwright.verifier.gpu_compile.kernel import static_evidence
 from kernelwright.verifier.integrity.attribution import idle_flags
 from kernelwright.verifier.integrity.kernelguard import advice_flags
+from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.static.scan import static_flags
 from kernelwright.verifier.levels import EFFORTS
+from kernelwright.verifier.profiling.evidence import gather
 from kernelwright.verifier.profiling.ncu import with_counters
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
@@ -34,6 +36,7 @@ from kernelwright.verifier.sanitizer.asan import sanitizer_flags
 from kernelwright.verifier.sanitizer.memcheck import gpu_sanitizer_flags
 from kernelwright.verifier.timing.rounds import CANDIDATE
 from kernelwright.verifier.timing.summary import Summary, Timed, summarize, wants_more_workers
+from kernelwright.verifier.timing.workload_timer import WorkloadTimer
 from kernelwright.verifier.worker.faults import WorkerFault
 
 RIGHT = "values are right on every case"
@@ -56,7 +59,7 @@ class Evaluator:
     Args:
         build: the finished build.
         policy: which code may do the work: `any`, or `custom` for the candidate's own.
-        timed: whether times mean something for this backend on this device.
+        is_timed: whether times mean something for this backend on this device.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Evaluator:
         level: Level,
         tolerance: ToleranceName,
         policy: Policy,
-        timed: bool,
+        is_timed: bool,
     ) -> None:
         self.reference = reference
         self.candidate = candidate
@@ -75,7 +78,7 @@ class Evaluator:
         self.effort = EFFORTS[level]
         self.tolerance = tolerance
         self.policy = policy
-        self.timed = timed
+        self.is_timed = is_timed
         self.must_be_clean = level == "strict"
         self.done: list[WorkloadResult] = []
         self.flags: list[Flag] = []
@@ -89,7 +92,7 @@ class Evaluator:
                 new = another if self.effort.times_new_workers else worker
                 self._check(worker, new, prepared)
                 timed = self._time(worker, new, prepared)
-                found = self._sum_up(worker, timed) if self.timed else self._compile()
+                found = self._sum_up(worker, timed) if self.is_timed else self._compile()
         except WorkerFault as fault:
             return self._verdict(fault.status, fault.reason)
         except Wrong as wrong:
@@ -100,7 +103,7 @@ class Evaluator:
             found = found.model_copy(
                 update={"facts": (*found.facts, *self.build.object_code.facts)}
             )
-        return self._verdict(Status.PASSED, RIGHT if self.timed else RIGHT_UNTIMED, found)
+        return self._verdict(Status.PASSED, RIGHT if self.is_timed else RIGHT_UNTIMED, found)
 
     def _verdict(self, status: Status, reason: str, evidence: Evidence | None = None) -> Verdict:
         flags = tuple(dict.fromkeys(self.flags))
@@ -111,7 +114,7 @@ class Evaluator:
 
     def _timed_workloads(self, prepared: Sequence[PreparedWorkload]) -> list[PreparedWorkload]:
         """Return the workloads that are timed."""
-        return [item for item in prepared if self.timed and item.workload.role == "bench"]
+        return [item for item in prepared if self.is_timed and item.workload.role == "bench"]
 
     def _make_ready(
         self, worker: CandidateWorker, prepared: Sequence[PreparedWorkload], number: int = 0
@@ -170,7 +173,7 @@ class Evaluator:
         """Return the flags of the sanitizers, for candidates that bring machine code."""
         if self.candidate.backend == "cpp":
             return sanitizer_flags(self.candidate, self.reference)
-        if self.candidate.backend in ("cuda", "triton") and self.timed:
+        if self.candidate.backend in ("cuda", "triton") and self.is_timed:
             return gpu_sanitizer_flags(self.candidate, self.reference, self.build.folder)
         return []
 
@@ -193,32 +196,34 @@ class Evaluator:
 
         Several workers are needed because where memory lies makes each faster or slower.
         """
-        timed_ones = self._timed_workloads(prepared)
-        if not timed_ones:
+        workloads = self._timed_workloads(prepared)
+        if not workloads:
             return {}
         calls = checked.iterations(self.effort)
-        found: dict[str, list[Timed]] = {item.workload.name: [] for item in timed_ones}
+        found: dict[str, list[Timed]] = {item.workload.name: [] for item in workloads}
         end = time.monotonic() + self.effort.close_budget_s
         for number in range(self.effort.most_workers):
             # After an even number of workers eager's came first in half of them.
             is_enough = number >= self.effort.workers and number % 2 == 0
             if is_enough and not self._go_on(found.values(), end):
                 break
-            with self._timed(new, number) as worker:
+            with self._next_worker(new, number) as worker:
                 if worker is not new:
                     self._make_ready(worker, prepared, number)
                 for key, timed in worker.time(self.effort, calls, number, self.policy).items():
                     found[key].append(timed)
                 self._note(worker.inspect())
                 if number == 0:
-                    self._note(worker.watch(self.policy, self.effort))
+                    self._note(worker.attribute_work(self.policy, self.effort))
         return found
 
     def _go_on(self, measured: Iterable[Sequence[Timed]], end: float) -> bool:
         seed = self.reference.seed
         return time.monotonic() < end and any(wants_more_workers(own, seed) for own in measured)
 
-    def _timed(self, new: CandidateWorker, number: int) -> AbstractContextManager[CandidateWorker]:
+    def _next_worker(
+        self, new: CandidateWorker, number: int
+    ) -> AbstractContextManager[CandidateWorker]:
         """Return the next worker to be timed; one made only for this is closed at the end.
 
         The first worker is of no use if eager's, started beside it, has run since to measure its
@@ -253,11 +258,26 @@ class Evaluator:
                 continue
             summary = summarize(timed[timer.key], self.reference.seed)
             seconds = summary.timing[CANDIDATE].median_us / 1e6
-            self._note([*summary.flags, *timer.physical_flags(seconds)])
+            self._note([*summary.flags, *self._physical_flags(timer.prepared, seconds)])
             self.done[index] = with_times(self.done[index], summary)
             if evidence is None:
-                evidence = self._counted(timer.evidence(summary.timing), timer.prepared)
+                evidence = self._counted(self._evidence(timer, summary), timer.prepared)
         return evidence
+
+    def _physical_flags(self, prepared: PreparedWorkload, seconds: float) -> list[Flag]:
+        """Return flags on a time per call that is faster than the machine allows."""
+        peaks, flops = self.reference.peaks, self.reference.flops(prepared)
+        return [
+            *memory_flags(peaks, prepared.result_bytes, seconds),
+            *arithmetic_flags(peaks, flops, seconds),
+        ]
+
+    def _evidence(self, timer: WorkloadTimer, summary: Summary) -> Evidence | None:
+        """Return evidence on where the candidate's time goes; None if it can't be profiled."""
+        try:
+            return gather(self.reference, timer.prepared, timer.client, summary.timing)
+        except WorkerFault:
+            return None
 
     def _counted(self, evidence: Evidence | None, prepared: PreparedWorkload) -> Evidence | None:
         """Return the evidence with a GPU's hardware counters, if time and permission allow."""

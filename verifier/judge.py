@@ -144,7 +144,7 @@ class Judge:
     ) -> Evaluation:
         machine = self.reference.machine
         if machine.kind != "cpu" and verdict.status in MAY_HARM:
-            self.reference.probe()
+            self.reference.check_device()
         return Evaluation(
             task_hash=self.reference.task.hash,
             candidate_hash=candidate.hash,

@@ -1,4 +1,4 @@
-"""Typed answers of planner and profiler, and reading them out of a model's text."""
+"""The base of typed answers, and reading them out of a model's text."""
 
 from __future__ import annotations
 

@@ -11,12 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from kernelwright.agents.duplicates import UNREADABLE, normal_form, parsed, statements
 from kernelwright.agents.model.answers import BadAnswer, whole_text
-from kernelwright.agents.model.context import (
-    common_context,
-    other_code,
-    shown_code,
-    what_was_found,
-)
+from kernelwright.agents.model.context import common_context, other_code, shown_code, what_was_found
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.backends.registry import guess_backend
 from kernelwright.llm.base import Completion

@@ -20,9 +20,7 @@ from kernelwright.llm.base import Completion
 from kernelwright.prompts.context import Context
 from kernelwright.prompts.hints import hints
 from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import (
-    Lesson,
-)
+from kernelwright.schema import Lesson
 
 REPAIR = "repair: "
 PLAIN_IDEA = "the one change with the largest gain that can be written correctly in one go"
@@ -61,10 +59,10 @@ def read_plan(completion: Completion, backends: Sequence[str]) -> PlannerAnswer:
 def planner_context(
     view: View, machine: Machine, seed: int, lessons: Sequence[Lesson] = ()
 ) -> Context:
-    """Return a context with the code to go on from, its diagnosis, failures, and drawn moves.
+    """Return a context with the code to go on from, its diagnosis, failures, and drawn hints.
 
     Args:
-        seed: draws the moves.
+        seed: draws the hints.
         lessons: of other tasks; not shown to a start that is meant to be independent.
     """
     allowed = [lesson for lesson in lessons if lesson.backend in view.backends]

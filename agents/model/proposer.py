@@ -8,12 +8,7 @@ from functools import partial
 from kernelwright.agents.model.answers import read_answer
 from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.coder import coder_context, parent_hashes, read_source
-from kernelwright.agents.model.planner import (
-    idea_of,
-    planner_context,
-    read_plan,
-    repair_idea,
-)
+from kernelwright.agents.model.planner import idea_of, planner_context, read_plan, repair_idea
 from kernelwright.agents.model.profiler import Diagnosis, profiler_context
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.backends.registry import guess_backend
@@ -26,7 +21,7 @@ class ModelProposer:
 
     Args:
         caller: makes the calls, with the model of each role.
-        seed: draws the optimizations that the planner is reminded of.
+        seed: draws the hints for the planner.
         lessons: what the planner is told of other tasks.
         edits: ask for changes to code that there is; after one that does not fit, for the file.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernelwright.agents.offline.graph import Graph
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage_inputs
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
@@ -24,7 +24,7 @@ def trace(reference: Reference) -> Graph | None:
         await_start(client)
         path = client.write("reference.py", prepared.source)
         client.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
-        stage_inputs(client, prepared, [prepared.example_inputs])
+        set_inputs(client, prepared, [prepared.example_inputs])
         return Graph(client.trace(key, 0))
     except WorkerFault:
         return None

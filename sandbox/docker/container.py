@@ -38,7 +38,7 @@ from kernelwright.sandbox.resource_names import is_left, new_name
 
 # Where workers' folders are; nowhere else may a file be executed that was written in the container.
 # No user can pass through it: a worker sees its own folder alone, in mounts of its own.
-ROOMS = "/kernelwright"
+FOLDERS = "/kernelwright"
 LABEL = "kernelwright"
 NOBODY = "65534:65534"
 
@@ -53,10 +53,10 @@ def shown(spec: WorkerSpec) -> tuple[str, ...]:
 def limits(spec: WorkerSpec) -> Mapping[str, Any]:
     """Return arguments for a container's creation: whatever no kernel needs is taken away."""
     memory = 2 * spec.memory_bytes + FOLDER_BYTES  # a tenant has two workers at a time
-    rooms = f"rw,nosuid,nodev,exec,mode=0700,size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}"
+    folders = f"rw,nosuid,nodev,exec,mode=0700,size={FOLDER_BYTES},nr_inodes={FOLDER_INODES}"
     return {
         "read_only": True,
-        "tmpfs": {ROOMS: rooms, "/tmp": f"rw,nosuid,nodev,noexec,{SCRATCH}"},
+        "tmpfs": {FOLDERS: folders, "/tmp": f"rw,nosuid,nodev,noexec,{SCRATCH}"},
         "shm_size": SCRATCH_BYTES,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
@@ -146,7 +146,7 @@ class Container:
 
 
 class ContainerEnclosure:
-    """A worker's place in a container: a folder and a user of its own."""
+    """A worker's enclosure in a container: a folder and a user of its own."""
 
     def __init__(self, container: Container, spec: WorkerSpec) -> None:
         self._container = container
@@ -154,7 +154,7 @@ class ContainerEnclosure:
         self._user = new_user()
         self._is_empty = False
         self.name = new_name()
-        self.inside = f"{ROOMS}/{self.name}"
+        self.inside = f"{FOLDERS}/{self.name}"
         self.folder = seen_from_here(container.init, self.inside)
         try:
             self.folder.mkdir(mode=0o700)
@@ -171,7 +171,7 @@ class ContainerEnclosure:
             self._container.init,
             self._container.groups,
             self._user,
-            {ROOMS: "mode=0755", "/tmp": SCRATCH, "/dev/shm": SCRATCH},
+            {FOLDERS: "mode=0755", "/tmp": SCRATCH, "/dev/shm": SCRATCH},
             first,
             apart,
             [self.inside, *self._readable],

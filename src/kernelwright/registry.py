@@ -40,7 +40,8 @@ def load(path: str) -> Any:
         return getattr(import_module(module), attribute)
     except (ImportError, SyntaxError) as error:
         missing = getattr(error, "name", None) or module  # what the named module imports, perhaps
-        hint = moved_hint(missing) or "install it, or put the folder that holds it on PYTHONPATH"
+        hint = moved_hint(module) or moved_hint(missing)
+        hint = hint or "install it, or put the folder that holds it on PYTHONPATH"
         raise UsageError(f"cannot import {module}: {error}", hint) from error
     except AttributeError as error:
         hint = moved_hint(module) or "write package.module:attribute"

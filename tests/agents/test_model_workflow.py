@@ -19,13 +19,7 @@ from kernelwright.config import Allowance
 from kernelwright.errors import InfrastructureError, ProviderError
 from kernelwright.llm.replay import Recorder, Replay
 from kernelwright.schema import Candidate, Evaluation
-from tests.agents.model_kit import (
-    TASK,
-    block,
-    file,
-    loopback_server,
-    role_of,
-)
+from tests.agents.model_kit import TASK, block, file, loopback_server, role_of
 from tests.agents.workflow_kit import ByPlan, Scripted, run, scripted, verdicts
 from tests.llm.conftest import Hosted, openai_hosted
 from tests.llm.loopback import Asked, Reply

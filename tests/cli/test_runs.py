@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from kernelwright.sandbox.leases import alone
+from kernelwright.sandbox.leases import try_lock
 from kernelwright.schema import Run
 from kernelwright.store.store import open_store
 from tests.agents.model_kit import TASK
@@ -114,8 +114,8 @@ def test_a_run_of_a_larger_machine_is_not_continued_here(shell: Shell, run: Run)
 
 def test_two_processes_cannot_continue_one_run(shell: Shell, run: Run) -> None:
     shell.write("suite/one.py", FILE)
-    with alone(f"run-{run.id}") as nobody_else:
-        assert nobody_else
+    with try_lock(f"run-{run.id}") as is_locked:
+        assert is_locked
         done = shell.run("bench", "suite", "--run", run.id)
     assert done.code == 2 and f"another process is working on run '{run.id}'" in done.err
 

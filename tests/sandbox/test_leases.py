@@ -13,7 +13,7 @@ import pytest
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox import leases
-from kernelwright.sandbox.leases import alone, lease
+from kernelwright.sandbox.leases import lease, try_lock
 
 
 @pytest.fixture(autouse=True)
@@ -112,10 +112,10 @@ def test_who_is_in_a_hurry_goes_on_without(folder: Path) -> None:
 
 
 def test_one_process_at_a_time_is_alone(folder: Path) -> None:
-    with alone("run-1") as first:
+    with try_lock("run-1") as first:
         assert first
-        with alone("run-1") as second, alone("run-2") as other:
+        with try_lock("run-1") as second, try_lock("run-2") as other:
             assert (second, other) == (False, True)
-    with alone("run-1") as again:
+    with try_lock("run-1") as again:
         assert again
     assert list(folder.iterdir()) == []

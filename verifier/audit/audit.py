@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import ToleranceName, Workload
 from kernelwright.verifier.audit.catalog import RULES
-from kernelwright.verifier.audit.findings import Severity, shapes
+from kernelwright.verifier.audit.findings import AuditSeverity, shapes
 from kernelwright.verifier.audit.shortcuts import ShortcutProbe
 from kernelwright.verifier.reference.calls import invalid
 from kernelwright.verifier.reference.reference import Reference
@@ -24,7 +24,7 @@ class AuditFinding(NamedTuple):
     """Something that is wrong with a task."""
 
     rule: str
-    severity: Severity
+    severity: AuditSeverity
     workload: str
     """The workload's name; empty where the task has none for this machine."""
     evidence: str

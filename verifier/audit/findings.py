@@ -20,8 +20,8 @@ from kernelwright.verifier.audit.tensors import differ, finite_part, spread, wid
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, specs
 
-Severity = Literal["invalid", "warning"]
-Found = Iterator[tuple[Severity, str]]
+AuditSeverity = Literal["invalid", "warning"]
+Found = Iterator[tuple[AuditSeverity, str]]
 
 # Most inputs, or parameters, that are changed one at a time; where there are more, none is.
 MOST_PROBED = 16
@@ -55,7 +55,7 @@ def nonfinite(probe: ShortcutProbe) -> Found:
     total = sum(tensor.numel() for tensor in tensors)
     wrong = total - sum(finite_part(tensor).numel() for tensor in tensors)
     if wrong:
-        severity: Severity = "invalid" if wrong == total else "warning"
+        severity: AuditSeverity = "invalid" if wrong == total else "warning"
         yield severity, f"{wrong} of {total} values on {SAMPLES} input sets are NaN or infinite"
 
 
@@ -108,10 +108,8 @@ def tiny_range(probe: ShortcutProbe) -> Found:
 def uses_rng(probe: ShortcutProbe) -> Found:
     """Find calls that draw random numbers."""
     if probe.prepared.traits.uses_rng:
-        yield (
-            "warning",
-            "a call draws random numbers: only the same stream of them gives the same values",
-        )
+        words = "a call draws random numbers: only the same stream of them gives the same values"
+        yield "warning", words
 
 
 def mutates_state(probe: ShortcutProbe) -> Found:

@@ -10,7 +10,7 @@ import torch
 
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.audit.tensors import differ, finite_part
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage_inputs
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
 from kernelwright.verifier.reference.oracle import expect
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
@@ -114,7 +114,7 @@ class WorkloadProbe:
     def same_result(self, inputs: TensorTree) -> bool:
         """Whether other inputs, or the weights set by now, give what sample 0 has."""
         oracle, expected = self.reference.oracle, self.samples[0].expected
-        stage_inputs(oracle, self.prepared, [inputs])
+        set_inputs(oracle, self.prepared, [inputs])
         seeds = [self.seed] if self.prepared.traits.uses_rng else None
         found = oracle.result(self.key, oracle.run(self.key, [0], seeds), 0)
         if found.tree != expected.values.tree or specs(found) != self.prepared.specs:
@@ -137,7 +137,7 @@ class WorkloadProbe:
         """Least seconds of an eager call, in the worker that will be timed."""
         client = self.reference.baseline(self.prepared, "eager")
         assert client is not None  # only a compiled baseline may be missing
-        stage_inputs(client, self.prepared, [self.drawn[0]])
+        set_inputs(client, self.prepared, [self.drawn[0]])
         seconds = _call_s(client, self.key, self.samples[0].expected.values.nbytes)
         if self.prepared.traits.mutates_state:
             client.set_state(self.key, self.prepared.state)

@@ -12,15 +12,10 @@ from kernelwright.backends.base import Backend
 from kernelwright.schema import Candidate
 from kernelwright.verifier.build.cache import Build, build_key, keep, kept_object_code
 from kernelwright.verifier.build.object_code import inspect_object_code
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, run_once
+from kernelwright.verifier.reference.calls import load_candidate, run_once
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
-from kernelwright.verifier.worker.start import (
-    BUILD_FOLDER,
-    await_start,
-    start_worker,
-)
+from kernelwright.verifier.worker.start import BUILD_FOLDER, await_start, start_worker
 
 
 def build_candidate(
@@ -47,20 +42,6 @@ def build_candidate(
     finally:
         client.process.kill()
     return Build(folder, time.monotonic() - start, object_code)
-
-
-def load_candidate(
-    client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload
-) -> tuple[int, int]:
-    """Build an instance for a workload and give it the reference's weights.
-
-    Returns:
-        Number of parameters and buffers that were copied, and that the candidate has.
-    """
-    key = prepared.workload.name
-    path = client.write("candidate.py", candidate.source)
-    client.load(key, path, candidate.entry_point, CONSTRUCTOR_SEED, prepared.init)
-    return client.set_state(key, prepared.state)
 
 
 def _run_once(client: WorkerClient, candidate: Candidate, reference: Reference) -> None:

@@ -20,10 +20,7 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Task, digest
 from kernelwright.verifier.build.object_code import ObjectCode
-from kernelwright.verifier.worker.start import (
-    TOOLS_FOLDER,
-    WORKER_VERSION,
-)
+from kernelwright.verifier.worker.start import TOOLS_FOLDER, WORKER_VERSION
 
 # torch's inline extensions call ninja at every import. ninja's files name the folder in which the
 # build was made, so in a copy ninja would build everything again.
@@ -35,7 +32,7 @@ PATH="${PATH#*:}"
 exec ninja "$@"
 """
 # This file lies in the judge's own folder, where no candidate can have written it.
-FINDINGS = "object_code.json"
+OBJECT_CODE_FILE = "object_code.json"
 
 
 class Build(NamedTuple):
@@ -57,7 +54,7 @@ def build_key(candidate: Candidate, backend: Backend, task: Task, machine: Machi
         task.hash,
         machine.device,
         WORKER_VERSION,
-        FINDINGS,
+        OBJECT_CODE_FILE,
     ]
     return digest(parts)[:32]
 
@@ -68,7 +65,7 @@ def kept_object_code(folder: Path) -> ObjectCode | None:
     A loss of power may leave half a build.
     """
     try:
-        known = json.loads((folder / TOOLS_FOLDER / FINDINGS).read_text())
+        known = json.loads((folder / TOOLS_FOLDER / OBJECT_CODE_FILE).read_text())
         return ObjectCode(tuple(known["facts"]), known["digest"])
     except (OSError, ValueError):
         shutil.rmtree(folder, ignore_errors=True)
@@ -86,7 +83,9 @@ def keep(built: Path, folder: Path, object_code: ObjectCode) -> None:
         scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".incoming-"))
         try:
             _copy(built, scratch)
-            (scratch / TOOLS_FOLDER / FINDINGS).write_text(json.dumps(object_code._asdict()))
+            (scratch / TOOLS_FOLDER / OBJECT_CODE_FILE).write_text(
+                json.dumps(object_code._asdict())
+            )
             os.rename(scratch, folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

@@ -6,15 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Literal
 
-from kernelwright.schema import (
-    Candidate,
-    Correctness,
-    Flag,
-    Status,
-    ToleranceName,
-    WorkloadResult,
-)
-from kernelwright.verifier.build.build import load_candidate
+from kernelwright.schema import Candidate, Correctness, Flag, Status, ToleranceName, WorkloadResult
 from kernelwright.verifier.correctness.precision import precision_flags
 from kernelwright.verifier.correctness.rules import (
     Checker,
@@ -25,6 +17,7 @@ from kernelwright.verifier.correctness.rules import (
 )
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.levels import Effort
+from kernelwright.verifier.reference.calls import load_candidate
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import Case, Expected, PreparedWorkload

@@ -76,12 +76,12 @@ class Checker:
         if not same_tree(result, expected.values):
             raise Wrong(Status.INCORRECT_SHAPE, "the outputs are nested in another way")
         nothing = [None] * len(result.tensors)
-        truths = expected.golden.tensors if expected.golden else nothing
-        moves = conditioning.tensors if conditioning else nothing
-        together = zip(result.tensors, expected.values.tensors, truths, moves, strict=True)
+        goldens = expected.golden.tensors if expected.golden else nothing
+        distances = conditioning.tensors if conditioning else nothing
+        together = zip(result.tensors, expected.values.tensors, goldens, distances, strict=True)
         return [
-            compare(own, value, truth, self.tolerance, coarse, move)
-            for own, value, truth, move in together
+            compare(own, value, golden, self.tolerance, coarse, distance)
+            for own, value, golden, distance in together
         ]
 
 

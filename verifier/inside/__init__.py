@@ -1,1 +1,1 @@
-"""Programs that run in the untrusted process: stdlib and torch, nothing of kernelwright."""
+"""Programs that run in the untrusted process: stdlib, torch and Triton, nothing of kernelwright."""

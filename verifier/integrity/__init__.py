@@ -1,1 +1,1 @@
-"""Integrity rules: their table, and those that read a candidate's text."""
+"""Integrity rules: their catalog, and checks on what a candidate did; `static` reads its text."""

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from kernelwright.backends.cuda import find_tool
 from kernelwright.schema import Candidate, Evidence
-from kernelwright.verifier.build.build import load_candidate
 from kernelwright.verifier.inside import time_warm
-from kernelwright.verifier.reference.calls import run_once
+from kernelwright.verifier.reference.calls import load_candidate, run_once
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -87,11 +86,11 @@ def with_counters(
     try:
         with worker_under(
             (ncu, *OPTIONS), reference.machine, reference.task.limits, candidate, build, {}
-        ) as module:
-            load_candidate(module, candidate, prepared)
-            run_once(module, prepared, [prepared.example_inputs])
-            module.tool(Path(time_warm.__file__), "profiled_call", key=key)
-            text = written(module, LOG)
+        ) as client:
+            load_candidate(client, candidate, prepared)
+            run_once(client, prepared, [prepared.example_inputs])
+            client.tool(Path(time_warm.__file__), "profiled_call", key=key)
+            text = written(client, LOG)
     except WorkerFault:
         return evidence  # a fact less about a candidate that was right without ncu
     facts = counter_words(parsed(text))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from kernelwright.errors import InfrastructureError, InvalidReferenceError
-from kernelwright.schema import Workload
+from kernelwright.schema import Candidate, Workload
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -29,7 +29,7 @@ def known_to_work() -> Iterator[None]:
         raise InfrastructureError(message) from fault
 
 
-def stage_inputs(
+def set_inputs(
     client: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]
 ) -> None:
     """Write some input sets for a loaded instance."""
@@ -38,7 +38,7 @@ def stage_inputs(
 
 def run_once(client: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
     """Call a loaded instance once on each of some input sets."""
-    stage_inputs(client, prepared, sets)
+    set_inputs(client, prepared, sets)
     client.run(prepared.workload.name, range(len(sets)))
 
 
@@ -52,3 +52,17 @@ def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:
         f"the reference fails on workload {workload.name!r}: {fault.status.value}: {fault.reason}",
         hint=hint,
     )
+
+
+def load_candidate(
+    client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload
+) -> tuple[int, int]:
+    """Build an instance for a workload and give it the reference's weights.
+
+    Returns:
+        Number of parameters and buffers that were copied, and that the candidate has.
+    """
+    key = prepared.workload.name
+    path = client.write("candidate.py", candidate.source)
+    client.load(key, path, candidate.entry_point, CONSTRUCTOR_SEED, prepared.init)
+    return client.set_state(key, prepared.state)

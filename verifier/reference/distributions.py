@@ -39,16 +39,15 @@ def distribute(values: TensorTree, distribution: Distribution, seed: int) -> Ten
     if distribution == "reference":
         return values
     generator = torch.Generator().manual_seed(seed)
-    move = TRANSFORMS[distribution]
+    transform = TRANSFORMS[distribution]
 
     def distributed(tensor: torch.Tensor) -> torch.Tensor:
         if tensor.numel() < 2:
             return perturbed(tensor, generator) if distribution in REDRAWN else tensor
         if not tensor.is_floating_point():
             return tensor
-        return move(tensor.float() if tensor.dtype.itemsize == 1 else tensor, generator).to(
-            tensor.dtype
-        )
+        wide = tensor.float() if tensor.dtype.itemsize == 1 else tensor
+        return transform(wide, generator).to(tensor.dtype)
 
     return values.mapped(distributed)
 

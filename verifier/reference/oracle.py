@@ -18,18 +18,6 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
 PERTURBATIONS, PERTURBATIONS_OF_TIES = 5, 16
 
 
-def _give(oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]) -> InputBuffer:
-    """Set the instance's parameters, stage the inputs of some calls, and return their buffer."""
-    key = prepared.workload.name
-    if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
-        oracle.set_state(key, prepared.state)
-    if not prepared.traits.mutates_state:
-        oracle.states[key] = prepared.state
-    buffer = prepared.input_buffer([call.inputs for call in calls])
-    oracle.set_inputs(key, buffer)
-    return buffer
-
-
 def conditioning(
     oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]
 ) -> TensorTree | None:
@@ -40,15 +28,31 @@ def conditioning(
     values that they become, stacked in a new first dimension. None if there is no golden value.
     """
     key, slots, seed = prepared.workload.name, range(len(calls)), calls[0].seed
-    _give(oracle, prepared, calls)
+    _set_inputs(oracle, prepared, calls)
     perturbations = range(PERTURBATIONS_OF_TIES if prepared.has_integers else PERTURBATIONS)
-    exact, *others = [oracle.golden(key, slots, seed, shake) for shake in (None, *perturbations)]
+    exact, *others = [
+        oracle.golden(key, slots, seed, perturb_seed) for perturb_seed in (None, *perturbations)
+    ]
     if not isinstance(exact, TensorTree):
         return None
     fitting = [o for o in others if isinstance(o, TensorTree) and _fits(o, exact)] or [exact]
     exact, *fitting = (_within(found, prepared.specs) for found in (exact, *fitting))
     columns = zip(exact.tensors, *(other.tensors for other in fitting), strict=True)
     return TensorTree(exact.tree, [_displacement(*column) for column in columns])
+
+
+def _set_inputs(
+    oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]
+) -> InputBuffer:
+    """Set the instance's parameters, stage the inputs of some calls, and return their buffer."""
+    key = prepared.workload.name
+    if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
+        oracle.set_state(key, prepared.state)
+    if not prepared.traits.mutates_state:
+        oracle.states[key] = prepared.state
+    buffer = prepared.input_buffer([call.inputs for call in calls])
+    oracle.set_inputs(key, buffer)
+    return buffer
 
 
 def _displacement(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
@@ -66,7 +70,7 @@ def expect(oracle: WorkerClient, prepared: PreparedWorkload, *calls: Call) -> Ex
         WorkerFault: the reference fails on these inputs.
     """
     key, traits, slots = prepared.workload.name, prepared.traits, range(len(calls))
-    buffer = _give(oracle, prepared, calls)
+    buffer = _set_inputs(oracle, prepared, calls)
     golden = None if traits.uses_rng else oracle.golden(key, slots, calls[0].seed)
     ran = oracle.run(key, slots, [call.seed for call in calls] if traits.uses_rng else None)
     values = oracle.result(key, ran, slots[-1])

@@ -43,10 +43,10 @@ def prepare(
             hint="give it larger sizes",
         )
     left = overwrites(buffer, oracle.process.shared, [0])
-    draws, stateful = oracle.uses_rng(key, 0), not same_bits(state, oracle.state(key))
+    uses_rng, mutates_state = oracle.uses_rng(key, 0), not same_bits(state, oracle.state(key))
     traits = ReferenceTraits(
-        uses_rng=draws,
-        mutates_state=stateful,
+        uses_rng=uses_rng,
+        mutates_state=mutates_state,
         changes_inputs=bool(left.inputs),
         reuses_memory=overlapping(ran),
         overlaps_itself=any(map(overlaps_itself, ran.entries)),
@@ -57,7 +57,7 @@ def prepare(
         specs=specs(first[0]), strides=[entry["strides"] for entry in ran.entries], traits=traits
     )
     _, again, _ = _observed(oracle, known, [inputs, inputs], seed)
-    remembers = traits.mutates_state and not _alike(again[0], again[1])
+    depends_on_history = traits.mutates_state and not _alike(again[0], again[1])
     oracle.set_state(key, state)
     _, other, _ = _observed(oracle, known, [inputs], seed)
     oracle.set_state(key, state)
@@ -66,7 +66,7 @@ def prepare(
             "the reference is not repeatable: same inputs and same torch seed, other outputs",
             hint="draw random numbers from torch only, and none from time or global state",
         )
-    return known._replace(traits=traits._replace(depends_on_history=remembers))
+    return known._replace(traits=traits._replace(depends_on_history=depends_on_history))
 
 
 def _observed(

@@ -24,7 +24,7 @@ from kernelwright.verifier.reference.calls import (
     invalid,
     known_to_work,
     run_once,
-    stage_inputs,
+    set_inputs,
 )
 from kernelwright.verifier.reference.distributions import distribute, suits
 from kernelwright.verifier.reference.input_pool import InputPool
@@ -71,7 +71,7 @@ class Reference:
         self._flops: dict[str, int] = {}
         self._perturbed: dict[str, PreparedWorkload] = {}
         self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
-        self._timed: dict[tuple[str, bool, tuple[int, int] | None], Expected] = {}
+        self._timed_expected: dict[tuple[str, bool, tuple[int, int] | None], Expected] = {}
         self._spare: WorkerClient | None = None
         self.iterations: dict[tuple[str, str, float], int | None] = {}
         """Iterations of a round by workload, baseline and wanted seconds; None without baseline."""
@@ -101,10 +101,8 @@ class Reference:
     def _end(self, baseline: Baseline) -> None:
         self._baselines.pop(baseline).process.kill()
         # A workload that does not compile would not compile in a new worker either.
-        kept = {
-            key: works for key, works in self._loaded.items() if key[0] != baseline or not works
-        }
-        self._loaded = kept
+        loaded = self._loaded.items()
+        self._loaded = {key: works for key, works in loaded if key[0] != baseline or not works}
 
     def workloads(self) -> list[Workload]:
         """Return the workloads that run on this machine's kind of device; at least one.
@@ -167,7 +165,7 @@ class Reference:
         with lease(self.machine.devices), known_to_work():
             return Peaks(self.oracle.copy_bandwidth(CACHE_BYTES[self.machine.kind]), flops_per_s)
 
-    def probe(self) -> None:
+    def check_device(self) -> None:
         """Check that the device still works after a candidate that may have broken it.
 
         Raises:
@@ -181,7 +179,7 @@ class Reference:
         key = prepared.workload.name
         if key not in self._flops:
             with known_to_work():
-                stage_inputs(self.oracle, prepared, [prepared.example_inputs])
+                set_inputs(self.oracle, prepared, [prepared.example_inputs])
                 self._flops[key] = self.oracle.flops(key, 0)
                 self.oracle.states.pop(key, None)
         return self._flops[key]
@@ -272,12 +270,12 @@ class Reference:
             place: buffer and slot of its inputs, under which the values are kept; None: not kept.
         """
         key = prepared.workload.name, prepared.has_perturbed_weights, place
-        if key in self._timed:
-            return self._timed[key]
+        if key in self._timed_expected:
+            return self._timed_expected[key]
         with known_to_work():
             expected = expect(self.oracle, prepared, *calls)
-        if place and (len(self._timed) + 1) * prepared.result_bytes <= KEPT_BYTES:
-            self._timed[key] = expected
+        if place and (len(self._timed_expected) + 1) * prepared.result_bytes <= KEPT_BYTES:
+            self._timed_expected[key] = expected
         return expected
 
     def conditioning(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:

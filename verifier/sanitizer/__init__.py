@@ -1,1 +1,1 @@
-"""C++ candidates rebuilt with AddressSanitizer and UBSan, and what these find."""
+"""Memory errors: C++ rebuilt with AddressSanitizer and UBSan, GPU kernels under memcheck."""

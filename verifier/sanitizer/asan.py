@@ -11,7 +11,7 @@ from kernelwright.backends.cpp import compiler
 from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.inside import instrumented
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, stage_inputs
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
 from kernelwright.verifier.reference.workload import PreparedWorkload
@@ -81,7 +81,7 @@ def _load(
     key = prepared.workload.name
     own = client.write("candidate.py", candidate.source)
     last = f"\nbuild = watched({own!r}, {candidate.entry_point!r})\n"
-    path = client.write("runner.py", Path(instrumented.__file__).read_text() + last)
+    path = client.write("instrumented.py", Path(instrumented.__file__).read_text() + last)
     timeout_s = BUILD_SLOWDOWN * reference.task.limits.build_timeout_s
     client.load(key, path, "build", CONSTRUCTOR_SEED, prepared.init, timeout_s)
     client.set_state(key, prepared.state)
@@ -90,7 +90,7 @@ def _load(
 def _call(client: WorkerClient, prepared: PreparedWorkload, reference: Reference) -> None:
     """Call twice, since some errors need what an earlier call left."""
     sets = [prepared.example_inputs, reference.fresh_case(prepared, "reference").inputs]
-    stage_inputs(client, prepared, sets)
+    set_inputs(client, prepared, sets)
     seeds = (
         [derived_seed(reference.seed, "sanitized", slot) for slot in range(len(sets))]
         if prepared.traits.uses_rng

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from kernelwright.backends.cuda import find_tool
 from kernelwright.schema import Candidate, Flag
-from kernelwright.verifier.build.build import load_candidate
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.reference.calls import run_once
+from kernelwright.verifier.reference.calls import load_candidate, run_once
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.sanitizer.asan import INCOMPLETE, UNAVAILABLE
 from kernelwright.verifier.worker.client import WorkerClient

@@ -15,7 +15,7 @@ CALIBRATION_RUNS, MAX_CALIBRATIONS = 3, 6
 ENOUGH = 1.25
 
 
-def iterations(
+def find_iterations(
     reference: Reference,
     prepared: PreparedWorkload,
     side: TimedInstance,

@@ -46,7 +46,7 @@ HEAP_PER_ROUND = 3
 # Share of rounds with half as many iterations.
 HALVED = 0.25
 # Rounds between two looks at the load of other processes, and at the intervals.
-WINDOW_ROUNDS = 4
+ROUNDS_PER_LOOK = 4
 # Fewer rounds tell nothing, however long a call takes.
 LEAST_ROUNDS = 8
 # A window in which others used so many cores is set aside. The counters tick in 10 ms.
@@ -133,7 +133,7 @@ def measure(
     sides: Mapping[str, TimedInstance],
     calls: int,
     worker: int,
-    watch_s: float,
+    sampling_s: float,
 ) -> Measured:
     """Time `candidate` against the other sides on one workload.
 
@@ -141,13 +141,13 @@ def measure(
         sides: `candidate`, `eager`, and `compile` if the level asks for it.
         calls: iterations of a round.
         worker: index of the candidate's worker; no two get the same inputs.
-        watch_s: most seconds in which the running code is sampled.
+        sampling_s: most seconds in which the running code is sampled.
     """
     timer = RoundTimer(reference, prepared, effort, sides, worker)
     with quietly(reference.machine):
         timer.warm_up(calls)
         rounds, busy = _rounds(timer, calls)
-        code_samples = timer.watched(calls, watch_s)
+        code_samples = timer.sampled_rounds(calls, sampling_s)
         flags = (*busy, *gpu_flags(reference.machine))
         left, returns_inputs = timer.left(), timer.returns_inputs()
         single_calls = timer.single_calls(rounds)
@@ -176,7 +176,7 @@ class RoundTimer:
         self._first = worker * BUFFERS_PER_WORKER
         self.number = self._first
         """Number of this round's buffer; the warm-up has the first one."""
-        self.rounds = 0
+        self.rounds_done = 0
         self.spot_checks: list[SpotCheck] = []
         self._last: tuple[InputBuffer, list[int], RunReply]
         """The inputs, slots and reply of the candidate's last round."""
@@ -194,12 +194,12 @@ class RoundTimer:
             for _ in range(WARM_UP_ROUNDS):
                 self.iterate(side, self.buffer(calls), calls)
 
-    def window(self, calls: int, rounds: int = WINDOW_ROUNDS) -> Rounds:
+    def time_rounds(self, calls: int, rounds: int = ROUNDS_PER_LOOK) -> Rounds:
         """Time a few rounds, each with every side once, in random order."""
         found, order = Rounds(self.sides, calls), list(self.sides)
         for _ in range(rounds):
             self.number += 1
-            self.rounds += 1
+            self.rounds_done += 1
             buffer, halved = self.buffer(calls), self.chance.random() < HALVED
             self.chance.shuffle(order)
             for name in order:
@@ -208,7 +208,7 @@ class RoundTimer:
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE:
                     must_lie_apart(ran, self.prepared.traits)
-                    self._look(buffer, slots, ran)
+                    self._maybe_spot_check(buffer, slots, ran)
                     self._last = buffer, slots, ran
             found.halved.append(halved)
         return found
@@ -228,7 +228,7 @@ class RoundTimer:
         state = self.prepared.state if self.prepared.traits.depends_on_history else None
         return side.run(buffer, slots, seeds, state)
 
-    def _look(self, buffer: InputBuffer, slots: list[int], ran: RunReply) -> None:
+    def _maybe_spot_check(self, buffer: InputBuffer, slots: list[int], ran: RunReply) -> None:
         """Read one call's result from the stopped worker, perhaps replacing an earlier spot check.
 
         Every round is as likely as any other to be among those that are compared in the end
@@ -236,7 +236,7 @@ class RoundTimer:
         """
         place = len(self.spot_checks)
         if place >= self.effort.spot_checks:
-            place = self.chance.randrange(self.rounds)
+            place = self.chance.randrange(self.rounds_done)
             if place >= self.effort.spot_checks:
                 return
         slot = self.pool.spot_check_slot(self.number, len(slots), self.effort.spot_check_slots)
@@ -251,21 +251,21 @@ class RoundTimer:
         seeds = self.pool.call_seeds(self.number, [slot]) or [0]
         return SpotCheck((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
 
-    def watched(self, calls: int, limit_s: float) -> CodeSamples:
+    def sampled_rounds(self, calls: int, limit_s: float) -> CodeSamples:
         """Run more rounds, in which the running code is sampled."""
         total: Counter[Owner] = Counter()
         start, side = time.monotonic(), self.sides[CANDIDATE]
         while time.monotonic() - start < limit_s and CodeSamples(total).wants_more:
             self.number += 1
-            self.rounds += 1
+            self.rounds_done += 1
             buffer, slots = self.buffer(calls), self.chance.sample(range(calls), calls)
             if self.prepared.traits.depends_on_history:
                 side.client.set_state(side.key, self.prepared.state)
             side.client.write_inputs(side.key, buffer, calls)
             seeds = self.pool.call_seeds(self.number, slots)
-            found, ran = side.client.watched_run(side.key, slots, seeds)
+            found, ran = side.client.sampled_run(side.key, slots, seeds)
             total.update(found.samples)
-            self._look(buffer, slots, ran)
+            self._maybe_spot_check(buffer, slots, ran)
             self._last = buffer, slots, ran
         return CodeSamples(total)
 
@@ -330,7 +330,7 @@ def _rounds(timer: RoundTimer, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
     start = time.monotonic()
     while len(quiet) < effort.max_rounds:
         meter = LoadMeter([client.process for client in clients], cores)
-        window = timer.window(calls)
+        window = timer.time_rounds(calls)
         external = meter.external_cores() or 0.0
         (quiet if external < BUSY_CORES else busy).extend(window)
         spent = time.monotonic() - start

@@ -5,28 +5,17 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from kernelwright.schema import (
-    Evidence,
-    Flag,
-    Timing,
-)
 from kernelwright.verifier.correctness.check import WorkloadCheck
-from kernelwright.verifier.correctness.rules import (
-    must_be_right,
-    refused,
-)
-from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
+from kernelwright.verifier.correctness.rules import must_be_right, refused
 from kernelwright.verifier.integrity.runtime import cpu_flags
 from kernelwright.verifier.levels import LEAST_SPOT_CHECKS, Baseline, Distribution, Effort
-from kernelwright.verifier.profiling.evidence import gather
 from kernelwright.verifier.reference.workload import Call, Case
-from kernelwright.verifier.timing.calibrate import iterations
+from kernelwright.verifier.timing.calibrate import find_iterations
 from kernelwright.verifier.timing.measure import SpotCheck, TimedInstance, measure
 from kernelwright.verifier.timing.rounds import CANDIDATE
 from kernelwright.verifier.timing.summary import Timed
-from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.sampler import CodeSamples
 
 # Longest round of the slowest side, in times of what the level wants.
@@ -55,7 +44,7 @@ class WorkloadTimer:
         calls = [count for count in found if count is not None]
         # Start from the fastest baseline's seconds per call, unless the candidate is too slow.
         guess = max(effort.round_s / max(calls, default=1), self.check.call_s / LONGEST_ROUND)
-        calls.append(iterations(self.reference, self.prepared, self._side, effort, guess))
+        calls.append(find_iterations(self.reference, self.prepared, self._side, effort, guess))
         return min(max(calls), LONGEST_ROUND * min(calls))
 
     def _baseline_calls(self, name: Baseline, effort: Effort) -> int | None:
@@ -63,7 +52,7 @@ class WorkloadTimer:
         known, index = self.reference.iterations, (self.key, name, effort.round_s)
         if index not in known:
             side = self._baselines([name]).get(name)
-            known[index] = side and iterations(
+            known[index] = side and find_iterations(
                 self.reference, self.prepared, side, effort, effort.round_s
             )
         return known[index]
@@ -78,20 +67,20 @@ class WorkloadTimer:
             name: TimedInstance(client, self.key, True) for name, client in found.items() if client
         }
 
-    def time(self, effort: Effort, calls: int, worker: int, watch_s: float) -> Timed:
+    def time(self, effort: Effort, calls: int, worker: int, sampling_s: float) -> Timed:
         """Time against baselines, then check results of timed calls.
 
         Args:
             calls: iterations of a round.
             worker: index of the candidate's worker.
-            watch_s: see `measure`.
+            sampling_s: see `measure`.
         """
         sides = {CANDIDATE: self._side, **self._baselines(effort.baselines)}
         if self.prepared.traits.mutates_state:
             for side in sides.values():
                 side.client.set_state(self.key, self.prepared.state)
         before = self.client.process.cpu_seconds() or 0.0, self.client.running_s
-        measured = measure(self.reference, self.prepared, effort, sides, calls, worker, watch_s)
+        measured = measure(self.reference, self.prepared, effort, sides, calls, worker, sampling_s)
         used = (self.client.process.cpu_seconds() or 0.0) - before[0]
         running_s = self.client.running_s - before[1]
         for found in cpu_flags(used, running_s, len(self.reference.machine.cores)):
@@ -114,9 +103,9 @@ class WorkloadTimer:
         for number, spot_check in enumerate(spot_checks):
             if number >= LEAST_SPOT_CHECKS and time.monotonic() - start > effort.spot_checks_s:
                 return number
-            earlier = (
-                self._earlier(spot_check, effort) if self.prepared.traits.depends_on_history else ()
-            )
+            earlier: tuple[Call, ...] = ()
+            if self.prepared.traits.depends_on_history:
+                earlier = self._earlier(spot_check, effort)
             place = None if effort.spot_check_slots is None or earlier else spot_check.place
             calls = *earlier, Call(spot_check.inputs, spot_check.seed)
             expected = self.reference.expect(self.prepared, *calls, place=place)
@@ -128,13 +117,10 @@ class WorkloadTimer:
         """Return the calls before a spot check in its round; make their buffer anew if not kept."""
         number, _slot = spot_check.place
         pool = self.reference.input_pool(self.prepared, effort.buffer_bytes)
-        sets = self.reference.input_buffer(
-            pool, number, 1 + max(spot_check.earlier, default=0)
-        ).sets
-        seeds = pool.call_seeds(number, spot_check.earlier) or [spot_check.seed] * len(
-            spot_check.earlier
-        )
-        return tuple(Call(sets[s], seed) for s, seed in zip(spot_check.earlier, seeds, strict=True))
+        slots = spot_check.earlier
+        sets = self.reference.input_buffer(pool, number, 1 + max(slots, default=0)).sets
+        seeds = pool.call_seeds(number, slots) or [spot_check.seed] * len(slots)
+        return tuple(Call(sets[s], seed) for s, seed in zip(slots, seeds, strict=True))
 
     def _check_fresh(self, effort: Effort) -> None:
         """Check one more call on inputs that no worker has seen, with the state set back.
@@ -150,18 +136,3 @@ class WorkloadTimer:
             case = self.reference.fresh_case(self.prepared, distribution)
             for result in self.check.results([case]):
                 must_be_right(self.check.checker.check(case, result), "wrong after being timed")
-
-    def physical_flags(self, seconds: float) -> list[Flag]:
-        """Return flags on a time per call that is faster than the machine allows."""
-        peaks, flops = self.reference.peaks, self.reference.flops(self.prepared)
-        return [
-            *memory_flags(peaks, self.prepared.result_bytes, seconds),
-            *arithmetic_flags(peaks, flops, seconds),
-        ]
-
-    def evidence(self, timing: Mapping[str, Timing]) -> Evidence | None:
-        """Return evidence on where the candidate's time goes; None if it can't be profiled."""
-        try:
-            return gather(self.reference, self.prepared, self.client, timing)
-        except WorkerFault:
-            return None

@@ -200,9 +200,9 @@ class WorkerClient:
         """Return the inputs written last, masked by a seed; `run` unmasks them with that seed."""
         self._ask("hide", key, {"seed": seed})
         self.download(key, buffer.layout.nbytes)
-        hidden = InputBuffer(buffer.layout)
-        hidden.read(self.process.shared)
-        return hidden
+        masked = InputBuffer(buffer.layout)
+        masked.read(self.process.shared)
+        return masked
 
     def fill(self, key: str, seeds: Sequence[int]) -> None:
         """Make fresh sets of the reference's inputs in the first slots, one per seed."""
@@ -234,7 +234,7 @@ class WorkerClient:
         reply, _ = self._ask("run", key, fields)
         return checked_run(reply, len(slots), self.window_s)
 
-    def watched_run(
+    def sampled_run(
         self, key: str, slots: Sequence[int], seeds: Sequence[int] | None
     ) -> tuple[CodeSamples, RunReply]:
         """Run as `run` does, and sample the running code at random moments."""

@@ -13,8 +13,6 @@ from kernelwright.verifier.worker.faults import WorkerFault, nonsense
 
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_DIMENSIONS = 32
-
-
 # Keys are the names that `describe` writes. Plain tensors of quantized types can't be made.
 DTYPES = {
     str(value).removeprefix("torch."): value

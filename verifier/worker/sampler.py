@@ -27,22 +27,12 @@ Owner = Literal["candidate", "library", "compiler", "waiting", "neutral"]
 
 # Seconds between two samples, drawn anew each time, so that no candidate can foresee them.
 PAUSE_S = (0.0002, 0.001)
-
-
 LEAST_SAMPLES, ENOUGH_SAMPLES = 40, 60
-
-
 WAITING = ("libgomp", "libiomp")
-
-
 PACKAGES = ("/site-packages/", "/dist-packages/")
-
-
 # torch.compile's output may lie in the worker's folder, but the candidate did not write it: a name
 # of 52 characters that is a hash in base 32 (torch._inductor.codecache).
 COMPILED = re.compile(r"/inductor/|/c[a-z2-7]{51}(\.main)?\.so$")
-
-
 # torch's copy of SLEEF computes exp and its like on vectors, both for torch's own kernels and for
 # kernels written with its headers.
 TORCH, SLEEF = "/libtorch_cpu.so", "Sleef_"

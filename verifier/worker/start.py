@@ -16,20 +16,10 @@ from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 
 WORKER_PATH = str(Path(worker_file.__file__))
-
-
 WORKER_VERSION = worker_file.VERSION
-
-
 START_TIMEOUT_S = 120.0
-
-
 BUILD_FOLDER = "build"
-
-
 TOOLS_FOLDER = "bin"
-
-
 # torch itself needs this much private memory before the first tensor.
 BASE_MEMORY_BYTES = 2 * 2**30
 

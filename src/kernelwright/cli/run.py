@@ -25,7 +25,7 @@ from kernelwright.backends.registry import require_backends
 from kernelwright.cli.machine import command_machine
 from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Allowance, Settings
 from kernelwright.errors import InfrastructureError, PrerequisiteError, StoreError, UsageError
-from kernelwright.sandbox.leases import alone
+from kernelwright.sandbox.leases import try_lock
 from kernelwright.schema import Run, RunStatus, Task, Usage
 from kernelwright.store.store import Store, open_store
 
@@ -104,8 +104,8 @@ def open_run(
 
 @contextmanager
 def _alone(run_id: str) -> Iterator[None]:
-    with alone(f"run-{run_id}") as nobody_else:
-        if not nobody_else:
+    with try_lock(f"run-{run_id}") as is_locked:
+        if not is_locked:
             raise UsageError(
                 f"another process is working on run {run_id!r}", hint="wait for it, or stop it"
             )

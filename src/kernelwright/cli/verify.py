@@ -53,7 +53,7 @@ def verify(
     for path, evaluation in _evaluations(loaded, given, known_level(level), settings):
         accepted = accepted and evaluation.accepted
         if json:
-            _print_json(loaded, given[path], evaluation, path, alone=len(given) == 1)
+            _print_json(loaded, given[path], evaluation, path, is_only=len(given) == 1)
         else:
             _print(evaluation, str(path) if len(given) > 1 else loaded.id)
     raise typer.Exit(0 if accepted else 1)
@@ -108,7 +108,7 @@ def _evaluations(
 
 
 def _print_json(
-    task: Task, candidate: Candidate, evaluation: Evaluation, path: Path, alone: bool
+    task: Task, candidate: Candidate, evaluation: Evaluation, path: Path, is_only: bool
 ) -> None:
     from json import dumps
 
@@ -116,7 +116,7 @@ def _print_json(
 
     document = verdict_document(task, candidate, evaluation)
     document["candidate"]["file"] = str(path)
-    typer.echo(dumps(document, indent=2 if alone else None))
+    typer.echo(dumps(document, indent=2 if is_only else None))
 
 
 def _print(evaluation: Evaluation, name: str) -> None:

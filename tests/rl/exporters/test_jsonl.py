@@ -11,15 +11,7 @@ import pytest
 
 from kernelwright.errors import PrerequisiteError, UsageError
 from kernelwright.rl.exporters.jsonl import Exported, export
-from kernelwright.schema import (
-    BUSY_MACHINE,
-    Attempt,
-    Candidate,
-    Evaluation,
-    Flag,
-    Message,
-    Status,
-)
+from kernelwright.schema import BUSY_MACHINE, Attempt, Candidate, Evaluation, Flag, Message, Status
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store, open_store
 from tests.store import samples

@@ -34,10 +34,10 @@ def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
         for _ in range(REPEATS):
             timer = RoundTimer(reference, prepared, effort, {CANDIDATE: side, EAGER: side})
             timer.warm_up(CALLS)
-            timer.window(CALLS, ROUNDS // 2)
+            timer.time_rounds(CALLS, ROUNDS // 2)
             early = list(map(id, timer.spot_checks))
             assert len(early) == effort.spot_checks
-            timer.window(CALLS, ROUNDS // 2)
+            timer.time_rounds(CALLS, ROUNDS // 2)
             assert len(timer.spot_checks) == effort.spot_checks
             compared.update(id(spot_check) in early for spot_check in timer.spot_checks)
     # In a fair choice of 48, fewer than 8 come from one half once in a million times.
@@ -55,7 +55,7 @@ def places(level: Level, repeats: int) -> dict[int, set[int]]:
         for _ in range(repeats):
             timer = RoundTimer(reference, prepared, EFFORTS[level], {CANDIDATE: side})
             timer.warm_up(MANY_CALLS)
-            timer.window(MANY_CALLS, 1)
+            timer.time_rounds(MANY_CALLS, 1)
             for spot_check in timer.spot_checks:
                 found[spot_check.place[0]].add(spot_check.place[1])
     return found
@@ -93,7 +93,7 @@ def test_no_two_workers_are_shown_the_same_inputs() -> None:
                 reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: side}, worker
             )
             timer.warm_up(CALLS)
-            timer.single_calls(timer.window(CALLS, ROUNDS))
+            timer.single_calls(timer.time_rounds(CALLS, ROUNDS))
             found.append(
                 {spot_check.inputs.tensors[0].numpy().tobytes() for spot_check in timer.spot_checks}
             )
@@ -123,7 +123,7 @@ def test_what_is_done_when_results_are_freed_counts() -> None:
         eager = TimedInstance(client, prepared.workload.name, is_baseline=True)
         timer = RoundTimer(reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: eager})
         timer.warm_up(CALLS)
-        rounds = timer.window(CALLS, ROUNDS)
+        rounds = timer.time_rounds(CALLS, ROUNDS)
         assert min(rounds.judge[CANDIDATE]) > 0.002
 
 

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from kernelwright.verifier.integrity.static.findings import Hit, below_any, hit_at, telling_strings
+from kernelwright.verifier.integrity.static.hits import Hit, below_any, hit_at, telling_strings
 from kernelwright.verifier.integrity.static.patterns import BUILD_VARIABLES, COMPILERS
 from kernelwright.verifier.integrity.static.source import Source
 

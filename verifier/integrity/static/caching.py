@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from itertools import islice
 
-from kernelwright.verifier.integrity.static.findings import Hit, below, below_any, hit_at
+from kernelwright.verifier.integrity.static.hits import Hit, below, below_any, hit_at
 from kernelwright.verifier.integrity.static.patterns import BUILD_VARIABLES, SNIFFED
 from kernelwright.verifier.integrity.static.source import Definition, Source, is_self
 

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from kernelwright.verifier.integrity.static.findings import Hit, below, hit_at
+from kernelwright.verifier.integrity.static.hits import Hit, below, hit_at
 from kernelwright.verifier.integrity.static.patterns import OPERATORS, WORK_METHODS, WORK_PACKAGES
 from kernelwright.verifier.integrity.static.source import Source, is_self
 

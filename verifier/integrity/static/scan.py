@@ -20,7 +20,7 @@ from kernelwright.verifier.integrity.static.caching import (
 )
 from kernelwright.verifier.integrity.static.compute import library_call, precision_cast
 from kernelwright.verifier.integrity.static.cpp import Embedded, embedded
-from kernelwright.verifier.integrity.static.findings import Hit, below, hit_at
+from kernelwright.verifier.integrity.static.hits import Hit, below, hit_at
 from kernelwright.verifier.integrity.static.patterns import CPP, CPP_TEXT, USES
 from kernelwright.verifier.integrity.static.source import Source, parse
 from kernelwright.verifier.integrity.static.tampering import (
@@ -80,7 +80,7 @@ def static_flags(source: str, backend: str) -> list[Flag]:
         if rule.id in CHECKS:
             found.update(CHECKS[rule.id](candidate))
         if found:
-            flags.append(flag(rule.id, evidence(found)))
+            flags.append(flag(rule.id, places_in_words(found)))
     return flags
 
 
@@ -124,7 +124,7 @@ CPP_CHECKS: Mapping[str, Callable[[str], re.Match[str] | None]] = {
 }
 
 
-def evidence(found: Iterable[Hit]) -> str:
+def places_in_words(found: Iterable[Hit]) -> str:
     """Return the first places in words."""
     places = sorted(found)
     shown = [f"line {p.line}: {p.what}" for p in places[:SHOWN]]

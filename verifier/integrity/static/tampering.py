@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from kernelwright.verifier.integrity.static.findings import (
+from kernelwright.verifier.integrity.static.hits import (
     Hit,
     below,
     below_any,
