@@ -5,8 +5,9 @@
 
 Runs the corpora of cheats and honest candidates through the command line, measures references
 against themselves and against known slowdowns, times whole verifications of a 1 ms kernel, and
-plays mutated worker streams to the judge. Parts that are not run keep their stored figures. Writes
-results/verdict.json; a quiet machine is needed for `fidelity` and `latency`.
+plays mutated worker streams to the judge. Parts that are not run keep their stored figures, and
+each says when and where it was measured. Writes results/verdict.json; a quiet machine is needed for
+`fidelity` and `latency`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from typing import Any
 
 from benchmarks import fidelity, results_file
 from kernelwright.agents.optimize import secret_reference
+from kernelwright.cli.run import git_state
 from kernelwright.schema import Level
 from kernelwright.tasks.loader import load_task
+from kernelwright.verifier.environment import cpu_name
 from kernelwright.verifier.judge import Judge
 from tests.cheats.test_cheats import CHEATS
 from tests.cheats.test_cheats import jobs as cheat_jobs
@@ -56,8 +59,14 @@ def main() -> None:
             start = time.monotonic()
             figures[name] = PARTS[name](Path(scratch), arguments, figures.get(name, {}))
             figures[name]["seconds"] = round(time.monotonic() - start)
+            figures[name]["measured"] = measured_on()
             print(name, {k: v for k, v in figures[name].items() if k != "rows"}, flush=True)
             print(results_file.write("verdict", {"parts": figures}, THREADS))
+
+
+def measured_on() -> dict[str, Any]:
+    """Return date, commit and CPU of a part; parts of one file may come from several machines."""
+    return {"date": time.strftime("%Y-%m-%d"), "commit": git_state()[0], "cpu": cpu_name()}
 
 
 def cheats(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> Figures:
