@@ -103,7 +103,7 @@ def test_a_device_that_does_not_work_any_more_is_no_fault_of_the_next(
     reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     probed = []
-    monkeypatch.setattr(Reference, "probe", lambda self: probed.append(self))
+    monkeypatch.setattr(Reference, "check_device", lambda self: probed.append(self))
     judge = Judge(reference, tmp_path)
     judge.evaluate(kit.candidate(kit.forward("raise ValueError('no')")), "fast")
     assert len(probed) == 1
