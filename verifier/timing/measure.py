@@ -272,22 +272,30 @@ class RoundTimer:
     def single_calls(self, rounds: Rounds) -> Rounds:
         """Time single calls of the candidate and of eager; more of them if they seem slow.
 
+        The candidate's fastest one, which counts, becomes the first spot check. There is one of it,
+        however many are timed: comparing takes time, and the checks of the rounds come after it.
+
         Args:
             rounds: rounds of several iterations, to compare with.
         """
         found = Rounds((CANDIDATE, EAGER), 1)
         self.number = self._first + FIRST_SINGLE_CALL
+        fastest: list[SpotCheck] = []
         while rounds.calls > 1 and len(found) < MOST_SINGLE_CALLS:
-            found.extend(self._measure_singles())
+            fastest = self._measure_singles(found) or fastest
             self.number += 1
             if batched(rounds, found) is None:
                 break
+        self.spot_checks[:0] = fastest
         return found
 
-    def _measure_singles(self) -> Rounds:
-        """Time calls of workers that have no other inputs; spot-check the candidate's fastest."""
+    def _measure_singles(self, found: Rounds) -> list[SpotCheck]:
+        """Add calls of workers that have no other inputs to what was `found`.
+
+        Returns:
+            A spot check of the candidate's fastest call of all, if it is among the new ones.
+        """
         sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
-        found = Rounds(sides, 1)
         buffers = self.reference.single_call_buffers(
             self.pool, self.number, self.effort.single_calls
         )
@@ -303,8 +311,7 @@ class RoundTimer:
                 if name == CANDIDATE and ran.seconds == min(found.judge[name]):
                     fastest = [self._spot_check(slot, buffer.sets[0], [slot], ran)]
             found.halved.append(False)
-        self.spot_checks[:0] = fastest
-        return found
+        return fastest
 
     def left(self) -> Overwrites:
         """Return what the candidate's last round wrote besides results."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 
+import pytest
+
 from kernelwright.schema import Level, Limits
 from kernelwright.verifier.levels import EFFORTS
+from kernelwright.verifier.reference.input_pool import FIRST_SINGLE_CALL
 from kernelwright.verifier.reference.seeds import derived_seed
 from kernelwright.verifier.reference.workload import Call
+from kernelwright.verifier.timing import measure
 from kernelwright.verifier.timing.measure import RoundTimer, TimedInstance
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER
 from tests.verifier import kit
@@ -99,6 +103,23 @@ def test_no_two_workers_are_shown_the_same_inputs() -> None:
             )
         assert min(map(len, found)) > EFFORTS["fast"].spot_checks
         assert not found[0] & found[1]
+
+
+def test_single_calls_do_not_crowd_out_the_spot_checks_of_rounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(measure, "batched", lambda rounds, single_calls: "looks slow")
+    with kit.live_reference(kit.task(REFERENCE)) as reference:
+        prepared = reference.prepare(reference.workloads()[0])
+        eager = reference.baseline(prepared, "eager")
+        assert eager is not None
+        side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
+        timer = RoundTimer(reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: side})
+        timer.warm_up(CALLS)
+        found = timer.single_calls(timer.time_rounds(CALLS, ROUNDS))
+    assert len(found) >= measure.MOST_SINGLE_CALLS
+    of_singles = [check.place[0] >= FIRST_SINGLE_CALL for check in timer.spot_checks]
+    assert of_singles == [True] + [False] * EFFORTS["fast"].spot_checks
 
 
 SLOW_TO_FREE = """
