@@ -24,14 +24,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import results_file
+from benchmarks.sandbox import IN_A_ROW, KERNEL, TASK, THREADS
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.registry import SANDBOXES
 from tests.honest.test_honest import PAIRS
 
 ROOT = Path(__file__).resolve().parents[1]
-TASK, KERNEL = "matmul_bias_gelu", "matmul_bias_gelu/library-default"
-THREADS = os.cpu_count() or 1
-IN_A_ROW = 5
 RESAMPLES = 2000
 # Runs on both versions, so it asks for names where they were and where they are.
 DRIVER = """
