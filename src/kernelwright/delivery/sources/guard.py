@@ -1,0 +1,344 @@
+except Exception as error:  # no compiler, another torch: every call runs the original forward
+    IMPLEMENTATION = error
+else:
+    IMPLEMENTATION = FastModel
+
+
+# -- the guard: the fast path inside the scope, the original forward everywhere else ---------------
+
+GUARD_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype)
+GUARD_GRADIENTS = "gradients are wanted (torch.inference_mode() says that they are not)"
+GUARD_SHAPES = 1000
+guard_is_transformed = getattr(torch._C, "_are_functorch_transforms_active", bool)
+
+
+class Guarded:
+    """A module that takes its fast path inside the scope of its proof.
+
+    Everywhere else it runs the original forward. `fallbacks` counts those calls by reason, and the
+    first of each warns. What torch traces or transforms (torch.compile, torch.func) isn't counted.
+    """
+
+    scope = {}
+    implementation = None
+    fallbacks = collections.Counter()
+    _guard = (None, None, None)
+
+    def __init_subclass__(cls):
+        if "scope" in vars(cls):
+            signature = inspect.signature(super(Guarded, cls).forward)
+            Guarded.forward.__signature__ = signature
+            Guarded._given = len(cls.scope["families"][0]["arguments"])
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        init = super().__init__
+        made = guard_bound(init, args, kwargs)
+        judged = [guard_bound(init, family["constructor"], {}) for family in self.scope["families"]]
+        vars(self)["_families"] = [i for i, one in enumerate(judged) if guard_same(one, made)]
+
+    def forward(self, *args, **kwargs):
+        if (
+            torch.compiler.is_compiling()
+            or torch._C._is_tracing()
+            or guard_is_transformed()
+            or forward_ad._current_level >= 0
+        ):
+            return super().forward(*args, **kwargs)
+        given = args
+        if kwargs or len(args) != self._given:
+            given = guard_arranged(super().forward, args, kwargs, self._given)
+        owner, outside, fast = self._guard
+        if owner is not self:  # also in a replica, which shares this one's dictionary
+            owner, outside, fast = self._prepare()
+        reason = "other arguments are given" if given is None else outside(given)
+        if reason is None:
+            return fast(*given)
+        self._count(reason, args)
+        return super().forward(*args, **kwargs)
+
+    def refresh(self):
+        """Drop all that the fast path has prepared from the parameters.
+
+        Needed after writes that leave no trace: through `.data`, or a numpy view of a parameter.
+        """
+        vars(self).pop("_guard", None)
+
+    def _apply(self, *args, **kwargs):
+        self.refresh()
+        return super()._apply(*args, **kwargs)
+
+    def __getstate__(self):
+        inherited = getattr(super(), "__getstate__", None)
+        state = inherited() if inherited else vars(self)
+        return {name: value for name, value in state.items() if name != "_guard"}
+
+    def _prepare(self):
+        try:
+            if isinstance(self.implementation, Exception):
+                raise self.implementation
+            families = [self.scope["families"][index] for index in self._families]
+            if not families:
+                raise ValueError("the constructor's arguments are outside the scope")
+            fast = guard_implement(self, self.implementation, families[0]["constructor"])
+            vars(self)["_guard"] = self, guard_watch(self, self.scope, families), self._tried(fast)
+        except Exception as error:
+            self._give_up(error)
+        return self._guard
+
+    def _tried(self, fast):
+        """Return the fast path, given up if its first call fails and the original's doesn't."""
+
+        def first(*given):
+            try:
+                result = fast.forward(*given)
+            except Exception as error:
+                result = super(Guarded, self).forward(*given)
+                self._count(self._give_up(error), given)
+                return result
+            vars(self)["_guard"] = *self._guard[:2], fast.forward
+            return result
+
+        return first
+
+    def _give_up(self, error):
+        reason = f"there is no fast path here: {type(error).__name__}: {error}"
+        vars(self)["_guard"] = self, lambda given: reason, None
+        return reason
+
+    def _count(self, reason, args):
+        if reason not in self.fallbacks:
+            called = ", ".join(map(guard_described, args))
+            text = f"the original forward runs: {reason}; called with ({called})"
+            warnings.warn(text, RuntimeWarning, stacklevel=5)
+        self.fallbacks[reason] += 1
+
+
+def guard_implement(module, implementation, constructor):
+    """Return an object whose forward is the fast path; it shares the module's parameters."""
+    if implementation.__init__ is Model.__init__:
+        fast = implementation.__new__(implementation)
+        vars(fast).update({k: v for k, v in vars(module).items() if k != "_guard"})
+        return fast
+    with torch.random.fork_rng(devices=[]):
+        fast = implementation(*constructor)
+    for tensor in (*module.parameters(), *module.buffers()):
+        fast.to(tensor.device)
+        break
+    parts = dict(module.named_modules())
+    for path, part in fast.named_modules():
+        theirs = vars(parts[path]) if path in parts else {"_parameters": {}, "_buffers": {}}
+        own = vars(part)
+        if not own["_parameters"].keys() <= theirs["_parameters"].keys():
+            raise TypeError(f"the fast path has other parameters {list(own['_parameters'])} {path}")
+        if path in parts:
+            own["_parameters"] = theirs["_parameters"]
+        if own["_buffers"].keys() <= theirs["_buffers"].keys():
+            own["_buffers"] = theirs["_buffers"]
+        elif own["_buffers"].keys() & theirs["_buffers"].keys():
+            raise TypeError(f"the fast path has other buffers: {path} {list(own['_buffers'])}")
+    return fast
+
+
+def guard_watch(module, scope, families):
+    """Return a function of the arguments that says why they are outside the scope, or None."""
+    judged = families[0]
+    parts = dict(module.named_modules())
+    kinds = {path: type(part).__name__ for path, part in parts.items() if path}
+    if kinds != judged["modules"]:
+        raise ValueError("its submodules are not those that were judged")
+    children = [(p._modules, dict(p._modules)) for p in parts.values() if p._modules]
+    hooks = []
+    for path, part in parts.items():
+        if path:  # torch calls the hooks of the outermost module itself
+            hooks += [part._forward_hooks, part._forward_pre_hooks]
+        if not part._modules:
+            hooks.append(part._modules)
+    hooks = tuple(hooks)
+    numbers = [
+        (vars(parts[path]), name, value)
+        for path, own in judged["attributes"].items()
+        for name, value in own.items()
+    ]
+    modes = [(parts[path], mode) for path, mode in judged["training"].items()]
+    tensors = []
+    for name, (dtype, shape, strides) in judged["state"].items():
+        path, _, last = name.rpartition(".")
+        part = parts[path]
+        holder = part._parameters if last in part._parameters else part._buffers
+        layout = getattr(torch, dtype), torch.Size(shape), tuple(strides)
+        tensors.append((holder, last, *layout, f"{name} is not {dtype}{shape}"))
+    kind, Tensor, known = scope["device"], torch.Tensor, {}
+    device = tensors[0][0][tensors[0][1]].device if tensors else torch.device(kind)
+    names = list(inspect.signature(super(Guarded, module).forward).parameters)
+    patterns = [pattern for family in families for pattern in family["arguments"]]
+    is_any_number = not any(type(pattern.get("value")) is float for pattern in patterns)
+
+    def outside(given):
+        for now, before in children:
+            if now != before:
+                return "a submodule was replaced"
+        if any(hooks):
+            return "a submodule has hooks or parametrizations"
+        for holder, name, value in numbers:
+            if holder.get(name) is not value and not guard_same(holder.get(name), value):
+                return f"{name} is not {value!r}"
+        for part, mode in modes:
+            if part.training is not mode:
+                return f"the mode is {'eval()' if mode else 'train()'}"
+        for holder, name, dtype, shape, strides, words in tensors:
+            tensor = holder.get(name)
+            if (
+                tensor is None
+                or tensor.dtype is not dtype
+                or tensor.shape != shape
+                or tensor.stride() != strides
+                or tensor.device != device
+            ):
+                return words
+        if torch.is_autocast_enabled(kind):
+            return "autocast is on"
+        if torch.is_grad_enabled():
+            for holder, name, *_ in tensors:
+                if holder[name].requires_grad:
+                    return GUARD_GRADIENTS
+            if any(map(guard_wants_gradients, given)):
+                return GUARD_GRADIENTS
+        try:
+            key = tuple(
+                [
+                    (value.shape, value.stride(), value.dtype, value.device)
+                    if type(value) is Tensor
+                    else (float, math.isfinite(value))
+                    if is_any_number and type(value) is float
+                    else guard_keyed(value)
+                    for value in given
+                ]
+            )
+            if key in known:
+                return known[key]
+        except (RuntimeError, TypeError):  # no strides, as in a sparse tensor; or not hashable
+            return "an argument is of another kind"
+        there = device if tensors else None
+        reasons = [guard_mismatch(family, names, given, kind, there) for family in families]
+        if len(known) > GUARD_SHAPES:
+            known.clear()
+        known[key] = None if None in reasons else reasons[0]
+        return known[key]
+
+    return outside
+
+
+def guard_keyed(value):
+    """Return an argument that is not a plain tensor as part of a key."""
+    if isinstance(value, (list, tuple)):
+        return type(value), tuple(map(guard_keyed, value))
+    if isinstance(value, dict):
+        return dict, tuple((name, guard_keyed(item)) for name, item in value.items())
+    if type(value) is torch.Tensor:
+        return value.shape, value.stride(), value.dtype, value.device
+    return type(value), value if isinstance(value, GUARD_PLAIN) else id(type(value))
+
+
+def guard_wants_gradients(value):
+    """Whether a tensor of an argument requires gradients."""
+    if isinstance(value, (list, tuple)):
+        return any(map(guard_wants_gradients, value))
+    if isinstance(value, dict):
+        return any(map(guard_wants_gradients, value.values()))
+    return isinstance(value, torch.Tensor) and value.requires_grad
+
+
+def guard_mismatch(family, names, given, kind, device):
+    """Return which argument is outside a family of shapes, or None."""
+    sizes = {"device": device} if device else {}
+    for name, pattern, value in zip(names, family["arguments"], given):
+        if not guard_fits(pattern, value, sizes, kind):
+            return f"{name} is not {guard_pattern_words(pattern)}"
+    for size, (low, high) in family["sizes"].items():
+        if not low <= sizes[size] <= high:
+            return f"the size {size} is not from {low} to {high}"
+    return None
+
+
+def guard_fits(pattern, value, sizes, kind):
+    """Whether a value fits a pattern; notes its device and the sizes of free dimensions."""
+    ((form, wanted),) = pattern.items()
+    if form == "value":
+        return guard_same(value, wanted)
+    if form == "number":
+        return type(value) is float and math.isfinite(value)
+    if form == "tensor":
+        dtype, shape, order = wanted
+        if type(value) is not torch.Tensor or value.dtype is not getattr(torch, dtype):
+            return False
+        if value.dim() != len(shape) or value.device.type != kind:
+            return False
+        pairs = [("device", value.device), *zip(shape, value.shape)]
+        return (
+            all(sizes.setdefault(s, n) == n if isinstance(s, str) else s == n for s, n in pairs)
+            and value.permute(order).is_contiguous()
+            and not (value.is_conj() or value.is_neg())
+        )
+    if form == "dict":
+        return (
+            type(value) is dict
+            and list(value) == list(wanted)
+            and all(guard_fits(wanted[name], value[name], sizes, kind) for name in wanted)
+        )
+    return (
+        type(value) is {"list": list, "tuple": tuple}[form]
+        and len(value) == len(wanted)
+        and all(guard_fits(one, item, sizes, kind) for one, item in zip(wanted, value))
+    )
+
+
+def guard_bound(function, args, kwargs):
+    """Return the arguments of a call with the defaults of those that were left out."""
+    found = inspect.signature(function).bind(*args, **kwargs)
+    found.apply_defaults()
+    return [list(found.args), found.kwargs]
+
+
+def guard_arranged(function, args, kwargs, count):
+    """Return a call as its first `count` positional arguments; None where it is more than that."""
+    try:
+        given, named = guard_bound(function, args, kwargs)
+    except TypeError:  # the original forward says what is wrong
+        return None
+    defaults = {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.default is not parameter.empty
+    }
+    positions = list(inspect.signature(function).parameters)
+    extra = {**dict(zip(positions[count:], given[count:])), **named}
+    is_plain = all(name in defaults and guard_same(extra[name], defaults[name]) for name in extra)
+    return tuple(given[:count]) if is_plain and len(given) >= count else None
+
+
+def guard_same(left, right):
+    """Whether two plain values are equal and of one type; others never are."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(map(guard_same, left, right))
+    if isinstance(left, dict):
+        return guard_same(list(left.items()), list(right.items()))
+    return isinstance(left, GUARD_PLAIN) and (left == right or left != left and right != right)
+
+
+def guard_described(value):
+    """Return an argument in a few words."""
+    if isinstance(value, torch.Tensor):
+        return f"{str(value.dtype)[6:]}{list(value.shape)}"
+    return repr(value)[:40] if isinstance(value, GUARD_PLAIN) else type(value).__name__
+
+
+def guard_pattern_words(pattern):
+    """Return a pattern of the scope in words."""
+    ((form, wanted),) = pattern.items()
+    if form == "tensor":
+        order = "contiguous" if wanted[2] == sorted(wanted[2]) else f"dense (order {wanted[2]})"
+        return f"{wanted[0]}[{', '.join(map(str, wanted[1]))}], {order}"
+    return {"number": "a float", "value": repr(wanted)}.get(form, f"such a {form}")

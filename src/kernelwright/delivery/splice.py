@@ -1,0 +1,320 @@
+"""The delivered file: the reference's module, a fast path beside it, and the guard between them.
+
+The order in the file: the reference as it is, the candidate's code within `try:`, the guard (one
+frozen text), the scope, and `ModelNew`, which is the reference's class with the guard in front.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import math
+import pprint
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kernelwright.delivery.edits import Edit, defined, edited, indented, renamed, span, without
+from kernelwright.delivery.scope import OUTSIDE, Family, Scope
+
+GUARD = Path(__file__).parent / "sources" / "guard.py"
+FAST = "FastModel"
+RESERVED = frozenset({"fallbacks", "refresh", "scope", "implementation", "_guard", "_families"})
+"""Attributes that the guard adds to the module."""
+IMPORTS = (
+    "import collections",
+    "import inspect",
+    "import math",
+    "import warnings",
+    "import torch",
+    "from torch.autograd import forward_ad",
+)
+REFERENCE_RULE = "# -- the reference ".ljust(100, "-")
+FAST_RULE = "# -- the fast path ".ljust(100, "-")
+SCOPE_RULE = "# -- the scope of the proof ".ljust(100, "-")
+INPUTS = ("get_inputs", "get_init_inputs")
+
+
+class NotDeliverableError(Exception):
+    """A candidate can't be put into a guarded file; the message says why."""
+
+
+@functools.cache
+def guard() -> str:
+    """Return the guard's text."""
+    return GUARD.read_text()
+
+
+def splice(reference: str, candidate: str, scope: Scope, title: str) -> str:
+    """Return the guarded file.
+
+    Args:
+        reference: text with class `Model`.
+        candidate: text with class `ModelNew`.
+        title: first line of the file's docstring.
+
+    Raises:
+        NotDeliverableError: the guard can't stand in front of this module.
+    """
+    reference, candidate = _plain(reference), _plain(candidate)
+    _require_free_names(reference)
+    futures, own, theirs = _without_futures(reference, candidate)
+    fast = _fast_path(own, theirs)
+    text = "\n".join(
+        [
+            f'"""{title}\n\n{_indented_words(scope, "")}\n"""\n',
+            *([f"from __future__ import {', '.join(futures)}\n"] if futures else []),
+            *IMPORTS,
+            f"\n{REFERENCE_RULE}\n",
+            own.strip("\n"),
+            f"\n\n{FAST_RULE}\n\ntry:",
+            indented(fast).rstrip("\n"),
+            guard(),
+            f"\n{SCOPE_RULE}\n\nSCOPE = {literal(_data(scope))}",
+            f"\n\n{MODEL.format(words=_indented_words(scope, '    '))}",
+        ]
+    )
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        raise NotDeliverableError(
+            f"its text can't be put beside the reference's: {error}"
+        ) from error
+    return text
+
+
+def own_part(source: str, reference: str) -> str:
+    """Return a guarded file's text without the guard and all that the reference has as well.
+
+    Line numbers stay. A file without the frozen guard is returned as it is: there a copy of the
+    reference is the candidate's own doing.
+    """
+    before, found, after = source.partition(guard())
+    if not found:
+        return source
+    blank = "finally:\n    pass\n"
+    kept = before + blank + "\n" * (found.count("\n") - blank.count("\n")) + after
+    known = {ast.dump(statement) for statement in ast.parse(reference).body}
+    body = [s for s in ast.parse(kept).body if not isinstance(s, ast.Import | ast.ImportFrom)]
+    return _blanked(kept, [s for s in body if ast.dump(s) in known or _is_model(s)])
+
+
+def is_guarded(source: str) -> bool:
+    """Return whether a file holds the frozen guard."""
+    return guard() in source
+
+
+def _is_model(statement: ast.stmt) -> bool:
+    """Whether a statement is the guarded class, which has nothing of the candidate's."""
+    text = ast.unparse(statement)
+    return bool(re.fullmatch(MODEL_PATTERN, text, re.DOTALL))
+
+
+MODEL = '''class ModelNew(Guarded, Model):
+    """The reference's module, faster inside the scope of the proof.
+
+{words}
+    """
+
+    scope = SCOPE
+    implementation = IMPLEMENTATION
+'''
+MODEL_PATTERN = (
+    r'class ModelNew\(Guarded, Model\):\n    """[^"]*"""\n'
+    r"    scope = SCOPE\n    implementation = IMPLEMENTATION"
+)
+
+
+def _indented_words(scope: Scope, margin: str) -> str:
+    lines = (*scope.words(), *OUTSIDE)
+    return "\n".join(margin + line.replace("\\", "\\\\").replace('"', "'") for line in lines)
+
+
+def _plain(source: str) -> str:
+    """Return the text without input functions, docstring and what runs only as a script."""
+    body = ast.parse(source).body
+    dropped: list[ast.stmt] = []
+    for index, node in enumerate(body):
+        is_input = isinstance(node, ast.FunctionDef) and node.name in INPUTS
+        is_script = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        is_docstring = (
+            index == 0
+            and isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        )
+        if is_input or is_script or is_docstring:
+            dropped.append(node)
+    return without(source, dropped)
+
+
+def _require_free_names(reference: str) -> None:
+    tree = ast.parse(reference)
+    imports = set(map(ast.dump, ast.parse(guard_imports()).body))
+    own = defined(s for s in tree.body if ast.dump(s) not in imports)
+    for name in sorted(own & defined(ast.parse(guard_names()).body)):
+        raise NotDeliverableError(f"the guard needs the name {name!r}, which the reference defines")
+    for node in ast.walk(tree):
+        named = getattr(node, "attr", None) or getattr(node, "name", None)
+        if named in RESERVED:
+            raise NotDeliverableError(f"the guard needs the name {named!r}, which the module uses")
+
+
+def _without_futures(*sources: str) -> tuple[list[str], str, str]:
+    """Return the names imported from `__future__`, and both texts without those imports."""
+    names: set[str] = set()
+    texts = []
+    for source in sources:
+        imports = [
+            node
+            for node in ast.parse(source).body
+            if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        ]
+        names |= {alias.name for node in imports for alias in node.names}
+        texts.append(without(source, imports))
+    return sorted(names), texts[0], texts[1]
+
+
+def _fast_path(reference: str, candidate: str) -> str:
+    """Return the candidate's code beside the reference: shared parts left out, names its own."""
+    candidate = _as_subclass(reference, candidate)
+    tree = ast.parse(candidate)
+    shared = _shared(ast.parse(reference), tree)
+    candidate = without(candidate, shared)
+    taken = defined(ast.parse(reference).body) | defined(ast.parse(guard_names()).body)
+    clashes = (defined(ast.parse(candidate).body) & taken) - {"Model"}
+    names = {name: _free(f"{name}_fast", candidate + reference) for name in sorted(clashes)}
+    if "Model" in defined(ast.parse(candidate).body):
+        names["Model"] = _free("Model_fast", candidate + reference)
+    if FAST in candidate or FAST in reference:
+        raise NotDeliverableError(f"the guard needs the name {FAST!r}")
+    text = renamed(candidate, {**names, "ModelNew": FAST})
+    return re.sub(r"\n{4,}", "\n\n\n", text.strip("\n")) + "\n"
+
+
+def guard_names() -> str:
+    """Return Python text that defines what the guard defines."""
+    definitions = re.findall(r"^(?:class|def) (\w+)|^(\w+) = ", guard(), re.MULTILINE)
+    names = {first or second for first, second in definitions}
+    lines = [f"{name} = None" for name in sorted({*names, "SCOPE", "IMPLEMENTATION"})]
+    return "\n".join([*IMPORTS, *lines])
+
+
+def _shared(reference: ast.Module, candidate: ast.Module) -> list[ast.stmt]:
+    """Return the candidate's statements that the reference has too, and that mean the same here."""
+    known = {
+        ast.dump(statement) for statement in [*reference.body, *ast.parse(guard_imports()).body]
+    }
+    kinds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+    same = [s for s in candidate.body if isinstance(s, kinds) and ast.dump(s) in known]
+    while True:
+        others = defined(s for s in candidate.body if s not in same)
+        kept = [s for s in same if not (_used(s) - defined([s])) & others]
+        if len(kept) == len(same):
+            return same
+        same = kept
+
+
+def guard_imports() -> str:
+    """Return the guard's imports as Python text."""
+    return "\n".join(IMPORTS)
+
+
+def _used(statement: ast.stmt) -> set[str]:
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+
+
+def _free(name: str, text: str) -> str:
+    while name in text:
+        name += "_"
+    return name
+
+
+def _as_subclass(reference: str, candidate: str) -> str:
+    """Return the candidate with a `ModelNew` that only overrides the reference's `forward`.
+
+    Returned as it is where the classes differ in more than that.
+    """
+    own, theirs = _class(reference, "Model"), _class(candidate, "ModelNew")
+    if own is None or theirs is None or theirs.decorator_list:
+        return candidate
+    forward = _method(theirs, "forward")
+    same_bases = list(map(_dump, own.bases)) == list(map(_dump, theirs.bases))
+    if not same_bases or _dumps(theirs) != _dumps(own):
+        return candidate
+    if forward is not None and "super" in _used(forward):
+        return candidate
+    body = ast.parse(candidate).body
+    known = set(map(_dump, ast.parse(reference).body))
+    others = defined(s for s in body if _dump(s) not in known)
+    if set().union(*(_used(n) for n in theirs.body if n is not forward)) & others:
+        return candidate  # the same words, but they mean the candidate's own classes
+    start, end = span(theirs)
+    text = 'class ModelNew(Model):\n    """The reference\'s module with another forward."""\n'
+    same_forward = forward is None or _dump(forward) == _dump(_method(own, "forward"))
+    if not same_forward and forward is not None:
+        lines = candidate.encode().splitlines(keepends=True)
+        (first, _), (last, right) = span(forward)
+        method = b"".join(lines[first - 1 : last - 1]) + lines[last - 1][:right]
+        text += "\n" + method.decode()
+    return edited(candidate, [Edit(start, end, text)])
+
+
+def _class(source: str, name: str) -> ast.ClassDef | None:
+    found = (n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == name)
+    return next(found, None)
+
+
+def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    found = (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == name)
+    return next(found, None)
+
+
+def _dumps(node: ast.ClassDef) -> list[str | None]:
+    """Return the parts of a class but its docstring and `forward`."""
+    parts = [part for part in node.body if part is not _method(node, "forward")]
+    return [_dump(part) for part in parts if not isinstance(part, ast.Expr)]
+
+
+def _dump(node: ast.AST | None) -> str | None:
+    """Return a tree as text in which both classes have one name."""
+    return None if node is None else ast.dump(node).replace("id='ModelNew'", "id='Model'")
+
+
+def _blanked(source: str, statements: Iterable[ast.stmt]) -> str:
+    edits = []
+    for statement in statements:
+        (first, left), (last, right) = span(statement)
+        edits.append(Edit((first, left), (last, right), "\n" * (last - first)))
+    return edited(source, edits)
+
+
+def _data(scope: Scope) -> dict[str, Any]:
+    return {"device": scope.device, "families": [_family(family) for family in scope.families]}
+
+
+def _family(family: Family) -> dict[str, Any]:
+    return {name: getattr(family, name) for name in Family.model_fields if name != "names"}
+
+
+def literal(value: Any) -> str:
+    """Return plain data as Python text."""
+    return pprint.pformat(_with_float_calls(value), width=98, sort_dicts=False, compact=True)
+
+
+class _NotFinite(float):
+    """A float that Python has no literal for."""
+
+    def __repr__(self) -> str:
+        return f'float("{super().__repr__()}")'
+
+
+def _with_float_calls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_float_calls(item) for name, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_with_float_calls, value))
+    if type(value) is float and not math.isfinite(value):
+        return _NotFinite(value)
+    return value
