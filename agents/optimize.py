@@ -11,15 +11,17 @@ from typing import NamedTuple, Protocol
 from kernelwright.agents.attempt import AttemptDeps, Phase
 from kernelwright.agents.cached_judge import CachingJudge
 from kernelwright.agents.checkpoints import Saver, checkpoints
+from kernelwright.agents.deliver import Measured, deliver
 from kernelwright.agents.lessons import learn
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search.ranking import ranked
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.agents.workflow import SearchSettings, Workflow, go_on
+from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.errors import InfrastructureError, UsageError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Evaluation, Policy, Task
-from kernelwright.store.results import TaskResult
+from kernelwright.store.results import TaskResult, TaskStatus
 from kernelwright.store.store import Store
 from kernelwright.verifier.audit.audit import require_sound
 from kernelwright.verifier.judge import Judge
@@ -151,36 +153,45 @@ def _workflow(
 
 
 def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> TaskResult:
-    """Measure finalists again, in fresh workers: all that may be fastest, others until one wins."""
-    measured: list[Evaluation] = []
+    """Measure finalists again, in fresh workers: all that may be fastest, others until one wins.
+
+    Each is judged as it would be delivered: behind the guard of its scope.
+    """
+    measured: list[Measured] = []
     order = ranked(history)[:FINALISTS]
     for attempt in order:
-        assert attempt.candidate is not None
-        won = any(evaluation.is_win for evaluation in measured)
+        won = any(one.evaluation.is_win for one in measured)
         if won and not _may_be_faster(attempt, order[0]):
             break
         engine.checkpoint()
         engine.progress.phase(task, "prove", attempt.plan)
         try:
-            evaluation = judge.evaluate(attempt.candidate, "strict")
+            delivery = deliver(judge, attempt)
+            evaluation = judge.evaluate(delivery.candidate, "strict")
+        except NotDeliverableError as error:
+            words = f"attempt {attempt.number} can't be delivered: {error}"
+            engine.store.add_event(engine.run_id, f"{task.id}: {words}")
+            engine.progress.phase(task, "ended", words)
+            continue
         except InfrastructureError as error:
             return TaskResult(task_id=task.id, status="error", error=str(error))
         engine.progress.final(task, evaluation)
-        measured.append(evaluation)
+        measured.append(Measured(delivery, evaluation))
         if evaluation.was_disturbed:
             break  # the others would be no better off
     return answer(task, measured, history)
 
 
-def answer(task: Task, measured: Sequence[Evaluation], history: Sequence[Attempt]) -> TaskResult:
+def answer(task: Task, measured: Sequence[Measured], history: Sequence[Attempt]) -> TaskResult:
     """Return a task's result, by the final measurements of its best attempts."""
-    wins = [evaluation for evaluation in measured if evaluation.is_win]
+    wins = [one for one in measured if one.evaluation.is_win]
     if wins:
-        return _result(task, "improved", max(wins, key=lambda e: e.speedup["eager"].median))
+        fastest = max(wins, key=lambda one: one.evaluation.speedup["eager"].median)
+        return _result(task, "improved", fastest)
     errors = [attempt.error for attempt in history if attempt.error is not None]
     if errors and len(errors) == len(history):
         return TaskResult(task_id=task.id, status="error", error=errors[-1])
-    undecided = [evaluation for evaluation in measured if evaluation.is_undecided]
+    undecided = [one for one in measured if one.evaluation.is_undecided]
     if undecided:
         return _result(task, "not_decided", undecided[0])
     return _result(task, "no_improvement", measured[0] if measured else None)
@@ -193,12 +204,16 @@ def _may_be_faster(attempt: Attempt, best: Attempt) -> bool:
     return own.ci95[1] >= top.ci95[0]
 
 
-def _result(task: Task, status: str, evaluation: Evaluation | None) -> TaskResult:
-    return TaskResult.model_validate(
-        {
-            "task_id": task.id,
-            "status": status,
-            "candidate_hash": evaluation.candidate_hash if evaluation else None,
-            "evaluation": evaluation,
-        }
+def _result(task: Task, status: TaskStatus, measured: Measured | None) -> TaskResult:
+    if measured is None:
+        return TaskResult(task_id=task.id, status=status)
+    delivery, evaluation = measured
+    assert delivery.attempt.candidate is not None
+    return TaskResult(
+        task_id=task.id,
+        status=status,
+        candidate_hash=delivery.attempt.candidate.hash,
+        evaluation=evaluation,
+        delivered=delivery.candidate,
+        scope=delivery.scope,
     )

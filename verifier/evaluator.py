@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
+from kernelwright.delivery.splice import own_part
 from kernelwright.schema import (
     Candidate,
     Evidence,
@@ -18,6 +19,7 @@ from kernelwright.schema import (
     ToleranceName,
     WorkloadResult,
 )
+from kernelwright.tasks.constants import replace_constants
 from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.candidate import CandidateWorker
 from kernelwright.verifier.correctness.rules import Wrong, refused
@@ -178,9 +180,11 @@ class Evaluator:
         return []
 
     def _read(self) -> list[Flag]:
-        """Return the flags that the candidate's source raises."""
-        flags = static_flags(self.candidate.source, self.candidate.backend)
-        return [*flags, *(advice_flags(self.candidate.source) if self.effort.is_thorough else ())]
+        """Return the flags that the candidate's source raises; a guard of ours raises none."""
+        task = self.reference.task
+        own = own_part(self.candidate.source, replace_constants(task.source, task.overrides))
+        flags = static_flags(own, self.candidate.backend)
+        return [*flags, *(advice_flags(own) if self.effort.is_thorough else ())]
 
     def _note(self, flags: Sequence[Flag]) -> None:
         """Add flags. Raises Wrong if one of them refuses."""

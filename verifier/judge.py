@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kernelwright.backends.registry import open_backend
+from kernelwright.delivery.scope import Scope
+from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.gpu import gpu_state
 from kernelwright.schema import (
@@ -29,6 +31,7 @@ from kernelwright.verifier.environment import environment
 from kernelwright.verifier.evaluator import Evaluator, Verdict
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.scope.find import find_scope
 from kernelwright.verifier.timing.contention import one_thread
 from kernelwright.verifier.timing.statistics import combine
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -108,6 +111,19 @@ class Judge:
             return found
         with self._renewed_after_failures():
             return self._evaluated(candidate, level, found, started)
+
+    def scope(self, candidate: Candidate) -> Scope:
+        """Return what a proof of the candidate can cover.
+
+        Raises:
+            NotDeliverableError: no guard can tell the covered calls apart, or it is not built.
+            InvalidReferenceError, InfrastructureError: see `build`.
+        """
+        found = self.build(candidate, "strict")
+        if isinstance(found, Evaluation):
+            raise NotDeliverableError(found.reason)
+        with self._renewed_after_failures():
+            return find_scope(self.reference, candidate, found.folder)
 
     def _device_flags(self) -> Iterator[Flag]:
         """Yield the flag of verdicts on a device kind for which timing is not validated."""

@@ -51,12 +51,12 @@ class TaskHistory(NamedTuple):
 
     def strict_of(self, attempt: Attempt) -> Evaluation | None:
         """Return the strict verdict on the attempt's candidate, its re-measurement first."""
-        final = self.result.evaluation if self.result else None
-        for verdict in (final, attempt.evaluation):
-            if verdict is not None and verdict.level == "strict" and attempt.candidate is not None:
-                if verdict.candidate_hash == attempt.candidate.hash:
-                    return verdict
-        return None
+        if attempt.candidate is None:
+            return None
+        result, own = self.result, attempt.evaluation
+        if result and result.evaluation and result.candidate_hash == attempt.candidate.hash:
+            return result.evaluation  # of the same code, behind its guard
+        return own if own is not None and own.level == "strict" else None
 
 
 def histories(store: Store, run_ids: Sequence[str]) -> Iterator[TaskHistory]:

@@ -94,7 +94,7 @@ class _Finder(ast.NodeVisitor):
         for statement in node.body:
             if isinstance(statement, ast.ClassDef):
                 self._within({statement.name}, [statement])
-            elif isinstance(statement, _SCOPES):
+            elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
                 self._body_of(statement)
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:

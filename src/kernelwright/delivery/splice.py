@@ -207,7 +207,8 @@ def _shared(reference: ast.Module, candidate: ast.Module) -> list[ast.stmt]:
         ast.dump(statement) for statement in [*reference.body, *ast.parse(guard_imports()).body]
     }
     kinds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
-    same = [s for s in candidate.body if isinstance(s, kinds) and ast.dump(s) in known]
+    same: list[ast.stmt] = []
+    same += [s for s in candidate.body if isinstance(s, kinds) and ast.dump(s) in known]
     while True:
         others = defined(s for s in candidate.body if s not in same)
         kept = [s for s in same if not (_used(s) - defined([s])) & others]

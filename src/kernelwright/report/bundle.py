@@ -25,8 +25,10 @@ class TaskBundle(NamedTuple):
 
     @property
     def best(self) -> Candidate | None:
-        """The answer's candidate; None when there is none."""
+        """The answer's file, as it is delivered; None when there is none."""
         wanted = self.result.candidate_hash if self.result else None
+        if self.result and self.result.delivered:
+            return self.result.delivered
         made = (attempt.candidate for attempt in self.attempts)
         return next((one for one in made if one and one.hash == wanted), None)
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from kernelwright.errors import UsageError
 from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.html import render_report
-from kernelwright.report.verdict import verdict_document
+from kernelwright.report.verdict import plain, verdict_document
 from kernelwright.schema import SCHEMA_VERSION, Candidate, Origin, Record, Run, Usage
 from kernelwright.store.files import explained, write_all_atomically
 from kernelwright.store.results import TaskResult, TaskStatus
@@ -52,6 +52,8 @@ class ResultDocument(Record):
     """`not_decided`: the machine was too busy for the final times to tell."""
     error: str | None
     candidate: CandidateReference | None
+    scope: dict[str, Any] | None = None
+    """The calls that the proof covers: see `kernelwright.delivery.scope`."""
     verdict: dict[str, Any] | None
     """Verdict document, as `verify --json` prints it."""
     usage: Usage
@@ -143,6 +145,7 @@ def _document(run: Run, found: TaskBundle, result: TaskResult, name: str | None)
         status=result.status,
         error=result.error,
         candidate=reference,
+        scope=plain(result.scope) if result.scope else None,
         verdict=verdict,
         usage=found.usage,
     )

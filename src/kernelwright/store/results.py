@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import model_validator
 
-from kernelwright.schema import Evaluation, Record, Usage
+from kernelwright.delivery.scope import Scope
+from kernelwright.schema import Candidate, Evaluation, Record, Usage
 
 TaskStatus = Literal["improved", "no_improvement", "not_decided", "unusable", "error"]
 """`not_decided`: the machine was too busy for the final times to decide. `unusable`: the task is at
@@ -21,7 +22,11 @@ class TaskResult(Record):
     candidate_hash: str | None = None
     """The best candidate; None when nothing was accepted."""
     evaluation: Evaluation | None = None
-    """The strict re-measurement of that candidate."""
+    """The strict re-measurement of the delivered file; in older records of the candidate itself."""
+    delivered: Candidate | None = None
+    """The candidate as it is delivered, behind the guard of its scope; None in older records."""
+    scope: Scope | None = None
+    """The calls that the proof covers."""
     error: str | None = None
     """Message of the error that ended an unusable task or one with an infrastructure error."""
 
@@ -33,7 +38,8 @@ class TaskResult(Record):
             raise ValueError("an improved task needs an evaluation that is a win")
         if self.status == "not_decided" and not (self.evaluation and self.evaluation.is_undecided):
             raise ValueError("an undecided task needs an evaluation that was disturbed")
-        if self.evaluation and self.evaluation.candidate_hash != self.candidate_hash:
+        judged = self.delivered.hash if self.delivered else self.candidate_hash
+        if self.evaluation and self.evaluation.candidate_hash != judged:
             raise ValueError("the evaluation is of another candidate")
         return self
 

@@ -1,0 +1,171 @@
+"""Judging a candidate at other sizes than the workload's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from kernelwright.backends.registry import open_backend
+from kernelwright.schema import Candidate
+from kernelwright.verifier.correctness.rules import Checker, Wrong, must_be_right
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, load_candidate, set_inputs
+from kernelwright.verifier.reference.oracle import expect
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.seeds import derived_seed
+from kernelwright.verifier.reference.workload import Call, Expected, PreparedWorkload
+from kernelwright.verifier.scope.sizes import (
+    LEAST_SIZES,
+    MOST_ELEMENTS,
+    SizeNames,
+    elements,
+    example_sizes,
+    larger,
+    resized,
+    smaller,
+)
+from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import specs
+
+Range = Sequence[int | None]
+"""Least and most; None: no end."""
+
+
+def reference_worker(reference: Reference, prepared: PreparedWorkload) -> WorkerClient:
+    """Start a worker with the reference's workload loaded, and its inputs in the first slot."""
+    key = prepared.workload.name
+    client = start_worker(reference.machine, reference.task.limits)
+    await_start(client)
+    path = client.write("reference.py", prepared.source)
+    client.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
+    client.set_state(key, prepared.state)
+    set_inputs(client, prepared, [prepared.example_inputs])
+    return client
+
+
+class SizeJudge:
+    """A reference and a candidate that are called with inputs of other sizes.
+
+    Use as a context manager. A size at which one of them fails costs its worker; the next call
+    starts another.
+
+    Args:
+        build: folder of the candidate's build.
+        names: each input's sizes, by name where they may change.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        prepared: PreparedWorkload,
+        candidate: Candidate,
+        build: Path,
+        names: SizeNames,
+    ) -> None:
+        self.reference = reference
+        self.prepared = prepared
+        self.candidate = candidate
+        self.build = build
+        self.names = names
+        self._oracle: WorkerClient | None = None
+        self._client: WorkerClient | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        _end(self._oracle)
+        _end(self._client)
+
+    def is_right(self, sizes: Mapping[str, int]) -> bool:
+        """Return whether both take inputs of these sizes and the candidate's values are right.
+
+        Sizes that would take too much memory count as not right.
+        """
+        wanted = elements(self.prepared.example_inputs, self.names, sizes)
+        own = elements(self.prepared.example_inputs, self.names, {})
+        if wanted > max(MOST_ELEMENTS, own):
+            return False
+        seed = derived_seed(self.reference.seed, "size", *sizes.values())
+        inputs = resized(self.prepared.example_inputs, self.names, sizes, seed)
+        prepared = self.prepared._replace(example_inputs=inputs)
+        expected = self._expected(prepared, Call(inputs, seed))
+        return expected is not None and self._matches(prepared, Call(inputs, seed), expected)
+
+    def _expected(self, prepared: PreparedWorkload, call: Call) -> Expected | None:
+        try:
+            self._oracle = self._oracle or reference_worker(self.reference, self.prepared)
+            return expect(self._oracle, prepared, call)
+        except WorkerFault:
+            _end(self._oracle)
+            self._oracle = None
+            return None
+
+    def _matches(self, prepared: PreparedWorkload, call: Call, expected: Expected) -> bool:
+        key, traits = prepared.workload.name, prepared.traits
+        checker = Checker(self.reference, prepared, self.reference.task.tolerance)
+        try:
+            client = self._client = self._client or self._candidate_worker()
+            if traits.mutates_state:
+                client.set_state(key, prepared.state)
+            set_inputs(client, prepared, [call.inputs])
+            ran = client.run(key, [0], [call.seed] if traits.uses_rng else None, poison=True)
+            result = client.result(key, ran, 0, specs(expected.values))
+            must_be_right(checker.differences(result, expected, coarse=False), "at other sizes")
+        except WorkerFault:
+            _end(self._client)
+            self._client = None
+            return False
+        except Wrong:
+            return False
+        return True
+
+    def _candidate_worker(self) -> WorkerClient:
+        machine, limits = self.reference.machine, self.reference.task.limits
+        variables = open_backend(self.candidate.backend).variables(machine.kind)
+        client = start_worker(machine, limits, variables, build=self.build)
+        await_start(client)
+        load_candidate(client, self.candidate, self.prepared)
+        return client
+
+
+def _end(client: WorkerClient | None) -> None:
+    if client is not None:
+        client.process.kill()
+
+
+def judged_sizes(judge: SizeJudge, ranges: Mapping[str, Range]) -> dict[str, list[int]]:
+    """Return sizes at which the candidate is right, in one piece around the workload's own.
+
+    A size with fewer than three of them is left out, and all are if they are wrong together.
+
+    Args:
+        ranges: numbers that a size may have for the reference to compute the same.
+    """
+    if not judge.names:
+        return {}
+    found = {}
+    for name, size in example_sizes(judge.prepared.example_inputs, judge.names).items():
+        least, most = ranges.get(name) or (None, None)
+        # Export takes all sizes from 2 on as one; whether 1 is like them is judged.
+        down = smaller(size, 1 if least is None or least <= 2 else least)
+        up = larger(size, most or float("inf"))
+        right = [*_until_wrong(judge, name, down), size, *_until_wrong(judge, name, up)]
+        if len(right) >= LEAST_SIZES:
+            found[name] = sorted(right)
+    if len(found) > 1:
+        ends = [{name: end(sizes) for name, sizes in found.items()} for end in (min, max)]
+        if not all(map(judge.is_right, ends)):
+            return {}
+    return found
+
+
+def _until_wrong(judge: SizeJudge, name: str, sizes: Sequence[int]) -> list[int]:
+    right = []
+    for size in sizes:
+        if not judge.is_right({name: size}):
+            break
+        right.append(size)
+    return right
