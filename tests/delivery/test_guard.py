@@ -1,0 +1,317 @@
+"""Tests of the guarded file: it gives the reference's values however it is called."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from tests.delivery.kit import OWN_CONSTRUCTOR, REFERENCE, SAME_CONSTRUCTOR, guarded, loaded
+
+
+class Pair(NamedTuple):
+    """A guarded module and its reference with the same weights."""
+
+    file: Any
+    model: Any
+    reference: Any
+
+    def both(self, change: Callable[[Any], object]) -> None:
+        """Do something to both modules."""
+        with torch.no_grad():
+            change(self.model)
+            change(self.reference)
+
+    def fast(self, *args: Any, **kwargs: Any) -> bool:
+        """Call both, compare, and return whether the fast path ran."""
+        self.file.CALLS.clear()
+        before = self.file.ModelNew.fallbacks.total()
+        own, wanted = self.model(*args, **kwargs), self.reference(*args, **kwargs)
+        torch.testing.assert_close(own, wanted, equal_nan=True)
+        was_fast = bool(self.file.CALLS)
+        assert was_fast != (self.file.ModelNew.fallbacks.total() > before)
+        return was_fast
+
+
+@pytest.fixture(params=["same constructor", "own constructor"])
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
+    candidate = SAME_CONSTRUCTOR if request.param == "same constructor" else OWN_CONSTRUCTOR
+    file = loaded(guarded(candidate), tmp_path)
+    torch.manual_seed(0)
+    model, reference = file.ModelNew(8), file.Model(8)
+    reference.load_state_dict(model.state_dict())
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield Pair(file, model, reference)
+
+
+X = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
+
+
+def test_inside_the_scope_the_fast_path_runs(pair: Pair) -> None:
+    assert pair.fast(X, 0.5)
+    assert pair.fast(X, 0.75), "any float is inside"
+    assert pair.fast(X, scale=0.5) and pair.fast(x=X, scale=0.5)
+    assert pair.fast(X), "the default is a float as well"
+    assert pair.fast(X, 0.5, None) and pair.fast(X, residual=None)
+    assert pair.fast(X[:1], 0.5) and pair.fast(X.repeat(4, 1), 0.5)
+    with torch.inference_mode():
+        assert pair.fast(X, 0.5)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        (X, 0.5, X),
+        (X, 0.5, X[:1]),
+        (X[0], 0.5, torch.ones(3, 8)),
+        (X, 1),
+        (X, True),
+        (X, float("inf")),
+        (X.repeat(5, 1), 0.5),
+        (X.new_empty(0, 8), 0.5),
+        (X.repeat(2, 1).t().contiguous().t(), 0.5),
+        (X.expand(2, 4, 8), 0.5),
+        (X[:1].expand(4, 8), 0.5),
+        (X[0], 0.5),
+        (nn.Parameter(X), 0.5),
+    ],
+)
+def test_outside_the_original_forward_runs(pair: Pair, args: tuple[Any, ...]) -> None:
+    assert not pair.fast(*args)
+    assert pair.fast(X, 0.5)
+
+
+@pytest.mark.parametrize("x", [X.double(), X.half(), torch.randn(4, 7), X.long()])
+def test_what_the_reference_refuses_is_refused(pair: Pair, x: torch.Tensor) -> None:
+    pair.fast(X, 0.5)
+    with pytest.raises(RuntimeError) as wanted:
+        pair.reference(x, 0.5)
+    with pytest.raises(RuntimeError) as found:
+        pair.model(x, 0.5)
+    assert str(found.value) == str(wanted.value)
+    with pytest.raises(TypeError):
+        pair.model(X, 0.5, None, 3)
+    with pytest.raises(TypeError):
+        pair.model(X, scales=0.5)
+
+
+def test_changed_weights_are_followed(pair: Pair) -> None:
+    assert pair.fast(X, 0.5)
+    torch.manual_seed(3)
+    state = {name: torch.randn_like(value) for name, value in pair.model.state_dict().items()}
+    pair.both(lambda m: m.load_state_dict(state))
+    assert pair.fast(X, 0.5)
+    pair.both(lambda m: m.block.linear.weight.mul_(2))
+    assert pair.fast(X, 0.5)
+    weight = torch.randn(8, 8)
+    pair.both(lambda m: setattr(m.block.linear, "weight", nn.Parameter(weight.clone())))
+    assert pair.fast(X, 0.5)
+    pair.both(lambda m: m.offset.add_(1))
+    assert pair.fast(X, 0.5)
+    pair.both(lambda m: m.load_state_dict(state, assign=True))
+    assert pair.fast(X, 0.5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.double(),
+        lambda m: setattr(m, "act", "tanh"),
+        lambda m: setattr(m.block, "eps", 1.0),
+        lambda m: setattr(m.block, "linear", nn.Linear(8, 8, dtype=torch.float64)),
+        lambda m: setattr(m.block, "linear", nn.Identity()),
+        lambda m: m.block.register_forward_hook(lambda *a: a[2] * 2),
+        lambda m: m.block.linear.register_forward_pre_hook(lambda m, a: (a[0] * 2,)),
+        lambda m: parametrize.register_parametrization(m.block.linear, "weight", Doubled()),
+        lambda m: setattr(m.block.linear, "bias", None),
+        lambda m: setattr(m, "gain", nn.Parameter(torch.ones(1))),
+    ],
+)
+def test_a_changed_module_runs_its_own_forward(pair: Pair, change: Callable[[Any], object]) -> None:
+    assert pair.fast(X, 0.5)
+    pair.both(change)
+    x = X.double() if pair.reference.gain.dtype is torch.float64 else X
+    if getattr(pair.reference.block.linear, "weight", X).dtype is not x.dtype:
+        return  # the reference itself can't run like this
+    assert not pair.fast(x, 0.5)
+
+
+class Doubled(nn.Module):
+    """A parametrization."""
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return twice the weight."""
+        return weight * 2
+
+
+def test_hooks_on_the_module_itself_are_called(pair: Pair) -> None:
+    pair.both(lambda m: m.register_forward_hook(lambda *a: a[2] + 1))
+    assert pair.fast(X, 0.5)
+
+
+def test_constructor_arguments_outside_the_scope(pair: Pair) -> None:
+    for args in ((8, "tanh"), (4,)):
+        model, reference = pair.file.ModelNew(*args), pair.file.Model(*args)
+        reference.load_state_dict(model.state_dict())
+        assert not Pair(pair.file, model, reference).fast(torch.randn(4, args[0]), 0.5)
+    model = pair.file.ModelNew(width=8, act="relu")
+    pair.reference.load_state_dict(model.state_dict())
+    assert Pair(pair.file, model, pair.reference).fast(X, 0.5)
+
+
+def test_gradients_are_the_originals(pair: Pair) -> None:
+    with torch.enable_grad():
+        assert not pair.fast(X, 0.5)
+        for model in (pair.model, pair.reference):
+            model(X, 0.5).sum().backward()
+        torch.testing.assert_close(pair.model.gain.grad, pair.reference.gain.grad)
+        pair.both(lambda m: m.requires_grad_(False))
+        assert pair.fast(X, 0.5)
+        assert not pair.fast(X.clone().requires_grad_(), 0.5)
+
+
+def test_autocast_is_the_originals(pair: Pair) -> None:
+    assert pair.fast(X, 0.5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not pair.fast(X, 0.5)
+
+
+def test_copies_have_their_own_weights(pair: Pair) -> None:
+    assert pair.fast(X, 0.5)
+    for again in (copy.deepcopy(pair.model), pickle.loads(pickle.dumps(pair.model))):
+        pair.model.gain.add_(1)
+        reference = pair.file.Model(8)
+        reference.load_state_dict(again.state_dict())
+        assert Pair(pair.file, again, reference).fast(X, 0.5)
+    assert list(pair.model.state_dict()) == list(pair.reference.state_dict())
+
+
+def test_functional_call_has_the_given_weights(pair: Pair) -> None:
+    weights = {name: torch.randn_like(p) for name, p in pair.model.named_parameters()}
+    own, wanted = (torch.func.functional_call(m, weights, (X, 0.5)) for m in pair[1:])
+    torch.testing.assert_close(own, wanted)
+    assert pair.fast(X, 0.5)
+
+
+def test_transforms_see_the_original(pair: Pair) -> None:
+    pair.fast(X, 0.5)
+    for model in (pair.model, pair.reference):
+        model.requires_grad_(False)
+    tangent = torch.randn_like(X)
+    own, wanted = (torch.func.jvp(lambda x, m=m: m(x, 0.5), (X,), (tangent,)) for m in pair[1:])
+    torch.testing.assert_close(own, wanted)
+    stack = torch.randn(3, 4, 8)
+    own, wanted = (torch.func.vmap(lambda x, m=m: m(x, 0.5))(stack) for m in pair[1:])
+    torch.testing.assert_close(own, wanted)
+    traced = torch.jit.trace(pair.model, (X,))
+    torch.testing.assert_close(traced(X + 1), pair.reference(X + 1))
+    compiled = torch.compile(pair.model, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(X, 0.5), pair.reference(X, 0.5))
+
+
+def test_four_threads_at_once(pair: Pair) -> None:
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        with torch.no_grad():
+            x = X + number
+            for _ in range(50):
+                if not torch.allclose(pair.model(x, 0.5), pair.reference(x, 0.5), atol=1e-5):
+                    wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_each_reason_warns_once(tmp_path: Path) -> None:
+    file = loaded(guarded(), tmp_path)
+    model = file.ModelNew(8)
+    with torch.no_grad(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            model(X.repeat(8, 1), 0.5)
+            model(X, 0.5, X)
+    assert len(caught) == 2 and all(w.filename == __file__ for w in caught)
+    assert "the size n is not from 1 to 16; called with (float32[32, 8], 0.5)" in str(
+        caught[0].message
+    )
+    assert sorted(file.ModelNew.fallbacks.values()) == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [("import no_such_module", "at import"), ("raise OSError('no compiler')", "at import")],
+)
+def test_where_the_fast_path_is_not_built_the_original_runs(
+    line: str, where: str, tmp_path: Path
+) -> None:
+    file = loaded(guarded(SAME_CONSTRUCTOR.replace("CALLS = []", f"CALLS = []\n{line}")), tmp_path)
+    model = file.ModelNew(8)
+    with torch.no_grad(), pytest.warns(RuntimeWarning, match="there is no fast path here"):
+        torch.testing.assert_close(model(X, 0.5), file.Model.forward(model, X, 0.5))
+    assert file.ModelNew.fallbacks.total() == 1, where
+
+
+def test_a_fast_path_that_fails_at_its_first_call_is_given_up(tmp_path: Path) -> None:
+    broken = SAME_CONSTRUCTOR.replace("CALLS.append(1)", "raise RuntimeError('no such device')")
+    file = loaded(guarded(broken), tmp_path)
+    model = file.ModelNew(8)
+    with torch.no_grad(), pytest.warns(RuntimeWarning, match="no such device"):
+        for _ in range(2):
+            torch.testing.assert_close(model(X, 0.5), file.Model.forward(model, X, 0.5))
+    assert file.ModelNew.fallbacks.total() == 2
+
+
+def test_other_parameter_names_have_no_fast_path(tmp_path: Path) -> None:
+    other = OWN_CONSTRUCTOR.replace("self.gain", "self.gains")
+    file = loaded(guarded(other), tmp_path)
+    model = file.ModelNew(8)
+    with torch.no_grad(), pytest.warns(RuntimeWarning, match="other parameters .*gains"):
+        torch.testing.assert_close(model(X, 0.5), file.Model.forward(model, X, 0.5))
+
+
+def test_a_stale_cache_goes_with_refresh(tmp_path: Path) -> None:
+    caching = SAME_CONSTRUCTOR.replace(
+        "        linear = self.block.linear\n",
+        "        if not hasattr(self, 'kept'):\n"
+        "            self.kept = self.gain.detach().clone()\n"
+        "        linear = self.block.linear\n",
+    ).replace("y * self.gain", "y * self.kept")
+    assert caching.count("kept") == 3
+    file = loaded(guarded(caching), tmp_path)
+    model = file.ModelNew(8)
+    with torch.no_grad():
+        model(X, 0.5)
+        model.gain.data.fill_(3)
+        assert not hasattr(model, "kept"), "what the fast path keeps is not the module's"
+        model.refresh()
+        torch.testing.assert_close(model(X, 0.5), file.Model.forward(model, X, 0.5))
+        assert len(file.CALLS) == 2
+
+
+def test_the_files_own_names_survive(tmp_path: Path) -> None:
+    """Helpers of one name in both texts stay apart, and the reference's constants stay its own."""
+    reference = REFERENCE.replace("def norm(x, eps):", "SHIFT = 1.0\n\n\ndef norm(x, eps):")
+    reference = reference.replace("+ self.offset", "+ self.offset + SHIFT")
+    candidate = OWN_CONSTRUCTOR.replace("CALLS = []", "CALLS = []\nSHIFT = 1")
+    candidate = candidate.replace("+ self.offset", "+ self.offset + SHIFT")
+    file = loaded(guarded(candidate, reference), tmp_path)
+    assert file.SHIFT == 1.0 and isinstance(file.SHIFT, float)
+    model = file.ModelNew(8)
+    with torch.no_grad():
+        torch.testing.assert_close(model(X, 0.5), file.Model.forward(model, X, 0.5))
+    assert file.CALLS
