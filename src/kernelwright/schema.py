@@ -226,6 +226,8 @@ class Correctness(Record):
     """Way in which the candidate got the reference's parameters; `none`: it has no parameters."""
     timed_calls_checked: int | None = None
     """Number of spot checks: timed calls with a compared result; None where nothing was timed."""
+    moved_numbers: int = 0
+    """Cases with other Python numbers than those of get_inputs, each with its own."""
 
 
 class WorkloadResult(Record):

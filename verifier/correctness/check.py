@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from kernelwright.schema import Candidate, Correctness, Flag, Status, ToleranceName, WorkloadResult
@@ -76,11 +77,11 @@ class WorkloadCheck:
             if group[0] is group[-1] and len(group) > 1:
                 repeatable = same_bits(results[0], results[-1])
             for case, result in zip(group, results, strict=True):
-                differences += self._compared(case, result, differences, len(cases))
+                differences += self._compared(case, result, differences, cases)
         if repeatable is False:
             self.flags.append(flag("not-repeatable", "same inputs twice, other bits"))
         golden = all(case.expected.golden is not None for case in cases)
-        return self._result(differences, len(cases), golden, repeatable)
+        return self._result(differences, cases, golden, repeatable)
 
     def _groups(self, cases: list[Case]) -> Iterator[list[Case]]:
         """Yield groups of cases to run together; the first group ends with its first case again."""
@@ -89,9 +90,14 @@ class WorkloadCheck:
             yield from ([case] for case in cases)
             return
         size = max(2, TOGETHER_BYTES // max(1, self.prepared.example_inputs.nbytes))
-        first, rest = cases[: size - 1], cases[size - 1 :]
-        yield [*first, first[0]]
-        yield from (rest[start : start + size] for start in range(0, len(rest), size))
+        # Calls of one run share one layout, and so the Python numbers of their inputs.
+        forms: dict[str, list[Case]] = {}
+        for case in cases:
+            forms.setdefault(json.dumps(case.inputs.tree), []).append(case)
+        first, *others = forms.values()
+        yield [*first[: size - 1], first[0]]
+        for rest in (first[size - 1 :], *others):
+            yield from (rest[start : start + size] for start in range(0, len(rest), size))
 
     def results(self, group: list[Case]) -> list[TensorTree]:
         """Run some cases together and return their results.
@@ -176,7 +182,7 @@ class WorkloadCheck:
                 raise Wrong(Status.INCORRECT_NUMERICAL, reason)
 
     def _compared(
-        self, case: Case, result: TensorTree, before: list[Difference], cases: int
+        self, case: Case, result: TensorTree, before: list[Difference], cases: Sequence[Case]
     ) -> list[Difference]:
         found = self.checker.check(case, result)
         wrong = [difference for difference in found if difference.reason is not None]
@@ -184,6 +190,8 @@ class WorkloadCheck:
             golden = case.expected.golden is not None
             whole = self._result([*before, *found], cases, golden, None)
             where = f"workload {self.key!r}, {case.distribution} inputs"
+            if not self.prepared.fits(case.inputs):
+                where += " with another number"
             flags = list(precision_flags(wrong, self.prepared.specs))
             reason = f"{where}: {wrong[0].reason}{self._without_parameters()}"
             raise Wrong(Status.INCORRECT_NUMERICAL, reason, whole, flags)
@@ -198,17 +206,22 @@ class WorkloadCheck:
         return ""
 
     def _result(
-        self, differences: list[Difference], cases: int, golden: bool, repeatable: bool | None
+        self,
+        differences: list[Difference],
+        cases: Sequence[Case],
+        golden: bool,
+        repeatable: bool | None,
     ) -> WorkloadResult:
         finite = [d for d in differences if d.max_abs_error != float("inf")]
         correctness = Correctness(
-            cases=cases,
+            cases=len(cases),
             golden="float64" if golden else "reference",
             max_abs_error=max((d.max_abs_error for d in finite), default=None),
             reference_max_abs_error=max((d.reference_max_abs_error for d in finite), default=None),
             worst_margin=max((d.margin for d in finite if math.isfinite(d.margin)), default=None),
             bitwise_repeatable=repeatable,
             weights=self.weights,
+            moved_numbers=sum(not self.prepared.fits(case.inputs) for case in cases),
         )
         return WorkloadResult(workload=self.key, correctness=correctness)
 

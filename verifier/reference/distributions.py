@@ -1,11 +1,13 @@
 """The input distributions: changes that the judge makes to the reference's own inputs.
 
 Integer and boolean tensors are never touched: they are indices, labels or packed data. A single
-number (a strength, an epsilon) keeps its size and moves by some tenths of it.
+number (a strength, an epsilon) keeps its size and moves by some tenths of it, be it a tensor or a
+Python float. Python integers, booleans and strings stay.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -24,6 +26,11 @@ Transform = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 WITH_TIES: tuple[Distribution, ...] = ("normal", "uniform", "zeros", "constant_rows")
 # Tensors of one number are perturbed in these.
 REDRAWN: tuple[Distribution, ...] = ("normal", "uniform")
+# Python floats move in these, and in every second case of the reference's own distribution. The
+# others keep the numbers that are timed: code made for these is to be tried on all kinds of values.
+NUMBERS_MOVE: tuple[Distribution, ...] = ("zero_mean", *REDRAWN, "tiny")
+# Shares of its size by which a Python float moves.
+LEAST_MOVE, LARGEST_MOVE = 0.1, 0.4
 # Degenerate on purpose, to find overflow, division by zero and shortcuts. There the reference's own
 # rounding error says nothing about that of another order of operations.
 COARSE: tuple[Distribution, ...] = ("zeros", "constant_rows", "extreme")
@@ -50,6 +57,28 @@ def distribute(values: TensorTree, distribution: Distribution, seed: int) -> Ten
         return transform(wide, generator).to(tensor.dtype)
 
     return values.mapped(distributed)
+
+
+def moves_numbers(distribution: Distribution, seed: int) -> bool:
+    """Return whether Python floats move in the case of this seed and distribution."""
+    return distribution in NUMBERS_MOVE or (distribution == "reference" and seed % 2 == 1)
+
+
+def with_moved_numbers(values: TensorTree, seed: int) -> TensorTree:
+    """Return the inputs with every Python float moved by some tenths of its size.
+
+    One within [-1, 1] moves towards zero, so that a probability stays one. Zero stays, since it
+    often turns something off, and so does what is not finite.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def moved(number: float) -> float:
+        share, sign = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+        by = LEAST_MOVE + (LARGEST_MOVE - LEAST_MOVE) * share
+        is_up = abs(number) > 1 and sign < 0.5
+        return number * (1 + by if is_up else 1 - by) if math.isfinite(number) else number
+
+    return values.with_numbers(moved)
 
 
 def perturbed(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

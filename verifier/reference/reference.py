@@ -26,7 +26,12 @@ from kernelwright.verifier.reference.calls import (
     run_once,
     set_inputs,
 )
-from kernelwright.verifier.reference.distributions import distribute, suits
+from kernelwright.verifier.reference.distributions import (
+    distribute,
+    moves_numbers,
+    suits,
+    with_moved_numbers,
+)
 from kernelwright.verifier.reference.input_pool import InputPool
 from kernelwright.verifier.reference.oracle import conditioning, expect, with_perturbed_weights
 from kernelwright.verifier.reference.peaks import Peaks
@@ -37,7 +42,7 @@ from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.input_buffers import InputBuffer
 from kernelwright.verifier.worker.start import await_start, start_worker
-from kernelwright.verifier.worker.tensor_tree import TensorTree
+from kernelwright.verifier.worker.tensor_tree import TensorTree, is_finite, same_tree
 
 COMPILE_TIMEOUT_S = 600.0
 EAGER_TENANT = "eager"
@@ -71,6 +76,8 @@ class Reference:
         self._flops: dict[str, int] = {}
         self._perturbed: dict[str, PreparedWorkload] = {}
         self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
+        self._fixed_numbers: set[str] = set()
+        """Workloads that can't do with other Python numbers than their own."""
         self._timed_expected: dict[tuple[str, bool, tuple[int, int] | None], Expected] = {}
         self._spare: WorkerClient | None = None
         self.iterations: dict[tuple[str, str, float], int | None] = {}
@@ -219,22 +226,49 @@ class Reference:
     def case(self, prepared: PreparedWorkload, seed: int, distribution: Distribution) -> Case:
         """Return inputs and expected values of one case, computed once per run.
 
-        A distribution that does not suit the reference, or makes it fail, gives way to its own.
+        A distribution that does not suit the reference, or makes it fail, gives way to its own, and
+        so do moved Python numbers.
         """
         if not suits(distribution, prepared.has_integers):
             distribution = "reference"
         index = (prepared.workload.name, prepared.has_perturbed_weights, seed, distribution)
         if index not in self._cases:
+            drawn = derived_seed(self.seed, "case", seed)
             try:
-                self._cases[index] = self._make_case(
-                    prepared, derived_seed(self.seed, "case", seed), distribution
-                )
+                case = None
+                if moves_numbers(distribution, seed):
+                    case = self._case_with_moved_numbers(prepared, drawn, distribution)
+                self._cases[index] = case or self._make_case(prepared, drawn, distribution)
             except WorkerFault as fault:
                 if distribution == "reference":
                     raise invalid(prepared.workload, fault) from fault
                 self._restart()
                 self._cases[index] = self.case(prepared, seed, "reference")
         return self._cases[index]
+
+    def _case_with_moved_numbers(
+        self, prepared: PreparedWorkload, seed: int, distribution: Distribution
+    ) -> Case | None:
+        """Return a case with other Python numbers; None where they are none, or can't be others.
+
+        Where the reference fails with other numbers, or only with these returns what is not finite
+        (a root of a negative number), they stay for the rest of the run.
+        """
+        key, like = prepared.workload.name, prepared.example_inputs
+        if key in self._fixed_numbers or same_tree(with_moved_numbers(like, seed), like):
+            return None
+        try:
+            case = self._make_case(prepared, seed, distribution, moves=True)
+        except WorkerFault:
+            self._restart()
+            case = None
+        works = case is not None and (
+            is_finite(case.expected.values)
+            or not is_finite(self._make_case(prepared, seed, distribution).expected.values)
+        )
+        if not works:
+            self._fixed_numbers.add(key)
+        return case if works else None
 
     def fresh_case(self, prepared: PreparedWorkload, distribution: Distribution) -> Case:
         """Make a case that no worker has seen, of a distribution that worked before; not kept."""
@@ -248,12 +282,20 @@ class Reference:
         for workload in workloads:
             self.prepare(workload)
 
-    def _make_case(self, prepared: PreparedWorkload, seed: int, distribution: Distribution) -> Case:
+    def _make_case(
+        self,
+        prepared: PreparedWorkload,
+        seed: int,
+        distribution: Distribution,
+        moves: bool = False,
+    ) -> Case:
         made = self.oracle.make_inputs(prepared.workload.name, seed)
         if not prepared.fits(made):
             message = "get_inputs() returns other shapes, types or numbers at every call"
             raise InvalidReferenceError(message, hint="vary the values only")
         inputs = distribute(made, distribution, seed)
+        if moves:
+            inputs = with_moved_numbers(inputs, seed)
         called_with = derived_seed(seed, "call")
         expected = expect(self.oracle, prepared, Call(inputs, called_with))
         return Case(called_with, distribution, inputs, expected)

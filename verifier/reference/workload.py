@@ -82,8 +82,12 @@ class PreparedWorkload(NamedTuple):
         )
 
     def input_buffer(self, sets: Sequence[TensorTree]) -> InputBuffer:
-        """Return a buffer with some input sets, as they lie in shared memory."""
-        buffer = InputBuffer(plan_layout(self.example_inputs, len(sets)))
+        """Return a buffer with some input sets, as they lie in shared memory.
+
+        All have the same Python numbers, which may differ from those of `example_inputs`.
+        """
+        like = self.example_inputs._replace(tree=sets[0].tree)
+        buffer = InputBuffer(plan_layout(like, len(sets)))
         for slot, values in enumerate(sets):
             buffer.put(slot, values)
         return buffer

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from kernelwright.verifier.inside.worker import Tensors, pack, unpack
+from kernelwright.verifier.inside.worker import Tensors, Tree, pack, unpack
 from kernelwright.verifier.worker.faults import nonsense
 from kernelwright.verifier.worker.frames import Spec
 
@@ -30,10 +30,25 @@ class TensorTree(NamedTuple):
         """Return the same nest with every tensor replaced by the function's result."""
         return TensorTree(self.tree, [function(tensor) for tensor in self.tensors])
 
+    def with_numbers(self, function: Callable[[float], float]) -> TensorTree:
+        """Return the same nest with every Python float replaced by the function's result."""
+        return TensorTree(_with_numbers(self.tree, function), self.tensors)
+
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+
+
+def _with_numbers(tree: Tree, function: Callable[[float], float]) -> Tree:
+    ((kind, item),) = tree.items()
+    if kind == "v":
+        return {"v": function(item) if type(item) is float else item}
+    if kind in ("l", "u"):
+        return {kind: [_with_numbers(part, function) for part in item]}
+    if kind == "d":
+        return {"d": {key: _with_numbers(part, function) for key, part in item.items()}}
+    return tree
 
 
 def specs(values: TensorTree) -> list[Spec]:
@@ -62,3 +77,9 @@ def same_bits(left: TensorTree, right: TensorTree) -> bool:
 def _same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
     flat = (tensor.contiguous().flatten().view(torch.uint8) for tensor in (left, right))
     return torch.equal(*flat)
+
+
+def is_finite(values: TensorTree) -> bool:
+    """Return whether no tensor holds a NaN or an infinity."""
+    wide = (t.float() if t.dtype.itemsize == 1 else t for t in values.tensors)  # float8 has no test
+    return all(bool(tensor.isfinite().all()) for tensor in wide)
