@@ -26,9 +26,14 @@ def proposer_factory(
         UsageError, PrerequisiteError: a model is unknown, or its key is missing.
     """
     if settings.model == OFFLINE:
-        return lambda task, reference: OfflineProposer(
-            task, lambda: trace(reference), settings.seed
-        )
+
+        def offline(task: Task, reference: Reference) -> Proposer:
+            def note(words: str) -> None:
+                store.add_event(run_id, f"{task.id}: {words}")
+
+            return OfflineProposer(task, lambda: trace(reference, note), settings.seed)
+
+        return offline
     # Not needed offline, and the providers' SDKs take seconds to import.
     from kernelwright.agents.model.budget import Budget
     from kernelwright.agents.model.caller import Caller

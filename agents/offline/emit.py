@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from kernelwright.agents.offline.graph import Attribute, Graph, Node, Ref
+from kernelwright.agents.offline.graph import Attribute, Graph, Inverse, Node, Ref, attribute_path
 from kernelwright.agents.offline.kernel_rules import Found, find
 from kernelwright.agents.offline.pointwise import find_region
 from kernelwright.kernels.cpp import CPP
@@ -136,15 +136,11 @@ class _Body:
             return self.names[value.name]
         if isinstance(value, Attribute):
             return attribute_path(value.name)
+        if isinstance(value, Inverse):
+            return f"1.0 / {self._render(value.of)}"
         if isinstance(value, list):
             return f"[{', '.join(self._render(item) for item in value)}]"
         return repr(value)
-
-
-def attribute_path(dotted: str) -> str:
-    """Return `net.0.weight` as code: `self.net[0].weight`."""
-    parts = [f"[{part}]" if part.isdigit() else f".{part}" for part in dotted.split(".")]
-    return "self" + "".join(parts)
 
 
 def forward_arguments(source: str) -> list[str] | None:

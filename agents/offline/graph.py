@@ -21,6 +21,12 @@ class Attribute(NamedTuple):
     name: str
 
 
+class Inverse(NamedTuple):
+    """One divided by a number, used as an argument."""
+
+    of: Ref | Attribute
+
+
 class Node(NamedTuple):
     """One operation, input or parameter."""
 
@@ -66,8 +72,21 @@ class Graph:
         names = [name for name, own in self.scalars.items() if own == value]
         return Attribute(names[0]) if len(names) == 1 else value
 
+    def is_number(self, value: Any) -> bool:
+        """Return whether an argument is a number: a literal, the module's, or the caller's."""
+        if isinstance(value, Ref):
+            node = self[value]
+            return node.op == "placeholder" and node.shape is None
+        return isinstance(value, (int, float, Attribute))
+
     def __getitem__(self, reference: Ref) -> Node:
         return self.nodes[reference.name]
+
+
+def attribute_path(dotted: str) -> str:
+    """Return `net.0.weight` as code: `self.net[0].weight`."""
+    parts = [f"[{part}]" if part.isdigit() else f".{part}" for part in dotted.split(".")]
+    return "self" + "".join(parts)
 
 
 def _node(entry: Mapping[str, Any]) -> Node:
@@ -86,6 +105,8 @@ def _node(entry: Mapping[str, Any]) -> Node:
 
 def _argument(argument: Any) -> Any:
     if isinstance(argument, dict):
+        if "attribute" in argument:
+            return Attribute(argument["attribute"])
         return Ref(argument["node"]) if "node" in argument else argument["text"]
     if isinstance(argument, list):
         return [_argument(item) for item in argument]

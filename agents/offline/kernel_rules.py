@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from kernelwright.agents.offline.graph import Graph, Node, Ref
+from kernelwright.agents.offline.graph import Attribute, Graph, Inverse, Node, Ref
 from kernelwright.agents.offline.match import Bindings, Op, Var, match
 
 X, W, B = Var("x"), Var("w"), Var("b")
@@ -20,7 +20,7 @@ class KernelCall(NamedTuple):
     """A call of a library kernel's wrapper."""
 
     arguments: tuple[Any, ...]
-    """Ref for a tensor, else a Python value."""
+    """Ref for a tensor or a number of the caller's, else a Python value."""
     results: tuple[str, ...]
     """Names of the nodes that the call's results stand for, in order."""
 
@@ -66,7 +66,8 @@ def _is_closed(graph: Graph, covered: frozenset[str], results: set[str]) -> bool
 
 
 def _all_float(graph: Graph, call: KernelCall) -> bool:
-    dtypes = {graph[a].dtype for a in call.arguments if isinstance(a, Ref)}
+    tensors = [a for a in call.arguments if isinstance(a, Ref) and not graph.is_number(a)]
+    dtypes = {graph[tensor].dtype for tensor in tensors}
     return dtypes <= {"float32", "int64", "uint8"} and "float32" in dtypes
 
 
@@ -143,7 +144,7 @@ def _rms_norm(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     weight = b.get("w")
     if not _is_last(graph, b["x"], b["dim"][0]) or len(b["dim"]) != 1 or shape is None:
         return None
-    if weight is not None and graph[weight].shape != shape[-1:]:
+    if weight is not None and (graph.is_number(weight) or graph[weight].shape != shape[-1:]):
         return None
     added = graph[b["x"]]
     early = _used_before(graph, added, root)
@@ -176,6 +177,8 @@ def _native_rms_norm(graph: Graph, root: Node, b: Bindings) -> KernelCall | None
 
 
 def _rope(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
+    if graph.is_number(b["cos"]) or graph.is_number(b["sin"]):
+        return None
     shape, table = graph[b["x"]].shape, graph[b["cos"]].shape
     fits = shape is not None and table == shape[-2:] and graph[b["sin"]].shape == table
     return KernelCall((b["x"], b["cos"], b["sin"]), (root.name,)) if fits else None
@@ -206,18 +209,24 @@ def _attention(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     if q is None or k is None or v is None or len(q) < 3:
         return None
     scale = b["scale"]
-    if not isinstance(scale, (int, float)) or not _is_last(graph, b["scores"], b["dim"]):
+    if not graph.is_number(scale) or not _is_last(graph, b["scores"], b["dim"]):
         return None
     same = q[:-2] == k[:-2] == v[:-2] and k == v and q[-1] == k[-1]
     swapped = {b["t1"] % len(q), b["t2"] % len(q)} == {len(q) - 1, len(q) - 2}
     divided = "div" in graph[b["scaled"]].target
-    factor = _scale(1.0 / scale if divided else float(scale), q)
+    factor = _scale(_inverse(scale) if divided else scale, q)
     return KernelCall((b["q"], b["k"], b["v"], factor), (root.name,)) if same and swapped else None
 
 
-def _scale(factor: float, q: tuple[int, ...]) -> float | None:
-    """Return the factor; None, the wrapper's own default, where it is 1 / sqrt(dim)."""
-    return None if math.isclose(factor, q[-1] ** -0.5, rel_tol=1e-12) else factor
+def _inverse(number: Any) -> Any:
+    return Inverse(number) if isinstance(number, (Ref, Attribute)) else 1.0 / number
+
+
+def _scale(factor: Any, q: tuple[int, ...]) -> Any:
+    """Return the factor; None, the wrapper's own default, where it is known as 1 / sqrt(dim)."""
+    if not isinstance(factor, (int, float)):
+        return factor
+    return None if math.isclose(factor, q[-1] ** -0.5, rel_tol=1e-12) else float(factor)
 
 
 def _sdpa(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:

@@ -2,7 +2,8 @@
 
 The output is walked as rows of `cols` elements. An operand is `full` (the output's shape), `row`
 (its shape is the output's trailing dimensions: one value per column) or `scalar` (one value per
-row, repeating: a channel, or a kept dimension). Sizes are read at run time.
+row, repeating: a channel, or a kept dimension). Sizes are read at run time, and so are numbers
+that the caller gives or the module holds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from kernelwright.agents.offline.graph import Graph, Node, Ref
+from kernelwright.agents.offline.graph import Attribute, Graph, Node, Ref, attribute_path
 from kernelwright.agents.offline.kernel_rules import Found, KernelCall
 from kernelwright.kernels.cpp import pointwise_source
 from kernelwright.kernels.library import Part
@@ -71,10 +72,15 @@ class Operand(NamedTuple):
     kind: Kind
 
 
+Number = Ref | Attribute
+
+
 class RegionLayout(NamedTuple):
     """The walk over the output."""
 
     operands: tuple[Operand, ...]
+    numbers: tuple[Number, ...]
+    """Numbers that are read at run time."""
     trailing: int
     """Number of trailing dimensions that make a row; 0 where all operands are full."""
 
@@ -100,7 +106,8 @@ def find_region(graph: Graph, root: Node) -> tuple[Found, Part] | None:
         return None
     name = f"fused_{root.name}"
     part = Part(name, _source(graph, root, covered, layout, name), _wrapper(layout, root, name))
-    call = KernelCall(tuple(operand.ref for operand in layout.operands), (root.name,))
+    tensors = tuple(operand.ref for operand in layout.operands)
+    call = KernelCall((*tensors, *layout.numbers), (root.name,))
     return Found(name, call, frozenset(covered)), part
 
 
@@ -117,10 +124,10 @@ def _layout(graph: Graph, root: Node, covered: set[str]) -> RegionLayout | None:
     shape = root.shape
     if not shape:
         return None
-    references: list[Ref] = []
-    for name in covered:
-        references += [a for a in graph.nodes[name].args if isinstance(a, Ref)]
-    outside = sorted({r for r in references if r.name not in covered})
+    given = [a for name in covered for a in graph.nodes[name].args if isinstance(a, Number)]
+    numbers = {_key(a): a for a in given if graph.is_number(a)}
+    references = {a for a in given if isinstance(a, Ref) and not graph.is_number(a)}
+    outside = sorted(r for r in references if r.name not in covered)
     shapes = [graph[r].shape for r in outside]
     if any(graph[r].dtype != "float32" for r in outside) or None in shapes:
         return None
@@ -133,7 +140,15 @@ def _layout(graph: Graph, root: Node, covered: set[str]) -> RegionLayout | None:
     )
     if len(operands) != len(outside) or not any(o.kind == "full" for o in operands):
         return None
-    return RegionLayout(tuple(sorted(operands, key=lambda o: o.kind != "full")), trailing)
+    return RegionLayout(
+        tuple(sorted(operands, key=lambda o: o.kind != "full")),
+        tuple(number for _key, number in sorted(numbers.items())),
+        trailing,
+    )
+
+
+def _key(number: Number) -> str:
+    return attribute_path(number.name) if isinstance(number, Attribute) else number.name
 
 
 def _trailing(shapes: list[tuple[int, ...]], shape: tuple[int, ...]) -> int | None:
@@ -164,15 +179,19 @@ def _kind(small: tuple[int, ...], shape: tuple[int, ...], trailing: int) -> Kind
 
 def _source(graph: Graph, root: Node, covered: set[str], layout: RegionLayout, name: str) -> str:
     names = {o.ref.name: f"v{i}" for i, o in enumerate(layout.operands)}
+    numbers = [f"s{i}" for i in range(len(layout.numbers))]
+    names |= dict(zip(map(_key, layout.numbers), numbers, strict=True))
     lines = []
     for node in graph.nodes.values():
         if node.name in covered:
             lines.append(f"  const v8f n_{node.name} = {_expression(node, names)};")
             names[node.name] = f"n_{node.name}"
-    values = ", ".join(f"v8f v{i}" for i in range(len(layout.operands)))
+    values = ", ".join(
+        [*(f"v8f v{i}" for i in range(len(layout.operands))), *(f"float {s}" for s in numbers)]
+    )
     body = "\n".join([*lines, f"  return n_{root.name};"])
     operands = [(f"p{i}", o.kind) for i, o in enumerate(layout.operands)]
-    return pointwise_source(name, values, body, operands)
+    return pointwise_source(name, values, body, operands, numbers)
 
 
 def _expression(node: Node, names: dict[str, str]) -> str:
@@ -183,8 +202,8 @@ def _expression(node: Node, names: dict[str, str]) -> str:
 
 
 def _text(argument: Any, names: dict[str, str]) -> str | None:
-    if isinstance(argument, Ref):
-        return names[argument.name]
+    if isinstance(argument, Number):
+        return names[_key(argument)]
     if isinstance(argument, (int, float)):
         if math.isfinite(argument):
             return f"{float(argument)!r}f"
@@ -194,13 +213,14 @@ def _text(argument: Any, names: dict[str, str]) -> str | None:
 
 def _wrapper(layout: RegionLayout, root: Node, name: str) -> str:
     names = [f"x{i}" for i in range(len(layout.operands))]
+    numbers = [f"s{i}" for i in range(len(layout.numbers))]
     dense = ", ".join(f"dense({n})" for n in names)
     if layout.trailing:
         cols = f"max(x0.shape[-{layout.trailing}:].numel(), 1)"
     else:
         cols = str(CHUNK)
     lines = [
-        f"def {name}({', '.join(names)}):",
+        f"def {name}({', '.join([*names, *numbers])}):",
         f'    """Elementwise operations that end in {root.target.split(".")[1]!r}, in one pass."""',
         f"    {', '.join(names)} = {dense}",
         "    y = torch.empty_like(x0)",
@@ -208,5 +228,5 @@ def _wrapper(layout: RegionLayout, root: Node, name: str) -> str:
     ]
     periods = [f"{n}.numel()" for n, o in zip(names, layout.operands, strict=True)
                if o.kind == "scalar"]  # fmt: skip
-    sizes = ", ".join(["y.numel()", cols, *periods])
+    sizes = ", ".join(["y.numel()", cols, *periods, *numbers])
     return "\n".join([*lines, f"    {name}_cpp(*pointers, {sizes})", "    return y", ""])

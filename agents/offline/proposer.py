@@ -108,7 +108,8 @@ class OfflineProposer:
         arguments = forward_arguments(self._source)
         if graph is None or arguments is None:
             return {}
-        found = {name: design(graph, arguments, library) for name, library in wanted.items()}
+        given = arguments[: len(graph.inputs)]  # get_inputs() may leave out the last ones
+        found = {name: design(graph, given, library) for name, library in wanted.items()}
         return {name: plan for name, plan in found.items() if plan is not None}
 
     def _approaches(self, backends: tuple[str, ...]) -> list[str]:

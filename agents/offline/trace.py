@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from kernelwright.agents.offline.constants import (
+    DependentError,
+    Source,
+    is_movable,
+    moved,
+    with_sources,
+)
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
 from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.workload import PreparedWorkload
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import packed
 
 
-def trace(reference: Reference) -> Graph | None:
+def trace(reference: Reference, note: Callable[[str], None]) -> Graph | None:
     """Return the graph of the first timed workload; None where torch.export can't make one.
 
     A worker of its own does it, because a failed export ends the worker.
+
+    Args:
+        note: called with one line on why there is no graph, where a number among the inputs is it.
     """
     timed = [w for w in reference.workloads() if w.role == "bench"]
     if not timed:
@@ -25,8 +41,66 @@ def trace(reference: Reference) -> Graph | None:
         path = client.write("reference.py", prepared.source)
         client.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
         set_inputs(client, prepared, [prepared.example_inputs])
-        return Graph(client.trace(key, 0))
+        plain = client.trace(key, 0)
+        found = _with_arguments(client, prepared, plain, note)
+        return None if found is None else Graph(_with_attributes(client, prepared, found))
     except WorkerFault:
         return None
     finally:
         client.process.kill()
+
+
+def _with_arguments(
+    client: WorkerClient,
+    prepared: PreparedWorkload,
+    plain: dict[str, Any],
+    note: Callable[[str], None],
+) -> dict[str, Any] | None:
+    """Return the trace with arguments in place of the numbers among the inputs."""
+    inputs = prepared.example_inputs.unpacked()
+    numbers = {index: value for index, value in enumerate(inputs) if is_movable(value)}
+    if not numbers:
+        return plain
+    others = dict(zip(numbers, moved(numbers.values()), strict=True))
+    placeholders = [
+        node["name"]
+        for node in plain["nodes"]
+        if node["op"] == "placeholder" and node["attribute"] is None
+    ]
+    if len(placeholders) != len(inputs):
+        note("no kernels: get_inputs() has numbers beside nested values")
+        return None
+    sources = {
+        others[index]: Source(value, {"node": placeholders[index]})
+        for index, value in numbers.items()
+    }
+    values = packed([others.get(index, value) for index, value in enumerate(inputs)])
+    try:
+        set_inputs(client, prepared, [values])
+        other = client.trace(prepared.workload.name, 0)
+        return {**plain, "nodes": with_sources(plain["nodes"], other["nodes"], sources, False)}
+    except (WorkerFault, DependentError) as error:
+        words = error.reason if isinstance(error, WorkerFault) else str(error)
+        note(f"no kernels: what is computed depends on a number among the inputs: {words}")
+        return None
+
+
+def _with_attributes(
+    client: WorkerClient, prepared: PreparedWorkload, found: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the trace with attributes in place of the numbers that the module holds.
+
+    A constant that depends on one in another way stays: the module is not made for others.
+    """
+    numbers = {name: value for name, value in found["scalars"].items() if is_movable(value)}
+    if not numbers:
+        return found
+    others = dict(zip(numbers, moved(numbers.values()), strict=True))
+    sources = {others[name]: Source(value, {"attribute": name}) for name, value in numbers.items()}
+    try:
+        set_inputs(client, prepared, [prepared.example_inputs])
+        other = client.trace(prepared.workload.name, 0, others)
+        nodes = with_sources(found["nodes"], other["nodes"], sources, True)
+    except (WorkerFault, DependentError):
+        return found
+    return {**found, "nodes": nodes}

@@ -609,8 +609,14 @@ class Worker:
         return {"operators": {name: sorted(types) for name, types in observer.seen.items()}}
 
     def op_trace(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """The ATen graph of the instance on a slot, by torch.export."""
+        """The ATen graph of the instance on a slot, by torch.export.
+
+        `numbers` are set in the module before, by dotted name.
+        """
         loaded = self.loaded[header["key"]]
+        for name, value in header["numbers"].items():
+            path, _, own = name.rpartition(".")
+            setattr(loaded.model.get_submodule(path), own, value)
         inputs = tuple(loaded.slots[header["slot"]])
         program = torch.export.export(loaded.model, inputs, strict=False)
         return {"graph": {**describe_graph(program), "scalars": scalars(loaded.model)}}

@@ -316,9 +316,15 @@ class WorkerClient:
             return str(reply["unavailable"])
         return TensorTree(reply.get("value"), tensors)
 
-    def trace(self, key: str, slot: int) -> dict[str, Any]:
-        """Return the exported graph as JSON. Raises WorkerFault if the module can't be exported."""
-        reply, _ = self._ask("trace", key, {"slot": slot})
+    def trace(
+        self, key: str, slot: int, numbers: Mapping[str, float] | None = None
+    ) -> dict[str, Any]:
+        """Return the exported graph as JSON. Raises WorkerFault if the module can't be exported.
+
+        Args:
+            numbers: values that the module's numbers are set to before, by dotted name.
+        """
+        reply, _ = self._ask("trace", key, {"slot": slot, "numbers": dict(numbers or {})})
         graph = reply.get("graph")
         if not isinstance(graph, dict):
             raise nonsense("no graph")

@@ -63,7 +63,7 @@ POINTWISE = """INLINE v8f apply({values}) {{
 {body}
 }}
 
-extern "C" void {name}({parameters}, float* y, int64_t size, int64_t cols{periods}) {{
+extern "C" void {name}({parameters}, float* y, int64_t size, int64_t cols{periods}{numbers}) {{
   const int64_t rows = (size + cols - 1) / cols;
 #pragma omp parallel for schedule(static) if (size >= 16384)
   for (int64_t row = 0; row < rows; ++row) {{
@@ -78,12 +78,20 @@ extern "C" void {name}({parameters}, float* y, int64_t size, int64_t cols{period
 """
 
 
-def pointwise_source(name: str, values: str, body: str, operands: Sequence[tuple[str, str]]) -> str:
+def pointwise_source(
+    name: str,
+    values: str,
+    body: str,
+    operands: Sequence[tuple[str, str]],
+    numbers: Sequence[str] = (),
+) -> str:
     """Return the C++ of a generated elementwise kernel.
+
     Args:
         values: parameters of the function on eight lanes.
         body: its statements.
         operands: name and kind (`full`, `row`, `scalar`) of each tensor that is read.
+        numbers: names of the numbers that come after them.
     """
     rows, loads, tails, periods = [], [], [], []
     for operand, kind in operands:
@@ -104,8 +112,9 @@ def pointwise_source(name: str, values: str, body: str, operands: Sequence[tuple
         name=name,
         parameters=", ".join(f"const float* {operand}" for operand, _ in operands),
         periods="".join(periods),
+        numbers="".join(f", float {number}" for number in numbers),
         rows="\n".join(rows),
-        loads=", ".join(loads),
-        tails=", ".join(tails),
+        loads=", ".join([*loads, *numbers]),
+        tails=", ".join([*tails, *numbers]),
     )
     return "\n".join([text_of("cpp/common.h"), text_of("cpp/pointwise.h"), text])
