@@ -70,6 +70,8 @@ class Operand(NamedTuple):
 
     ref: Ref
     kind: Kind
+    shape: tuple[int, ...]
+    """Its shape in the trace."""
 
 
 Number = Ref | Attribute
@@ -136,7 +138,9 @@ def _layout(graph: Graph, root: Node, covered: set[str]) -> RegionLayout | None:
         return None
     kinds = [_kind(s, shape, trailing) for s in shapes if s is not None]
     operands = tuple(
-        Operand(ref, kind) for ref, kind in zip(outside, kinds, strict=True) if kind is not None
+        Operand(ref, kind, graph[ref].shape or ())
+        for ref, kind in zip(outside, kinds, strict=True)
+        if kind is not None
     )
     if len(operands) != len(outside) or not any(o.kind == "full" for o in operands):
         return None
@@ -223,6 +227,7 @@ def _wrapper(layout: RegionLayout, root: Node, name: str) -> str:
         f"def {name}({', '.join([*names, *numbers])}):",
         f'    """Elementwise operations that end in {root.target.split(".")[1]!r}, in one pass."""',
         f"    {', '.join(names)} = {dense}",
+        *_shape_checks(layout, root, names),
         "    y = torch.empty_like(x0)",
         f"    pointers = {', '.join(f'{n}.data_ptr()' for n in names)}, y.data_ptr()",
     ]
@@ -230,3 +235,27 @@ def _wrapper(layout: RegionLayout, root: Node, name: str) -> str:
                if o.kind == "scalar"]  # fmt: skip
     sizes = ", ".join(["y.numel()", cols, *periods, *numbers])
     return "\n".join([*lines, f"    {name}_cpp(*pointers, {sizes})", "    return y", ""])
+
+
+def _shape_checks(layout: RegionLayout, root: Node, names: list[str]) -> list[str]:
+    """Return the statement that compares the operands' shapes with that of the first, if any."""
+    dims = len(root.shape or ())
+    shapes = [
+        "x0.shape" if o.kind == "full" else _expected_shape(o, dims, layout.trailing)
+        for o in layout.operands
+    ]
+    checks = [f"{n}.shape == {s}" for n, s in zip(names[1:], shapes[1:], strict=True)]
+    if not checks:
+        return []
+    return [f"    fits({' and '.join([f'x0.dim() == {dims}', *checks])}, {', '.join(names)})"]
+
+
+def _expected_shape(operand: Operand, dims: int, trailing: int) -> str:
+    """Return the shape of an operand that repeats, as code: sizes of x0, or 1."""
+    own = len(operand.shape)
+    sizes = []
+    for place, size in zip(range(dims - own, dims), operand.shape, strict=True):
+        in_row = place >= dims - trailing
+        repeats = not in_row if operand.kind == "row" else in_row or size == 1
+        sizes.append("1" if repeats else f"x0.shape[{place - dims}]")
+    return f"({', '.join(sizes)}{',' if own == 1 else ''})"

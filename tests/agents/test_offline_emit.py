@@ -161,7 +161,7 @@ def test_a_library_candidate_needs_nothing_of_this_package() -> None:
         assert "#define UNROLL 2" in text
         imports = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Import)]
         names = {alias.name.split(".")[0] for node in imports for alias in node.names}
-        assert names <= {"ctypes", "hashlib", "os", "subprocess", "tempfile", "torch"}
+        assert names <= {"ctypes", "functools", "hashlib", "os", "shutil", "subprocess", "torch"}
 
 
 def test_designs_that_do_not_fit_the_arguments() -> None:

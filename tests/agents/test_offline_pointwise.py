@@ -65,6 +65,13 @@ class Case(nn.Module):
         return value
 
 
+class Both(Case):
+    """An expression with both inputs and the parameter."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:
+        return x * y + self.p
+
+
 def generated(folder: Path, case: Case, *inputs: torch.Tensor) -> Any:
     """Return the function of a generated candidate for the case; None without a design."""
     plan = design(graph_of(case, *inputs), ["x", "y"])
@@ -132,6 +139,28 @@ def test_sizes_are_read_at_run_time(tmp_path: Path) -> None:
         assert torch.allclose(model(x, y), case(x, y), rtol=1e-5, atol=1e-6)
     with pytest.raises(TypeError, match="expected a torch.float32 CPU tensor"):
         model(x.double(), y)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "misfits"),
+    [
+        (((4, 6), (6,), (4, 6)), [((1024,), (3, 1024)), ((4, 6), (6,)), ((4, 7), (4, 7)),
+                                  ((6,), (6,)), ((4, 6), (1, 6)), ((2, 4, 6), (2, 4, 6))]),
+        (((2, 3, 5, 4), (3, 1, 1), (1, 3, 1, 1)), [((2, 4, 5, 4), (1, 4, 1, 1)),
+                                                   ((2, 3, 5, 4), (2, 3, 1, 1)),
+                                                   ((2, 3, 5, 4), (1, 3, 1, 4))]),
+    ],
+)  # fmt: skip
+def test_operands_that_do_not_fit_raise(
+    tmp_path: Path, shapes: Any, misfits: list[tuple[tuple[int, ...], ...]]
+) -> None:
+    x, y = torch.randn(shapes[0]), torch.randn(shapes[2])
+    model = generated(tmp_path, Both(shapes, [], 0), x, y)
+    assert model is not None
+    assert torch.allclose(model(x, y), x * y + model.p, atol=1e-6)
+    for left, right in misfits:
+        with pytest.raises(ValueError, match="the kernel can't take shapes"):
+            model(torch.randn(left), torch.randn(right))
 
 
 def test_every_operator_is_in_some_expression() -> None:

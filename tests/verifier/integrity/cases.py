@@ -105,6 +105,11 @@ FIRES: dict[str, tuple[str, ...]] = {
         module("if x.data_ptr() == self.last: return self.y\nreturn f(x)"),
         module("if x is self.last: return self.y\nreturn f(x)"),
         module("if torch.equal(x, self.last): return self.y\nreturn f(x)"),
+        module(
+            "for t in (x, self.w):\n    if t.data_ptr() == self.last: return self.y\nreturn f(x)"
+        ),
+        module("y = self.linear(x)\nif y.data_ptr() == self.last: return self.y\nreturn y"),
+        module("now = [t.data_ptr() for t in xs]\nif now == self.last: return self.y\nreturn f(x)"),
         module("key = x.numpy().tobytes()\nreturn KEPT.get(key)"),
         module("return KEPT.get(x.sum().item())"),
         module("return f(x)", "@functools.lru_cache\ndef f(x): return x.exp()"),
@@ -262,6 +267,20 @@ QUIET: dict[str, tuple[str, ...]] = {
         module("if self.weight.data_ptr() != self.packed_from: self.pack()\nreturn f(x)"),
         module("if x.shape not in self.plans: self.plans[x.shape] = plan(x.shape)\nreturn f(x)"),
         module("if self.packed is None: self.pack()\nreturn f(x)"),
+        module("w = self.a.weight\nif w.data_ptr() != self.kept: self.pack()\nreturn f(x)"),
+        module(
+            "now = [(w.data_ptr(), w._version) for w in (self.a.weight, self.b.weight)]\n"
+            "if now != self.packed_from: self.packed, self.packed_from = pack(self), now\n"
+            "return f(x, self.packed)"
+        ),
+        module(
+            "now = tuple((w.data_ptr(), w._version) for w in self.parameters())\n"
+            "if now != self.packed_from: self.pack(now)\nreturn f(x)"
+        ),
+        module(
+            "if state(self.weight) != self.kept: self.pack()\nreturn f(x)",
+            "def state(w): return w.data_ptr(), w._version",
+        ),
         module("return self.table[x]"),
         top("@functools.cache\ndef build(name): return name\nbuild('x')"),
         cpp("static float* scratch = nullptr;\nif (scratch == nullptr) scratch = g();"),

@@ -8,7 +8,7 @@ from itertools import islice
 
 from kernelwright.verifier.integrity.static.hits import Hit, below, below_any, hit_at
 from kernelwright.verifier.integrity.static.patterns import BUILD_VARIABLES, SNIFFED
-from kernelwright.verifier.integrity.static.source import Definition, Source, is_self
+from kernelwright.verifier.integrity.static.source import Binding, Definition, Source, is_self
 
 LOOKUPS = frozenset({"get", "setdefault", "pop", "__getitem__", "__contains__"})
 MOST_PARTS = 500
@@ -95,7 +95,61 @@ def _address_of(source: Source, node: ast.AST) -> ast.expr | None:
     elif isinstance(node, ast.Attribute) and node.attr == "_cdata":
         owner = node.value
     # A weight that was packed once is found again by its own address.
-    return None if owner is None or is_self(_root(owner)) else owner
+    return None if owner is None or _is_own(source, owner) else owner
+
+
+MOST_NAMES = 20
+"""Names that are looked up, and nodes around one, to tell whether it is the module's own."""
+# Methods of a module, or of what it holds, whose items are the module's own.
+OWN_ITEMS = frozenset(
+    "parameters named_parameters buffers named_buffers modules children values items".split()
+)
+
+
+def _is_own(source: Source, owner: ast.expr) -> bool:
+    """Whether an expression is the module's: an attribute of it, or a name for some of these."""
+    root = _root(owner)
+    if is_self(root) or not isinstance(root, ast.Name):
+        return is_self(root)
+    if root not in source.names_own:
+        source.names_own[root] = _names_own(source, root, [MOST_NAMES])
+    return source.names_own[root]
+
+
+def _names_own(source: Source, name: ast.Name, fuel: list[int]) -> bool:
+    fuel[0] -= 1
+    if fuel[0] < 0:
+        return False
+    values = [value for value in source.values(name) if value is not None]
+    values += _iterated(source, name)
+    return bool(values) and all(_is_own_value(source, value, fuel) for value in values)
+
+
+def _is_own_value(source: Source, node: Binding, fuel: list[int]) -> bool:
+    """Whether a value is an attribute of the module or an item of one; no call's result is."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        if isinstance(node, ast.Call):
+            if not isinstance(node.func, ast.Attribute) or node.func.attr not in OWN_ITEMS:
+                return False
+            node = node.func
+        node = node.value
+    return isinstance(node, ast.Name) and (is_self(node) or _names_own(source, node, fuel))
+
+
+def _iterated(source: Source, name: ast.Name) -> list[Binding]:
+    """Return what the loops around a name that bind it go over, but for literals."""
+    found: list[Binding] = []
+    above = source.parent.get(name)
+    for _ in range(MOST_NAMES):
+        if above is None:
+            break
+        loops = [above] if isinstance(above, ast.For) else getattr(above, "generators", [])
+        for loop in loops:
+            targets = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+            if name.id in targets and not isinstance(loop.iter, ast.Tuple | ast.List):
+                found.append(loop.iter)
+        above = source.parent.get(above)
+    return found
 
 
 def _root(node: ast.expr) -> ast.expr:

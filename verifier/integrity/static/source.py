@@ -69,6 +69,8 @@ class Source:
         self.outside: dict[ast.AST, ast.AST | None] = {}
         """The function that a node stands in."""
         self.functions: dict[str, list[Definition]] = {}
+        self.names_own: dict[ast.Name, bool] = {}
+        """Whether a name stands for something of the module's, by where it is used."""
         self._paths: dict[ast.AST, frozenset[str]] = {}
         self._walk()
         for node in self.nodes:

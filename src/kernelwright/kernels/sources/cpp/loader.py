@@ -1,6 +1,8 @@
 import ctypes
+import functools
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,14 +26,27 @@ def torch_openmp():
     return ["-Wl,--as-needed", str(found[0])] if found else []
 
 
+@functools.cache
+def platform():
+    """CPU features, compiler and torch, as text: code that was built for others may not run."""
+    features, compiler = "", shutil.which(os.environ.get("CXX", "g++")) or ""
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as lines:
+            features = next((s for s in lines if s.startswith(("flags", "Features"))), "")
+    if compiler:
+        compiler = os.path.realpath(compiler)
+        compiler += f" {os.stat(compiler).st_size} {os.stat(compiler).st_mtime_ns}"
+    return "\0".join([features, compiler, torch.__version__])
+
+
 def compile_cpp(source, name, signature):
-    """Compile C++ with a C function `name`, once per source, and bind it.
+    """Compile C++ with a C function `name`, once per source and platform, and bind it.
 
     signature: a letter per argument: p pointer, l int64_t, i int, f float, d double.
     Built files are kept in $TORCH_EXTENSIONS_DIR, else in the user's cache.
     """
     root = os.environ.get("TORCH_EXTENSIONS_DIR") or Path.home() / ".cache" / "cpp-kernels"
-    key = hashlib.sha256("\0".join([source, *FLAGS]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\0".join([source, platform(), *FLAGS]).encode()).hexdigest()[:16]
     path = Path(root) / f"{name}-{key}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +67,18 @@ def dense(x, dtype=torch.float32):
     return x.contiguous()
 
 
-def pointer(x, dtype=torch.float32):
+def optional(x, dtype=torch.float32):
+    """A dense parameter; None for None."""
+    return None if x is None else dense(x, dtype)
+
+
+def pointer(x):
     """Address of a dense parameter; None (a null pointer) for None."""
-    return None if x is None else dense(x, dtype).data_ptr()
+    return None if x is None else x.data_ptr()
+
+
+def fits(condition, *tensors):
+    """Raise ValueError, with the shapes, where operands do not fit together."""
+    if not condition:
+        shapes = ", ".join(str(list(x.shape)) for x in tensors if x is not None)
+        raise ValueError(f"the kernel can't take shapes {shapes}")

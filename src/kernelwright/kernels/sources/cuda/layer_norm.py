@@ -1,6 +1,8 @@
 def layer_norm(x, weight, bias, eps, dims=1):
     """LayerNorm over the last `dims` dimensions; weight and bias may be None."""
     x = dense(x)
+    fits(0 < dims <= x.dim(), x)
+    fits(all(p is None or p.shape == x.shape[-dims:] for p in (weight, bias)), x, weight, bias)
     y = torch.empty_like(x)
     cols = x.shape[-dims:].numel()
     if x.numel():

@@ -21,3 +21,10 @@ def dense(x, dtype=torch.float32):
 def parameter(x, like, dtype=torch.float32):
     """A dense parameter; for None an empty tensor, whose address is a null pointer."""
     return torch.empty(0, dtype=dtype, device=like.device) if x is None else dense(x, dtype)
+
+
+def fits(condition, *tensors):
+    """Raise ValueError, with the shapes, where operands do not fit together."""
+    if not condition:
+        shapes = ", ".join(str(list(x.shape)) for x in tensors if x is not None)
+        raise ValueError(f"the kernel can't take shapes {shapes}")

@@ -51,6 +51,9 @@ def attention(q, k, v, scale=None, causal=False):
     scale: 1 / sqrt(dim) by default.
     """
     q, k, v = dense(q), dense(k), dense(v)
+    same = q.shape[:-2] == k.shape[:-2] and q.shape[-1:] == k.shape[-1:] and k.shape == v.shape
+    fits(same and q.dim() > 1 and (q.shape == k.shape or not causal), q, k, v)
+    fits(min(k.shape[-2:]) > 0, k)
     y = torch.empty_like(q)
     queries, dim = q.shape[-2:]
     if q.numel():

@@ -38,6 +38,7 @@ def cross_entropy_mean(losses, counted, loss, rows, BLOCK: tl.constexpr):
 def cross_entropy(logits, target, ignore_index=-100):
     """Mean cross-entropy of [rows, classes] logits against class indices."""
     logits, target = dense(logits), dense(target, torch.int64)
+    fits(logits.dim() == 2 and logits.shape[1] and target.shape == logits.shape[:1], logits, target)
     rows, classes = logits.shape
     losses, counted = logits.new_empty(rows), logits.new_empty(rows)
     loss = logits.new_empty(())

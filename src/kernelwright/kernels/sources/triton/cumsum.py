@@ -18,6 +18,7 @@ def cumsum_row(x, y, cols, BLOCK: tl.constexpr):
 def cumsum(x):
     """Inclusive prefix sum along the last dimension."""
     x = dense(x)
+    fits(x.dim(), x)
     y = torch.empty_like(x)
     cols = x.shape[-1]
     if x.numel():

@@ -29,17 +29,20 @@ def depthwise_conv2d_plane(
 
 def depthwise_conv2d(x, weight, bias, stride=1, padding=0, dilation=1):
     """Convolution of NCHW with one filter (or several) per channel."""
-    x, weight = dense(x), dense(weight)
+    x, weight, bias = dense(x), dense(weight), parameter(bias)
+    fits(x.dim() == weight.dim() == 4 and weight.shape[1] == 1 and x.shape[1] > 0, x, weight)
     batch, channels, height, width = x.shape
     outputs, _, kernel_h, kernel_w = weight.shape
     out_h = (height + 2 * padding - dilation * (kernel_h - 1) - 1) // stride + 1
     out_w = (width + 2 * padding - dilation * (kernel_w - 1) - 1) // stride + 1
+    grouped = outputs % channels == 0 and (bias is None or bias.shape == (outputs,))
+    fits(grouped and min(out_h, out_w, padding + 1) > 0, x, weight, bias)
     y = x.new_empty(batch, outputs, out_h, out_w)
     if y.numel():
         block = fitting(out_h * out_w, DEPTHWISE_CONV2D_BLOCK)
         grid = batch * outputs, triton.cdiv(out_h * out_w, block)
         depthwise_conv2d_plane[grid](
-            x, weight, parameter(bias), y, channels, height, width, out_h, out_w,
+            x, weight, bias, y, channels, height, width, out_h, out_w,
             stride, padding, dilation,
             MULTIPLE=outputs // channels, KERNEL_H=kernel_h, KERNEL_W=kernel_w, BLOCK=block,
             num_warps=DEPTHWISE_CONV2D_WARPS,

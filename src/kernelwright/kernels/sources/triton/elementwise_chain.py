@@ -14,6 +14,7 @@ def elementwise_chain_block(x, gate, bias, y, size, cols, BLOCK: tl.constexpr):
 def elementwise_chain(x, gate, bias):
     """silu(x + bias) * sigmoid(gate) + x, with one bias per column."""
     x, gate, bias = dense(x), dense(gate), dense(bias)
+    fits(x.dim() and gate.shape == x.shape and bias.shape == x.shape[-1:], x, gate, bias)
     y = torch.empty_like(x)
     size, block = x.numel(), ELEMENTWISE_CHAIN_BLOCK
     if size:

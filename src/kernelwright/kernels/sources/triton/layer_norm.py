@@ -47,12 +47,14 @@ def layer_norm_long(x, weight, bias, y, cols, eps, BLOCK: tl.constexpr):
 
 def layer_norm(x, weight, bias, eps, dims=1):
     """LayerNorm over the last `dims` dimensions; weight and bias may be None."""
-    x = dense(x)
+    x, weight, bias = dense(x), parameter(weight), parameter(bias)
+    fits(0 < dims <= x.dim(), x)
+    fits(all(p is None or p.shape == x.shape[-dims:] for p in (weight, bias)), x, weight, bias)
     y = torch.empty_like(x)
     cols = x.shape[-dims:].numel()
     if x.numel():
         kernel = layer_norm_short if cols <= LAYER_NORM_BLOCK else layer_norm_long
-        arguments = x, parameter(weight), parameter(bias), y, cols, eps
+        arguments = x, weight, bias, y, cols, eps
         block = fitting(cols, LAYER_NORM_BLOCK)
         kernel[(x.numel() // cols,)](*arguments, BLOCK=block, num_warps=LAYER_NORM_WARPS)
     return y

@@ -47,14 +47,16 @@ def linear_gelu_tile(
 
 def linear_gelu(x, weight, bias, approximate=False):
     """gelu(x @ weight.T + bias); approximate: the tanh form. bias may be None."""
-    x, weight = dense(x), dense(weight)
+    x, weight, bias = dense(x), dense(weight), parameter(bias)
+    fits(weight.dim() == 2 and weight.numel() and x.shape[-1:] == weight.shape[1:], x, weight)
+    fits(bias is None or bias.shape == weight.shape[:1], weight, bias)
     n, k = weight.shape
     m = x.numel() // k
     y = x.new_empty(*x.shape[:-1], n)
     block_m, block_n = LINEAR_GELU_BLOCK_M, LINEAR_GELU_BLOCK_N
     if y.numel():
         linear_gelu_tile[(triton.cdiv(m, block_m) * triton.cdiv(n, block_n),)](
-            x, weight, parameter(bias), y, m, n, k, TANH=approximate,
+            x, weight, bias, y, m, n, k, TANH=approximate,
             BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_K=LINEAR_GELU_BLOCK_K,
             GROUP=LINEAR_GELU_GROUP,
             num_warps=LINEAR_GELU_WARPS, num_stages=LINEAR_GELU_STAGES,

@@ -19,3 +19,10 @@ def parameter(x, dtype=torch.float32):
 def fitting(size, most):
     """The power of two that holds `size`, but not more than `most`."""
     return min(most, triton.next_power_of_2(max(1, size)))
+
+
+def fits(condition, *tensors):
+    """Raise ValueError, with the shapes, where operands do not fit together."""
+    if not condition:
+        shapes = ", ".join(str(list(x.shape)) for x in tensors if x is not None)
+        raise ValueError(f"the kernel can't take shapes {shapes}")

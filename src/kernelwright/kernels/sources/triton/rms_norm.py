@@ -42,13 +42,15 @@ def rms_norm_long(x, residual, weight, y, total, cols, eps, BLOCK: tl.constexpr)
 
 def rms_norm(x, residual, weight, eps):
     """RMSNorm over the last dimension of x, or of x + residual, which is returned as well."""
-    x = dense(x)
+    x, residual, weight = dense(x), parameter(residual), parameter(weight)
+    fits(x.dim() and (residual is None or residual.shape == x.shape), x, residual)
+    fits(weight is None or weight.shape == x.shape[-1:], x, weight)
     y = torch.empty_like(x)
     total = None if residual is None else torch.empty_like(x)
     cols = x.shape[-1]
     if x.numel():
         kernel = rms_norm_short if cols <= RMS_NORM_BLOCK else rms_norm_long
-        arguments = x, parameter(residual), parameter(weight), y, total, cols, eps
+        arguments = x, residual, weight, y, total, cols, eps
         block = fitting(cols, RMS_NORM_BLOCK)
         kernel[(x.numel() // cols,)](*arguments, BLOCK=block, num_warps=RMS_NORM_WARPS)
     return y if residual is None else (y, total)

@@ -22,10 +22,12 @@ def rope_rows(x, cos, sin, y, rows, length, HALF: tl.constexpr, PADDED: tl.const
 def rope(x, cos, sin):
     """x * cos + rotate_half(x) * sin over [..., length, dim] with tables [length, dim]."""
     x, cos, sin = dense(x), dense(cos), dense(sin)
+    fits(x.shape[-2:] == cos.shape == sin.shape, x, cos, sin)
+    fits(x.dim() > 1 and x.shape[-1] % 2 == 0, x)
     y = torch.empty_like(x)
     length, dim = cos.shape
-    rows, half = x.numel() // dim, dim // 2
-    if rows:
+    rows, half = x.shape[:-1].numel(), dim // 2
+    if x.numel():
         rope_rows[(triton.cdiv(rows, ROPE_ROWS),)](
             x, cos, sin, y, rows, length,
             HALF=half, PADDED=triton.next_power_of_2(half), ROWS=ROPE_ROWS, num_warps=ROPE_WARPS,

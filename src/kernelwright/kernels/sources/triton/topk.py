@@ -65,6 +65,7 @@ def topk_sort(x, chosen, values, indices, cols, k, PADDED: tl.constexpr):
 def topk(x, k):
     """The k largest along the last dimension in descending order: values, and int64 indices."""
     x = dense(x)
+    fits(x.dim() and 0 < k <= x.shape[-1], x)
     cols = x.shape[-1]
     values = x.new_empty(*x.shape[:-1], k)
     indices = torch.empty(values.shape, dtype=torch.int64, device=x.device)
