@@ -32,11 +32,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from kernelwright.schema import ToleranceName
+if TYPE_CHECKING:  # this text is part of reproduce.py, too
+    from kernelwright.schema import ToleranceName
 
 ERROR_RATIO = 8.0
 ULPS = 32.0
