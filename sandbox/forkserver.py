@@ -30,6 +30,7 @@ MAX_ORDER_BYTES = 2**18
 MAX_DESCRIPTORS = 16
 # Received descriptors are moved up here before they get their final numbers.
 FIRST_SPARE = 100
+PR_SET_PDEATHSIG, SIGKILL = 1, 9
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 22, 24, 38
 SECCOMP_MODE_FILTER = 2
 CAPABILITIES_VERSION_3 = 0x20080522
@@ -177,6 +178,7 @@ def become(
     if order["confinement"] is not None:
         renounce(**order["confinement"]["rights"])
     if code is None:
+        done(C_LIBRARY.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))  # as the worker's own file does
         os.execve(order["python"], [order["python"], *order["argv"]], order["env"])
     os.environ.clear()
     os.environ.update(order["env"])

@@ -331,6 +331,45 @@ class Evaluation(Record):
         return self.accepted and not self.was_disturbed and eager is not None and eager.is_faster
 
 
+class Prediction(Record):
+    """The ratio of baseline time to candidate time in several processes; above 1 is faster."""
+
+    median: float
+    pi95: Interval
+    """95% prediction interval: the ratio of one more process lies in it."""
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether the whole interval lies above 1."""
+        return self.pi95[0] > 1.0
+
+
+class OrdinaryRun(Record):
+    """A proven file in fresh ordinary interpreters: default allocator, all threads, torch's timer.
+
+    The process that runs the file owns this clock. It tells what a user sees, and proves nothing.
+    """
+
+    right: bool | None
+    """Whether the values were right in all of them; None where that is unknown."""
+    problem: str | None = None
+    """Reason why there are no times, in one line; None where there are."""
+    eager_us: float | None = None
+    """Median time of a call of the reference; `candidate_us` of the file."""
+    candidate_us: float | None = None
+    speedups: tuple[float, ...] = ()
+    """Ratio of each interpreter."""
+    speedup: Prediction | None = None
+
+    @model_validator(mode="after")
+    def _times_or_problem(self) -> Self:
+        if (self.problem is None) != (self.speedup is not None):
+            raise ValueError("an ordinary run has times or a problem: exactly one")
+        if self.speedup is not None and not self.right:
+            raise ValueError("times of a file that is not right")
+        return self
+
+
 class Usage(Record):
     """The tokens and dollars of model calls; an unknown amount is None, never 0."""
 

@@ -202,9 +202,7 @@ def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
     for name, text in reproduction(task(), candidate(RIGHT), "cuda").items():
         (tmp_path / name).write_text(text)
     command = [sys.executable, "-I", str(tmp_path / "reproduce.py")]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={"CUDA_VISIBLE_DEVICES": ""}
-    )
+    done = subprocess.run(command, capture_output=True, text=True, env={"CUDA_VISIBLE_DEVICES": ""})
     assert (done.returncode, done.stdout) == (2, "")
     assert "is for a GPU" in done.stderr
 

@@ -27,7 +27,11 @@ def improved_task() -> TaskBundle:
     )
     final = samples.evaluation(best, 2.31, level="strict", half_width=0.02, evidence=evidence)
     result = TaskResult(
-        task_id=samples.task().id, status="improved", candidate_hash=best.hash, evaluation=final
+        task_id=samples.task().id,
+        status="improved",
+        candidate_hash=best.hash,
+        evaluation=final,
+        ordinary=samples.ordinary_run(),
     )
     return TaskBundle(samples.task(), result, _attempts(), ())
 

@@ -114,6 +114,10 @@ def test_a_summary_says_what_was_found() -> None:
         "2.31× (2.24–2.38×) the speed of eager PyTorch. 1.54× (1.49–1.59×) the speed of "
         "torch.compile.",
     ]
+    elsewhere = samples.improved().model_copy(update={"ordinary": samples.ordinary_run()})
+    assert task_summary(elsewhere).splitlines()[2:] == [
+        "In an ordinary interpreter it is faster: 1.72× (1.53–1.91×)."
+    ]
     assert task_summary(ERROR) == "a/error: No answer: infrastructure error\nno device"
     assert "No improvement found" in task_summary(answer(3.0, Status.REWARD_HACK))
 

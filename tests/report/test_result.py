@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from kernelwright.delivery.reproduce import candidate_file_name
 from kernelwright.errors import PrerequisiteError, UsageError
 from kernelwright.report.bundle import bundle, bundles
-from kernelwright.report.result import candidate_file_name, read_result, write_result
+from kernelwright.report.result import read_result, write_result
 from kernelwright.report.verdict import explanation, verdict_document
 from kernelwright.schema import Status
 from kernelwright.store.store import open_store
@@ -79,7 +80,7 @@ def test_a_verdict_of_another_candidate_is_refused() -> None:
         verdict_document(samples.task(), samples.candidate("other"), verdict)
 
 
-def test_a_win_gives_three_files_that_read_back(tmp_path: Path) -> None:
+def test_a_win_gives_five_files_that_read_back(tmp_path: Path) -> None:
     files = write_result(tmp_path / "out", samples.run(), story.improved_task())
     assert files.candidate == tmp_path / "out" / "36_RMSNorm_optimized.py"
     assert files.candidate.read_text() == samples.OPTIMIZED
@@ -88,12 +89,23 @@ def test_a_win_gives_three_files_that_read_back(tmp_path: Path) -> None:
     assert document.status == "improved"
     assert document.candidate and document.candidate.file == files.candidate.name
     assert document.verdict and list(document.verdict) == KEYS
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert document.ordinary == samples.ordinary_run()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "36_RMSNorm_optimized.py",
+        "36_RMSNorm_reference.py",
+        "report.html",
+        "reproduce.py",
+        "result.json",
+    ]
+    assert (tmp_path / "out" / "36_RMSNorm_reference.py").read_text() == samples.REFERENCE
+    script = (tmp_path / "out" / "reproduce.py").read_text()
+    assert "says 2.31× (2.26–2.36×) under the judge's conditions, and for a run like this" in script
 
 
 def test_a_later_result_replaces_an_earlier_one(tmp_path: Path) -> None:
     write_result(tmp_path, samples.run(), story.improved_task())
     (tmp_path / "mine.py").write_text("kept")
+    assert (tmp_path / "reproduce.py").exists()
     files = write_result(tmp_path, samples.run(), story.unlucky_task())
     assert files.candidate is None
     names = sorted(path.name for path in tmp_path.iterdir())

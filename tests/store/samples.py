@@ -13,7 +13,9 @@ from kernelwright.schema import (
     Level,
     Message,
     ModelCall,
+    OrdinaryRun,
     Origin,
+    Prediction,
     Run,
     SandboxInfo,
     Span,
@@ -239,4 +241,15 @@ def improved(of: Candidate | None = None, eager: float = 2.31) -> TaskResult:
     final = evaluation(made, eager, level="strict")
     return TaskResult(
         task_id=task().id, status="improved", candidate_hash=made.hash, evaluation=final
+    )
+
+
+def ordinary_run(median: float = 1.72, half_width: float = 0.19) -> OrdinaryRun:
+    """Return what five ordinary interpreters said about a file that is right."""
+    return OrdinaryRun(
+        right=True,
+        eager_us=4126.0,
+        candidate_us=4126.0 / median,
+        speedups=(median,) * 5,
+        speedup=Prediction(median=median, pi95=(median - half_width, median + half_width)),
     )

@@ -128,4 +128,5 @@ def print_result(result: TaskResult, files: ResultFiles, json: bool) -> None:
     typer.echo(task_summary(result))
     if files.candidate:
         typer.echo(f"file:   {files.candidate}")
+        typer.echo(f"check:  python {files.script}")
     typer.echo(f"report: {files.report}")

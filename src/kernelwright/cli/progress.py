@@ -30,6 +30,7 @@ PHASES = {
     "profile": "looking for the bottleneck",
     "ended": "the search ended",
     "prove": "measuring the best one again",
+    "ordinary": "timing it in ordinary interpreters",
 }
 
 
@@ -41,7 +42,7 @@ class PlainProgress:
 
     def phase(self, task: Task, phase: str, text: str) -> None:
         """See `Progress.phase`; only phases that take long get a line."""
-        if phase in ("reference", "ended", "prove"):
+        if phase in ("reference", "ended", "prove", "ordinary"):
             self._say(f"{task.id}: {PHASES[phase]}" + (f": {text}" if text else ""))
 
     def attempt(self, task: Task, attempt: Attempt) -> None:

@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch.utils.benchmark import Timer
@@ -35,7 +35,7 @@ REFERENCE = "reference.py"
 OPTIMIZED = "optimized.py"
 ENTRY_POINT = "ModelNew"
 DEVICE = "cpu"
-TOLERANCE = "default"
+TOLERANCE: Literal["default", "kernelbench"] = "default"
 SIZES = ""
 """A sentence on the sizes of the inputs."""
 REPORTED = ""
@@ -215,11 +215,12 @@ def differences(
 ) -> list[Difference]:
     """Compare a result with the reference's, tensor by tensor, on the CPU."""
     values = leaves(value)
-    goldens = [None] * len(values) if golden is None else leaves(golden)
-    moved = displacement or [None] * len(values)
+    nothing: list[None] = [None] * len(values)
+    goldens = nothing if golden is None else leaves(golden)
+    together = zip(leaves(own), values, goldens, displacement or nothing, strict=True)
     return [
-        compare(one.cpu(), other.cpu(), truth, TOLERANCE, conditioning=distance)  # type: ignore
-        for one, other, truth, distance in zip(leaves(own), values, goldens, moved)
+        compare(one.cpu(), other.cpu(), truth, TOLERANCE, conditioning=distance)
+        for one, other, truth, distance in together
     ]
 
 
@@ -245,7 +246,7 @@ def exact(model: torch.nn.Module, inputs: Inputs, seed: int, move: int | None = 
 def shake(wide: Tensors, given: Tensors, seed: int) -> None:
     """Move what floats by less than one rounding of the type in which it was given."""
     generator = torch.Generator().manual_seed(seed)
-    for value, tensor in zip(wide, given):
+    for value, tensor in zip(wide, given, strict=True):
         if tensor.is_floating_point():
             noise = torch.rand(value.shape, generator=generator, dtype=torch.float64) * 2 - 1
             value.mul_(1 + torch.finfo(tensor.dtype).eps * noise.to(value.device))
@@ -263,7 +264,8 @@ def displaced(
     results = [leaves(exact(model, inputs, seed, move)) for move in range(count)]
     if any([one.shape for one in moved] != [one.shape for one in truths] for moved in results):
         return None
-    return [displacement(truth, moved) for truth, *moved in zip(truths, *results)]
+    columns = zip(truths, *results, strict=True)
+    return [displacement(truth, moved) for truth, *moved in columns]
 
 
 def displacement(truth: torch.Tensor, moved: Tensors) -> torch.Tensor:

@@ -59,9 +59,7 @@ def _without_ours(text: str, tree: ast.Module, keep_future: bool = True) -> str:
         is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
         if list(_imported(node)) or is_type or (is_future and not keep_future):
             assert node.end_lineno is not None
-            lines[node.lineno - 1 : node.end_lineno] = [None] * (
-                node.end_lineno - node.lineno + 1
-            )
+            lines[node.lineno - 1 : node.end_lineno] = [None] * (node.end_lineno - node.lineno + 1)
     return "".join(line for line in lines if line is not None)
 
 

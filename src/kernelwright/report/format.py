@@ -34,9 +34,14 @@ def speedup(value: Speedup | None) -> str:
     """Return a speedup with its interval in one line."""
     if value is None:
         return NOT_MEASURED
-    decimals = _decimals(value.median, *value.ci95)
-    low, high = (f"{end:.{decimals}f}" for end in value.ci95)
-    return f"{value.median:.{decimals}f}× ({low}–{high}×)"
+    return ratio_in(value.median, value.ci95)
+
+
+def ratio_in(value: float, ends: Interval) -> str:
+    """Return a ratio with its interval like `2.31× (2.24–2.38×)`."""
+    decimals = _decimals(value, *ends)
+    low, high = (f"{end:.{decimals}f}" for end in ends)
+    return f"{value:.{decimals}f}× ({low}–{high}×)"
 
 
 def microseconds(value: float | None) -> str:

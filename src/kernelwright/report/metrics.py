@@ -78,7 +78,7 @@ def fast_p(results: Sequence[TaskResult], p: float, tasks: int) -> float | None:
 
 
 def _counts(result: TaskResult, p: float) -> bool:
-    if result.evaluation is None or not result.evaluation.accepted:
+    if result.evaluation is None or not result.evaluation.accepted or result.is_wrong_elsewhere:
         return False
     if p == 0:
         return True

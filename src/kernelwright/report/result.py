@@ -1,4 +1,5 @@
-"""The result folder of one task: result.json, the optimised file, report.html.
+"""The result folder of one task: result.json, report.html, and where there is one the optimised
+file with what compares it to its reference: that reference, and reproduce.py.
 
 All files are written before the first is put in place, and result.json is put in place last: where
 result.json can be read, the folder is complete.
@@ -6,17 +7,32 @@ result.json can be read, the folder is complete.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from kernelwright.delivery.reproduce import (
+    SCRIPT,
+    candidate_file_name,
+    reference_file_name,
+    reproduction,
+)
 from kernelwright.errors import UsageError
 from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.html import render_report
+from kernelwright.report.ordinary import measured_before
 from kernelwright.report.verdict import plain, verdict_document
-from kernelwright.schema import SCHEMA_VERSION, Candidate, Origin, Record, Run, Usage
+from kernelwright.schema import (
+    SCHEMA_VERSION,
+    Candidate,
+    OrdinaryRun,
+    Origin,
+    Record,
+    Run,
+    Task,
+    Usage,
+)
 from kernelwright.store.files import explained, write_all_atomically
 from kernelwright.store.results import TaskResult, TaskStatus
 
@@ -56,15 +72,18 @@ class ResultDocument(Record):
     """The calls that the proof covers: see `kernelwright.delivery.scope`."""
     verdict: dict[str, Any] | None
     """Verdict document, as `verify --json` prints it."""
+    ordinary: OrdinaryRun | None = None
+    """The candidate in ordinary interpreters, which tells what a user sees and proves nothing."""
     usage: Usage
 
 
 class ResultFiles(NamedTuple):
-    """The paths of the files; no candidate file when nothing better was found."""
+    """The paths of the files; the last two are None where nothing better was found."""
 
     result: Path
     report: Path
     candidate: Path | None
+    script: Path | None
 
 
 def write_result(out_dir: Path, run: Run, found: TaskBundle) -> ResultFiles:
@@ -76,15 +95,20 @@ def write_result(out_dir: Path, run: Run, found: TaskBundle) -> ResultFiles:
     """
     result, best = _answer(found)
     name = candidate_file_name(found.task.id) if result.status == "improved" else None
-    stale = _candidate_file_in(out_dir)
+    stale = _files_in(out_dir)
     document = _document(run, found, result, name).model_dump_json(indent=2)
-    files = {name: best.source} if name and best else {}
+    files = _candidate_files(found.task, best, result, name) if name and best else {}
     files |= {REPORT: render_report(run, [found]), RESULT: document + "\n"}
     write_all_atomically(out_dir, files)
-    if stale and stale != name:
-        with explained(out_dir):
-            (out_dir / stale).unlink(missing_ok=True)
-    return ResultFiles(out_dir / RESULT, out_dir / REPORT, out_dir / name if name else None)
+    with explained(out_dir):
+        for old in stale - set(files):
+            (out_dir / old).unlink(missing_ok=True)
+    return ResultFiles(
+        result=out_dir / RESULT,
+        report=out_dir / REPORT,
+        candidate=out_dir / name if name else None,
+        script=out_dir / SCRIPT if name else None,
+    )
 
 
 def read_result(out_dir: Path) -> ResultDocument:
@@ -111,12 +135,6 @@ def read_result(out_dir: Path) -> ResultDocument:
         return ResultDocument.model_validate_json(text)
     except ValidationError as error:
         raise UsageError(f"{path} is not a result file", "make the result again") from error
-
-
-def candidate_file_name(task_id: str) -> str:
-    """Return a task's file name: `36_RMSNorm_optimized.py` for `kernelbench/36_RMSNorm_`."""
-    stem = re.sub(r"\W+", "_", task_id.rpartition("/")[2], flags=re.ASCII).strip("_")
-    return f"{stem or 'task'}_optimized.py"
 
 
 def _answer(found: TaskBundle) -> tuple[TaskResult, Candidate | None]:
@@ -147,6 +165,7 @@ def _document(run: Run, found: TaskBundle, result: TaskResult, name: str | None)
         candidate=reference,
         scope=plain(result.scope) if result.scope else None,
         verdict=verdict,
+        ordinary=result.ordinary,
         usage=found.usage,
     )
 
@@ -161,11 +180,20 @@ def _version_of(text: str) -> int | None:
         return None
 
 
-def _candidate_file_in(out_dir: Path) -> str | None:
-    """Return the name of the optimised file that an earlier result put here; None without one."""
+def _candidate_files(task: Task, best: Candidate, result: TaskResult, name: str) -> dict[str, str]:
+    assert result.evaluation is not None
+    device = str(result.evaluation.environment.get("device", "cpu"))
+    kind = device.partition(":")[0]
+    return {name: best.source, **reproduction(task, best, kind, measured_before(result))}
+
+
+def _files_in(out_dir: Path) -> set[str]:
+    """Return the names of the files that an earlier result put here beside its own two."""
     try:
         earlier = read_result(out_dir)
     except UsageError:
-        return None
-    name = earlier.candidate.file if earlier.candidate else None
-    return name if name == candidate_file_name(earlier.task.id) else None
+        return set()
+    name = candidate_file_name(earlier.task.id)
+    if earlier.candidate is None or earlier.candidate.file != name:
+        return set()
+    return {name, reference_file_name(earlier.task.id), SCRIPT}

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from kernelwright.report import format as fmt
 from kernelwright.report.metrics import SuiteMetrics
+from kernelwright.report.ordinary import ordinary_words
 from kernelwright.report.view import headline_of
 from kernelwright.store.results import TaskResult
 
@@ -61,9 +62,12 @@ def open_questions(results: Sequence[TaskResult]) -> str:
 
 
 def task_summary(result: TaskResult) -> str:
-    """Return the answer for one task in two plain lines."""
+    """Return the answer for one task in two plain lines, a third one on ordinary interpreters."""
     answer = headline_of(result)
-    return f"{result.task_id}: {answer.headline}\n{answer.detail}".rstrip()
+    lines = [f"{result.task_id}: {answer.headline}", answer.detail]
+    if result.status == "improved" and result.ordinary is not None:
+        lines.append(ordinary_words(result.ordinary))
+    return "\n".join(filter(None, lines))
 
 
 def _figures(metrics: SuiteMetrics) -> list[tuple[str, str]]:

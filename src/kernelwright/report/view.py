@@ -13,12 +13,14 @@ from kernelwright.report import decisions
 from kernelwright.report import format as fmt
 from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.chart import Point, points, speedup_chart
+from kernelwright.report.ordinary import conditions, ordinary_words
 from kernelwright.schema import (
     Attempt,
     Candidate,
     Correctness,
     Evaluation,
     ModelCall,
+    OrdinaryRun,
     Origin,
     Speedup,
     WorkloadResult,
@@ -110,6 +112,8 @@ class TaskView:
     headline: str
     detail: str
     figures: list[Figure]
+    ordinary: list[str]
+    """Sentences on ordinary interpreters."""
     facts: list[tuple[str, str]]
     chart: Markup
     chart_rows: list[tuple[str, str, str]]
@@ -126,14 +130,15 @@ def task_view(found: TaskBundle, position: int) -> TaskView:
     result, best = found.result, found.best
     final = result.evaluation if result else None
     answer = headline_of(result)
-    marks = points(found.attempts)
+    marks, is_win = points(found.attempts), answer.tone == "win"
     return TaskView(
         anchor=f"task-{position}",
         id=found.task.id,
         tone=answer.tone,
         headline=answer.headline,
         detail=answer.detail,
-        figures=_figures(final) if final and answer.tone == "win" else [],
+        figures=_figures(final, result.ordinary) if result and final and is_win else [],
+        ordinary=_ordinary(result.ordinary) if result and result.ordinary and is_win else [],
         facts=_facts(best, final),
         chart=speedup_chart(marks, f"chart-{position}"),
         chart_rows=[_chart_row(point) for point in marks],
@@ -162,14 +167,17 @@ def headline_of(result: TaskResult | None) -> Headline:
     if final is not None and final.is_undecided:
         headline = fmt.sentence(fmt.NOT_DECIDED).rstrip(".")
         return Headline("infra", fmt.NOT_DECIDED, headline, DISTURBED)
-    return Headline("none", "no improvement", "No improvement found", _why_none(final))
+    why = _why_none(final, result.ordinary)
+    return Headline("none", "no improvement", "No improvement found", why)
 
 
-def _why_none(final: Evaluation | None) -> str:
+def _why_none(final: Evaluation | None, ordinary: OrdinaryRun | None) -> str:
     if final is None:
         return "No candidate was accepted; keep the reference."
     if not final.accepted:
         return f"The best candidate was refused: {final.reason}"
+    if ordinary is not None and ordinary.right is False:
+        return f"The best candidate was right before the judge. {ordinary_words(ordinary)}"
     return f"Best accepted candidate against eager: {fmt.speedup(final.speedup.get('eager'))}."
 
 
@@ -205,9 +213,18 @@ def _against_compile(final: Evaluation) -> str:
     return f"No measurable difference from torch.compile, {fmt.speedup(against)}."
 
 
-def _figures(final: Evaluation) -> list[Figure]:
+def _figures(final: Evaluation, ordinary: OrdinaryRun | None) -> list[Figure]:
     names = {"eager": "the speed of eager PyTorch", "compile": "the speed of torch.compile"}
-    return [_figure(final.speedup.get(key), meaning) for key, meaning in names.items()]
+    found = [_figure(final.speedup.get(key), meaning) for key, meaning in names.items()]
+    if ordinary is not None and ordinary.speedup is not None:
+        ratio, ends = ordinary.speedup.median, ordinary.speedup.pi95
+        meaning = "eager in an ordinary interpreter"
+        found.append(Figure(fmt.ratio(ratio), meaning, f"one more run: {fmt.interval(ends)}"))
+    return found
+
+
+def _ordinary(run: OrdinaryRun) -> list[str]:
+    return list(filter(None, [ordinary_words(run), conditions(run)]))
 
 
 def _figure(value: Speedup | None, meaning: str) -> Figure:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import model_validator
 
 from kernelwright.delivery.scope import Scope
-from kernelwright.schema import Candidate, Evaluation, Record, Usage
+from kernelwright.schema import Candidate, Evaluation, OrdinaryRun, Record, Usage
 
 TaskStatus = Literal["improved", "no_improvement", "not_decided", "unusable", "error"]
 """`not_decided`: the machine was too busy for the final times to decide. `unusable`: the task is at
@@ -27,6 +27,8 @@ class TaskResult(Record):
     """The candidate as it is delivered, behind the guard of its scope; None in older records."""
     scope: Scope | None = None
     """The calls that the proof covers."""
+    ordinary: OrdinaryRun | None = None
+    """The candidate in ordinary interpreters, after a win; None where it was not run in them."""
     error: str | None = None
     """Message of the error that ended an unusable task or one with an infrastructure error."""
 
@@ -38,6 +40,8 @@ class TaskResult(Record):
             raise ValueError("an improved task needs an evaluation that is a win")
         if self.status == "not_decided" and not (self.evaluation and self.evaluation.is_undecided):
             raise ValueError("an undecided task needs an evaluation that was disturbed")
+        if self.status == "improved" and self.is_wrong_elsewhere:
+            raise ValueError("an improved task has a file that is right in ordinary interpreters")
         judged = self.delivered.hash if self.delivered else self.candidate_hash
         if self.evaluation and self.evaluation.candidate_hash != judged:
             raise ValueError("the evaluation is of another candidate")
@@ -49,6 +53,11 @@ class TaskResult(Record):
         return self.status in ("unusable", "error")
 
     @property
+    def is_wrong_elsewhere(self) -> bool:
+        """Whether the candidate was right before the judge and wrong in an ordinary interpreter."""
+        return self.ordinary is not None and self.ordinary.right is False
+
+    @property
     def is_open(self) -> bool:
         """Whether another run may give another answer: the task failed, or was disturbed."""
         disturbed = self.evaluation is not None and self.evaluation.was_disturbed
@@ -57,7 +66,9 @@ class TaskResult(Record):
     @property
     def speedup(self) -> float | None:
         """Speedup of the accepted candidate over eager; None where it is unknown or disturbed."""
-        if self.evaluation is None or not self.evaluation.accepted or self.is_open:
+        if self.evaluation is None or not self.evaluation.accepted:
+            return None
+        if self.is_open or self.is_wrong_elsewhere:
             return None
         eager = self.evaluation.speedup.get("eager")
         return None if eager is None else eager.median
