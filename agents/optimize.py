@@ -18,8 +18,8 @@ from kernelwright.agents.search.ranking import ranked
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.agents.workflow import SearchSettings, Workflow, go_on
 from kernelwright.delivery.splice import NotDeliverableError
-from kernelwright.delivery.ordinary import run_ordinarily
 from kernelwright.errors import InfrastructureError, UsageError
+from kernelwright.reproduce.ordinary import run_ordinarily
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Candidate, Evaluation, OrdinaryRun, Policy, Task
 from kernelwright.store.results import TaskResult, TaskStatus

@@ -36,7 +36,7 @@ def test_a_sentence_says_what_a_user_will_see(run: OrdinaryRun, words: str) -> N
 def test_the_report_has_both_figures_and_says_how_they_came_about() -> None:
     text = Page(render_report(samples.run(), [story.improved_task()])).text
     assert "2.31× the speed of eager PyTorch" in text
-    assert "1.72× eager in an ordinary interpreter one more run: 1.53–1.91×" in text
+    assert "1.72× the speed of eager, ordinary interpreter one more run: 1.53–1.91×" in text
     assert "5 fresh interpreters" in text and "eager 4.126 ms, this file 2.399 ms" in text
     assert "proves nothing" in text
 

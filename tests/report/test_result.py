@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.delivery.reproduce import candidate_file_name
 from kernelwright.errors import PrerequisiteError, UsageError
 from kernelwright.report.bundle import bundle, bundles
 from kernelwright.report.result import read_result, write_result
 from kernelwright.report.verdict import explanation, verdict_document
+from kernelwright.reproduce.files import candidate_file_name
 from kernelwright.schema import Status
 from kernelwright.store.store import open_store
 from tests.report import story

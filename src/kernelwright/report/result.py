@@ -12,17 +12,17 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from kernelwright.delivery.reproduce import (
-    SCRIPT,
-    candidate_file_name,
-    reference_file_name,
-    reproduction,
-)
 from kernelwright.errors import UsageError
 from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.html import render_report
 from kernelwright.report.ordinary import measured_before
 from kernelwright.report.verdict import plain, verdict_document
+from kernelwright.reproduce.files import (
+    SCRIPT,
+    candidate_file_name,
+    reference_file_name,
+    reproduction,
+)
 from kernelwright.schema import (
     SCHEMA_VERSION,
     Candidate,

@@ -218,7 +218,7 @@ def _figures(final: Evaluation, ordinary: OrdinaryRun | None) -> list[Figure]:
     found = [_figure(final.speedup.get(key), meaning) for key, meaning in names.items()]
     if ordinary is not None and ordinary.speedup is not None:
         ratio, ends = ordinary.speedup.median, ordinary.speedup.pi95
-        meaning = "eager in an ordinary interpreter"
+        meaning = "the speed of eager, ordinary interpreter"
         found.append(Figure(fmt.ratio(ratio), meaning, f"one more run: {fmt.interval(ends)}"))
     return found
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kernelwright.delivery.reproduce import candidate_file_name, reproduction
+from kernelwright.reproduce.files import candidate_file_name, reproduction
 from kernelwright.schema import Candidate, Origin, Task, Workload
 
 TASK = """

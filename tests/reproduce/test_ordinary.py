@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.delivery.ordinary import INTERPRETERS, predicted, run_ordinarily
+from kernelwright.reproduce.ordinary import INTERPRETERS, predicted, run_ordinarily
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Limits, OrdinaryRun, Origin, Task
-from tests.delivery.test_reproduce import MIXED_UP, RIGHT, TASK
+from tests.reproduce.test_script import MIXED_UP, RIGHT, TASK
 from tests.sandbox.kit import opened
 
 # Runs in an ordinary interpreter only, and prints what could be taken for an answer.

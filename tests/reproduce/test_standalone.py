@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.delivery.standalone import standalone
+from kernelwright.reproduce.standalone import standalone
 
 MAIN = '\n\nif __name__ == "__main__":\n    print(run())\n'
 Writer = Callable[[str, str], None]
@@ -61,7 +61,7 @@ def test_imports_that_would_lose_a_name_are_refused(write: Writer, line: str) ->
 
 
 def test_reproduce_imports_the_standard_library_and_torch_alone() -> None:
-    nodes = list(ast.walk(ast.parse(standalone("kernelwright.delivery.script"))))
+    nodes = list(ast.walk(ast.parse(standalone("kernelwright.reproduce.script"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     froms = {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
     names = {name.partition(".")[0] for name in plain | froms}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from kernelwright.delivery.standalone import standalone
+from kernelwright.reproduce.standalone import standalone
 from kernelwright.schema import Candidate, Task, Workload
 from kernelwright.tasks.constants import replace_constants
 from kernelwright.tasks.loader import effective_source
@@ -50,7 +50,7 @@ def reproduction(task: Task, candidate: Candidate, kind: str, reported: str = ""
 
 @functools.cache
 def _program() -> str:
-    return standalone("kernelwright.delivery.script")
+    return standalone("kernelwright.reproduce.script")
 
 
 def _sizes(timed: list[Workload]) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kernelwright.delivery.reproduce import SCRIPT, candidate_file_name, reproduction
+from kernelwright.reproduce.files import SCRIPT, candidate_file_name, reproduction
 from kernelwright.sandbox.base import WorkerSpec
 from kernelwright.sandbox.leases import core_name, lease
 from kernelwright.sandbox.machine import Machine
