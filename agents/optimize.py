@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,6 +12,7 @@ from kernelwright.agents.attempt import AttemptDeps, Phase
 from kernelwright.agents.cached_judge import CachingJudge
 from kernelwright.agents.checkpoints import Saver, checkpoints
 from kernelwright.agents.deliver import Measured, deliver
+from kernelwright.agents.elsewhere import ordinary_run, tried_elsewhere
 from kernelwright.agents.lessons import learn
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search.ranking import ranked
@@ -19,9 +20,8 @@ from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.agents.workflow import SearchSettings, Workflow, go_on
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.errors import InfrastructureError, UsageError
-from kernelwright.reproduce.ordinary import run_ordinarily
 from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Attempt, Candidate, Evaluation, OrdinaryRun, Policy, Task
+from kernelwright.schema import Attempt, Evaluation, OrdinaryRun, Policy, Task
 from kernelwright.store.results import TaskResult, TaskStatus
 from kernelwright.store.store import Store
 from kernelwright.verifier.audit.audit import require_sound
@@ -180,37 +180,18 @@ def _prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> 
         measured.append(Measured(delivery, evaluation))
         if evaluation.was_disturbed:
             break  # the others would be no better off
-    return _tried_elsewhere(engine, task, judge, measured, history)
 
+    def without(wrong: Collection[str]) -> TaskResult:
+        left = [one for one in measured if one.evaluation.candidate_hash not in wrong]
+        return answer(task, left, history)
 
-def _tried_elsewhere(
-    engine: Engine, task: Task, judge: Judge, measured: list[Measured], history: list[Attempt]
-) -> TaskResult:
-    """Run the winner in ordinary interpreters; one that is wrong there makes way for the next."""
-    refused: TaskResult | None = None
-    while (found := answer(task, measured, history)).status == "improved":
-        assert found.delivered is not None
+    def run(result: TaskResult) -> OrdinaryRun:
         engine.checkpoint()
         engine.progress.phase(task, "ordinary", "")
-        run = _ordinary_run(judge, found.delivered)
-        if run.right is not False:
-            return found.model_copy(update={"ordinary": run})
-        lost = {"status": "no_improvement", "ordinary": run}
-        refused = refused or found.model_copy(update=lost)
-        measured = [one for one in measured if one.evaluation is not found.evaluation]
-    return refused or found
+        assert result.delivered is not None
+        return ordinary_run(judge, result.delivered)
 
-
-def _ordinary_run(judge: Judge, candidate: Candidate) -> OrdinaryRun:
-    """Return what ordinary interpreters say, or why they could not; the proof stands without."""
-    reference = judge.reference
-    try:
-        build = judge.build(candidate, "strict")
-        if isinstance(build, Evaluation):
-            return OrdinaryRun(right=None, problem=build.reason)
-        return run_ordinarily(reference.machine, reference.task, candidate, build.folder)
-    except InfrastructureError as error:
-        return OrdinaryRun(right=None, problem=error.message)
+    return tried_elsewhere(without, run)
 
 
 def answer(task: Task, measured: Sequence[Measured], history: Sequence[Attempt]) -> TaskResult:
