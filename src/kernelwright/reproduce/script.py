@@ -133,15 +133,15 @@ def fresh_inputs(files: Files, seed: int) -> Inputs:
     return list(copied(list(files.reference["get_inputs"]())))
 
 
-def mapped(value: Any, function: Callable[[torch.Tensor], Any]) -> Any:
+def each_tensor(value: Any, function: Callable[[torch.Tensor], Any]) -> Any:
     """Return a nest with every tensor replaced by `function` of it."""
     if isinstance(value, torch.Tensor):
         return function(value)
     if isinstance(value, (list, tuple)):
-        items = [mapped(item, function) for item in value]
+        items = [each_tensor(item, function) for item in value]
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, dict):
-        return {key: mapped(item, function) for key, item in value.items()}
+        return {key: each_tensor(item, function) for key, item in value.items()}
     return value
 
 
@@ -151,22 +151,22 @@ def copied(value: Any, dtype: torch.dtype | None = None) -> Any:
     def copy_of(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(DEVICE, dtype if tensor.is_floating_point() else None, copy=True)
 
-    return mapped(value, copy_of)
+    return each_tensor(value, copy_of)
 
 
-def leaves(value: Any) -> Tensors:
+def tensors_of(value: Any) -> Tensors:
     """Return the tensors of a nest, in order."""
     found: Tensors = []
-    mapped(value, found.append)
+    each_tensor(value, found.append)
     return found
 
 
 def form(value: Any) -> str:
     """Return a nest in words: shapes, types, and all that is no tensor."""
-    return repr(mapped(value, lambda tensor: (tuple(tensor.shape), tensor.dtype)))
+    return repr(each_tensor(value, lambda tensor: (tuple(tensor.shape), tensor.dtype)))
 
 
-def called(model: torch.nn.Module, inputs: Inputs, seed: int) -> Any:
+def result_of(model: torch.nn.Module, inputs: Inputs, seed: int) -> Any:
     """Return the result of one call on copies of the inputs."""
     torch.manual_seed(seed)
     given = copied(inputs)
@@ -184,9 +184,9 @@ def comparison(files: Files, pair: Pair, seed: int) -> Row:
     twin = copy.deepcopy(pair.reference)  # a call may change buffers
     torch.manual_seed(seed)
     before = random_state()
-    value = called(pair.reference, inputs, seed)
+    value = result_of(pair.reference, inputs, seed)
     draws = not torch.equal(before, random_state())
-    own = called(pair.optimized, inputs, seed)
+    own = result_of(pair.optimized, inputs, seed)
     if form(own) != form(value):
         return Row(name, "WRONG", f"returns {form(own)}, the reference {form(value)}", True)
     golden = None if draws else exact(twin, inputs, seed)
@@ -214,10 +214,10 @@ def differences(
     own: Any, value: Any, golden: Any, displacement: Tensors | None = None
 ) -> list[Difference]:
     """Compare a result with the reference's, tensor by tensor, on the CPU."""
-    values = leaves(value)
+    values = tensors_of(value)
     nothing: list[None] = [None] * len(values)
-    goldens = nothing if golden is None else leaves(golden)
-    together = zip(leaves(own), values, goldens, displacement or nothing, strict=True)
+    goldens = nothing if golden is None else tensors_of(golden)
+    together = zip(tensors_of(own), values, goldens, displacement or nothing, strict=True)
     return [
         compare(one.cpu(), other.cpu(), truth, TOLERANCE, conditioning=distance)
         for one, other, truth, distance in together
@@ -232,7 +232,7 @@ def exact(model: torch.nn.Module, inputs: Inputs, seed: int, move: int | None = 
     """
     wide = copied(inputs, torch.float64)
     if move is not None:
-        shake(leaves(wide), leaves(inputs), move)
+        shake(tensors_of(wide), tensors_of(inputs), move)
     torch.manual_seed(seed)
     try:
         twin = copy.deepcopy(model).double()
@@ -240,7 +240,7 @@ def exact(model: torch.nn.Module, inputs: Inputs, seed: int, move: int | None = 
             result = twin(*wide)
     except NO_FLOAT64:
         return None
-    return mapped(result, torch.Tensor.cpu)
+    return each_tensor(result, torch.Tensor.cpu)
 
 
 def shake(wide: Tensors, given: Tensors, seed: int) -> None:
@@ -259,9 +259,9 @@ def displaced(
 
     Integers (an index among ties): all values that they become, in a new first dimension.
     """
-    truths = leaves(golden)
-    count = MOVES if all(one.is_floating_point() for one in leaves(value)) else MOVES_OF_TIES
-    results = [leaves(exact(model, inputs, seed, move)) for move in range(count)]
+    truths = tensors_of(golden)
+    count = MOVES if all(one.is_floating_point() for one in tensors_of(value)) else MOVES_OF_TIES
+    results = [tensors_of(exact(model, inputs, seed, move)) for move in range(count)]
     if any([one.shape for one in moved] != [one.shape for one in truths] for moved in results):
         return None
     columns = zip(truths, *results, strict=True)
