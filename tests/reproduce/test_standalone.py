@@ -33,9 +33,12 @@ def test_parts_are_in_the_text_once_and_the_program_runs(
     write: Writer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write("part_a", '"""A part."""\n\nfrom __future__ import annotations\n\nONE = 1\n')
-    write("part_b", "import math\n\n\ndef two() -> float:\n    return math.sqrt(4)\n")
+    needs = "import math\n\nfrom kernelwright.part_a import ONE\n\nKind = int\n"
+    write("part_b", f"{needs}\n\ndef two() -> float:\n    return ONE + math.sqrt(1)\n")
     head = '"""Main."""\n\nfrom __future__ import annotations\n\n'
-    imports = "from kernelwright.part_a import ONE\nfrom kernelwright.part_b import two\n"
+    imports = (
+        "from kernelwright.part_a import ONE\nfrom kernelwright.part_b import two\n\nKind = int\n"
+    )
     write("main_ab", f"{head}{imports}\n\ndef run() -> float:\n    return ONE + two()\n{MAIN}")
     text = standalone("kernelwright.main_ab")
     assert "kernelwright" not in text and text.count("ONE = 1") == 1

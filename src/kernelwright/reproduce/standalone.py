@@ -16,25 +16,29 @@ TYPING = "if TYPE_CHECKING:"
 
 
 def standalone(module: str) -> str:
-    """Return the text of a module, with those of ours that it imports before its last statement.
+    """Return the text of a module, with all of ours that it needs before its last statement.
 
     The last statement is `if __name__ == "__main__":`. Parts are needed when functions are called,
     not sooner, and import others of ours for types alone.
 
     Raises:
-        ValueError: two of them define the same name, or one is imported in another way than by
-            `from ... import ...`.
+        ValueError: two of them define the same name in other ways, or one is imported in another
+            way than by `from ... import ...`.
     """
     text = _source(module)
-    tree = ast.parse(text)
-    parts = [name for node in tree.body for name in _imported(node)]
-    body, main = _without_ours(text, tree), ""
-    before, found, after = body.partition(f"\n{MAIN}")
-    main = found + after
-    pieces = [before.rstrip(), *(_part(name) for name in dict.fromkeys(parts))]
-    whole = "\n\n\n".join(pieces) + "\n\n" + main
+    parts = dict.fromkeys(_needed(module))
+    before, found, after = _without_ours(text, ast.parse(text)).partition(f"\n{MAIN}")
+    whole = "\n\n\n".join([before.rstrip(), *map(_part, parts)]) + "\n\n" + found + after
     _refuse_clashes(whole)
     return whole
+
+
+def _needed(module: str) -> Iterator[str]:
+    """Yield the modules of ours that a module imports, each behind those that it needs itself."""
+    for node in ast.parse(_source(module)).body:
+        for name in _imported(node):
+            yield from _needed(name)
+            yield name
 
 
 def _source(module: str) -> str:
@@ -74,12 +78,12 @@ def _imported(node: ast.stmt) -> Iterator[str]:
 
 
 def _refuse_clashes(text: str) -> None:
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for node in ast.parse(text).body:
         for name in _defined(node):
-            if name in seen:
+            definition = ast.unparse(node)
+            if seen.setdefault(name, definition) != definition:
                 raise ValueError(f"{name!r} is defined by two modules that become one")
-            seen.add(name)
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:
