@@ -21,7 +21,7 @@ from kernelwright.agents.workflow import SearchSettings, Workflow, go_on
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.errors import InfrastructureError, UsageError
 from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Attempt, Evaluation, OrdinaryRun, Policy, Task
+from kernelwright.schema import Attempt, Evaluation, OrdinaryRun, Policy, Task, UsesRule
 from kernelwright.store.results import TaskResult, TaskStatus
 from kernelwright.store.store import Store
 from kernelwright.verifier.audit.audit import require_sound
@@ -54,6 +54,7 @@ class Engine(NamedTuple):
     cache: Path
     """Folder of the build cache."""
     policy: Policy
+    uses: UsesRule
     strategy: SearchStrategy
     backends: tuple[str, ...]
     seed: int
@@ -86,14 +87,15 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
         for finding in require_sound(reference):
             words = f"{finding.rule}: {finding.evidence}"
             engine.store.add_event(engine.run_id, f"{task.id}: audit: {words}")
-        judge = Judge(reference, engine.cache, engine.policy)
+        judge = Judge(reference, engine.cache, engine.policy, engine.uses)
         with checkpoints(engine.store) as saver:
             reason = _workflow(engine, task, reference, judge, history, saver).run()
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
         engine.progress.phase(task, "ended", reason)
     # The proof has inputs that nothing in the search was measured on.
     with secret_reference(task, engine.machine) as reference:
-        result = _prove(engine, task, Judge(reference, engine.cache, engine.policy), history)
+        judge = Judge(reference, engine.cache, engine.policy, engine.uses)
+        result = _prove(engine, task, judge, history)
     learn(engine.store, engine.run_id, task, history, result, engine.machine.kind)
     engine.store.add_task_result(engine.run_id, result)
     return result

@@ -88,7 +88,7 @@ found something: the rule, a severity, and the evidence in words.
 
 | severity | what follows |
 |---|---|
-| `refuse` | Status `reward_hack`. Only proof does that: a measurement of what it did. |
+| `refuse` | Status `reward_hack` (uses: that of the error). Only proof does that: a measurement. |
 | `suspicious` | A heuristic matched. A reader should look; the verdict stays as it is. |
 | `info` | A label: something true that is no fault. |
 
@@ -123,6 +123,11 @@ too long, there is no advice.""",
         "What the operating system and torch show while the candidate runs, and after.",
     ),
     "values": ("From its results (values)", "What the judge finds in the bytes that come back."),
+    "uses": (
+        "From what its user may do with it (uses)",
+        "What it does outside of the task's own inputs, and whether it needs the original forward "
+        "there or within. The judge tries that at `standard` and `strict`.",
+    ),
     "physical": (
         "From what the machine can do (physical)",
         "Times are compared with what was measured on this machine in the same run.",

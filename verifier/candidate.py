@@ -84,6 +84,13 @@ class CandidateWorker:
             tenant=self.candidate.hash,
         )
 
+    def restart(self) -> WorkerClient:
+        """Start a new worker in the place of the last one; return its client."""
+        if self._client is not None:
+            self._client.process.kill()
+        self.start()
+        return self.client
+
     def load(self, prepared: Sequence[PreparedWorkload]) -> None:
         """Wait for the worker and load every workload."""
         await_start(self.client)

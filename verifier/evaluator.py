@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import NamedTuple
 
 from kernelwright.delivery.splice import own_part
@@ -17,6 +18,8 @@ from kernelwright.schema import (
     Policy,
     Status,
     ToleranceName,
+    UseResult,
+    UsesRule,
     WorkloadResult,
 )
 from kernelwright.tasks.constants import replace_constants
@@ -25,7 +28,9 @@ from kernelwright.verifier.candidate import CandidateWorker
 from kernelwright.verifier.correctness.rules import Wrong, refused
 from kernelwright.verifier.gpu_compile.compilation import compile_candidate
 from kernelwright.verifier.gpu_compile.kernel import static_evidence
+from kernelwright.verifier.inside import fallbacks
 from kernelwright.verifier.integrity.attribution import idle_flags
+from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.integrity.kernelguard import advice_flags
 from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.static.scan import static_flags
@@ -39,8 +44,14 @@ from kernelwright.verifier.sanitizer.memcheck import gpu_sanitizer_flags
 from kernelwright.verifier.timing.rounds import CANDIDATE
 from kernelwright.verifier.timing.summary import Summary, Timed, summarize, wants_more_workers
 from kernelwright.verifier.timing.workload_timer import WorkloadTimer
+from kernelwright.verifier.uses.findings import flags_of, refusal
+from kernelwright.verifier.uses.run import RunUses
+from kernelwright.verifier.uses.trial import Trial
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 
+# A file without this word has no guards.
+GUARDED = "fallbacks"
 RIGHT = "values are right on every case"
 RIGHT_UNTIMED = f"{RIGHT}, in Triton's interpreter; not timed: its times need a GPU"
 
@@ -53,6 +64,7 @@ class Verdict(NamedTuple):
     workloads: tuple[WorkloadResult, ...]
     flags: tuple[Flag, ...]
     evidence: Evidence | None = None
+    uses: tuple[UseResult, ...] = ()
 
 
 class Evaluator:
@@ -62,6 +74,8 @@ class Evaluator:
         build: the finished build.
         policy: which code may do the work: `any`, or `custom` for the candidate's own.
         is_timed: whether times mean something for this backend on this device.
+        run_uses: the reference's side of the uses.
+        uses_rule: consequence of a use that is wrong or crashes.
     """
 
     def __init__(
@@ -73,6 +87,8 @@ class Evaluator:
         tolerance: ToleranceName,
         policy: Policy,
         is_timed: bool,
+        run_uses: RunUses,
+        uses_rule: UsesRule = "flag",
     ) -> None:
         self.reference = reference
         self.candidate = candidate
@@ -81,6 +97,10 @@ class Evaluator:
         self.tolerance = tolerance
         self.policy = policy
         self.is_timed = is_timed
+        self.level: Level = level
+        self.run_uses = run_uses
+        self.uses_rule: UsesRule = uses_rule
+        self.uses: tuple[UseResult, ...] = ()
         self.must_be_clean = level == "strict"
         self.done: list[WorkloadResult] = []
         self.flags: list[Flag] = []
@@ -95,6 +115,7 @@ class Evaluator:
                 self._check(worker, new, prepared)
                 timed = self._time(worker, new, prepared)
                 found = self._sum_up(worker, timed) if self.is_timed else self._compile()
+            self._try_uses(prepared)
         except WorkerFault as fault:
             return self._verdict(fault.status, fault.reason)
         except Wrong as wrong:
@@ -109,7 +130,9 @@ class Evaluator:
 
     def _verdict(self, status: Status, reason: str, evidence: Evidence | None = None) -> Verdict:
         flags = tuple(dict.fromkeys(self.flags))
-        return Verdict(status, reason, tuple(self.done), flags, evidence)
+        has_times = status in (Status.PASSED, Status.REWARD_HACK)
+        done = self.done if has_times else map(without_times, self.done)
+        return Verdict(status, reason, tuple(done), flags, evidence, self.uses)
 
     def _new_worker(self) -> CandidateWorker:
         return CandidateWorker(self.reference, self.tolerance, self.candidate, self.build.folder)
@@ -167,6 +190,7 @@ class Evaluator:
                 is_ready.result()
             finally:
                 self.flags += text.result()
+        self._must_not_fall_back(worker.client)
         self._note(worker.inspect())
         if self.must_be_clean:
             self._note(self._sanitized())
@@ -188,9 +212,47 @@ class Evaluator:
 
     def _note(self, flags: Sequence[Flag]) -> None:
         """Add flags. Raises Wrong if one of them refuses."""
-        for flag in flags:
-            if flag.severity == "refuse":
-                raise refused(flag.rule, flag.evidence)
+        for found in flags:
+            if found.severity == "refuse":
+                raise refused(found.rule, found.evidence)
+        self.flags += flags
+
+    def _must_not_fall_back(self, client: WorkerClient) -> None:
+        """Raise Wrong if a guarded file ran the original forward in a call of the judge's."""
+        if GUARDED not in self.candidate.source:
+            return
+        tool = Path(fallbacks.__file__)
+        count = client.tool(tool, "total")
+        if type(count) is int and count > 0:
+            why = client.tool(tool, "reasons")
+            words = "; ".join(map(str, why)) if isinstance(why, list) else ""
+            evidence = (
+                f"{count} calls of the task's own workloads ran the original forward: {words}"
+            )
+            flags = [flag("fell-back", evidence)]
+            raise Wrong(Status.RUNTIME_ERROR, f"its fast path did not run: {evidence}", flags=flags)
+
+    def _try_uses(self, prepared: Sequence[PreparedWorkload]) -> None:
+        """Try what a user does with the module; raise Wrong where that refuses."""
+        if self.effort.uses_s == 0 or any(one.severity == "refuse" for one in self.flags):
+            return
+        with self.run_uses.expected(prepared) as choose, self._new_worker() as worker:
+            trial = Trial(
+                choose,
+                worker.restart,
+                self.candidate,
+                self.reference.task.limits,
+                self.tolerance,
+                self.level,
+                self.effort.uses_s,
+            )
+            tried = trial.run()
+        self.uses = tried.results
+        flags = flags_of(tried)
+        if self.uses_rule == "refuse" and flags:
+            status, reason = refusal(tried)
+            refusing = [one.model_copy(update={"severity": "refuse"}) for one in flags]
+            raise Wrong(status, reason, flags=refusing)
         self.flags += flags
 
     def _time(
@@ -216,6 +278,7 @@ class Evaluator:
                     self._make_ready(worker, prepared, number)
                 for key, timed in worker.time(self.effort, calls, number, self.policy).items():
                     found[key].append(timed)
+                self._must_not_fall_back(worker.client)
                 self._note(worker.inspect())
                 if number == 0:
                     self._note(worker.attribute_work(self.policy, self.effort))
@@ -289,6 +352,11 @@ class Evaluator:
             return evidence
         build = self.build.folder
         return with_counters(evidence, self.reference, self.candidate, build, prepared)
+
+
+def without_times(result: WorkloadResult) -> WorkloadResult:
+    """Return the result without its times."""
+    return WorkloadResult(workload=result.workload, correctness=result.correctness)
 
 
 def with_times(result: WorkloadResult, summary: Summary) -> WorkloadResult:

@@ -22,6 +22,7 @@ from kernelwright.schema import (
     Speedup,
     Status,
     ToleranceName,
+    UsesRule,
     WorkloadResult,
     digest,
 )
@@ -34,6 +35,7 @@ from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.scope.find import find_scope
 from kernelwright.verifier.timing.contention import one_thread
 from kernelwright.verifier.timing.statistics import combine
+from kernelwright.verifier.uses.run import RunUses
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import WORKER_VERSION
 
@@ -62,12 +64,21 @@ class Judge:
         reference: must stay open for as long as the judge is used.
         cache: folder of the build cache.
         policy: which code may do the work: `any`, or `custom` for the candidate's own.
+        uses: consequence of a use that is silently wrong or crashes: `flag`, or `refuse`.
     """
 
-    def __init__(self, reference: Reference, cache: Path, policy: Policy = "any") -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        cache: Path,
+        policy: Policy = "any",
+        uses: UsesRule = "flag",
+    ) -> None:
         self.reference = reference
         self.cache = cache
         self.policy = policy
+        self.uses: UsesRule = uses
+        self._run_uses = RunUses(reference)
         self.tolerance: ToleranceName = reference.task.tolerance
 
     def evaluation_key(self, candidate: Candidate, level: Level) -> str:
@@ -76,7 +87,7 @@ class Judge:
         device = environment(machine.threads, machine.device)
         info = machine.sandbox.info.kind
         parts = [candidate.hash, task.hash, WORKER_VERSION, device, level, info, self.policy]
-        return digest(parts)
+        return digest(parts if self.uses == "flag" else [*parts, self.uses])
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
         """Return the candidate's build, or the verdict on a candidate that can't be built.
@@ -144,7 +155,15 @@ class Judge:
         prepared = [self.reference.prepare(w) for w in self.reference.workloads()]
         timed = self.reference.machine.kind in open_backend(candidate.backend).timed_on
         evaluator = Evaluator(
-            self.reference, candidate, build, level, self.tolerance, self.policy, timed
+            self.reference,
+            candidate,
+            build,
+            level,
+            self.tolerance,
+            self.policy,
+            timed,
+            self._run_uses,
+            self.uses,
         )
         with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
             verdict = evaluator.verdict(prepared)
@@ -174,6 +193,7 @@ class Judge:
             workloads=verdict.workloads,
             speedup=_overall(verdict.workloads),
             evidence=verdict.evidence,
+            uses=verdict.uses,
             environment={
                 **environment(machine.threads, machine.device),
                 **gpu_state(machine.device),

@@ -56,6 +56,9 @@ class Effort(Record):
     """No more results are compared after this, but at least LEAST_SPOT_CHECKS are."""
     single_calls: int
     """Single calls at a time, which show whether the calls of a round are computed together."""
+    uses_s: float
+    """Seconds for the candidate's uses, which are tried in the order of their importance. 0: none
+    is tried."""
     spot_check_slots: int | None
     """How many sets of a buffer the spot checks come from: so few that their expected values are
     kept for the next candidate. None: any set, with expected values computed afterwards."""
@@ -83,6 +86,7 @@ EFFORTS: dict[Level, Effort] = {
         spot_checks=4,
         spot_checks_s=0.2,
         single_calls=6,
+        uses_s=0.0,
         spot_check_slots=2,
     ),
     "standard": Effort(
@@ -117,6 +121,7 @@ EFFORTS: dict[Level, Effort] = {
         spot_checks=4,
         spot_checks_s=0.5,
         single_calls=12,
+        uses_s=4.0,
         spot_check_slots=None,
     ),
     "strict": Effort(
@@ -150,6 +155,7 @@ EFFORTS: dict[Level, Effort] = {
         spot_checks=24,
         spot_checks_s=4.0,
         single_calls=12,
+        uses_s=25.0,
         spot_check_slots=None,
     ),
 }

@@ -45,6 +45,8 @@ SandboxName = Literal["auto", "docker", "bwrap", "process"]
 ToleranceName = Literal["default", "kernelbench"]
 PolicyName = Literal["any", "custom"]
 """The names of `schema.Policy`, as `ToleranceName` has those of `schema.ToleranceName`."""
+UsesName = Literal["flag", "refuse"]
+"""The names of `schema.UsesRule`."""
 BlockName = Literal[
     "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
 ]
@@ -208,6 +210,9 @@ class Settings(BaseModel):
     policy: PolicyName = "any"
     """Code that may do the work: `any` (torch's operators and torch.compile too, labelled), or
     `custom`: most of the time must go by in code of the candidate's own."""
+    uses: UsesName = "flag"
+    """Consequence of a use (other sizes, arguments, weights, modes) that a candidate gets silently
+    wrong, or in which it crashes: `flag`, or `refuse`. At `fast` none is tried."""
     seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
     """Seed of the search. Test inputs come from a secret seed of their own."""
     out: Folder = Path("runs")

@@ -254,6 +254,22 @@ class Evidence(Record):
     which is an estimate."""
 
 
+UseOutcome = Literal["same", "falls-back", "raises", "wrong", "crashes", "not-tried"]
+"""`same`: as the reference. `falls-back`: so, too, by running the original forward. `raises`: an
+error where the reference works. `wrong`: another value, without a word."""
+UsesRule = Literal["flag", "refuse"]
+"""Consequence of a use that is silently wrong or crashes."""
+
+
+class UseResult(Record):
+    """The outcome of one way in which people use a module."""
+
+    use: str
+    outcome: UseOutcome
+    detail: str | None = None
+    """One sentence on the worst that happened, or on why it was not tried."""
+
+
 class SandboxInfo(Record):
     """The sandbox that ran a candidate, with the limits that it holds and those that it lacks."""
 
@@ -264,6 +280,8 @@ class SandboxInfo(Record):
 
 BUSY_MACHINE = "busy-machine"
 """Rule that flags times which decide nothing, because the machine was busy."""
+USES_RULES = ("wrong-outside-scope", "crashes-outside-scope", "renamed-parameters")
+"""Rules on uses of a candidate, which refuse where that is wanted."""
 NOT_VALIDATED = "not-validated"
 """Rule that flags verdicts on devices where timing is not validated yet."""
 
@@ -285,6 +303,8 @@ class Evaluation(Record):
     speedup: dict[str, Speedup] = Field(default_factory=dict)
     """Geometric mean over the timed workloads, per baseline."""
     evidence: Evidence | None = None
+    uses: tuple[UseResult, ...] = ()
+    """The uses that say something about this candidate; empty where none were tried."""
     environment: dict[str, Any] = Field(default_factory=dict)
     sandbox: SandboxInfo
     build_s: float | None = None

@@ -34,7 +34,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-VERSION = "5"
+VERSION = "6"
 PREFIX = struct.Struct("!IQ")
 COPY_BYTES, COPIES = 2**28, 5
 # Of a square matrix product, by kind of device.
@@ -299,6 +299,14 @@ class Loaded:
         self.names = names
         self.model = model
         self.call: Callable[..., Any] = model
+        self.make: Any = type(model)
+        """The class, or what else makes an instance of given arguments."""
+        self.arguments: list[Any] = []
+        """The constructor's."""
+        self.subject: Any = None
+        """The module as `use` takes it."""
+        self.exact: Any = None
+        """The same, computing in float64."""
         self.staged: list[Any] = []
         """Inputs in shared memory, by slot."""
         self.slots: list[Any] = []
@@ -395,7 +403,8 @@ class Worker:
         tree = pack(list(arguments), packed)
         torch.manual_seed(header["seed"])
         model = names[header["entry_point"]](*to_device(list(arguments), self.device))
-        self.loaded[key] = Loaded(names, model.to(self.device))
+        loaded = self.loaded[key] = Loaded(names, model.to(self.device))
+        loaded.make, loaded.arguments = names[header["entry_point"]], list(arguments)
         return {"init": tree, "_tensors": packed} if header["init"] is None else {}
 
     def op_compile(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
@@ -625,6 +634,32 @@ class Worker:
         """Return what a function from a judge's file finds out about the loaded instances."""
         tool = load_file(header["path"], header["module"])[header["function"]]
         return {"found": tool(self.loaded, **header["arguments"])}
+
+    def op_subject(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Take what uses of the module start from; answer with names and shapes of its state."""
+        loaded = self.loaded[header["key"]]
+        make = load_file(header["path"], header["module"])["Subject"]
+        given = to_device([loaded.arguments, *unpack(header["value"], tensors)], self.device)
+        options = {**header["options"], "device": self.device}
+        loaded.subject = make(loaded.make, *given, **options)
+        loaded.exact = make(loaded.make, *given, **options, exact=True)
+        state = loaded.model.state_dict().items()
+        return {"state": {name: list(value.shape) for name, value in state}}
+
+    def op_use(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+        """Do what a user does with the module; answer as to `run`, or without values."""
+        loaded = self.loaded[header["key"]]
+        subject = loaded.exact if header["exact"] else loaded.subject
+        attempt = vars(sys.modules[header["module"]])["attempt"]
+        result, facts = attempt(subject, header["use"], header["parameters"])
+        self.synchronize()
+        try:
+            tree, entries = pack(result, []), list(map(result_entry, leaves(result)))
+        except TypeError as error:
+            result, facts = None, {**facts, "error": f"TypeError: {error}"}
+            tree, entries = {"v": None}, []
+        loaded.results = [result]
+        return {"ns": 0, "at": addresses([result]), "value": tree, "entries": entries, **facts}
 
     def op_profile(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Self time per operator, or GPU kernel, over `calls` calls on a slot."""

@@ -9,6 +9,7 @@ from kernelwright.verifier.integrity.measured_rules import (
     physical_rules,
     runtime_rules,
     statistical_rules,
+    uses_rules,
     values_rules,
 )
 from kernelwright.verifier.integrity.rule import Rule
@@ -19,6 +20,7 @@ ALL = (
     *advice_rules(),
     *runtime_rules(),
     *values_rules(),
+    *uses_rules(),
     *physical_rules(),
     *statistical_rules(),
 )

@@ -204,6 +204,44 @@ def values_rules() -> list[Rule]:
     ]
 
 
+def uses_rules() -> list[Rule]:
+    """Return the rules on what a candidate does wherever else its user may call it."""
+
+    def suspicious(identity: str, title: str, reason: str) -> Rule:
+        return rule_row("uses", identity, "suspicious", title, reason, "")
+
+    return [
+        suspicious(
+            "wrong-outside-scope",
+            "Silently wrong where the reference works",
+            """A use that the task's own inputs don't show (other weights, sizes, numbers, modes)
+            gives another value than the reference, without an error, or accepts what the reference
+            refuses. With `--uses refuse` it refuses; docs/concepts/verdict.md lists the uses.""",
+        ),
+        suspicious(
+            "crashes-outside-scope",
+            "Crashes the process, or hangs, where the reference does not",
+            """The same, where the process ends or does not answer: its user can't even catch an
+            error. With `--uses refuse` it refuses.""",
+        ),
+        suspicious(
+            "renamed-parameters",
+            "Parameters or buffers have other names",
+            """`load_state_dict` fails with the reference's state dict: names or shapes differ.
+            With `--uses refuse` it refuses.""",
+        ),
+        rule_row(
+            "uses",
+            "fell-back",
+            "refuse",
+            "Its guard sent the task's own calls to the original forward",
+            """A guarded file runs the original forward outside of its scope, and counts that. In a
+            case or a timed call of the task's own workloads the fast path has to run.""",
+            "",
+        ),
+    ]
+
+
 def physical_rules() -> list[Rule]:
     """Return the rules on times that the machine does not allow."""
     return [

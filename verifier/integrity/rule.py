@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["static", "advice", "runtime", "physical", "statistical", "values"]
+Kind = Literal["static", "advice", "runtime", "physical", "statistical", "values", "uses"]
 Severity = Literal["info", "suspicious", "refuse"]
 
 

@@ -19,11 +19,19 @@ from kernelwright.verifier.worker.channel import Channel
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
 from kernelwright.verifier.worker.frames import Spec, check_expected
 from kernelwright.verifier.worker.input_buffers import InputBuffer, Layout
-from kernelwright.verifier.worker.outputs import RunReply, checked_run, read_result
+from kernelwright.verifier.worker.outputs import (
+    RunReply,
+    UseReply,
+    checked_run,
+    checked_use,
+    read_result,
+)
 from kernelwright.verifier.worker.sampler import CodeSamples, sample
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 MAX_OPERATOR_NAME = 120
+# Name of the module that holds the uses in a worker.
+USES_MODULE = "uses_of_a_module"
 # Most replies carry none.
 NO_TENSORS: list[Spec] = []
 
@@ -350,6 +358,56 @@ class WorkerClient:
             "tool", "", {"path": path, "module": name, "function": function, "arguments": arguments}
         )
         return reply.get("found")
+
+    def subject(
+        self, key: str, file: Path, given: TensorTree, options: Mapping[str, Any]
+    ) -> dict[str, list[int]]:
+        """Say what uses of an instance's class start from; return its state's names and shapes.
+
+        Args:
+            file: the file of uses.
+            given: state and inputs.
+            options: the other arguments of its `Subject`.
+        """
+        path = self.write(file.name, file.read_text())
+        fields = {"path": path, "module": USES_MODULE, "value": given.tree}
+        reply, _ = self._ask("subject", key, {**fields, "options": dict(options)}, given)
+        state = reply.get("state")
+        if not isinstance(state, dict) or not all(isinstance(s, list) for s in state.values()):
+            raise nonsense("no shapes by name")
+        return {str(name): shape for name, shape in state.items()}
+
+    def use(
+        self,
+        key: str,
+        use: str,
+        parameters: Mapping[str, Any],
+        exact: bool = False,
+        timeout_s: float | None = None,
+    ) -> UseReply:
+        """Do one use of an instance's class.
+
+        Args:
+            exact: compute in float64.
+            timeout_s: the client's time-out by default.
+
+        Raises:
+            WorkerFault: the process died of it, or hangs.
+        """
+        fields = {"use": use, "parameters": dict(parameters), "exact": exact}
+        fields["module"] = USES_MODULE
+        reply, _ = self._ask("use", key, fields, timeout_s=timeout_s)
+        return checked_use(reply, checked_run(reply, 1, self.window_s))
+
+    def used(self, key: str, reply: UseReply) -> TensorTree:
+        """Return the results of the last use. Raises WorkerFault if they are not there."""
+        read = read_result(self.process.pid, reply.ran, 0)
+        if read is not None:
+            return read
+        entries = reply.ran.entries
+        specs = [Spec(getattr(torch, e["dtype"]), tuple(e["shape"])) for e in entries]
+        sent, tensors = self._ask("fetch", key, {"call": 0}, expect=specs)
+        return TensorTree(sent.get("value"), tensors)
 
     def copy_bandwidth(self, nbytes: int) -> float:
         """Return bytes per second, read and written, of copying `nbytes` on the worker's device."""

@@ -16,6 +16,7 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 MAX_NANOSECONDS = 2**63
 MAX_DEVICE_NAME = 20
+MAX_ERROR = 300
 # The imaginary part of a conjugate is a tensor of a real type with the negative bit set.
 NEGATED = (torch.float16, torch.float32, torch.float64)
 # Most bytes that a result may span, in times of its dense size.
@@ -36,6 +37,33 @@ class RunReply(NamedTuple):
     """Descriptions of the tensors of one result; see ENTRY."""
     addresses: list[list[int]]
     """Address of each tensor, by call."""
+
+
+class UseReply(NamedTuple):
+    """A worker's reply to `use`, checked for its form."""
+
+    ran: RunReply
+    """Where its results lie."""
+    error: str | None
+    """The words of what it raised; then it has no results."""
+    died: bool
+    """A process that the use started died or hung."""
+    fell_back: int | None
+    """Calls that ran the original forward instead; None for a class without guards."""
+    streams: list[int]
+    """For each call a checksum of the generator's state; 0 where no random number was drawn."""
+
+
+def checked_use(reply: dict[str, Any], ran: RunReply) -> UseReply:
+    """Check the reply to a use. Raises WorkerFault if it is malformed."""
+    error, died, count = reply.get("error"), reply.get("died"), reply.get("fell_back")
+    streams = reply.get("streams")
+    is_text = error is None or (isinstance(error, str) and len(error) <= MAX_ERROR)
+    if not is_text or type(died) is not bool or not (count is None or type(count) is int):
+        raise nonsense("malformed facts about a use")
+    if not isinstance(streams, list) or not all(type(entry) is int for entry in streams):
+        raise nonsense("malformed facts about a use")
+    return UseReply(ran, error, died, count, streams)
 
 
 def checked_run(reply: dict[str, Any], calls: int, seconds: float) -> RunReply:

@@ -34,6 +34,12 @@ Policy = Annotated[
     str | None,
     typer.Option(help="any, or custom: the work must be in code of the candidate's own [any]."),
 ]
+Uses = Annotated[
+    str | None,
+    typer.Option(
+        help="flag or refuse: a use in which it is silently wrong, or crashes, refuses [flag]."
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="NAME=VALUE: replace a size constant; may be repeated."),

@@ -87,6 +87,7 @@ def open_run(
                 machine=machine,
                 cache=settings.cache_dir,
                 policy=settings.policy,
+                uses=settings.uses,
                 strategy=strategy,
                 backends=tuple(backend.name for backend in backends),
                 seed=settings.seed,

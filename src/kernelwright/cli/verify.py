@@ -25,6 +25,7 @@ def verify(
     sandbox: options.Sandbox = None,
     tolerance: options.Tolerance = None,
     policy: options.Policy = None,
+    uses: options.Uses = None,
     set_: options.Sets = None,
     threads: options.Threads = None,
     json: options.Json = False,
@@ -44,6 +45,7 @@ def verify(
             "sandbox": sandbox,
             "tolerance": tolerance,
             "policy": policy,
+            "uses": uses,
             "threads": threads,
         }
     ).settings
@@ -102,7 +104,7 @@ def _evaluations(
             require_backends((candidate.backend,), machine.kind, timed=False)
         with secret_reference(task, machine) as reference:
             check_reference(reference)
-            judge = Judge(reference, settings.cache_dir, settings.policy)
+            judge = Judge(reference, settings.cache_dir, settings.policy, settings.uses)
             for path, candidate in candidates.items():
                 yield path, judge.evaluate(candidate, level)
 
@@ -121,6 +123,7 @@ def _print_json(
 
 def _print(evaluation: Evaluation, name: str) -> None:
     from kernelwright.cli.progress import evaluation_words, evidence_words
+    from kernelwright.report.uses import uses_lines
     from kernelwright.report.verdict import explanation
 
     answer = "accepted" if evaluation.accepted else "refused"
@@ -129,6 +132,8 @@ def _print(evaluation: Evaluation, name: str) -> None:
         typer.echo(evaluation_words(evaluation))
         for line in evidence_words(evaluation):
             typer.echo(line)
+    for line in uses_lines(evaluation.uses):
+        typer.echo(line)
     for sentence in explanation(evaluation):
         typer.echo(f"hint: {sentence}")
     for flag in evaluation.flags:

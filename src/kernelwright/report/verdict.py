@@ -35,6 +35,7 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
         "timing": timing or None,
         "speedup": found["speedup"] or None,
         "evidence": found["evidence"],
+        "uses": found["uses"],
         "environment": found["environment"],
         "sandbox": found["sandbox"],
         "level": found["level"],

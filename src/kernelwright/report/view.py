@@ -14,6 +14,7 @@ from kernelwright.report import format as fmt
 from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.chart import Point, points, speedup_chart
 from kernelwright.report.ordinary import conditions, ordinary_words
+from kernelwright.report.uses import UseView, uses_view
 from kernelwright.schema import (
     Attempt,
     Candidate,
@@ -118,6 +119,7 @@ class TaskView:
     chart: Markup
     chart_rows: list[tuple[str, str, str]]
     workloads: list[WorkloadView]
+    uses: list[UseView]
     attempts: list[AttemptView]
     diff: list[tuple[str, str]]
     source: str | None
@@ -143,6 +145,7 @@ def task_view(found: TaskBundle, position: int) -> TaskView:
         chart=speedup_chart(marks, f"chart-{position}"),
         chart_rows=[_chart_row(point) for point in marks],
         workloads=[_workload(one) for one in final.workloads] if final else [],
+        uses=uses_view(final.uses) if final else [],
         attempts=[_attempt(one, found) for one in found.attempts],
         diff=_diff(found.task.source, best.source) if best else [],
         source=best.source if best else None,

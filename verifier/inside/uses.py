@@ -1,0 +1,716 @@
+"""The ways in which people use a module: each does what a user does, and returns what calls gave.
+
+Stand-alone (standard library and torch). The reference and a candidate go through the same uses
+with the same parameters, and their results are compared elsewhere. `use_plans.py` says which uses
+a module has; here a use that does not fit raises, as it would for a user.
+
+A use is a function of a `Subject` and of parameters, all JSON. An argument of a call is described
+as `{"value": x}`, or as `{"of": i}`, the i-th of the given ones, changed: `sizes` (list of
+dimension, size before and after), `layout`, `dtype`.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+CONSTRUCTOR_SEED = 42
+CALL_SEED = 1234
+THREADS, CALLS_OF_A_THREAD = 4, 3
+FORK_TIMEOUT_S = 15
+Spec = dict[str, Any]
+
+
+class ProcessDied(Exception):
+    """The end of a process that ran the module, or its hang."""
+
+
+class Subject:
+    """A module's class, with all that it takes to build and to call it.
+
+    Args:
+        make: the class.
+        init: positional arguments of the constructor.
+        state: parameters and buffers by the reference's names.
+        inputs: positional arguments of forward.
+        loads: give instances that state, where names and shapes are theirs; else they keep what
+            their constructor made with CONSTRUCTOR_SEED.
+        batch: size of the first dimension in uses that need no more; None: as given.
+        trims: all uses have that batch.
+        shares: uses that leave an instance as it was may share one.
+        device: of modules and inputs.
+        exact: compute in float64.
+    """
+
+    def __init__(
+        self,
+        make: Callable[..., nn.Module],
+        init: Sequence[Any],
+        state: Mapping[str, torch.Tensor],
+        inputs: Sequence[Any],
+        *,
+        loads: bool = True,
+        batch: int | None = None,
+        trims: bool = False,
+        shares: bool = False,
+        device: str = "cpu",
+        exact: bool = False,
+    ) -> None:
+        self.make = make
+        self.init = list(init)
+        self.state = dict(state)
+        self.given = list(inputs)
+        self.loads = loads
+        self.batch = batch
+        self.trims = trims
+        self.shares = shares
+        self.device = device
+        self.exact = exact
+        self.streams: list[int] = []
+        """Checksum of the generator's state after each call that drew random numbers."""
+        self._usual: nn.Module | None = None
+
+    def model(self, init: Sequence[Any] = (), keywords: Spec | None = None) -> nn.Module:
+        """Return a fresh instance, by default with the subject's own arguments."""
+        torch.manual_seed(CONSTRUCTOR_SEED)
+        made: nn.Module = self.make(*copy.deepcopy(list(init) or self.init), **(keywords or {}))
+        made = made.to(self.device)
+        own = made.state_dict()
+        with torch.no_grad():
+            for name, value in self.state.items() if self.loads else ():
+                if name in own and own[name].shape == value.shape:
+                    own[name].copy_(value)
+        self.cast(made)
+        return made
+
+    def usual(self, own: bool) -> nn.Module:
+        """Return an instance that was called in the usual way before."""
+        if self._usual is None or not self.shares:
+            self._usual = self.model()
+            self.call(self._usual, self.arguments(own))
+        return self._usual
+
+    def cast(self, value: Any, dtype: torch.dtype | None = None) -> Any:
+        """Return a module, or a nest of tensors, in another type; then exact if that is wanted."""
+        if isinstance(value, nn.Module):
+            value = value.to(dtype) if dtype else value
+            return value.double() if self.exact else value
+
+        def one(tensor: torch.Tensor) -> torch.Tensor:
+            if not tensor.is_floating_point():
+                return tensor
+            tensor = tensor.to(dtype) if dtype else tensor
+            return tensor.double() if self.exact else tensor
+
+        return mapped(value, one)
+
+    def arguments(self, own: bool, number: int = 0) -> list[Any]:
+        """Return fresh arguments of a usual call: in their own size, or with a smaller batch.
+
+        Args:
+            number: other numbers give other values.
+        """
+        sizes = first_sizes(self.given)
+        found = copy.deepcopy(self.given)
+        if self.batch is not None and (self.trims or not own):
+            found = [resized(value, [[0, sizes[0], self.batch]]) for value in found]
+        return list(self.cast([shifted(value, number) for value in found]))
+
+    def argument(self, spec: Spec, own: bool) -> Any:
+        """Return one argument that a plan describes."""
+        if "value" in spec:
+            return spec["value"]
+        value = resized(self.arguments(own)[spec["of"]], spec.get("sizes", []))
+        dtype = getattr(torch, spec["dtype"]) if "dtype" in spec else None
+        layout = LAYOUTS[spec.get("layout", "plain")]
+        return mapped(self.cast(value, dtype), layout)
+
+    def call(
+        self, model: Callable[..., Any], arguments: Sequence[Any], keywords: Spec | None = None
+    ) -> Any:
+        """Call with torch seeded, and return a copy of the result."""
+        torch.manual_seed(CALL_SEED + len(self.streams))
+        before = torch.get_rng_state()
+        result = kept(model(*arguments, **(keywords or {})))
+        after = torch.get_rng_state()
+        drew = not torch.equal(before, after)
+        self.streams.append(zlib.crc32(after.numpy().tobytes()) if drew else 0)
+        return result
+
+    def moved_state(self) -> dict[str, torch.Tensor]:
+        """Return other parameters and buffers, by the reference's names."""
+        found = {name: moved(name, value) for name, value in self.state.items()}
+        return dict(self.cast(found))
+
+
+# -- tensors --------------------------------------------------------------------------------------
+
+
+def mapped(value: Any, function: Callable[[torch.Tensor], Any]) -> Any:
+    """Return a nest with every tensor replaced."""
+    if isinstance(value, torch.Tensor):
+        return function(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(mapped(item, function) for item in value)
+    if isinstance(value, dict):
+        return {key: mapped(item, function) for key, item in value.items()}
+    return value
+
+
+def leaves(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors of a nest."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item)
+
+
+def kept(value: Any) -> Any:
+    """Return a copy that later calls don't change."""
+    if isinstance(value, tuple):
+        return tuple(kept(item) for item in value)
+    if isinstance(value, (list, dict)):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        copied = {key: kept(item) for key, item in items}
+        return copied if isinstance(value, dict) else list(copied.values())
+    return value.detach().clone() if isinstance(value, torch.Tensor) else value
+
+
+def first_sizes(values: Sequence[Any]) -> list[int]:
+    """Return the shape of the first tensor that has dimensions; empty if there is none."""
+    return next((list(tensor.shape) for tensor in leaves(list(values)) if tensor.dim()), [])
+
+
+def resized(value: Any, sizes: Sequence[Sequence[int]]) -> Any:
+    """Return a nest whose tensors have other sizes wherever they have those before.
+
+    What is added repeats what is there, a little smaller, so that no two numbers are equal. A size
+    of None removes the dimension.
+    """
+
+    def one(tensor: torch.Tensor) -> torch.Tensor:
+        for dim, before, after in sizes:
+            if not -tensor.dim() <= dim < tensor.dim() or tensor.shape[dim] != before:
+                continue
+            if after is None:
+                tensor = tensor.select(dim, 0).contiguous()
+                continue
+            index = torch.arange(after, device=tensor.device)
+            tensor = tensor.index_select(dim, index % before)
+            if after > before and tensor.is_floating_point():
+                shape = [1] * tensor.dim()
+                shape[dim] = after
+                tensor = tensor * (0.99 ** (index // before)).view(shape).to(tensor.dtype)
+        return tensor
+
+    return mapped(value, one)
+
+
+def shifted(value: Any, number: int) -> Any:
+    """Return a nest of the same numbers in other places."""
+    return mapped(value, lambda t: t.roll(number, 0) if number and t.dim() else t)
+
+
+def noise(name: str, like: torch.Tensor) -> torch.Tensor:
+    """Return random numbers that depend on a name and a shape only."""
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    return torch.randn(like.shape, generator=generator, dtype=torch.float32).to(like)
+
+
+def size_of(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the root mean square; 0.5 for zeros and for no numbers."""
+    size = tensor.detach().double().square().mean().sqrt()
+    return size if float(size) > 0 else torch.tensor(0.5, dtype=torch.float64)
+
+
+def moved(name: str, value: torch.Tensor) -> torch.Tensor:
+    """Return another value that a parameter or buffer may have; those that don't float stay."""
+    if not value.is_floating_point():
+        return value.clone()
+    if bool((value >= 0).all()):  # a variance stays one
+        return value * (1.25 + 0.25 * noise(name, value).abs()) + 0.1
+    return value + (0.5 * size_of(value)).to(value) * noise(name, value)
+
+
+def _strided(tensor: torch.Tensor) -> torch.Tensor:
+    wide = torch.stack([tensor, torch.full_like(tensor, 1)], -1)
+    return wide[..., 0]
+
+
+def _transposed(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.transpose(-1, -2).contiguous().transpose(-1, -2) if tensor.dim() > 1 else tensor
+
+
+def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+
+
+def _offset(tensor: torch.Tensor) -> torch.Tensor:
+    memory = torch.full((tensor.numel() + 2,), 1, dtype=tensor.dtype, device=tensor.device)
+    memory[1:-1] = tensor.reshape(-1)
+    return memory[1:-1].view(tensor.shape)
+
+
+LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "plain": lambda tensor: tensor,
+    "strided": _strided,
+    "transposed": _transposed,
+    "channels-last": _channels_last,
+    "offset": _offset,
+}
+
+
+def change_a_few(tensor: torch.Tensor, seed: int) -> None:
+    """Change a few elements in the same memory: the sum stays, and so do the ends and the middle.
+
+    With `seed` 0 these are changed, too. Integers change places.
+    """
+    count = tensor.numel()
+    generator = torch.Generator().manual_seed(CALL_SEED + seed)
+    places = torch.randperm(count, generator=generator)[:8]
+    if seed:
+        usual = {k * (count - 1) // n for n in (1, 2, 3, 4, 5, 7, 8) for k in range(n + 1)}
+        rest = [place for place in places.tolist() if place not in usual]
+        places = torch.tensor(rest[: len(rest) // 2 * 2] or places.tolist(), dtype=torch.int64)
+    else:
+        ends = [0, count - 1, count // 2, count // 4]
+        places = torch.tensor(sorted({*ends, *places.tolist()}))
+    flat = tensor.view(-1)
+    places = places[: len(places) // 2 * 2].to(tensor.device)
+    if not tensor.is_floating_point():
+        flat[places] = flat[places.flip(0)]
+        return
+    sign = torch.where(torch.arange(len(places)) % 2 == 0, 1.0, -1.0)
+    flat[places] += (2 * size_of(tensor) * sign).to(tensor)
+
+
+# -- uses -----------------------------------------------------------------------------------------
+
+
+def called(
+    subject: Subject, arguments: Sequence[Spec], keywords: Mapping[str, Spec], own: bool = False
+) -> Any:
+    """Call with other arguments than the usual ones, after a usual call."""
+    model = subject.usual(own)
+    given = [subject.argument(spec, own) for spec in arguments]
+    named = {name: subject.argument(spec, own) for name, spec in keywords.items()}
+    return subject.call(model, given, named)
+
+
+def train(subject: Subject) -> Any:
+    """Call in evaluation mode, then in training mode."""
+    model = subject.model().eval()
+    before = subject.call(model, subject.arguments(True))
+    return [before, subject.call(model.train(), subject.arguments(True))]
+
+
+def eval_(subject: Subject) -> Any:
+    """Call in the mode in which a module is made, then in evaluation mode."""
+    model = subject.model()
+    before = subject.call(model, subject.arguments(True))
+    return [before, subject.call(model.eval(), subject.arguments(True))]
+
+
+def plain_call(subject: Subject) -> Any:
+    """Call with gradients enabled, as it is without `no_grad`."""
+    with torch.enable_grad():
+        return subject.call(subject.model(), subject.arguments(True))
+
+
+def constructor_arguments(
+    subject: Subject, index: int | None, name: str, value: Any, fill: Sequence[str]
+) -> Any:
+    """Call an instance made with one other argument; what is new in it is filled by name.
+
+    Args:
+        index: place among the positional arguments; None for one that is given by its name.
+        fill: names of the parameters and buffers that depend on the argument.
+    """
+    init, keywords = list(subject.init), {}
+    if index is None:
+        keywords = {name: value}
+    else:
+        init[index] = value
+    model = subject.model(init, keywords)
+    own = model.state_dict()
+    for entry in fill if subject.loads else ():
+        own[entry].copy_(subject.cast(noise(entry, own[entry]).abs() * 0.1 + 0.05))
+    return subject.call(model, subject.arguments(False))
+
+
+def _after(subject: Subject, change: Callable[[nn.Module], Any]) -> Any:
+    """Call, change the module, and call again: both results."""
+    model = subject.model()
+    before = subject.call(model, subject.arguments(True))
+    model = change(model) or model
+    return [before, subject.call(model, subject.arguments(True))]
+
+
+def weights_loaded_later(subject: Subject) -> Any:
+    """Load another state dict after the first call."""
+
+    def change(model: nn.Module) -> None:
+        model.load_state_dict(subject.moved_state())
+
+    return _after(subject, change)
+
+
+def _change_in_place(model: nn.Module, names: Sequence[str]) -> None:
+    with torch.no_grad():
+        for name in names:
+            tensor = getattr(*owner(model, name))
+            tensor.copy_(moved(name, tensor.float()))
+
+
+def owner(model: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """Return the submodule that holds a dotted name, and the name there; AttributeError if none."""
+    path, _, leaf = name.rpartition(".")
+    found = model.get_submodule(path)
+    if leaf not in {*found._parameters, *found._buffers, *found._modules}:
+        raise AttributeError(f"the module has nothing named {name!r}")
+    return found, leaf
+
+
+def weights_changed_in_place(subject: Subject, names: Sequence[str]) -> Any:
+    """Change parameters in place after the first call, as an optimizer does."""
+
+    def change(model: nn.Module) -> None:
+        with torch.no_grad():
+            for name in names:
+                parameter = getattr(*owner(model, name))
+                parameter.mul_(0.75).add_(moved(name, parameter), alpha=0.5)
+
+    return _after(subject, change)
+
+
+def weights_replaced(subject: Subject, names: Sequence[str]) -> Any:
+    """Put new parameters in the place of the old ones after the first call."""
+
+    def change(model: nn.Module) -> None:
+        for name in names:
+            place, leaf = owner(model, name)
+            setattr(place, leaf, nn.Parameter(moved(name, getattr(place, leaf).detach())))
+
+    return _after(subject, change)
+
+
+def buffers_changed(subject: Subject, names: Sequence[str]) -> Any:
+    """Change buffers in place after the first call."""
+    return _after(subject, lambda model: _change_in_place(model, names))
+
+
+def two_instances(subject: Subject) -> Any:
+    """Call two instances with different weights in turn."""
+    first, second = subject.model(), subject.model()
+    second.load_state_dict(subject.moved_state())
+    return [subject.call(one, subject.arguments(True)) for one in (first, second, first, second)]
+
+
+def input_changed_in_place(subject: Subject) -> Any:
+    """Change a few elements of the same inputs between calls, always in the same memory."""
+    model, arguments = subject.model(), subject.arguments(True)
+    results = [subject.call(model, arguments)]
+    for seed in (1, 2, 0):
+        for tensor in leaves(arguments):
+            if tensor.is_contiguous() and tensor.numel() > 1:
+                change_a_few(tensor, seed)
+        results.append(subject.call(model, arguments))
+    return results
+
+
+def requires_grad(subject: Subject, names: Sequence[str]) -> Any:
+    """Call with inputs that require gradients, and go backward."""
+    with torch.enable_grad():
+        model, arguments = subject.model(), subject.arguments(False)
+        floating = [tensor for tensor in leaves(arguments) if tensor.is_floating_point()]
+        for tensor in floating:
+            tensor.requires_grad_()
+        torch.manual_seed(CALL_SEED)
+        found = model(*arguments)
+        outputs = [tensor for tensor in leaves(found) if tensor.is_floating_point()]
+        factors = [noise(str(number), output) for number, output in enumerate(outputs)]
+        torch.autograd.backward(outputs, factors)
+    gradients = {name: getattr(*owner(model, name)).grad for name in names}
+    return kept([found, [tensor.grad for tensor in floating], gradients])
+
+
+def autocast(subject: Subject) -> Any:
+    """Call under autocast to bfloat16."""
+    model = subject.model()
+    kind = subject.device.partition(":")[0]
+    with torch.autocast(kind, torch.bfloat16, enabled=not subject.exact):
+        return subject.call(model, subject.arguments(False))
+
+
+def in_half(subject: Subject, dtype: str) -> Any:
+    """Call after `half()` or `bfloat16()`, with inputs of that type."""
+    narrow = getattr(torch, dtype)
+    model = subject.cast(subject.model(), narrow)
+    return subject.call(model, subject.cast(subject.arguments(False), narrow))
+
+
+def replaced_submodule(subject: Subject, name: str) -> Any:
+    """Put another submodule in the place of one after the first call."""
+
+    def change(model: nn.Module) -> None:
+        place, leaf = owner(model, name)
+        old = getattr(place, leaf)
+        new = copy.deepcopy(old) if old.state_dict() else nn.Identity()
+        with torch.no_grad():
+            for key, value in new.state_dict().items():
+                value.copy_(moved(key, value))
+        setattr(place, leaf, new)
+
+    return _after(subject, change)
+
+
+def forward_hooks(subject: Subject, name: str) -> Any:
+    """Change a submodule's result by a hook after the first call, then remove the hook."""
+    model = subject.model()
+    part = getattr(*owner(model, name))
+    results = [subject.call(model, subject.arguments(True))]
+    handle = part.register_forward_hook(lambda _module, _given, output: output * 0.5 + 0.25)
+    results.append(subject.call(model, subject.arguments(True)))
+    handle.remove()
+    return [*results, subject.call(model, subject.arguments(True))]
+
+
+class Wave(nn.Module):
+    """A parametrization that scales every element by another factor."""
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        factors = torch.linspace(0.5, 1.5, weight.numel(), device=weight.device)
+        return weight * factors.view(weight.shape).to(weight.dtype)
+
+
+def parametrizations(subject: Subject, name: str) -> Any:
+    """Parametrize a weight after the first call."""
+
+    def change(model: nn.Module) -> None:
+        place, leaf = owner(model, name)
+        parametrize.register_parametrization(place, leaf, Wave())
+
+    return _after(subject, change)
+
+
+def functional_call(subject: Subject) -> Any:
+    """Call with other weights by `torch.func.functional_call`, then with the module's own."""
+    model = subject.model()
+    before = subject.call(model, subject.arguments(True))
+    state = subject.moved_state()
+
+    def other(*arguments: Any) -> Any:
+        return torch.func.functional_call(model, state, arguments, strict=True)
+
+    return [
+        before,
+        subject.call(other, subject.arguments(True)),
+        subject.call(model, subject.arguments(True)),
+    ]
+
+
+def _copied(subject: Subject, copying: Callable[[nn.Module], Any]) -> Any:
+    """Call, copy, load other weights into the copy, and call both."""
+    model = subject.model()
+    results = [subject.call(model, subject.arguments(True))]
+    other = copying(model)
+    results.append(subject.call(other, subject.arguments(True)))
+    other.load_state_dict(subject.moved_state())
+    return [*results, *(subject.call(one, subject.arguments(True)) for one in (other, model))]
+
+
+def deepcopy(subject: Subject) -> Any:
+    """Call a deep copy with other weights beside the original."""
+    return _copied(subject, copy.deepcopy)
+
+
+def pickled(subject: Subject) -> Any:
+    """Call what pickle brings back."""
+    return _copied(subject, lambda model: pickle.loads(pickle.dumps(model)))
+
+
+def torch_save(subject: Subject) -> Any:
+    """Call what torch.save and torch.load bring back: the module, and the state dict."""
+
+    def saved(value: Any, is_module: bool) -> Any:
+        file = io.BytesIO()
+        torch.save(value, file)
+        file.seek(0)
+        return torch.load(file, weights_only=not is_module)
+
+    def copying(model: nn.Module) -> nn.Module:
+        again: nn.Module = saved(model, True)
+        again.load_state_dict(saved(model.state_dict(), False))
+        return again
+
+    return _copied(subject, copying)
+
+
+def four_threads(subject: Subject) -> Any:
+    """Call one instance from four threads at once, each with inputs of its own."""
+    model = subject.model()
+    arguments = [subject.arguments(False, number) for number in range(THREADS)]
+    results: list[Any] = [None] * THREADS
+    errors: list[BaseException] = []
+    barrier = threading.Barrier(THREADS)
+
+    def work(number: int) -> None:
+        try:
+            barrier.wait()
+            with torch.no_grad():
+                results[number] = [
+                    kept(model(*arguments[number])) for _ in range(CALLS_OF_A_THREAD)
+                ]
+        except Exception as error:  # a module may raise anything; it is raised again below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+def inference_mode(subject: Subject) -> Any:
+    """Call twice in inference mode, and once after it."""
+    model = subject.model()
+    with torch.inference_mode():
+        results = [subject.call(model, subject.arguments(True)) for _ in range(2)]
+        results = [mapped(result, lambda tensor: tensor.clone()) for result in results]
+    return kept([*results, subject.call(model, subject.arguments(True))])
+
+
+class _Calls(torch.utils.data.Dataset[Any]):
+    """A data set whose items are results of a module."""
+
+    def __init__(self, subject: Subject, model: nn.Module) -> None:
+        self.subject = subject
+        self.model = model
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Any:
+        with torch.no_grad():
+            return kept(self.model(*self.subject.arguments(False, index)))
+
+
+def forked_worker(subject: Subject) -> Any:
+    """Call in a forked worker of a DataLoader, after a call in its parent."""
+    model = subject.model()
+    before = subject.call(model, subject.arguments(False))
+    items = _Calls(subject, model)
+    if subject.exact:
+        return [before, [items[index] for index in range(len(items))]]
+    loader = torch.utils.data.DataLoader(
+        items,
+        batch_size=None,
+        num_workers=1,
+        multiprocessing_context="fork",
+        timeout=FORK_TIMEOUT_S,
+    )
+    try:
+        return [before, [kept(item) for item in loader]]
+    except RuntimeError as error:
+        if str(error).startswith("DataLoader") and (
+            "killed" in str(error) or "timed" in str(error)
+        ):
+            raise ProcessDied(str(error)) from error
+        raise
+
+
+def torch_compile(subject: Subject) -> Any:
+    """Call through torch.compile, and again after its weights were changed."""
+    model = subject.model()
+    compiled: Any = model if subject.exact else torch.compile(model)
+    before = subject.call(compiled, subject.arguments(False))
+    _change_in_place(model, [name for name, _ in model.named_parameters() if name in subject.state])
+    return [before, subject.call(compiled, subject.arguments(False))]
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(
+        (
+            "other-batch-sizes",
+            "other-widths",
+            "broadcast-operands",
+            "other-numbers",
+            "arguments-left-out",
+            "arguments-none",
+            "arguments-given",
+            "keyword-arguments",
+            "strided-inputs",
+            "transposed-inputs",
+            "channels-last-inputs",
+            "offset-inputs",
+            "other-dtypes",
+            "empty-batch",
+        ),
+        called,
+    ),
+    "train": train,
+    "eval": eval_,
+    "plain-call": plain_call,
+    "constructor-arguments": constructor_arguments,
+    "weights-loaded-later": weights_loaded_later,
+    "weights-changed-in-place": weights_changed_in_place,
+    "weights-replaced": weights_replaced,
+    "buffers-changed": buffers_changed,
+    "two-instances": two_instances,
+    "input-changed-in-place": input_changed_in_place,
+    "requires-grad": requires_grad,
+    "autocast": autocast,
+    "half": in_half,
+    "bfloat16": in_half,
+    "replaced-submodule": replaced_submodule,
+    "forward-hooks": forward_hooks,
+    "parametrizations": parametrizations,
+    "functional-call": functional_call,
+    "deepcopy": deepcopy,
+    "pickle": pickled,
+    "torch-save": torch_save,
+    "four-threads": four_threads,
+    "inference-mode": inference_mode,
+    "forked-worker": forked_worker,
+    "torch-compile": torch_compile,
+}
+"""The function of each use."""
+
+
+def fallbacks(make: object) -> int | None:
+    """Return how often a guarded class ran the original forward; None for one without guards."""
+    counted = getattr(make, "fallbacks", None)
+    return sum(counted.values()) if isinstance(counted, dict) else None
+
+
+def attempt(subject: Subject, use: str, parameters: Spec) -> tuple[Any, Spec]:
+    """Do one use; return its results, and facts about it.
+
+    Facts: `error` (words, or None), `died` (whether a process of its own did), `fell_back` (calls
+    that ran the original forward, None without guards), `streams` (see `Subject.streams`).
+    """
+    before, result, error, died = fallbacks(subject.make), None, None, False
+    subject.streams = []
+    try:
+        with torch.no_grad():
+            result = FUNCTIONS[use](subject, **parameters)
+    except Exception as raised:  # a module may raise anything
+        error = f"{type(raised).__name__}: {str(raised).strip().partition(chr(10))[0]}"[:200]
+        died = isinstance(raised, ProcessDied)
+    after = fallbacks(subject.make)
+    fell_back = None if before is None or after is None else after - before
+    streams = list(subject.streams)
+    return result, {"error": error, "died": died, "fell_back": fell_back, "streams": streams}

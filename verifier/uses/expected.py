@@ -1,0 +1,181 @@
+"""The reference's side of the uses: the plan, and what each use gives, made once per run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from kernelwright.sandbox.machine import Machine
+from kernelwright.schema import Task
+from kernelwright.verifier.inside import use_plans
+from kernelwright.verifier.inside import uses as uses_file
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.workload import PreparedWorkload
+from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, specs
+
+USES_FILE = Path(uses_file.__file__)
+PLANS_FILE = Path(use_plans.__file__)
+# A use that takes longer hangs: inputs are small.
+TIMEOUT_S = 30.0
+# Most bytes of results that are kept for the next candidate; others are made again.
+KEPT_BYTES = 2**26
+
+
+class Variant(NamedTuple):
+    """One use with certain parameters."""
+
+    use: str
+    words: str
+    """The difference from other variants of the use; may be empty."""
+    parameters: dict[str, Any]
+    refuses: bool
+    """Where the reference raises, a value is wrong."""
+
+
+class Plan(NamedTuple):
+    """The uses of one workload, and what they start from."""
+
+    inputs: TensorTree
+    options: dict[str, Any]
+    """The options of `Subject` that do not depend on a candidate."""
+    variants: list[Variant]
+
+
+class Expected(NamedTuple):
+    """The reference's results in one use."""
+
+    error: str | None
+    """The words of what it raised; then there are no values."""
+    values: TensorTree
+    golden: TensorTree | None
+    """The same in float64; None where there is none."""
+    streams: list[int]
+    """See `UseReply.streams`."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return self.values.nbytes + (self.golden.nbytes if self.golden else 0)
+
+
+NOTHING = TensorTree({"v": None}, [])
+
+
+class ExpectedUses:
+    """What the uses of a workload give, by the reference in workers of its own.
+
+    Use as a context manager, once for each candidate: the worker ends with it, the results stay.
+
+    Args:
+        prepared: the workload, with the parameters that instances get.
+        seed: of the inputs.
+    """
+
+    def __init__(self, task: Task, machine: Machine, prepared: PreparedWorkload, seed: int) -> None:
+        self.prepared = prepared
+        self.seconds = 0.0
+        """Seconds that the reference took so far."""
+        self._machine = machine
+        self._limits = task.limits
+        self._seed = seed
+        self._client: WorkerClient | None = None
+        self._plan: Plan | None = None
+        self._kept: dict[int, Expected | None] = {}
+        self._kept_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._client is not None:
+            self._client.process.kill()
+            self._client = None
+
+    @property
+    def key(self) -> str:
+        """Key of the instance."""
+        return self.prepared.workload.name
+
+    def plan(self) -> Plan:
+        """Return the plan. Raises WorkerFault if none can be made of this reference."""
+        if self._plan is None:
+            self._start()
+            assert self._plan is not None
+        return self._plan
+
+    def expected(self, index: int) -> Expected | None:
+        """Return the reference's results in a variant; None where its process dies or hangs."""
+        if index in self._kept:
+            return self._kept[index]
+        start = time.monotonic()
+        found = self._made(self.plan().variants[index])
+        self.seconds += time.monotonic() - start
+        nbytes = found.nbytes if found else 0
+        if self._kept_bytes + nbytes <= KEPT_BYTES:
+            self._kept[index] = found
+            self._kept_bytes += nbytes
+        return found
+
+    def _made(self, variant: Variant) -> Expected | None:
+        client = self._client or self._start()
+        try:
+            reply = client.use(self.key, variant.use, variant.parameters, timeout_s=self._timeout_s)
+            if reply.died:
+                return None
+            if reply.error is not None:
+                return Expected(reply.error, NOTHING, None, reply.streams)
+            values = client.used(self.key, reply)
+            golden = None if any(reply.streams) else self._golden(client, variant, values)
+        except WorkerFault:
+            client.process.kill()
+            self._client = None
+            return None
+        return Expected(None, values, golden, reply.streams)
+
+    def _golden(
+        self, client: WorkerClient, variant: Variant, values: TensorTree
+    ) -> TensorTree | None:
+        reply = client.use(self.key, variant.use, variant.parameters, True, self._timeout_s)
+        if reply.error is not None or reply.died:
+            return None
+        golden = client.used(self.key, reply)
+        shapes = [spec.shape for spec in specs(golden)], [spec.shape for spec in specs(values)]
+        return golden if shapes[0] == shapes[1] else None
+
+    @property
+    def _timeout_s(self) -> float:
+        return min(TIMEOUT_S, self._limits.call_timeout_s)
+
+    def _start(self) -> WorkerClient:
+        """Start a worker with the reference in it, and make the plan if there is none yet."""
+        client = self._client = start_worker(self._machine, self._limits)
+        await_start(client)
+        prepared = self.prepared
+        path = client.write("reference.py", prepared.source)
+        client.load(self.key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
+        if self._plan is None:
+            self._plan = self._planned(client)
+        else:
+            self.give(client, self._plan, loads=True)
+        return client
+
+    def _planned(self, client: WorkerClient) -> Plan:
+        inputs = client.make_inputs(self.key, self._seed)
+        shares = not self.prepared.traits.mutates_state
+        bare = Plan(inputs, {"shares": shares}, [])
+        self.give(client, bare, loads=True)
+        found: Any = client.tool(PLANS_FILE, "planned", key=self.key, source=self.prepared.source)
+        options = {"shares": shares, "batch": found["batch"], "trims": found["trims"]}
+        variants = [Variant(**entry) for entry in found["variants"]]
+        plan = Plan(inputs, options, variants)
+        self.give(client, plan, loads=True)
+        return plan
+
+    def give(self, client: WorkerClient, plan: Plan, loads: bool) -> dict[str, list[int]]:
+        """Give a loaded instance what uses start from; return its state's names and shapes."""
+        given = packed([self.prepared.state.unpacked(), plan.inputs.unpacked()])
+        return client.subject(self.key, USES_FILE, given, {**plan.options, "loads": loads})

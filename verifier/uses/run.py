@@ -1,0 +1,46 @@
+"""The uses of one run: what the reference gives in them, kept from candidate to candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.seeds import derived_seed
+from kernelwright.verifier.reference.workload import PreparedWorkload
+from kernelwright.verifier.uses.expected import ExpectedUses
+
+
+class RunUses:
+    """The reference's side of the uses, for all candidates of a run."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+        self._known: dict[tuple[str, bool], ExpectedUses] = {}
+
+    @contextmanager
+    def expected(
+        self, workloads: Sequence[PreparedWorkload]
+    ) -> Iterator[Callable[[bool], ExpectedUses]]:
+        """Yield what the uses of one workload give, by whether parameters are the judge's own.
+
+        That is the smallest workload that models are shown, as reasons speak of its sizes.
+        """
+        shown = [one for one in workloads if one.workload.role != "hidden"] or workloads
+        small = min(shown, key=lambda one: one.example_inputs.nbytes + one.result_bytes)
+        with ExitStack() as open_ones:
+
+            def choose(with_own: bool) -> ExpectedUses:
+                found = self._of(small, with_own)
+                return open_ones.enter_context(found)
+
+            yield choose
+
+    def _of(self, workload: PreparedWorkload, with_own: bool) -> ExpectedUses:
+        key = workload.workload.name, with_own
+        if key not in self._known:
+            reference = self._reference
+            prepared = reference.with_perturbed_weights(workload) if with_own else workload
+            seed = derived_seed(reference.seed, "uses")
+            self._known[key] = ExpectedUses(reference.task, reference.machine, prepared, seed)
+        return self._known[key]
