@@ -241,7 +241,6 @@ class Evaluator:
                 choose,
                 worker.restart,
                 self.candidate,
-                self.reference.task.limits,
                 self.tolerance,
                 self.level,
                 self.effort.uses_s,

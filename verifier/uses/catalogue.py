@@ -19,6 +19,8 @@ class Use(NamedTuple):
     """It is computed in a lower precision, where only gross errors say something."""
     is_racy: bool = False
     """Random numbers, or buffers that calls change, make its results a matter of luck."""
+    timeout_s: float = 30.0
+    """A use that takes longer hangs: inputs are small."""
 
 
 ALL = (
@@ -60,7 +62,7 @@ ALL = (
     Use("four-threads", "four threads at once", is_racy=True),
     Use("constructor-arguments", "other arguments of the constructor, one at a time", "strict"),
     Use("forked-worker", "a forked worker of a DataLoader", "strict", is_racy=True),
-    Use("torch-compile", "torch.compile around it", "strict"),
+    Use("torch-compile", "torch.compile around it", "strict", timeout_s=180.0),
 )
 USES: Mapping[str, Use] = {use.name: use for use in ALL}
 """All uses by their names, in the same order."""

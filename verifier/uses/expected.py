@@ -12,6 +12,7 @@ from kernelwright.verifier.inside import use_plans
 from kernelwright.verifier.inside import uses as uses_file
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.workload import PreparedWorkload
+from kernelwright.verifier.uses.catalogue import USES
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
@@ -19,8 +20,6 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, specs
 
 USES_FILE = Path(uses_file.__file__)
 PLANS_FILE = Path(use_plans.__file__)
-# A use that takes longer hangs: inputs are small.
-TIMEOUT_S = 30.0
 # Most bytes of results that are kept for the next candidate; others are made again.
 KEPT_BYTES = 2**26
 
@@ -122,8 +121,9 @@ class ExpectedUses:
 
     def _made(self, variant: Variant) -> Expected | None:
         client = self._client or self._start()
+        timeout_s = USES[variant.use].timeout_s
         try:
-            reply = client.use(self.key, variant.use, variant.parameters, timeout_s=self._timeout_s)
+            reply = client.use(self.key, variant.use, variant.parameters, timeout_s=timeout_s)
             if reply.died:
                 return None
             if reply.error is not None:
@@ -139,16 +139,12 @@ class ExpectedUses:
     def _golden(
         self, client: WorkerClient, variant: Variant, values: TensorTree
     ) -> TensorTree | None:
-        reply = client.use(self.key, variant.use, variant.parameters, True, self._timeout_s)
+        reply = client.use(self.key, variant.use, variant.parameters, exact=True)
         if reply.error is not None or reply.died:
             return None
         golden = client.used(self.key, reply)
         shapes = [spec.shape for spec in specs(golden)], [spec.shape for spec in specs(values)]
         return golden if shapes[0] == shapes[1] else None
-
-    @property
-    def _timeout_s(self) -> float:
-        return min(TIMEOUT_S, self._limits.call_timeout_s)
 
     def _start(self) -> WorkerClient:
         """Start a worker with the reference in it, and make the plan if there is none yet."""

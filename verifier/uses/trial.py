@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from kernelwright.schema import Candidate, Level, Limits, ToleranceName, UseOutcome, UseResult
+from kernelwright.schema import Candidate, Level, ToleranceName, UseOutcome, UseResult
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.uses.catalogue import ALL, USES, Use, uses_at
-from kernelwright.verifier.uses.expected import TIMEOUT_S, Expected, ExpectedUses, Variant
+from kernelwright.verifier.uses.expected import Expected, ExpectedUses, Variant
 from kernelwright.verifier.uses.outcome import Outcome, wrong_form, wrong_values
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -48,7 +48,6 @@ class Trial:
         expected: Callable[[bool], ExpectedUses],
         start: Callable[[], WorkerClient],
         candidate: Candidate,
-        limits: Limits,
         tolerance: ToleranceName,
         level: Level,
         budget_s: float,
@@ -60,7 +59,6 @@ class Trial:
         self._tolerance: ToleranceName = tolerance
         self._level: Level = level
         self._budget_s = budget_s
-        self._timeout_s = min(TIMEOUT_S, limits.call_timeout_s)
         self._client: WorkerClient | None = None
         self._loads = True
         self._renamed: str | None = None
@@ -107,14 +105,14 @@ class Trial:
         return client
 
     def _results(self) -> Iterator[UseResult]:
-        wanted = uses_at(self._level)
+        wanted = {use.name for use in uses_at(self._level)}
         order = {use.name: place for place, use in enumerate(ALL)}
         variants = enumerate(self._expected.plan().variants)
         known = sorted(variants, key=lambda one: order[one[1].use])
         start, before = time.monotonic(), self._expected.seconds
         for name, group in groupby(known, key=lambda one: one[1].use):
             use = USES[name]
-            if use not in wanted or (use.is_racy and self._is_a_matter_of_luck):
+            if name not in wanted or (use.is_racy and self._is_a_matter_of_luck):
                 continue
             found: list[Outcome] = []
             for index, variant in group:
@@ -141,7 +139,7 @@ class Trial:
         client = self._client or self._start()
         key, parameters = self._expected.key, variant.parameters
         try:
-            reply = client.use(key, use.name, parameters, timeout_s=self._timeout_s)
+            reply = client.use(key, use.name, parameters, timeout_s=use.timeout_s)
             if reply.died:
                 return [Outcome("crashes", _detail(variant, reply.error or "a process died"))]
             if expected.error is not None:
