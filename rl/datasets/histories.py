@@ -22,10 +22,11 @@ class Evaluated(NamedTuple):
     def is_proven_win(self) -> bool:
         """Whether its strict verdict finds it faster than eager, and nothing suspicious.
 
-        What the search measured on the way there has been superseded, flags and all.
+        Its uses were tried, and none is silently wrong or crashes: that would be suspicious. What
+        the search measured on the way there has been superseded, flags and all.
         """
         final = self.strict
-        if final is None or not final.is_win:
+        if final is None or not final.is_win or not final.has_tried_uses:
             return False
         return all(flag.severity == "info" for flag in final.flags)
 

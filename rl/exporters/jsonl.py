@@ -27,10 +27,11 @@ _ROWS: dict[Format, Callable[[TaskHistory, RewardFunction], Iterator[Row]]] = {
     "attempts": attempt_rows,
 }
 _WHY_NONE: dict[Format, str] = {
-    "sft": "no candidate was proven faster at level strict without anything suspicious",
+    "sft": "no candidate was proven faster at level strict, in its uses too, without anything "
+    "suspicious",
     "grpo": "no task has an attempt that was evaluated",
-    "preference": "no candidate that was proven faster at level strict without anything suspicious "
-    "stands beside a certainly worse one",
+    "preference": "no candidate that was proven faster at level strict, in its uses too, without "
+    "anything suspicious stands beside a certainly worse one",
     "attempts": "the runs have no attempts",
 }
 

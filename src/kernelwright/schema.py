@@ -337,6 +337,11 @@ class Evaluation(Record):
         return all(flag.rule != NOT_VALIDATED for flag in self.flags)
 
     @property
+    def has_tried_uses(self) -> bool:
+        """Whether any use was tried; not so in records of earlier versions."""
+        return any(use.outcome != "not-tried" for use in self.uses)
+
+    @property
     def is_undecided(self) -> bool:
         """Whether the candidate is accepted, but its times decide nothing."""
         return self.accepted and self.was_disturbed

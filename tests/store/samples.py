@@ -24,6 +24,7 @@ from kernelwright.schema import (
     Task,
     Timing,
     Usage,
+    UseResult,
     Workload,
     WorkloadResult,
 )
@@ -198,6 +199,7 @@ def evaluation(
         ),
         "build_s": 11.2,
         "duration_s": 18.4,
+        "uses": () if level == "fast" or not passed else (UseResult(use="train", outcome="same"),),
         "worker_version": "w1",
     }
     return Evaluation(**{**fields, **changes})

@@ -11,9 +11,21 @@ import pytest
 
 from kernelwright.errors import PrerequisiteError, UsageError
 from kernelwright.rl.exporters.jsonl import Exported, export
-from kernelwright.schema import BUSY_MACHINE, Attempt, Candidate, Evaluation, Flag, Message, Status
+from kernelwright.schema import (
+    BUSY_MACHINE,
+    USES_RULES,
+    Attempt,
+    Candidate,
+    Evaluation,
+    Flag,
+    Message,
+    Status,
+    UseOutcome,
+    UseResult,
+)
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store, open_store
+from kernelwright.verifier.integrity.catalog import flag
 from tests.store import samples
 
 MESSAGES = {"role", "content"}
@@ -137,8 +149,8 @@ def test_a_win_that_was_not_measured_strictly_is_not_exported(store: Store, tmp_
     assert export(store, [samples.RUN_ID], "sft", tmp_path / "out.jsonl") == (
         0,
         None,
-        "nothing to export as sft: no candidate was proven faster at level strict without anything "
-        "suspicious",
+        "nothing to export as sft: no candidate was proven faster at level strict, in its uses "
+        "too, without anything suspicious",
     )
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -154,6 +166,34 @@ def test_a_suspicious_win_is_never_taught(store: Store, tmp_path: Path) -> None:
     for name in ("sft", "preference"):
         done = export(store, [samples.RUN_ID], name, tmp_path / "out.jsonl")
         assert done.rows == 0 and "without anything suspicious" in done.message
+
+
+@pytest.mark.parametrize("outcome", [None, "not-tried", "same"])
+def test_a_win_is_taught_only_if_its_uses_were_tried(
+    store: Store, tmp_path: Path, outcome: UseOutcome | None
+) -> None:
+    fill(store)
+    uses = (UseResult(use="train", outcome=outcome),) if outcome else ()
+    final = samples.evaluation(BEST, 2.31, level="strict", uses=uses)
+    proven = samples.improved(BEST).model_copy(update={"evaluation": final})
+    store.add_task_result(samples.RUN_ID, proven)
+    for name, rows in (("sft", 1), ("preference", 3)):
+        done = export(store, [samples.RUN_ID], name, tmp_path / "out.jsonl")
+        assert done.rows == (rows if outcome == "same" else 0)
+    assert len(exported(store, "attempts", tmp_path / "all.jsonl")) == 6
+
+
+@pytest.mark.parametrize("rule", USES_RULES)
+def test_a_win_that_is_wrong_in_a_use_is_never_taught(
+    store: Store, tmp_path: Path, rule: str
+) -> None:
+    fill(store)
+    flags = (flag(rule, "train (off by 2 rms)"),)
+    final = samples.evaluation(BEST, 2.31, level="strict", flags=flags)
+    proven = samples.improved(BEST).model_copy(update={"evaluation": final})
+    store.add_task_result(samples.RUN_ID, proven)
+    assert export(store, [samples.RUN_ID], "sft", tmp_path / "out.jsonl").rows == 0
+    assert export(store, [samples.RUN_ID], "preference", tmp_path / "out.jsonl").rows == 0
 
 
 def test_the_strict_verdict_alone_proves_a_win(store: Store, tmp_path: Path) -> None:

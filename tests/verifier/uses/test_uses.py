@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernelwright.schema import Limits
+from kernelwright.schema import Level, Limits
 from kernelwright.verifier.inside.uses import FUNCTIONS
 from kernelwright.verifier.uses.catalogue import USES, uses_at
 from tests.verifier import kit
@@ -27,7 +27,7 @@ def test_the_reference_itself_is_as_the_reference_in_every_use() -> None:
 
 @pytest.mark.parametrize("misuse", WRONG, ids=lambda misuse: misuse.name)
 def test_a_misuse_is_found_by_the_use_meant_for_it(misuse: Misuse) -> None:
-    level = "strict" if misuse.found_by == ("constructor-arguments",) else "standard"
+    level: Level = "strict" if misuse.found_by == ("constructor-arguments",) else "standard"
     found = tried(module(), candidate_of(MODULE, misuse.change), level, only=misuse.found_by)
     assert named(found, "wrong") == set(misuse.found_by), found.results
     assert all(detail(found, use) for use in misuse.found_by)
