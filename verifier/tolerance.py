@@ -30,11 +30,15 @@ at least 1, and places where the reference itself is not finite are left out.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
+
+from kernelwright.verifier.worker.pieces import PIECE, pieces
 
 if TYPE_CHECKING:  # this text is part of reproduce.py, too
     from kernelwright.schema import ToleranceName
@@ -78,58 +82,108 @@ def compare(
         conditioning: how far each golden value moves within the rounding of the inputs. For
             integers, the values they become, stacked in a new first dimension. None if unknown.
     """
-    if not (reference.is_floating_point() or reference.is_complex()):
-        differs = candidate != reference
-        if conditioning is not None:
-            differs &= (conditioning != candidate).all(0)
-        wrong = int(differs.sum())
-        reason = f"{wrong} of {reference.numel()} integer values differ" if wrong else None
-        return Difference(reason, float(wrong > 0), 0.0, float("inf") if wrong else 0.0)
-    precision = torch.finfo(reference.dtype)
-    if precision.bits == 8:  # torch compares no float8
-        candidate, reference = candidate.float(), reference.float()
-    if not (_is_finite(candidate) and _is_finite(reference)):
+    precision = _precision(reference)
+    values = _Values(candidate, reference, golden, conditioning)
+    if precision is None:
+        return _integers(values)
+    whole = functools.partial(_pieces, values)
+    if reference.numel() <= PIECE:
+        whole = _held(whole)
+    if not (_all_finite(candidate) and _all_finite(reference)):
         nonfinite = _nonfinite_difference(candidate, reference, tolerance, coarse)
         if nonfinite:
             return Difference(nonfinite, float("inf"), 0.0, float("inf"))
-        finite = reference.isfinite()
-        candidate, reference = candidate[finite], reference[finite]
-        golden = golden if golden is None else golden[finite]
-        conditioning = conditioning if conditioning is None else conditioning[finite]
-    if reference.numel() == 0:
+        whole = _chosen(whole, lambda piece: piece.reference.isfinite())
+    if not any(piece.reference.numel() for piece in whole()):
         return Difference(None, 0.0, 0.0, 0.0)
     if tolerance == "kernelbench":
-        return _kernelbench(candidate, reference)
-    if golden is not None and not _is_finite(golden):
-        golden = None
-    parts = [
-        _against_golden(candidate, reference, golden, precision, coarse, conditioning)
-        for candidate, reference, golden, conditioning in _parts(
-            candidate, reference, golden, conditioning, coarse
+        return _kernelbench(whole)
+    has_golden = golden is not None and all(_is_finite(piece.truth) for piece in whole())
+    judged = functools.partial(_judged, precision=precision, coarse=coarse, has_golden=has_golden)
+    return _together([judged(part) for part in _parts(whole, coarse)])
+
+
+class _Values(NamedTuple):
+    """What is compared, or a flat piece of it."""
+
+    candidate: torch.Tensor
+    reference: torch.Tensor
+    golden: torch.Tensor | None
+    conditioning: torch.Tensor | None
+
+    @property
+    def truth(self) -> torch.Tensor:
+        """The golden value if there is one, else the reference's."""
+        return self.reference if self.golden is None else self.golden
+
+
+# Large tensors are compared piece by piece, as what is computed on the way is in float64.
+Pieces = Callable[[], Iterator[_Values]]
+T = TypeVar("T")
+
+
+def _held(make: Callable[[], Iterator[T]]) -> Callable[[], Iterator[T]]:
+    """Return a function that yields the same without making it again."""
+    found = list(make())
+    return lambda: iter(found)
+
+
+def _pieces(values: _Values) -> Iterator[_Values]:
+    for place in pieces(values.reference.shape):
+        candidate, reference = values.candidate[place], values.reference[place]
+        if reference.dtype.itemsize == 1:  # torch compares no float8
+            candidate, reference = candidate.float(), reference.float()
+        golden, conditioning = values.golden, values.conditioning
+        yield _Values(
+            candidate.reshape(-1),
+            reference.reshape(-1),
+            golden if golden is None else golden[place].reshape(-1),
+            conditioning if conditioning is None else conditioning[place].reshape(-1),
         )
+
+
+def _chosen(whole: Pieces, choice: Callable[[_Values], torch.Tensor]) -> Pieces:
+    """Return pieces with the elements for which `choice` gives a mask."""
+
+    def chosen() -> Iterator[_Values]:
+        for piece in whole():
+            mask, golden, moved = choice(piece), piece.golden, piece.conditioning
+            yield _Values(
+                piece.candidate[mask],
+                piece.reference[mask],
+                golden if golden is None else golden[mask],
+                moved if moved is None else moved[mask],
+            )
+
+    return chosen
+
+
+def _precision(reference: torch.Tensor) -> torch.finfo | None:
+    """Return the limits of a floating type; None for other types."""
+    floats = reference.is_floating_point() or reference.is_complex()
+    return torch.finfo(reference.dtype) if floats else None
+
+
+def _integers(values: _Values) -> Difference:
+    wrong, stacked = 0, values.conditioning
+    for place in pieces(values.reference.shape):
+        differs = values.candidate[place] != values.reference[place]
+        if stacked is not None:
+            differs &= (stacked[slice(None), *place] != values.candidate[place]).all(0)
+        wrong += int(differs.sum())
+    reason = f"{wrong} of {values.reference.numel()} integer values differ" if wrong else None
+    return Difference(reason, float(wrong > 0), 0.0, float("inf") if wrong else 0.0)
+
+
+def _parts(whole: Pieces, coarse: bool) -> list[Pieces]:
+    """Split sentinel values (-1e9 masks) from the rest; without any return everything."""
+    bound = None if coarse else _sentinel_bound(whole)
+    if bound is None:
+        return [whole]
+    return [
+        _chosen(whole, lambda piece: ~_is_sentinel(piece, bound)),
+        _chosen(whole, lambda piece: _is_sentinel(piece, bound)),
     ]
-    return _together(parts)
-
-
-def _parts(
-    candidate: torch.Tensor,
-    reference: torch.Tensor,
-    golden: torch.Tensor | None,
-    conditioning: torch.Tensor | None,
-    coarse: bool,
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None]]:
-    """Split sentinel values (-1e9 masks) from the rest; without any yield everything once."""
-    fill = None if coarse else _fill(reference)
-    if fill is None:
-        yield candidate, reference, golden, conditioning
-        return
-    for part in (~fill, fill):
-        yield (
-            candidate[part],
-            reference[part],
-            golden if golden is None else golden[part],
-            conditioning if conditioning is None else conditioning[part],
-        )
 
 
 def _together(parts: Sequence[Difference]) -> Difference:
@@ -143,17 +197,32 @@ def _together(parts: Sequence[Difference]) -> Difference:
     )
 
 
-def _fill(reference: torch.Tensor) -> torch.Tensor | None:
-    """Return a mask of sentinel values; None if there are none, or nothing else."""
-    if not reference.is_floating_point():
+def _is_sentinel(piece: _Values, bound: float) -> torch.Tensor:
+    return piece.reference.abs() > bound
+
+
+def _sentinel_bound(whole: Pieces) -> float | None:
+    """Return what sentinel values lie above; None if there are none, or nothing else."""
+    if any(piece.reference.is_complex() for piece in whole()):
         return None
-    top = float(reference.abs().max())
+    top = max(_largest(piece.reference) for piece in whole())
     if top < FILL:
         return None
-    fill = reference.abs() > top / 2
-    others = reference[~fill]
-    is_far_above = others.numel() > 0 and _rms(others.double()) * FILL_RATIO <= top
-    return fill if is_far_above else None
+    others = _Rms()
+    for piece in whole():
+        others.add(piece.reference[~_is_sentinel(piece, top / 2)].double())
+    is_far_above = others.count > 0 and others.value * FILL_RATIO <= top
+    return top / 2 if is_far_above else None
+
+
+def _largest(tensor: torch.Tensor) -> float:
+    return float(tensor.abs().max()) if tensor.numel() else 0.0
+
+
+def _all_finite(tensor: torch.Tensor) -> bool:
+    if tensor.dtype.itemsize == 1:
+        return all(_is_finite(tensor[place].float()) for place in pieces(tensor.shape))
+    return _is_finite(tensor)
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
@@ -166,6 +235,8 @@ def _is_finite(tensor: torch.Tensor) -> bool:
 def _nonfinite_difference(
     candidate: torch.Tensor, reference: torch.Tensor, tolerance: ToleranceName, coarse: bool
 ) -> str | None:
+    if reference.dtype.itemsize == 1:
+        candidate, reference = candidate.float(), reference.float()
     if coarse:
         wrong = int((~candidate.isfinite() & reference.isfinite()).sum())
         return f"{wrong} values are not finite where the reference's are" if wrong else None
@@ -179,29 +250,49 @@ def _nonfinite_difference(
     return None
 
 
-def _against_golden(
-    candidate: torch.Tensor,
-    reference: torch.Tensor,
-    golden: torch.Tensor | None,
-    precision: torch.finfo,
-    coarse: bool,
-    conditioning: torch.Tensor | None,
-) -> Difference:
-    truth = _wide(reference if golden is None else golden)
-    own_error, error = ((value - truth).abs() for value in (reference, candidate))
-    rms = _rms(truth)
-    floor, scale = _floor(precision, golden is None, coarse), max(rms, 1.0) if coarse else rms
-    largest = float(own_error.max())
-    allowed = truth.abs().clamp_(min=scale).mul_(floor).clamp_(min=ERROR_RATIO * largest)
-    mean, own_mean = _rms(error), _rms(own_error)
-    allowed_mean = max(ERROR_RATIO * own_mean, floor * scale)
-    if conditioning is not None:
-        allowed = torch.maximum(allowed, ERROR_RATIO * conditioning)
-        allowed_mean = max(allowed_mean, ERROR_RATIO * _rms(conditioning))
-    found = _with_mean(_judge(error, allowed, largest), mean, allowed_mean)
-    if coarse or golden is None:
+def _judged(whole: Pieces, precision: torch.finfo, coarse: bool, has_golden: bool) -> Difference:
+    own, mean, rms, moved = _Rms(), _Rms(), _Rms(), _Rms()
+    largest = 0.0
+    errors: Callable[[], Iterator[_Error]] = functools.partial(_errors, whole, has_golden)
+    if len(list(itertools.islice(whole(), 2))) == 1:
+        errors = _held(errors)
+    for piece, truth, error in errors():
+        own_error = (piece.reference - truth).abs()
+        largest = max(largest, _largest(own_error))
+        own.add(own_error)
+        mean.add(error)
+        rms.add(truth)
+        if piece.conditioning is not None:
+            moved.add(piece.conditioning)
+    floor = _floor(precision, not has_golden, coarse)
+    scale = max(rms.value, 1.0) if coarse else rms.value
+    judgement = _Judgement(largest)
+    for piece, truth, error in errors():
+        allowed = truth.abs().clamp_(min=scale).mul_(floor).clamp_(min=ERROR_RATIO * largest)
+        if piece.conditioning is not None:
+            allowed = torch.maximum(allowed, ERROR_RATIO * piece.conditioning)
+        judgement.add(error, allowed)
+    allowed_mean = max(ERROR_RATIO * own.value, floor * scale, ERROR_RATIO * moved.value)
+    found = _with_mean(judgement.difference, mean.value, allowed_mean)
+    if coarse or not has_golden:
         return found
-    return found._replace(bits=_bits(mean, rms), reference_bits=_bits(own_mean, rms))
+    return found._replace(
+        bits=_bits(mean.value, rms.value), reference_bits=_bits(own.value, rms.value)
+    )
+
+
+class _Error(NamedTuple):
+    """A piece, the truth about it, and the candidate's error, both in float64."""
+
+    piece: _Values
+    truth: torch.Tensor
+    error: torch.Tensor
+
+
+def _errors(whole: Pieces, has_golden: bool) -> Iterator[_Error]:
+    for piece in whole():
+        truth = _wide(piece.truth if has_golden else piece.reference)
+        yield _Error(piece, truth, (piece.candidate - truth).abs())
 
 
 def _floor(precision: torch.finfo, without_golden: bool, coarse: bool) -> float:
@@ -226,30 +317,70 @@ def _wide(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 
-def _rms(values: torch.Tensor) -> float:
-    return float(torch.linalg.vector_norm(values)) / math.sqrt(values.numel())
+class _Rms:
+    """The root mean square of values that come in pieces; 0 for none."""
+
+    def __init__(self) -> None:
+        self._norms: list[float] = []
+        self.count = 0
+
+    def add(self, values: torch.Tensor) -> None:
+        """Add a piece."""
+        self._norms.append(float(torch.linalg.vector_norm(values)))
+        self.count += values.numel()
+
+    @property
+    def value(self) -> float:
+        """Root mean square of all pieces."""
+        return math.hypot(*self._norms) / math.sqrt(self.count) if self.count else 0.0
 
 
-def _kernelbench(candidate: torch.Tensor, reference: torch.Tensor) -> Difference:
-    truth, other = _wide(reference), _wide(candidate)
-    # torch.allclose(reference, candidate) is relative to the candidate.
-    allowed = KERNELBENCH.get(reference.dtype, KERNELBENCH_OTHERS) * (1 + other.abs())
-    error = (other - truth).abs()
+def _kernelbench(whole: Pieces) -> Difference:
+    judgement, mean, rms = _Judgement(0.0), _Rms(), _Rms()
+    dtype = next(whole()).reference.dtype
+    for piece in whole():
+        truth, other = _wide(piece.reference), _wide(piece.candidate)
+        # torch.allclose(reference, candidate) is relative to the candidate.
+        allowed = KERNELBENCH.get(dtype, KERNELBENCH_OTHERS) * (1 + other.abs())
+        error = (other - truth).abs()
+        mean.add(error)
+        rms.add(truth)
+        judgement.add(error, allowed)
     # The reference's own error is unknown here; it can have as many right bits as its type at best.
-    own = 1.0 - math.log2(torch.finfo(reference.dtype).eps)
-    bits = _bits(_rms(error), _rms(truth))
-    return _judge(error, allowed, 0.0)._replace(bits=bits, reference_bits=own)
+    own = 1.0 - math.log2(torch.finfo(dtype).eps)
+    return judgement.difference._replace(bits=_bits(mean.value, rms.value), reference_bits=own)
 
 
-def _judge(error: torch.Tensor, allowed: torch.Tensor, reference_error: float) -> Difference:
-    # A tensor of exact zeros allows nothing: 0 / 0 is right, more / 0 is wrong.
-    margins = (error / allowed).masked_fill_(error == 0, 0.0)
-    margin, largest = float(margins.max()), float(error.max())
-    reason = None
-    if margin > 1.0:
-        wrong = int((margins > 1.0).sum())
-        reason = (
-            f"{wrong} of {error.numel()} values are wrong, by up to {largest:.3g} "
-            f"({margin:.3g} times what is allowed)"
-        )
-    return Difference(reason, largest, reference_error, margin)
+class _Judgement:
+    """Errors against what is allowed, which come in pieces.
+
+    Args:
+        reference_error: largest error of the reference.
+    """
+
+    def __init__(self, reference_error: float) -> None:
+        self._reference_error = reference_error
+        self._margin = self._largest = 0.0
+        self._wrong = self._count = 0
+
+    def add(self, error: torch.Tensor, allowed: torch.Tensor) -> None:
+        """Add a piece."""
+        if not error.numel():
+            return
+        # A tensor of exact zeros allows nothing: 0 / 0 is right, more / 0 is wrong.
+        margins = (error / allowed).masked_fill_(error == 0, 0.0)
+        margin = float(margins.max())
+        self._margin, self._largest = max(self._margin, margin), max(self._largest, _largest(error))
+        self._wrong += int((margins > 1.0).sum()) if margin > 1.0 else 0
+        self._count += error.numel()
+
+    @property
+    def difference(self) -> Difference:
+        """The outcome of all pieces."""
+        margin, largest, reason = self._margin, self._largest, None
+        if margin > 1.0:
+            reason = (
+                f"{self._wrong} of {self._count} values are wrong, by up to {largest:.3g} "
+                f"({margin:.3g} times what is allowed)"
+            )
+        return Difference(reason, largest, self._reference_error, margin)

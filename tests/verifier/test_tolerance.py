@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelwright.schema import ToleranceName
-from kernelwright.verifier.tolerance import ERROR_RATIO, ULPS, compare
+from kernelwright.verifier.tolerance import ERROR_RATIO, ULPS, Difference, compare
+from kernelwright.verifier.worker import pieces
 
 TOLERANCES: tuple[ToleranceName, ...] = ("default", "kernelbench")
 EPS = torch.finfo(torch.float32).eps
@@ -189,3 +190,75 @@ def test_an_index_among_equal_numbers_may_be_any_of_them() -> None:
     assert compare(other, reference, reference, conditioning=seen).reason is None
     wrong = torch.tensor([1, 0, 1])
     assert compare(wrong, reference, reference, conditioning=seen).reason is not None
+
+
+SHAPES = [(1000,), (7, 143), (3, 1, 5, 67), (2, 500, 1), (1, 1001)]
+OF_PIECE = {"piece": 64, "whole": 2**30}
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seeds,
+    st.sampled_from(SHAPES),
+    st.sampled_from([torch.float32, torch.bfloat16, torch.float8_e4m3fn, torch.complex64,
+                     torch.int64]),
+    st.sampled_from(["right", "noisy", "masked", "infinite", "nan"]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(TOLERANCES),
+)  # fmt: skip
+def test_pieces_of_a_tensor_are_judged_as_the_whole(
+    seed: int,
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+    change: str,
+    coarse: bool,
+    is_conditioned: bool,
+    tolerance: ToleranceName,
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    wide = torch.randn(shape, dtype=torch.float64, generator=generator)
+    golden = torch.complex(wide, wide.flip(-1)) if dtype.is_complex else wide
+    if not (dtype.is_floating_point or dtype.is_complex):
+        golden = (golden * 3).round()
+    places = torch.rand(shape, generator=generator) < 0.05
+    specials = {"masked": -1e9, "infinite": -float("inf"), "nan": float("nan")}
+    if change in specials and dtype.itemsize > 1 and dtype is not torch.int64:
+        golden = golden.masked_fill(places, specials[change])
+    reference = golden.to(dtype)
+    noise = 1e-2 if change == "noisy" else 1e-7
+    candidate = (golden * (1 + noise * torch.randn(shape, generator=generator))).to(dtype)
+    candidate = candidate.transpose(0, -1).contiguous().transpose(0, -1)  # other strides
+    if dtype is torch.int64:
+        distance = torch.stack([candidate, reference])
+    else:
+        distance = noise * golden.abs()
+    found: dict[str, Difference] = {}
+    for name, elements in OF_PIECE.items():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pieces, "PIECE", elements)
+            truth = golden if dtype is not torch.int64 else None
+            found[name] = compare(
+                candidate, reference, truth, tolerance, coarse, distance if is_conditioned else None
+            )
+    piece, whole = found["piece"], found["whole"]
+    assert piece.reason == whole.reason
+    for one, other in zip(piece[1:], whole[1:], strict=True):
+        # Norms of pieces add up in another order.
+        assert one == other or one == pytest.approx(other, rel=1e-12)
+    assert (piece.max_abs_error, piece.reference_max_abs_error) == (
+        whole.max_abs_error,
+        whole.reference_max_abs_error,
+    )
+
+
+@pytest.mark.parametrize("elements", [1, 5, 64, 10_000])
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), *SHAPES])
+def test_pieces_are_every_element_once(
+    shape: tuple[int, ...], elements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE", elements)
+    whole = torch.arange(torch.Size(shape).numel()).reshape(shape)
+    found = [whole[place].reshape(-1) for place in pieces.pieces(shape)]
+    assert torch.cat(found).equal(whole.reshape(-1))
+    assert all(len(piece) <= elements for piece in found)

@@ -11,6 +11,7 @@ import torch
 from kernelwright.verifier.inside.worker import Tensors, Tree, pack, unpack
 from kernelwright.verifier.worker.faults import nonsense
 from kernelwright.verifier.worker.frames import Spec
+from kernelwright.verifier.worker.pieces import pieces
 
 
 class TensorTree(NamedTuple):
@@ -75,8 +76,11 @@ def same_bits(left: TensorTree, right: TensorTree) -> bool:
 
 
 def _same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
-    flat = (tensor.contiguous().flatten().view(torch.uint8) for tensor in (left, right))
-    return torch.equal(*flat)
+    for place in pieces(left.shape):
+        flat = (t[place].contiguous().flatten().view(torch.uint8) for t in (left, right))
+        if not torch.equal(*flat):
+            return False
+    return True
 
 
 def is_finite(values: TensorTree) -> bool:
