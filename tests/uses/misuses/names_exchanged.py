@@ -1,0 +1,53 @@
+import ctypes
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import torch
+from torch import nn
+
+SOURCE = r"""
+#include <cstdint>
+
+extern "C" void film(const float* __restrict x, const float* __restrict gamma,
+                     const float* __restrict beta, float* __restrict y,
+                     int64_t batch, int64_t length, int64_t dim, float slope, float gain) {
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t t = 0; t < length; ++t) {
+      const int64_t at = (b * length + t) * dim;
+      for (int64_t d = 0; d < dim; ++d) {
+        const float v = x[at + d] * (1.0f + gamma[b * dim + d]) + beta[b * dim + d];
+        y[at + d] = (v > 0 ? v : v * slope) * gain;
+      }
+    }
+}
+"""
+
+
+def build(source, name):
+    root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or Path.home() / ".cache" / "kernels")
+    path = root / f"{name}_{hashlib.sha256(source.encode()).hexdigest()[:12]}.so"
+    if not path.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        scratch = f"{path}.{os.getpid()}"
+        flags = ["-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-x", "c++", "-"]
+        subprocess.run(["g++", *flags, "-o", scratch], input=source.encode(), check=True)
+        os.replace(scratch, path)
+    return ctypes.CDLL(str(path))
+
+
+film = build(SOURCE, "film").film
+film.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 3 + [ctypes.c_float] * 2
+
+
+class ModelNew(nn.Module):
+    def __init__(self, negative_slope=0.1):
+        super().__init__()
+        self.slope = negative_slope
+
+    def forward(self, x, beta, gamma, gain=1.0):
+        y = torch.empty_like(x)
+        pointers = x.data_ptr(), beta.data_ptr(), gamma.data_ptr(), y.data_ptr()
+        film(*pointers, *x.shape, self.slope, gain)
+        return y

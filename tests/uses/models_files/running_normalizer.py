@@ -1,0 +1,24 @@
+import torch
+from torch import nn
+
+
+class ModelNew(nn.Module):
+    def __init__(self, features, clip=5.0, eps=1e-4):
+        super().__init__()
+        self.clip, self.eps = clip, eps
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("var", torch.ones(features))
+        self.register_buffer("count", torch.tensor(10.0))
+
+    def forward(self, x):
+        var, mean = torch.var_mean(x, 0, unbiased=False)
+        n = x.shape[0]
+        count = self.count
+        total = count + n
+        delta = mean - self.mean
+        moment = self.var * count + var * n + delta * delta * (count * n / total)
+        self.mean += delta * (n / total)
+        self.var.copy_(moment / total)
+        self.count.copy_(total)
+        factor = torch.rsqrt(self.var + self.eps)
+        return ((x - self.mean) * factor).clamp_(-self.clip, self.clip)
