@@ -59,6 +59,27 @@ def test_a_reference_that_cannot_be_used(task: Task, message: str, hint: str) ->
     assert kit.until(lambda: kit.children() <= running)
 
 
+@pytest.mark.parametrize("change", ["self.mean.lerp_(x.mean(0), 1 / self.calls)", "pass"])
+def test_whether_results_depend_on_earlier_calls(change: str) -> None:
+    # On the same inputs the mean of all calls is that of the first.
+    model = f"""
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("mean", torch.zeros(33))
+                self.register_buffer("calls", torch.zeros(()))
+
+            def forward(self, x):
+                self.calls += 1
+                {change}
+                return x - self.mean
+    """
+    with kit.live_reference(kit.task(model)) as live:
+        traits = live.prepare(live.workloads()[0]).traits
+    assert traits.mutates_state
+    assert traits.depends_on_history is (change != "pass")
+
+
 def test_a_task_without_a_workload_for_this_device() -> None:
     task = kit.task("", workloads=(Workload(name="gpu", target="cuda"),))
     with kit.live_reference(task) as live:
