@@ -15,6 +15,7 @@ SOURCE = r"""
 extern "C" void rms_norm(const float* __restrict x, const float* __restrict w,
                          float* __restrict y, int64_t rows, float eps) {
   constexpr int N = 256;
+#pragma omp parallel for
   for (int64_t r = 0; r < rows; ++r) {
     float parts[8] = {0};
     for (int c = 0; c < N; c += 8)
@@ -28,14 +29,19 @@ extern "C" void rms_norm(const float* __restrict x, const float* __restrict w,
 """
 
 
+# torch's own OpenMP: with another one beside it, two teams of threads fight for the cores
+OPENMP = sorted(map(str, Path(torch.__file__).parent.glob("lib/libgomp*.so*")))[:1]
+
+
 def build(source, name):
     root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or Path.home() / ".cache" / "kernels")
     path = root / f"{name}_{hashlib.sha256(source.encode()).hexdigest()[:12]}.so"
     if not path.exists():
         root.mkdir(parents=True, exist_ok=True)
         scratch = f"{path}.{os.getpid()}"
-        flags = ["-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-x", "c++", "-"]
-        subprocess.run(["g++", *flags, "-o", scratch], input=source.encode(), check=True)
+        flags = ["-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"]
+        command = ["g++", *flags, "-shared", "-fPIC", "-x", "c++", "-", "-x", "none", "-o", scratch]
+        subprocess.run([*command, *OPENMP], input=source.encode(), check=True)
         os.replace(scratch, path)
     return ctypes.CDLL(str(path))
 
@@ -50,7 +56,7 @@ class ModelNew(nn.Module):
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(dim))
 
-    def forward(self, x):
+    def forward(self, x, residual=None):
         y = torch.empty_like(x)
         kernel(x.data_ptr(), self.weight.data_ptr(), y.data_ptr(), x.numel() // 256, self.eps)
         return y
