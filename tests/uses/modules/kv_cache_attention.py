@@ -17,9 +17,9 @@ class Model(nn.Module):
         self.wqkv = nn.Linear(dim, 3 * dim, bias=False)
         self.wo = nn.Linear(dim, dim, bias=False)
         shape = (max_batch, n_heads, max_length, dim // n_heads)
-        self.register_buffer("cache_k", torch.zeros(shape), persistent=False)
-        self.register_buffer("cache_v", torch.zeros(shape), persistent=False)
-        self.register_buffer("position", torch.zeros((), dtype=torch.long), persistent=False)
+        self.register_buffer("cache_k", torch.zeros(shape))
+        self.register_buffer("cache_v", torch.zeros(shape))
+        self.register_buffer("position", torch.zeros((), dtype=torch.long))
 
     def forward(self, x):
         b, _, d = x.shape
