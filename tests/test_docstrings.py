@@ -9,7 +9,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("agents", "sandbox", "tasks", "verifier", "rl", "prompts", "src", "benchmarks", "docs")
-DATA = ("tasks/library/", "src/kernelwright/kernels/sources/")
+DATA = (
+    "tasks/library/",
+    "src/kernelwright/delivery/sources/",
+    "src/kernelwright/kernels/sources/",
+)
 BEGINNING = re.compile(r"(What|Whose|Of|Which|Those|Who)\b")
 OF_NO_SUBJECT = re.compile(r"\b(who|whom|whoever|nobody|somebody|anybody)\b", re.IGNORECASE)
 

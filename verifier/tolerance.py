@@ -86,7 +86,7 @@ def compare(
     values = _Values(candidate, reference, golden, conditioning)
     if precision is None:
         return _integers(values)
-    whole = functools.partial(_pieces, values)
+    whole: Pieces = functools.partial(_pieces, values)
     if reference.numel() <= PIECE:
         whole = _held(whole)
     if not (_all_finite(candidate) and _all_finite(reference)):

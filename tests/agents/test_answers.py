@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from kernelwright.agents.optimize import answer
-from kernelwright.schema import BUSY_MACHINE, Evaluation, Flag
+from kernelwright.agents.deliver import Measured
+from kernelwright.agents.prove import answer
+from kernelwright.schema import BUSY_MACHINE, Flag
 from tests.store import samples
 
 BUSY = Flag(rule=BUSY_MACHINE, severity="suspicious", evidence="others used these cores")
 REFUSAL = Flag(rule="stale_output", severity="refuse", evidence="same output")
 
 
-def final(eager: float, *flags: Flag) -> Evaluation:
-    made = samples.candidate(f"# {eager} {flags}\n")
-    return samples.evaluation(made, eager, level="strict", flags=flags)
+def final(eager: float, *flags: Flag) -> Measured:
+    return samples.measured(samples.candidate(f"# {eager} {flags}\n"), eager, flags=flags)
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,10 @@ def final(eager: float, *flags: Flag) -> Evaluation:
         ([final(2.0, BUSY, REFUSAL)], "no_improvement", 0),
     ],
 )
-def test_the_best_that_is_sure(measured: list[Evaluation], status: str, chosen: int | None) -> None:
+def test_the_best_that_is_sure(measured: list[Measured], status: str, chosen: int | None) -> None:
     result = answer(samples.task(), measured, [samples.attempt()])
     assert result.status == status
-    assert result.evaluation == (None if chosen is None else measured[chosen])
+    assert result.evaluation == (None if chosen is None else measured[chosen].evaluation)
 
 
 def test_only_lost_attempts_are_an_error() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kernelwright.agents.deliver import Delivery, Measured
+from kernelwright.agents.deliver import Measured
 from kernelwright.agents.elsewhere import tried_elsewhere
-from kernelwright.agents.optimize import answer
-from kernelwright.delivery.scope import Scope
+from kernelwright.agents.prove import answer
 from kernelwright.schema import OrdinaryRun
 from kernelwright.store.results import TaskResult
 from tests.store import samples
@@ -18,10 +17,7 @@ RIGHT = samples.ordinary_run()
 
 
 def final(eager: float) -> Measured:
-    made = samples.candidate(f"# {eager}\n")
-    scope = Scope(device="cpu", families=())
-    delivery = Delivery(samples.attempt(), made, scope)
-    return Measured(delivery, samples.evaluation(made, eager, level="strict"))
+    return samples.measured(samples.candidate(f"# {eager}\n"), eager)
 
 
 def tried(measured: list[Measured], runs: list[OrdinaryRun]) -> TaskResult:

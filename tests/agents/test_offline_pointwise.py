@@ -51,6 +51,8 @@ SHAPES: tuple[tuple[tuple[int, ...], ...], ...] = (
 class Case(nn.Module):
     """A random expression of an input, another one, and a parameter."""
 
+    p: torch.Tensor
+
     def __init__(self, shapes: tuple[tuple[int, ...], ...], names: list[str], seed: int) -> None:
         super().__init__()
         self.names, self.seed = names, seed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kernelwright.agents.deliver import Delivery, Measured
+from kernelwright.delivery.scope import Scope
 from kernelwright.schema import (
     Attempt,
     Candidate,
@@ -255,3 +257,9 @@ def ordinary_run(median: float = 1.72, half_width: float = 0.19) -> OrdinaryRun:
         speedups=(median,) * 5,
         speedup=Prediction(median=median, pi95=(median - half_width, median + half_width)),
     )
+
+
+def measured(of: Candidate, eager: float, **changes: Any) -> Measured:
+    """Return the strict verdict on a delivery."""
+    delivery = Delivery(attempt(), of, Scope(device="cpu", families=()))
+    return Measured(delivery, evaluation(of, eager, level="strict", **changes))

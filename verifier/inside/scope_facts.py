@@ -127,16 +127,15 @@ def compared(environment: Any) -> set[Any]:
 
     It may compute something else where such a comparison turns out otherwise.
     """
-    import sympy
-
     found: set[Any] = set()
     for guard in environment.guards:
         expression = guard.expr
         ends = expression.args
         is_plain = all(end.is_Symbol or end.is_Integer for end in ends)
-        is_order = isinstance(expression, (sympy.Gt, sympy.Ge, sympy.Lt, sympy.Le))
+        kind = type(expression).__name__  # of sympy's relations
+        is_order = kind.endswith(("GreaterThan", "LessThan"))
         is_range = is_order and len(expression.free_symbols) == 1
-        is_large = isinstance(expression, sympy.Ne) and bool({0, 1} & set(ends))
-        if not (is_plain and (is_range or is_large or isinstance(expression, sympy.Eq))):
+        is_large = kind == "Unequality" and bool({0, 1} & set(ends))
+        if not (is_plain and (is_range or is_large or kind == "Equality")):
             found |= {environment.replace(symbol) for symbol in expression.free_symbols}
     return found

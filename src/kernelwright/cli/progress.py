@@ -19,7 +19,7 @@ from kernelwright.report.format import NOT_DECIDED, cost
 from kernelwright.schema import Attempt, Evaluation, Task, Usage
 
 if TYPE_CHECKING:  # `runs show` needs nothing that imports torch
-    from kernelwright.agents.optimize import Progress
+    from kernelwright.agents.engine import Progress
 
 NEWLINE = "\n"
 PHASES = {

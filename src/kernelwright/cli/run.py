@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import typer
 
-from kernelwright.agents.optimize import Engine, Progress
+from kernelwright.agents.engine import Engine, Progress
 from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.agents.roles import allowances, models, run_allowance
 from kernelwright.agents.search.strategy import open_strategy

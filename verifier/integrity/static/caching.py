@@ -120,8 +120,8 @@ def _names_own(source: Source, name: ast.Name, fuel: list[int]) -> bool:
     fuel[0] -= 1
     if fuel[0] < 0:
         return False
-    values = [value for value in source.values(name) if value is not None]
-    values += _iterated(source, name)
+    values = [*source.values(name), *_iterated(source, name)]
+    values = [value for value in values if value is not None]
     return bool(values) and all(_is_own_value(source, value, fuel) for value in values)
 
 

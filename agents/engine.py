@@ -1,0 +1,54 @@
+"""Everything that the tasks of a run share, and whom a run tells what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from kernelwright.agents.attempt import Phase
+from kernelwright.agents.proposer import Proposer
+from kernelwright.agents.search.strategy import SearchStrategy
+from kernelwright.agents.workflow import go_on
+from kernelwright.sandbox.machine import Machine
+from kernelwright.schema import Attempt, Evaluation, Policy, Task, UsesRule
+from kernelwright.store.store import Store
+from kernelwright.verifier.reference.reference import Reference
+
+
+class Progress(Protocol):
+    """An observer of a run, told what happens."""
+
+    def phase(self, task: Task, phase: Phase | str, text: str) -> None:
+        """Report that a step starts."""
+
+    def attempt(self, task: Task, attempt: Attempt) -> None:
+        """Report that an attempt was stored."""
+
+    def final(self, task: Task, evaluation: Evaluation) -> None:
+        """Report that a finalist was measured again."""
+
+
+class Engine(NamedTuple):
+    """Everything that the tasks of a run share."""
+
+    run_id: str
+    store: Store
+    machine: Machine
+    cache: Path
+    """Folder of the build cache."""
+    policy: Policy
+    uses: UsesRule
+    strategy: SearchStrategy
+    backends: tuple[str, ...]
+    seed: int
+    attempts: int
+    patience: int
+    proposals: int
+    halving: int
+    time_limit_s: float
+    """Seconds for the search of one task; the final measurement comes on top."""
+    make_proposer: Callable[[Task, Reference], Proposer]
+    progress: Progress
+    checkpoint: Callable[[], None] = go_on
+    """Called before anything new is started; raises KeyboardInterrupt where that is not wanted."""

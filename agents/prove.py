@@ -1,0 +1,97 @@
+"""The proof of a search's best attempts: the strict verdict on each as it would be delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from kernelwright.agents.deliver import Measured, deliver
+from kernelwright.agents.elsewhere import ordinary_run, tried_elsewhere
+from kernelwright.agents.engine import Engine
+from kernelwright.agents.search.ranking import ranked
+from kernelwright.delivery.splice import NotDeliverableError
+from kernelwright.errors import InfrastructureError
+from kernelwright.schema import Attempt, OrdinaryRun, Task
+from kernelwright.store.results import TaskResult, TaskStatus
+from kernelwright.verifier.judge import Judge
+
+FINALISTS = 3
+
+
+def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> TaskResult:
+    """Measure finalists again, in fresh workers: all that may be fastest, others until one wins.
+
+    Each is judged as it would be delivered: behind the guard of its scope.
+    """
+    measured: list[Measured] = []
+    order = ranked(history)
+    for attempt in order:
+        if len(measured) == FINALISTS:
+            break
+        won = any(one.evaluation.is_win for one in measured)
+        if won and not _may_be_faster(attempt, order[0]):
+            break
+        engine.checkpoint()
+        engine.progress.phase(task, "prove", attempt.plan)
+        try:
+            delivery = deliver(judge, attempt)
+            evaluation = judge.evaluate(delivery.candidate, "strict")
+        except NotDeliverableError as error:
+            words = f"attempt {attempt.number} can't be delivered: {error}"
+            engine.store.add_event(engine.run_id, f"{task.id}: {words}")
+            engine.progress.phase(task, "prove", words)
+            continue
+        except InfrastructureError as error:
+            return TaskResult(task_id=task.id, status="error", error=str(error))
+        engine.progress.final(task, evaluation)
+        measured.append(Measured(delivery, evaluation))
+        if evaluation.was_disturbed:
+            break  # the others would be no better off
+
+    def without(wrong: Collection[str]) -> TaskResult:
+        left = [one for one in measured if one.evaluation.candidate_hash not in wrong]
+        return answer(task, left, history)
+
+    def run(result: TaskResult) -> OrdinaryRun:
+        engine.checkpoint()
+        engine.progress.phase(task, "ordinary", "")
+        assert result.delivered is not None
+        return ordinary_run(judge, result.delivered)
+
+    return tried_elsewhere(without, run)
+
+
+def answer(task: Task, measured: Sequence[Measured], history: Sequence[Attempt]) -> TaskResult:
+    """Return a task's result, by the final measurements of its best attempts."""
+    wins = [one for one in measured if one.evaluation.is_win]
+    if wins:
+        fastest = max(wins, key=lambda one: one.evaluation.speedup["eager"].median)
+        return _result(task, "improved", fastest)
+    errors = [attempt.error for attempt in history if attempt.error is not None]
+    if errors and len(errors) == len(history):
+        return TaskResult(task_id=task.id, status="error", error=errors[-1])
+    undecided = [one for one in measured if one.evaluation.is_undecided]
+    if undecided:
+        return _result(task, "not_decided", undecided[0])
+    return _result(task, "no_improvement", measured[0] if measured else None)
+
+
+def _may_be_faster(attempt: Attempt, best: Attempt) -> bool:
+    """Whether the search could not tell this attempt from the best one: their intervals overlap."""
+    assert attempt.evaluation is not None and best.evaluation is not None
+    own, top = attempt.evaluation.speedup["eager"], best.evaluation.speedup["eager"]
+    return own.ci95[1] >= top.ci95[0]
+
+
+def _result(task: Task, status: TaskStatus, measured: Measured | None) -> TaskResult:
+    if measured is None:
+        return TaskResult(task_id=task.id, status=status)
+    delivery, evaluation = measured
+    assert delivery.attempt.candidate is not None
+    return TaskResult(
+        task_id=task.id,
+        status=status,
+        candidate_hash=delivery.attempt.candidate.hash,
+        evaluation=evaluation,
+        delivered=delivery.candidate,
+        scope=delivery.scope,
+    )
