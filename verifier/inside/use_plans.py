@@ -27,6 +27,17 @@ MOST_PARTS, MOST_STRINGS, MOST_NUMBERS = 2, 3, 3
 Variant = dict[str, Any]
 Spec = dict[str, Any]
 
+# Texts that stand for one choice, in torch and in what people write, by an argument of that name.
+CHOICES = {
+    "approximate": ("none", "tanh"),
+    "reduction": ("mean", "sum", "none"),
+    "mode": ("mean", "sum", "max"),
+    "padding_mode": ("zeros", "reflect", "circular"),
+    "act": ("relu", "gelu", "silu", "tanh", "sigmoid"),
+}
+# For a text that a source compares with nothing but itself: what else there is, an `else` takes.
+ANY_OTHER = "other"
+
 
 class Compared:
     """The constants that a source compares something with.
@@ -68,7 +79,16 @@ class Compared:
             if group == name or value in texts
             for text in texts
         }
-        return sorted(found - {value})[:MOST_STRINGS]
+        others = [*sorted(found), *_choices(name, value)]
+        others += [ANY_OTHER] if found == {value} else []
+        return list(dict.fromkeys(text for text in others if text != value))[:MOST_STRINGS]
+
+
+def _choices(name: str, value: object) -> list[str]:
+    """Return the texts of the choice that a value is one of."""
+    if value in CHOICES.get(name, ()):
+        return list(CHOICES[name])
+    return [text for texts in CHOICES.values() if value in texts for text in texts]
 
 
 class Planner:

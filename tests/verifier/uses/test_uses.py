@@ -130,3 +130,35 @@ def test_dropout_is_tried_in_training_mode() -> None:
     )
     other_stream = tried(kit.task(DROPOUT), candidate_of(DROPOUT, own), only=("train",))
     assert outcomes(other_stream) == {"train": "not-tried"}
+
+
+CHOICE = """
+    class Model(nn.Module):
+        def __init__(self, kind="{kind}"):
+            super().__init__()
+            self.kind = kind
+
+        def forward(self, x):
+            return {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "baked"),
+    [
+        ("gelu", "x.cos() if self.kind == 'gelu' else x.tanh()", "x.cos()"),
+        ("fast", "x.cos() if self.kind == 'fast' else x.tanh()", "x.cos()"),
+        (
+            "none",
+            "nn.functional.gelu(x, approximate=self.kind) * 100",
+            "nn.functional.gelu(x) * 100",
+        ),
+    ],
+)
+def test_a_text_that_has_no_other_beside_it_in_the_source(kind: str, body: str, baked: str) -> None:
+    text = CHOICE.format(kind=kind, body=body)
+    uses = ("constructor-arguments",)
+    found = tried(kit.task(text), candidate_of(text, (body, baked)), "strict", only=uses)
+    assert outcomes(found) == {"constructor-arguments": "wrong"}
+    found = tried(kit.task(text), candidate_of(text), "strict", only=uses)
+    assert outcomes(found) == {"constructor-arguments": "same"}
