@@ -15,10 +15,11 @@ demo: install  ## Find and prove a speedup on this machine: no key, no GPU
 
 test: install  ## Run every test but those of the next three
 	$(PYTEST) --ignore tests/cheats --ignore tests/honest \
-		--ignore tests/end_to_end --ignore tests/attacks
+		--ignore tests/end_to_end --ignore tests/attacks \
+		--ignore tests/uses/test_misuses.py
 
-corpora: install  ## Judge all cheats, and honest candidates
-	$(PYTEST) tests/cheats tests/honest
+corpora: install  ## Judge all cheats, honest candidates, and misuses
+	$(PYTEST) tests/cheats tests/honest tests/uses/test_misuses.py
 
 optimizations: install  ## Run the tests that optimize whole tasks
 	$(BIN)/python -m pytest tests/end_to_end

@@ -13,7 +13,16 @@ import pytest
 import torch
 from torch import nn
 
-from tests.uses.corpus import FOLDER, MODEL_FILES, OUTCOMES, misuses, model_files, modules
+from kernelwright.verifier.uses.catalogue import USES
+from tests.uses.corpus import (
+    FOLDER,
+    MODEL_FILES,
+    OUTCOMES,
+    Misuse,
+    misuses,
+    model_files,
+    modules,
+)
 
 MOST_BYTES = 2**22
 # A call takes 0.05 to 20 ms on two quiet threads. The rest is for a machine that is not.
@@ -83,8 +92,14 @@ def test_every_misuse_is_in_the_table_once() -> None:
 
 
 @pytest.mark.parametrize("misuse", misuses(), ids=lambda misuse: misuse.name)
-def test_a_misuse_names_a_module_and_what_finds_it(misuse: Any) -> None:
+def test_a_misuse_names_a_module_and_what_finds_it(misuse: Misuse) -> None:
     assert misuse.task in modules()
     assert misuse.uses
+    assert set(misuse.uses) <= set(USES)
     assert misuse.outcomes
     assert set(misuse.outcomes) <= set(OUTCOMES)
+
+
+def test_most_uses_have_a_misuse() -> None:
+    meant = {use for misuse in misuses() for use in misuse.uses}
+    assert len(meant) >= len(USES) - 2
