@@ -36,6 +36,9 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
     engine.progress.phase(task, "reference", "")
     with secret_reference(task, engine.machine) as reference:
         check_reference(reference)
+        words = f"memory: {reference.memory_words}"
+        engine.store.add_event(engine.run_id, f"{task.id}: {words}")
+        engine.progress.phase(task, "reference", words)
         for finding in require_sound(reference):
             words = f"{finding.rule}: {finding.evidence}"
             engine.store.add_event(engine.run_id, f"{task.id}: audit: {words}")

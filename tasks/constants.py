@@ -56,6 +56,12 @@ def _bound(target: ast.expr, value: ast.expr) -> Iterator[Constant]:
                 yield from _bound(part, item)
 
 
+def sizes(source: str) -> dict[str, int]:
+    """Return the constants that may be sizes: whole numbers above 1."""
+    found = {constant.name: constant.literal for constant in constants(ast.parse(source))}
+    return {name: value for name, value in found.items() if type(value) is int and value > 1}
+
+
 def replace_constants(source: str, values: Mapping[str, Size]) -> str:
     """Return the source with the named constants' expressions replaced.
 

@@ -45,8 +45,12 @@ class Known(Reference):
     def with_perturbed_weights(self, prepared: PreparedWorkload) -> PreparedWorkload:
         return self.known.perturbed
 
-    def conditioning(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:
-        return None
+    def conditioning(
+        self, prepared: PreparedWorkload, calls: Sequence[Call], exact: TensorTree
+    ) -> TensorTree:
+        return exact.mapped(
+            lambda value: value[None] if value.dtype.itemsize < 8 else torch.zeros_like(value)
+        )
 
 
 class Taken(NamedTuple):

@@ -16,7 +16,7 @@ from kernelwright.verifier.audit.shortcuts import (
     ShortcutProbe,
     has_tiny_range,
 )
-from kernelwright.verifier.audit.tensors import differ, finite_part, spread, wide
+from kernelwright.verifier.audit.tensors import differ, finite_count, spread, wide
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, specs
 
@@ -53,7 +53,7 @@ def nonfinite(probe: ShortcutProbe) -> Found:
     """Find NaN or infinite values."""
     tensors = [t for sample in probe.samples for t in sample.expected.values.tensors]
     total = sum(tensor.numel() for tensor in tensors)
-    wrong = total - sum(finite_part(tensor).numel() for tensor in tensors)
+    wrong = total - sum(finite_count(tensor) for tensor in tensors)
     if wrong:
         severity: AuditSeverity = "invalid" if wrong == total else "warning"
         yield severity, f"{wrong} of {total} values on {SAMPLES} input sets are NaN or infinite"

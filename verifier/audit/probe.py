@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from kernelwright.schema import ToleranceName
-from kernelwright.verifier.audit.tensors import differ, finite_part
+from kernelwright.verifier.audit.tensors import differ, finite_count
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
 from kernelwright.verifier.reference.oracle import expect
 from kernelwright.verifier.reference.reference import Reference
@@ -86,7 +86,7 @@ class WorkloadProbe:
         outputs = [_output(self.samples, index) for index in range(len(self.prepared.specs))]
         changed = [_input_left(self.samples, i) for i in _changed_inputs(self.samples[0])]
         found = [*outputs, *changed]
-        return [r for r in found if all(finite_part(value).numel() for value in r.values)]
+        return [r for r in found if all(finite_count(value) for value in r.values)]
 
     @functools.cached_property
     def inputs_vary(self) -> bool:

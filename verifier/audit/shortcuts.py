@@ -10,7 +10,7 @@ import torch
 
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.audit.probe import Result, WorkloadProbe
-from kernelwright.verifier.audit.tensors import close, finite_part, spread, wide
+from kernelwright.verifier.audit.tensors import close, finite_count, finite_mean, spread, wide
 from kernelwright.verifier.reference.distributions import distribute
 from kernelwright.verifier.reference.oracle import expect
 from kernelwright.verifier.reference.workload import Call
@@ -115,7 +115,7 @@ def _shortcuts(probe: WorkloadProbe, result: Result) -> Iterator[Shortcut]:
 
 def _constant(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.is_floating_point() or tensor.is_complex():
-        return finite_part(tensor).mean().to(tensor.dtype)
+        return finite_mean(tensor).to(tensor.dtype)
     return tensor.flatten()[0]
 
 
@@ -139,7 +139,7 @@ def _passes(shortcut: Shortcut, result: Result, tolerance: ToleranceName) -> boo
 def has_tiny_range(result: Result) -> bool:
     """Whether a result differs from its mean by little more than what is allowed."""
     value = result.values[0]
-    if not value.is_floating_point() or finite_part(value).numel() < 2:
+    if not value.is_floating_point() or finite_count(value) < 2:
         return False
     precision = torch.finfo(value.dtype)
     allowed = (ULPS if precision.bits > 16 else ULPS_HALF) * precision.eps

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import torch
 
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.tolerance import compare
-from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
+from kernelwright.verifier.worker.tensor_tree import TensorTree, pieces, same_bits
 
 # Where so many of a result's values are refused already, the others need no look.
 THIN = 2**15
@@ -22,10 +25,22 @@ def wide(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 
-def finite_part(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a tensor's finite values, flat."""
-    values = wide(tensor)
-    return values[values.isfinite()]
+def finite_parts(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield a tensor's finite values, wide and flat, piece by piece."""
+    for place in pieces(tensor.shape):
+        values = wide(tensor[place])
+        yield values[values.isfinite()]
+
+
+def finite_count(tensor: torch.Tensor) -> int:
+    """Return how many of a tensor's values are finite."""
+    return sum(part.numel() for part in finite_parts(tensor))
+
+
+def finite_mean(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the mean of a tensor's finite values."""
+    total = torch.stack([part.sum() for part in finite_parts(tensor)]).sum()
+    return total / finite_count(tensor)
 
 
 def close(
@@ -47,6 +62,6 @@ def thinned(tensor: torch.Tensor) -> torch.Tensor:
 
 def spread(tensor: torch.Tensor) -> tuple[float, float]:
     """Return the magnitude of the mean, and the root mean square of what differs from it."""
-    values = finite_part(tensor)
-    mean = values.mean()
-    return float(mean.abs()), float((values - mean).abs().square().mean().sqrt())
+    mean = finite_mean(tensor)
+    squares = sum(float((part - mean).abs().square().sum()) for part in finite_parts(tensor))
+    return float(mean.abs()), math.sqrt(squares / finite_count(tensor))

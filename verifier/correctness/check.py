@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from kernelwright.schema import Candidate, Correctness, Flag, Status, ToleranceName, WorkloadResult
@@ -17,7 +18,7 @@ from kernelwright.verifier.correctness.rules import (
     refused,
 )
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.levels import Effort
+from kernelwright.verifier.levels import Distribution, Effort
 from kernelwright.verifier.reference.calls import load_candidate
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
@@ -29,6 +30,7 @@ from kernelwright.verifier.worker.outputs import RunReply, same_order
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
 
 Weights = Literal["state_dict", "seed", "none"]
+CaseKey = tuple[int, Distribution]
 # Bytes of inputs of the cases that are run together; at least two cases are.
 TOGETHER_BYTES = 256 * 2**20
 
@@ -66,38 +68,75 @@ class WorkloadCheck:
         elif copied:
             client.set_state(self.key, prepared.state)
         self.checker = Checker(reference, self.prepared, tolerance)
+        self._differences: list[Difference] = []
+        self._has_golden = True
+        self._repeatable: bool | None = None
+        self._moved = 0
 
     def run(self, effort: Effort) -> WorkloadResult:
         """Compare values on every case of the effort. Raises Wrong or WorkerFault."""
-        cases = [self.reference.case(self.prepared, *case) for case in effort.cases]
-        differences: list[Difference] = []
-        repeatable: bool | None = None
-        for group in self._groups(cases):
-            results = self.results(group)
-            if group[0] is group[-1] and len(group) > 1:
-                repeatable = same_bits(results[0], results[-1])
-            for case, result in zip(group, results, strict=True):
-                differences += self._compared(case, result, differences, cases)
-        if repeatable is False:
+        self._differences = []
+        self._has_golden, self._repeatable, self._moved = True, None, 0
+        for group in self._groups(effort.cases):
+            with self._room(len(group), len(effort.cases)):
+                self._check_group(group, len(effort.cases))
+        if self._repeatable is False:
             self.flags.append(flag("not-repeatable", "same inputs twice, other bits"))
-        golden = all(case.expected.golden is not None for case in cases)
-        return self._result(differences, cases, golden, repeatable)
+        return self._result(
+            self._differences, len(effort.cases), self._has_golden, self._repeatable
+        )
 
-    def _groups(self, cases: list[Case]) -> Iterator[list[Case]]:
-        """Yield groups of cases to run together; the first group ends with its first case again."""
-        traits = self.prepared.traits
-        if traits.mutates_state:
+    def _check_group(self, group: Sequence[CaseKey], count: int) -> None:
+        """Run some of `count` cases together and compare their results."""
+        made = {key: self.reference.case(self.prepared, *key) for key in dict.fromkeys(group)}
+        self._moved += sum(not self.prepared.fits(case.inputs) for case in made.values())
+        cases = [made[key] for key in group]
+        results = self.results(cases)
+        if group[0] == group[-1] and len(group) > 1:
+            self._repeatable = same_bits(results[0], results[-1])
+        for case, result in zip(cases, results, strict=True):
+            self._differences += self._compared(case, result, self._differences, count)
+            self._has_golden = self._has_golden and case.expected.golden is not None
+
+    def _are_kept(self, count: int) -> bool:
+        """Return whether so many cases fit into memory, with a call for each and one more."""
+        prepared = self.prepared
+        both = prepared.case_bytes + prepared.call_bytes
+        return (count + 1) * both <= self.reference.memory.nbytes
+
+    def _room(self, calls: int, count: int) -> AbstractContextManager[None]:
+        """Return the memory for a group of so many calls of `count` cases."""
+        prepared = self.prepared
+        cases = 0 if self._are_kept(count) else calls * prepared.case_bytes
+        return self.reference.memory.used(cases + (calls + 1) * prepared.call_bytes)
+
+    def _groups(self, cases: Sequence[CaseKey]) -> Iterator[Sequence[CaseKey]]:
+        """Yield groups of cases to run together; the first group ends with its first case again.
+
+        Where they are large, only so many as take half of the memory are run together.
+        """
+        prepared = self.prepared
+        if prepared.traits.mutates_state:
             yield from ([case] for case in cases)
             return
-        size = max(2, TOGETHER_BYTES // max(1, self.prepared.example_inputs.nbytes))
-        # Calls of one run share one layout, and so the Python numbers of their inputs.
-        forms: dict[str, list[Case]] = {}
-        for case in cases:
-            forms.setdefault(json.dumps(case.inputs.tree), []).append(case)
-        first, *others = forms.values()
+        size = max(2, TOGETHER_BYTES // max(1, prepared.example_inputs.nbytes))
+        if not self._are_kept(len(cases)):
+            half = self.reference.memory.nbytes // 2
+            size = max(2, min(size, half // (prepared.case_bytes + prepared.call_bytes)))
+        first, *others = self._by_numbers(cases)
         yield [*first[: size - 1], first[0]]
         for rest in (first[size - 1 :], *others):
             yield from (rest[start : start + size] for start in range(0, len(rest), size))
+
+    def _by_numbers(self, cases: Sequence[CaseKey]) -> list[list[CaseKey]]:
+        """Return the cases by the Python numbers of their inputs, which calls of a run share."""
+        forms: dict[str, list[CaseKey]] = {}
+        for key in cases:
+            tree = self.prepared.example_inputs.tree
+            if self.prepared.example_inputs.has_numbers:
+                tree = self.reference.case(self.prepared, *key).inputs.tree
+            forms.setdefault(json.dumps(tree), []).append(key)
+        return list(forms.values())
 
     def results(self, group: list[Case]) -> list[TensorTree]:
         """Run some cases together and return their results.
@@ -182,7 +221,7 @@ class WorkloadCheck:
                 raise Wrong(Status.INCORRECT_NUMERICAL, reason)
 
     def _compared(
-        self, case: Case, result: TensorTree, before: list[Difference], cases: Sequence[Case]
+        self, case: Case, result: TensorTree, before: list[Difference], cases: int
     ) -> list[Difference]:
         found = self.checker.check(case, result)
         wrong = [difference for difference in found if difference.reason is not None]
@@ -208,20 +247,20 @@ class WorkloadCheck:
     def _result(
         self,
         differences: list[Difference],
-        cases: Sequence[Case],
+        cases: int,
         golden: bool,
         repeatable: bool | None,
     ) -> WorkloadResult:
         finite = [d for d in differences if d.max_abs_error != float("inf")]
         correctness = Correctness(
-            cases=len(cases),
+            cases=cases,
             golden="float64" if golden else "reference",
             max_abs_error=max((d.max_abs_error for d in finite), default=None),
             reference_max_abs_error=max((d.reference_max_abs_error for d in finite), default=None),
             worst_margin=max((d.margin for d in finite if math.isfinite(d.margin)), default=None),
             bitwise_repeatable=repeatable,
             weights=self.weights,
-            moved_numbers=sum(not self.prepared.fits(case.inputs) for case in cases),
+            moved_numbers=self._moved,
         )
         return WorkloadResult(workload=self.key, correctness=correctness)
 

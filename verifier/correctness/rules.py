@@ -62,7 +62,7 @@ class Checker:
         is_wrong = any(difference.reason is not None for difference in found)
         if not is_wrong or case.expected.golden is None or self.tolerance != "default":
             return found
-        conditioning = self.reference.conditioning(self.prepared, case.calls)
+        conditioning = self.reference.conditioning(self.prepared, case.calls, case.expected.golden)
         return self.differences(result, case.expected, coarse, conditioning)
 
     def differences(

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 
 from kernelwright.verifier.levels import Distribution
-from kernelwright.verifier.worker.tensor_tree import TensorTree
+from kernelwright.verifier.worker.tensor_tree import TensorTree, pieces
 
 LARGE, TINY = 32.0, 2.0**-10
 # Far beyond the point where exp overflows in float32 (88), but sums of squares do not overflow.
@@ -85,10 +85,13 @@ def perturbed(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Return a floating tensor with noise of some tenths of its size; others unchanged."""
     if not tensor.is_floating_point() or tensor.numel() == 0:
         return tensor
-    wide = tensor.double()
-    size = float(wide.square().mean().sqrt()) or PERTURB_ZEROS_BY
+    squares = sum(float(tensor[place].double().square().sum()) for place in pieces(tensor.shape))
+    size = math.sqrt(squares / tensor.numel()) or PERTURB_ZEROS_BY
     noise = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
-    return (wide + PERTURB_BY * size * noise).to(tensor.dtype)
+    noise.mul_(PERTURB_BY * size)
+    for place in pieces(tensor.shape):
+        noise[place].add_(tensor[place].double())
+    return noise.to(tensor.dtype)
 
 
 def _zero_mean(tensor: torch.Tensor, _generator: torch.Generator) -> torch.Tensor:

@@ -3,8 +3,8 @@
 A set lies in a buffer with as many others as fit into the bytes that the level allows. The larger a
 buffer is, the longer are rounds, and the less it matters that each starts with cold caches.
 Buffers are kept for the next candidate's worker, which has not seen them: as many as a quiet
-evaluation needs, up to KEPT_BYTES. The workers of one candidate get different buffers, as they may
-find ways to each other.
+evaluation needs, if there is memory for them. The workers of one candidate get different buffers,
+as they may find ways to each other.
 
 A worker with a GPU has to copy its inputs there itself, and no clock runs while it does. So it gets
 them masked with random numbers, and the seed of the mask only when the clock has started.
@@ -16,12 +16,13 @@ import random
 import secrets
 from collections.abc import Sequence
 
+from kernelwright.verifier.reference.memory import MemoryBudget, Worth
 from kernelwright.verifier.reference.seeds import SEED_BITS, derived_seed
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.input_buffers import InputBuffer, Mask, plan_layout
 
-KEPT_BYTES, KEPT_BUFFERS = 2 * 2**30, 32
+KEPT_BUFFERS = 32
 # More buffers than one worker needs; numbers from half of that on are for single calls.
 BUFFERS_PER_WORKER = 10_000
 FIRST_SINGLE_CALL = BUFFERS_PER_WORKER // 2
@@ -34,9 +35,12 @@ class InputPool:
     Args:
         secret: the secret of the run, from which all seeds are derived.
         nbytes: wanted bytes of inputs or results in one buffer, whichever are more.
+        memory: what buffers are kept in.
     """
 
-    def __init__(self, prepared: PreparedWorkload, secret: int, nbytes: int) -> None:
+    def __init__(
+        self, prepared: PreparedWorkload, secret: int, nbytes: int, memory: MemoryBudget
+    ) -> None:
         self.prepared = prepared
         self._secret = secret
         largest = max(prepared.example_inputs.nbytes, prepared.result_bytes, 1)
@@ -44,8 +48,7 @@ class InputPool:
         self.layout = plan_layout(prepared.example_inputs, slots)
         self.nbytes = slots * largest
         """Bytes of the inputs or of the results of one buffer, whichever are more."""
-        self._kept: dict[int, tuple[InputBuffer, int]] = {}
-        """Kept buffers by number, and how many of their sets were made."""
+        self._memory = memory
         self._chance = random.SystemRandom()
         self._orders: dict[int, list[int]] = {}
 
@@ -56,9 +59,11 @@ class InputPool:
             sets: how many of its sets are wanted; all by default, and always all for a GPU.
         """
         wanted = self.layout.slots if sets is None or oracle.kind != "cpu" else sets
-        known, made = self._kept.get(number, (None, 0))
+        place = "inputs", self.prepared.workload.name, self.layout.slots, number
+        known, made = self._memory.get(place) or (None, 0)  # and how many of its sets were made
         if known is not None and made >= wanted:
             return known
+        del known
         key, buffer = self.prepared.workload.name, InputBuffer(self.layout)
         oracle.set_layout(key, self.layout)
         seeds = [derived_seed(self._secret, "timed", number, slot) for slot in range(wanted)]
@@ -66,10 +71,14 @@ class InputPool:
         buffer.read(oracle.process.shared, buffer.end(wanted))
         buffer.guard()
         self._mask(buffer, oracle)
-        fits = (len(self._kept) + 1) * self.layout.nbytes <= KEPT_BYTES
-        if fits and number % FIRST_SINGLE_CALL < KEPT_BUFFERS:
-            self._kept[number] = buffer, wanted
+        if number % FIRST_SINGLE_CALL < KEPT_BUFFERS:
+            self._memory.keep(place, (buffer, wanted), self.buffer_bytes(oracle), Worth.INPUTS)
         return buffer
+
+    def buffer_bytes(self, oracle: WorkerClient) -> int:
+        """Return the bytes that one buffer takes here."""
+        masked = 1 if oracle.kind == "cpu" else 2
+        return masked * self.layout.nbytes
 
     def single_call_buffers(
         self, number: int, most: int, oracle: WorkerClient

@@ -11,7 +11,7 @@ from kernelwright.verifier.reference.workload import Call, Expected, PreparedWor
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.input_buffers import InputBuffer
-from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
+from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, pieces
 
 # How often inputs are moved within their rounding, as once may happen to change nothing. Each of
 # many ties has to break either way in one of these.
@@ -19,26 +19,31 @@ PERTURBATIONS, PERTURBATIONS_OF_TIES = 5, 16
 
 
 def conditioning(
-    oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]
-) -> TensorTree | None:
+    oracle: WorkerClient,
+    prepared: PreparedWorkload,
+    calls: Sequence[Call],
+    exact: TensorTree,
+) -> TensorTree:
     """Return how far each golden value moves when inputs move by less than one rounding.
 
     The distance is large where a result is badly conditioned, as where two logits nearly tie: there
     the reference's own error is a matter of luck. For integers (an index among ties) return all
-    values that they become, stacked in a new first dimension. None if there is no golden value.
+    values that they become, stacked in a new first dimension.
+
+    Args:
+        exact: the golden values.
     """
     key, slots, seed = prepared.workload.name, range(len(calls)), calls[0].seed
     _set_inputs(oracle, prepared, calls)
-    perturbations = range(PERTURBATIONS_OF_TIES if prepared.has_integers else PERTURBATIONS)
-    exact, *others = [
-        oracle.golden(key, slots, seed, perturb_seed) for perturb_seed in (None, *perturbations)
-    ]
-    if not isinstance(exact, TensorTree):
-        return None
-    fitting = [o for o in others if isinstance(o, TensorTree) and _fits(o, exact)] or [exact]
-    exact, *fitting = (_within(found, prepared.specs) for found in (exact, *fitting))
-    columns = zip(exact.tensors, *(other.tensors for other in fitting), strict=True)
-    return TensorTree(exact.tree, [_displacement(*column) for column in columns])
+    found = list(map(_Displacement, exact.tensors))
+    for perturb_seed in range(PERTURBATIONS_OF_TIES if prepared.has_integers else PERTURBATIONS):
+        other = oracle.golden(key, slots, seed, perturb_seed)
+        if isinstance(other, TensorTree) and _fits(other, exact):
+            _clamp(other, prepared.specs)
+            for displacement, tensor in zip(found, other.tensors, strict=True):
+                displacement.add(tensor)
+        del other  # it may be large
+    return TensorTree(exact.tree, [displacement.value for displacement in found])
 
 
 def _set_inputs(
@@ -55,12 +60,33 @@ def _set_inputs(
     return buffer
 
 
-def _displacement(exact: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
-    """Return each element's largest distance from the others; for integers stack all values."""
-    if not (exact.is_floating_point() or exact.is_complex()):
-        return torch.stack([exact, *others])
-    distances = [(exact - other).abs().nan_to_num(nan=0.0, posinf=0.0) for other in others]
-    return torch.stack(distances).amax(0)
+class _Displacement:
+    """Each element's largest distance from others that come one by one; of integers, all values."""
+
+    def __init__(self, exact: torch.Tensor) -> None:
+        self._exact = exact
+        self._is_exact = not (exact.is_floating_point() or exact.is_complex())
+        self._found: list[torch.Tensor] = [exact] if self._is_exact else []
+
+    def add(self, other: torch.Tensor) -> None:
+        """Add another value of each element, whose memory may be written to."""
+        if self._is_exact:
+            self._found.append(other)
+            return
+        other.sub_(self._exact)
+        distance = other.abs() if other.is_complex() else other.abs_()
+        distance.nan_to_num_(nan=0.0, posinf=0.0)
+        if self._found:
+            torch.maximum(self._found[0], distance, out=self._found[0])
+        else:
+            self._found = [distance]
+
+    @property
+    def value(self) -> torch.Tensor:
+        """The distances, or all values in a new first dimension."""
+        if self._is_exact:
+            return torch.stack(self._found)
+        return self._found[0] if self._found else torch.zeros_like(self._exact.abs())
 
 
 def expect(oracle: WorkerClient, prepared: PreparedWorkload, *calls: Call) -> Expected:
@@ -76,7 +102,8 @@ def expect(oracle: WorkerClient, prepared: PreparedWorkload, *calls: Call) -> Ex
     values = oracle.result(key, ran, slots[-1])
     truth = None
     if isinstance(golden, TensorTree) and _fits(golden, values):
-        truth = _within(golden, prepared.specs)
+        truth = golden
+        _clamp(truth, prepared.specs)
     changed = None
     if traits.changes_inputs:
         oracle.download(key, buffer.layout.nbytes)
@@ -110,21 +137,22 @@ def with_perturbed_weights(
 
 
 def _fingerprint(value: torch.Tensor) -> object:
-    wide = value.double()
-    return value.dtype, value.shape, float(wide.sum()), float(wide.square().sum())
+    sums = [
+        (float(part.sum()), float(part.square().sum()))
+        for part in (value[place].double() for place in pieces(value.shape))
+    ]
+    return value.dtype, value.shape, tuple(sums)
 
 
-def _within(golden: TensorTree, results: Sequence[Spec]) -> TensorTree:
-    """Clamp finite golden values to the range of the results' types."""
-
-    def within(value: torch.Tensor, spec: Spec) -> torch.Tensor:
+def _clamp(golden: TensorTree, results: Sequence[Spec]) -> None:
+    """Clamp finite golden values in place to the range of the results' types."""
+    for value, spec in zip(golden.tensors, results, strict=True):
         if not value.is_floating_point() or not spec.dtype.is_floating_point:
-            return value
+            continue
         ends = torch.finfo(spec.dtype)
-        clamped = value.clamp(ends.min, ends.max)
-        return torch.where(value.isfinite(), clamped, value)
-
-    return TensorTree(golden.tree, list(map(within, golden.tensors, results)))
+        for place in pieces(value.shape):
+            piece = value[place]
+            piece.copy_(torch.where(piece.isfinite(), piece.clamp(ends.min, ends.max), piece))
 
 
 def _fits(golden: TensorTree, expected: TensorTree) -> bool:

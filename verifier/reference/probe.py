@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+
+import torch
 
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Workload
 from kernelwright.verifier.reference.workload import PreparedWorkload, ReferenceTraits
 from kernelwright.verifier.tolerance import compare
 from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.input_buffers import InputBuffer, overwrites
 from kernelwright.verifier.worker.outputs import RunReply, overlapping, overlaps_itself
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits, specs
 
 
 def prepare(
-    oracle: WorkerClient, workload: Workload, source: str, init: TensorTree, seed: int
+    oracle: WorkerClient,
+    workload: Workload,
+    source: str,
+    init: TensorTree,
+    seed: int,
+    require_room: Callable[[PreparedWorkload], None],
 ) -> PreparedWorkload:
     """Run a loaded workload a few times to find its traits.
+
+    Args:
+        require_room: called once sizes are known, before results are fetched; raises if there is
+            too little memory for them.
 
     Raises:
         InvalidReferenceError: it takes or returns no tensors, or is not repeatable.
@@ -32,16 +45,18 @@ def prepare(
         )
     empty = ReferenceTraits()
     bare = PreparedWorkload(workload, source, init, state, False, inputs, [], [], empty)
-    ran, first, buffer = _observed(oracle, bare, [inputs, inputs], seed)
-    if not first[0].tensors:
+    ran, buffer = _run(oracle, bare, [inputs, inputs], seed)
+    found = [Spec(getattr(torch, entry["dtype"]), tuple(entry["shape"])) for entry in ran.entries]
+    if not found:
         raise InvalidReferenceError(
             "forward() returns no tensor", hint="it must return a tensor, or some in a tuple"
         )
-    if not any(tensor.numel() for tensor in first[0].tensors):
+    if not any(math.prod(spec.shape) for spec in found):
         raise InvalidReferenceError(
             "forward() returns empty tensors: there is nothing to compare",
             hint="give it larger sizes",
         )
+    require_room(bare._replace(specs=found))
     left = overwrites(buffer, oracle.process.shared, [0])
     uses_rng, mutates_state = oracle.uses_rng(key, 0), not same_bits(state, oracle.state(key))
     traits = ReferenceTraits(
@@ -54,14 +69,15 @@ def prepare(
     )
     oracle.set_state(key, state)
     known = bare._replace(
-        specs=specs(first[0]), strides=[entry["strides"] for entry in ran.entries], traits=traits
+        specs=found, strides=[entry["strides"] for entry in ran.entries], traits=traits
     )
-    _, again, _ = _observed(oracle, known, [inputs, inputs], seed)
+    again = _observed(oracle, known, [inputs, inputs], seed)
     depends_on_history = traits.mutates_state and (
         not _alike(again[0], again[1]) or _remembers(oracle, known, seed)
     )
     oracle.set_state(key, state)
-    _, other, _ = _observed(oracle, known, [inputs], seed)
+    del again[1]
+    other = _observed(oracle, known, [inputs], seed)
     oracle.set_state(key, state)
     if not _alike(again[0], other[0]):
         raise InvalidReferenceError(
@@ -83,18 +99,25 @@ def _remembers(oracle: WorkerClient, prepared: PreparedWorkload, seed: int) -> b
     results = []
     for sets in ([inputs], [others, inputs]):
         oracle.set_state(key, prepared.state)
-        results.append(_observed(oracle, prepared, sets, seed)[1][-1])
+        results.append(_observed(oracle, prepared, sets, seed)[-1])
     return not _alike(*results)
+
+
+def _run(
+    oracle: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree], seed: int
+) -> tuple[RunReply, InputBuffer]:
+    key, buffer = prepared.workload.name, prepared.input_buffer(sets)
+    oracle.set_inputs(key, buffer)
+    seeds = [seed] * len(sets) if prepared.traits.uses_rng else None
+    return oracle.run(key, range(len(sets)), seeds), buffer
 
 
 def _observed(
     oracle: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree], seed: int
-) -> tuple[RunReply, list[TensorTree], InputBuffer]:
-    key, buffer = prepared.workload.name, prepared.input_buffer(sets)
-    oracle.set_inputs(key, buffer)
-    seeds = [seed] * len(sets) if prepared.traits.uses_rng else None
-    ran = oracle.run(key, range(len(sets)), seeds)
-    return ran, [oracle.result(key, ran, call) for call in range(len(sets))], buffer
+) -> list[TensorTree]:
+    ran, _buffer = _run(oracle, prepared, sets, seed)
+    key = prepared.workload.name
+    return [oracle.result(key, ran, call) for call in range(len(sets))]
 
 
 def returns_inputs(

@@ -33,6 +33,13 @@ from kernelwright.verifier.reference.distributions import (
     with_moved_numbers,
 )
 from kernelwright.verifier.reference.input_pool import InputPool
+from kernelwright.verifier.reference.memory import (
+    MemoryBudget,
+    Needs,
+    Worth,
+    needs,
+    require_room,
+)
 from kernelwright.verifier.reference.oracle import conditioning, expect, with_perturbed_weights
 from kernelwright.verifier.reference.peaks import Peaks
 from kernelwright.verifier.reference.probe import prepare
@@ -52,8 +59,6 @@ CACHE_BYTES = {"cpu": 2**18, "cuda": 2**23}
 # Inputs of a round take so many times a GPU's last cache, so that few of them are still there.
 TIMES_L2 = 4
 PROBED_BYTES = 2**20
-# Most bytes of results in the kept expected values of timed calls, which take some times as much.
-KEPT_BYTES = 2**28
 
 
 class Reference:
@@ -75,10 +80,14 @@ class Reference:
         self._prepared: dict[str, PreparedWorkload] = {}
         self._flops: dict[str, int] = {}
         self._perturbed: dict[str, PreparedWorkload] = {}
-        self._cases: dict[tuple[str, bool, int, Distribution], Case] = {}
         self._fixed_numbers: set[str] = set()
         """Workloads that can't do with other Python numbers than their own."""
-        self._timed_expected: dict[tuple[str, bool, tuple[int, int] | None], Expected] = {}
+        self.memory = MemoryBudget()
+        """The memory of this process for cases, timed inputs and results."""
+        self.needs: dict[str, Needs] = {}
+        """The memory that judging each prepared workload takes."""
+        self._works: dict[tuple[str, bool, int, Distribution], tuple[Distribution, bool]] = {}
+        """The distribution that each case came to have, and whether its Python numbers moved."""
         self._spare: WorkerClient | None = None
         self.iterations: dict[tuple[str, str, float], int | None] = {}
         """Iterations of a round by workload, baseline and wanted seconds; None without baseline."""
@@ -91,7 +100,7 @@ class Reference:
         self.close()
 
     def close(self) -> None:
-        """End the workers; the next use starts new ones. Expected values are kept."""
+        """End the workers; the next use starts new ones. What is kept stays."""
         self._end_oracle()
         for baseline in list(self._baselines):
             self._end(baseline)
@@ -196,7 +205,7 @@ class Reference:
 
         Raises:
             InvalidReferenceError: the reference raises, returns no tensors, is not repeatable, is
-                too slow or needs more memory than the limit.
+                too slow, or needs more memory than the limit or than there is.
         """
         if workload.name not in self._prepared:
             source = effective_source(self.task, workload)
@@ -206,12 +215,34 @@ class Reference:
                     workload.name, self.oracle.write(path, source), "Model", CONSTRUCTOR_SEED, None
                 )
                 found = prepare(
-                    self.oracle, workload, source, init, derived_seed(self.seed, "like")
+                    self.oracle,
+                    workload,
+                    source,
+                    init,
+                    derived_seed(self.seed, "like"),
+                    self._require_room,
                 )
             except WorkerFault as fault:
                 raise invalid(workload, fault) from fault
             self._prepared[workload.name] = found
         return self._prepared[workload.name]
+
+    @property
+    def memory_words(self) -> str:
+        """The memory that the prepared workloads take, in a few words; one at a time is judged."""
+        return max(self.needs.values(), key=sum).words
+
+    def _require_room(self, prepared: PreparedWorkload) -> None:
+        """Fit the budget to a workload; raise InvalidReferenceError if there is no room for it."""
+        name, held = prepared.workload.name, prepared.state.nbytes
+        if name in self.needs:
+            return
+        self.memory.fit(prepared.case_bytes + held)
+        found = needs(self.memory, prepared, self.oracle)
+        require_room(prepared, self.oracle, found)
+        self.needs[name] = found
+        # Both states, as constructed and perturbed, and a set of inputs.
+        self.memory.take(2 * held + prepared.example_inputs.nbytes)
 
     def with_perturbed_weights(self, prepared: PreparedWorkload) -> PreparedWorkload:
         """Return the workload with perturbed weights; the workload itself if it has none."""
@@ -224,27 +255,47 @@ class Reference:
         return self._perturbed[key]
 
     def case(self, prepared: PreparedWorkload, seed: int, distribution: Distribution) -> Case:
-        """Return inputs and expected values of one case, computed once per run.
+        """Return inputs and expected values of one case, always the same in a run.
 
         A distribution that does not suit the reference, or makes it fail, gives way to its own, and
         so do moved Python numbers.
         """
         if not suits(distribution, prepared.has_integers):
             distribution = "reference"
-        index = (prepared.workload.name, prepared.has_perturbed_weights, seed, distribution)
-        if index not in self._cases:
+        asked = (prepared.workload.name, prepared.has_perturbed_weights, seed, distribution)
+        default = distribution, moves_numbers(distribution, seed)
+        distribution, moves = self._works.get(asked, default)
+        place = ("case", *asked[:3], distribution, moves)
+        case: Case | None = self.memory.get(place)
+        if case is None:
             drawn = derived_seed(self.seed, "case", seed)
             try:
-                case = None
-                if moves_numbers(distribution, seed):
+                if moves:
                     case = self._case_with_moved_numbers(prepared, drawn, distribution)
-                self._cases[index] = case or self._make_case(prepared, drawn, distribution)
+                    moves = case is not None
+                case = case or self._make_case(prepared, drawn, distribution)
             except WorkerFault as fault:
                 if distribution == "reference":
                     raise invalid(prepared.workload, fault) from fault
                 self._restart()
-                self._cases[index] = self.case(prepared, seed, "reference")
-        return self._cases[index]
+                case = self.case(prepared, seed, "reference")
+                self._works[asked] = self._works[*asked[:3], "reference"]
+                return case
+            place = ("case", *asked[:3], distribution, moves)
+            self.memory.keep(place, case, case.nbytes, Worth.CASE)
+        self._works[asked] = distribution, moves
+        return case
+
+    def distribution(
+        self, prepared: PreparedWorkload, seed: int, distribution: Distribution
+    ) -> Distribution:
+        """Return the distribution that a case has in the end."""
+        if not suits(distribution, prepared.has_integers):
+            return "reference"
+        asked = (prepared.workload.name, prepared.has_perturbed_weights, seed, distribution)
+        if asked not in self._works:
+            self.case(prepared, seed, distribution)
+        return self._works[asked][0]
 
     def _case_with_moved_numbers(
         self, prepared: PreparedWorkload, seed: int, distribution: Distribution
@@ -311,19 +362,21 @@ class Reference:
         Args:
             place: buffer and slot of its inputs, under which the values are kept; None: not kept.
         """
-        key = prepared.workload.name, prepared.has_perturbed_weights, place
-        if key in self._timed_expected:
-            return self._timed_expected[key]
-        with known_to_work():
-            expected = expect(self.oracle, prepared, *calls)
-        if place and (len(self._timed_expected) + 1) * prepared.result_bytes <= KEPT_BYTES:
-            self._timed_expected[key] = expected
+        key = "expected", prepared.workload.name, prepared.has_perturbed_weights, place
+        expected: Expected | None = self.memory.get(key)
+        if expected is None:
+            with known_to_work():
+                expected = expect(self.oracle, prepared, *calls)
+            if place:
+                self.memory.keep(key, expected, expected.nbytes, Worth.EXPECTED)
         return expected
 
-    def conditioning(self, prepared: PreparedWorkload, calls: Sequence[Call]) -> TensorTree | None:
+    def conditioning(
+        self, prepared: PreparedWorkload, calls: Sequence[Call], exact: TensorTree
+    ) -> TensorTree:
         """Return how far golden values move with rounded inputs; see `oracle.conditioning`."""
         with known_to_work():
-            return conditioning(self.oracle, prepared, calls)
+            return conditioning(self.oracle, prepared, calls, exact)
 
     def input_buffer(self, pool: InputPool, number: int, sets: int | None = None) -> InputBuffer:
         """Return the buffer of one timed round, with at least `sets` sets (all by default)."""
@@ -340,7 +393,7 @@ class Reference:
         key = prepared.workload.name, nbytes
         if key not in self._pools:
             nbytes = max(nbytes, TIMES_L2 * self.oracle.l2_bytes)
-            self._pools[key] = InputPool(prepared, self.seed, nbytes)
+            self._pools[key] = InputPool(prepared, self.seed, nbytes, self.memory)
         return self._pools[key]
 
     def baseline(self, prepared: PreparedWorkload, baseline: Baseline) -> WorkerClient | None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
+
 from kernelwright.schema import Workload
 from kernelwright.verifier.levels import Distribution
 from kernelwright.verifier.worker.frames import Spec
@@ -23,6 +25,11 @@ class Case(NamedTuple):
     expected: Expected
     earlier: tuple[Call, ...] = ()
     """Calls before it since the state was set, where the result depends on them."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its tensors."""
+        return self.inputs.nbytes + self.expected.nbytes
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -75,6 +82,19 @@ class PreparedWorkload(NamedTuple):
         """Bytes of all results of one call."""
         return sum(spec.dtype.itemsize * math.prod(spec.shape) for spec in self.specs)
 
+    @property
+    def call_bytes(self) -> int:
+        """Bytes of the inputs and the results of one call."""
+        return self.example_inputs.nbytes + self.result_bytes
+
+    @property
+    def case_bytes(self) -> int:
+        """Bytes of a case: what a call takes, results in float64, and what a call changes."""
+        wide = sum(_wide_itemsize(spec.dtype) * math.prod(spec.shape) for spec in self.specs)
+        inputs = self.example_inputs.nbytes if self.traits.changes_inputs else 0
+        state = self.state.nbytes if self.traits.mutates_state else 0
+        return self.call_bytes + wide + inputs + state
+
     def fits(self, inputs: TensorTree) -> bool:
         """Return whether inputs have the form of `example_inputs`."""
         return same_tree(inputs, self.example_inputs) and specs(inputs) == specs(
@@ -111,3 +131,13 @@ class Expected(NamedTuple):
     """The inputs after the call, if the reference changes them."""
     state: TensorTree | None
     """Parameters and buffers after the call, if the reference changes them."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(tree.nbytes for tree in self if tree is not None)
+
+
+def _wide_itemsize(dtype: torch.dtype) -> int:
+    """Return the bytes of an element in the widest type of its kind."""
+    return 16 if dtype.is_complex else 8

@@ -24,7 +24,7 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.correctness.rules import must_lie_apart
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.levels import Effort
+from kernelwright.verifier.levels import LEAST_SPOT_CHECKS, Effort
 from kernelwright.verifier.reference.input_pool import BUFFERS_PER_WORKER, FIRST_SINGLE_CALL
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
@@ -156,6 +156,12 @@ def measure(
     )
 
 
+def most_spot_checks(reference: Reference, prepared: PreparedWorkload, effort: Effort) -> int:
+    """Return how many timed calls are spot-checked: fewer where their results are large."""
+    fitting = reference.memory.nbytes // 2 // max(1, prepared.call_bytes)
+    return min(effort.spot_checks, max(LEAST_SPOT_CHECKS, fitting))
+
+
 class RoundTimer:
     """A timer of the rounds of one workload; see `measure`."""
 
@@ -178,6 +184,7 @@ class RoundTimer:
         """Number of this round's buffer; the warm-up has the first one."""
         self.rounds_done = 0
         self.spot_checks: list[SpotCheck] = []
+        self.most_spot_checks = most_spot_checks(reference, prepared, effort)
         self._last: tuple[InputBuffer, list[int], RunReply]
         """The inputs, slots and reply of the candidate's last round."""
 
@@ -235,9 +242,9 @@ class RoundTimer:
         (reservoir sampling; Vitter 1985, algorithm R).
         """
         place = len(self.spot_checks)
-        if place >= self.effort.spot_checks:
+        if place >= self.most_spot_checks:
             place = self.chance.randrange(self.rounds_done)
-            if place >= self.effort.spot_checks:
+            if place >= self.most_spot_checks:
                 return
         slot = self.pool.spot_check_slot(self.number, len(slots), self.effort.spot_check_slots)
         inputs = self.prepared.input_buffer([buffer.sets[slot]]).sets[0]

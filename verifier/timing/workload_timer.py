@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.correctness.rules import must_be_right, refused
@@ -13,7 +13,12 @@ from kernelwright.verifier.integrity.runtime import cpu_flags
 from kernelwright.verifier.levels import LEAST_SPOT_CHECKS, Baseline, Distribution, Effort
 from kernelwright.verifier.reference.workload import Call, Case
 from kernelwright.verifier.timing.calibrate import find_iterations
-from kernelwright.verifier.timing.measure import SpotCheck, TimedInstance, measure
+from kernelwright.verifier.timing.measure import (
+    SpotCheck,
+    TimedInstance,
+    measure,
+    most_spot_checks,
+)
 from kernelwright.verifier.timing.rounds import CANDIDATE
 from kernelwright.verifier.timing.summary import Timed
 from kernelwright.verifier.worker.sampler import CodeSamples
@@ -79,6 +84,27 @@ class WorkloadTimer:
         if self.prepared.traits.mutates_state:
             for side in sides.values():
                 side.client.set_state(self.key, self.prepared.state)
+        with self.reference.memory.used(self._used_bytes(effort)):
+            return self._timed(effort, sides, calls, worker, sampling_s)
+
+    def _used_bytes(self, effort: Effort) -> int:
+        """Return the memory of the spot checks, of two rounds' inputs, and of a case."""
+        pool = self.reference.input_pool(self.prepared, effort.buffer_bytes)
+        spot_checks = most_spot_checks(self.reference, self.prepared, effort) + 1
+        return (
+            spot_checks * self.prepared.call_bytes
+            + 2 * pool.buffer_bytes(self.reference.oracle)
+            + self.prepared.case_bytes
+        )
+
+    def _timed(
+        self,
+        effort: Effort,
+        sides: Mapping[str, TimedInstance],
+        calls: int,
+        worker: int,
+        sampling_s: float,
+    ) -> Timed:
         before = self.client.process.cpu_seconds() or 0.0, self.client.running_s
         measured = measure(self.reference, self.prepared, effort, sides, calls, worker, sampling_s)
         used = (self.client.process.cpu_seconds() or 0.0) - before[0]
@@ -97,12 +123,14 @@ class WorkloadTimer:
         """Compare results of timed calls, as they lay in memory when the clock had stopped.
 
         Returns:
-            Number of compared results.
+            Number of compared results, which are taken from the list.
         """
-        start = time.monotonic()
-        for number, spot_check in enumerate(spot_checks):
+        start, number = time.monotonic(), 0
+        while spot_checks:
             if number >= LEAST_SPOT_CHECKS and time.monotonic() - start > effort.spot_checks_s:
                 return number
+            spot_check = spot_checks.pop(0)
+            number += 1
             earlier: tuple[Call, ...] = ()
             if self.prepared.traits.depends_on_history:
                 earlier = self._earlier(spot_check, effort)
@@ -111,7 +139,8 @@ class WorkloadTimer:
             expected = self.reference.expect(self.prepared, *calls, place=place)
             case = Case(spot_check.seed, "reference", spot_check.inputs, expected, earlier)
             must_be_right(self.check.checker.check(case, spot_check.result), "a timed call")
-        return len(spot_checks)
+            del expected, case, calls  # before the next one is made
+        return number
 
     def _earlier(self, spot_check: SpotCheck, effort: Effort) -> tuple[Call, ...]:
         """Return the calls before a spot check in its round; make their buffer anew if not kept."""
@@ -130,9 +159,12 @@ class WorkloadTimer:
         """
         distributions: list[Distribution] = ["reference"]
         if effort.times_new_workers:
-            case = self.reference.case(self.prepared, *random.SystemRandom().choice(effort.cases))
-            distributions.append(case.distribution)
+            chosen = random.SystemRandom().choice(effort.cases)
+            distributions.append(self.reference.distribution(self.prepared, *chosen))
         for distribution in distributions:
-            case = self.reference.fresh_case(self.prepared, distribution)
-            for result in self.check.results([case]):
-                must_be_right(self.check.checker.check(case, result), "wrong after being timed")
+            self._check_one_more(distribution)
+
+    def _check_one_more(self, distribution: Distribution) -> None:
+        case = self.reference.fresh_case(self.prepared, distribution)
+        for result in self.check.results([case]):
+            must_be_right(self.check.checker.check(case, result), "wrong after being timed")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 PAGE_BYTES = 2**21
-KEPT_BYTES = 2**29
+KEPT_BYTES = 2**26
 _free: dict[int, list[mmap.mmap]] = {}
 
 

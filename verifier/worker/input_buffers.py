@@ -15,7 +15,7 @@ import torch
 from kernelwright.errors import InfrastructureError
 from kernelwright.verifier.inside.worker import Tree, describe, placed
 from kernelwright.verifier.worker.hugepages import pooled_buffer
-from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 GUARD = 1024
 # As in torch's own allocator; GUARD alone would put all tensors at one offset within a page.
@@ -126,18 +126,18 @@ class InputBuffer:
         for start, piece in self._pieces(self.end(slots)):
             _write(descriptor, raw_view(torch.bitwise_not(piece)), start)
 
-    def is_in(self, descriptor: int, end: int) -> bool:
-        """Return whether the shared memory equals this buffer up to byte `end`."""
+    def is_in(self, descriptor: int, end: int, start: int = 0) -> bool:
+        """Return whether the shared memory equals this buffer from byte `start` to `end`."""
         found = torch.empty(PIECE_BYTES, dtype=torch.uint8)
-        for start, piece in self._pieces(end):
-            _read(descriptor, raw_view(found)[: len(piece)], start)
+        for place, piece in self._pieces(end, start):
+            _read(descriptor, raw_view(found)[: len(piece)], place)
             if not torch.equal(piece, found[: len(piece)]):
                 return False
         return True
 
-    def _pieces(self, end: int) -> Iterator[tuple[int, torch.Tensor]]:
-        for start in range(0, end, PIECE_BYTES):
-            yield start, self.bytes[start : min(end, start + PIECE_BYTES)]
+    def _pieces(self, end: int, start: int = 0) -> Iterator[tuple[int, torch.Tensor]]:
+        for place in range(start, end, PIECE_BYTES):
+            yield place, self.bytes[place : min(end, place + PIECE_BYTES)]
 
 
 def _write(descriptor: int, view: memoryview, start: int) -> None:
@@ -173,13 +173,13 @@ def overwrites(buffer: InputBuffer, descriptor: int, slots: Sequence[int]) -> Ov
     end = buffer.end(len(slots))
     if buffer.is_in(descriptor, end):
         return Overwrites(False, ())
-    after = InputBuffer(buffer.layout)
-    after.read(descriptor, end)
-    written, left = buffer.bytes[:end], after.bytes[:end]
-    changed = tuple(slot for slot in slots if not same_bits(buffer.sets[slot], after.sets[slot]))
-    inside = torch.zeros_like(written, dtype=torch.bool)
-    for offsets, values in zip(buffer.layout.offsets, buffer.sets, strict=True):
-        for offset, tensor in zip(offsets, values.tensors, strict=True):
-            inside[offset : offset + tensor.numel() * tensor.element_size()] = True
-    guard = bool(((written != left) & ~inside).any())
-    return Overwrites(guard, changed)
+    changed, guard, last = set(), False, 0
+    for slot in range(len(slots)):
+        places = zip(buffer.layout.offsets[slot], buffer.sets[slot].tensors, strict=True)
+        for offset, tensor in places:
+            guard = guard or not buffer.is_in(descriptor, offset, last)
+            last = offset + tensor.numel() * tensor.element_size()
+            if not buffer.is_in(descriptor, last, offset):
+                changed.add(slot)
+    guard = guard or not buffer.is_in(descriptor, end, last)
+    return Overwrites(guard, tuple(slot for slot in slots if slot in changed))

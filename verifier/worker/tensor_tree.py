@@ -36,6 +36,11 @@ class TensorTree(NamedTuple):
         return TensorTree(_with_numbers(self.tree, function), self.tensors)
 
     @property
+    def has_numbers(self) -> bool:
+        """Whether one of the Python values is a float."""
+        return _has_numbers(self.tree)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all tensors."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
@@ -50,6 +55,15 @@ def _with_numbers(tree: Tree, function: Callable[[float], float]) -> Tree:
     if kind == "d":
         return {"d": {key: _with_numbers(part, function) for key, part in item.items()}}
     return tree
+
+
+def _has_numbers(tree: Tree) -> bool:
+    ((kind, item),) = tree.items()
+    if kind in ("l", "u"):
+        return any(map(_has_numbers, item))
+    if kind == "d":
+        return any(map(_has_numbers, item.values()))
+    return kind == "v" and type(item) is float
 
 
 def specs(values: TensorTree) -> list[Spec]:

@@ -104,6 +104,7 @@ def _evaluations(
             require_backends((candidate.backend,), machine.kind, timed=False)
         with secret_reference(task, machine) as reference:
             check_reference(reference)
+            typer.echo(f"memory: {reference.memory_words}", err=True)
             judge = Judge(reference, settings.cache_dir, settings.policy, settings.uses)
             for path, candidate in candidates.items():
                 yield path, judge.evaluate(candidate, level)
