@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import torch
+
 from kernelwright.sandbox import memory
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
@@ -49,7 +51,7 @@ class Known(Reference):
         self, prepared: PreparedWorkload, calls: Sequence[Call], exact: TensorTree
     ) -> TensorTree:
         return exact.mapped(
-            lambda value: value[None] if value.dtype.itemsize < 8 else torch.zeros_like(value)
+            lambda v: torch.zeros_like(v.abs()) if v.dtype.is_floating_point else v[None]
         )
 
 

@@ -1,0 +1,154 @@
+"""Peak memory of the judge and of its workers, a line for every task.
+
+    python -m benchmarks.memory [--level strict] [--set NAME=VALUE]... [TASK ...]
+
+Each task's reference is judged as a candidate of itself, in an interpreter of its own. Tasks are
+library ids or files; by default the library, the tasks of the honest corpus, and the ten large
+problems in benchmarks/large. A peak is what the kernel counted (VmHWM) for the judge's process, and
+the largest of that for a worker, looked at every 50 ms. Writes results/memory.json when none was
+named. Exit code 1 where the judge took more than its budget and 500 MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import results_file
+from kernelwright.agents.optimize import secret_reference
+from kernelwright.errors import InvalidReferenceError
+from kernelwright.sandbox.machine import Machine
+from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.schema import Candidate, Origin, Task
+from kernelwright.tasks.constants import parse_setting
+from kernelwright.tasks.loader import library_ids, load_task, suite_files
+from kernelwright.verifier.judge import Judge
+
+FOLDERS = (Path("tests/honest/tasks"), Path("benchmarks/large"))
+PROCESS_BYTES = 500 * 10**6
+LOOK_S = 0.05
+THREADS = os.cpu_count() or 1
+
+
+def main() -> int:
+    """Judge every task in a process of its own, print a line for each, and store them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tasks", nargs="*", metavar="TASK")
+    parser.add_argument("--level", default="strict", choices=("fast", "standard", "strict"))
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        values = dict(map(parse_setting, given.set))
+        print(json.dumps(judged(load_task(given.tasks[0], values), given.level)))
+        return 0
+    chosen = given.tasks or [*library_ids(), *map(str, _files())]
+    options = ["--level", given.level, *(f"--set={value}" for value in given.set)]
+    rows = {name: _in_own_process(name, options) for name in chosen}
+    if not given.tasks:
+        print(results_file.write("memory", {"level": given.level, "tasks": rows}, THREADS))
+    return int(any(row.get("excess_bytes", 0) > PROCESS_BYTES for row in rows.values()))
+
+
+def _files() -> list[Path]:
+    return [path for folder in FOLDERS for path in suite_files(folder)]
+
+
+def _in_own_process(name: str, options: Sequence[str]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.memory", "--one", *options, name]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        row: dict[str, Any] = {"failed": f"exit code {done.returncode}"}
+    else:
+        row = json.loads(done.stdout.splitlines()[-1])
+    print(f"{name:50} {_words(row)}", flush=True)
+    return row
+
+
+def _words(row: dict[str, Any]) -> str:
+    if "status" not in row:
+        return str(row.get("unusable") or row.get("failed"))
+    return (
+        f"{row['status']} in {row['seconds']} s: judge {row['judge_bytes'] / 1e6:.0f} MB "
+        f"(budget {row['budget_bytes'] / 1e6:.0f}), "
+        f"largest worker {row['worker_bytes'] / 1e6:.0f} MB"
+    )
+
+
+def judged(task: Task, level: Any) -> dict[str, Any]:
+    """Judge a task's reference as a candidate; return peaks and budget in bytes."""
+    source = task.source.replace("class Model(", "class ModelNew(")
+    candidate = Candidate(source=source, backend="torch", origin=Origin(kind="user"))
+    sandbox, start = ProcessSandbox(), time.monotonic()
+    peaks = Peaks()
+    with secret_reference(task, Machine(sandbox, THREADS, "cpu")) as reference:
+        try:
+            with tempfile.TemporaryDirectory() as cache:
+                found = Judge(reference, Path(cache)).evaluate(candidate, level)
+        except InvalidReferenceError as error:
+            return {"unusable": error.message}
+        wanted = max(reference.needs.values(), key=sum)
+    peaks.end()
+    sandbox.close()
+    judge = _peak(Path("/proc/self/status"))
+    return {
+        "status": found.status.value,
+        "seconds": round(time.monotonic() - start, 1),
+        "budget_bytes": wanted.judge,
+        "workers_estimate_bytes": wanted.workers,
+        "judge_bytes": judge,
+        "excess_bytes": judge - wanted.judge,
+        "worker_bytes": max(peaks.found.values(), default=0),
+    }
+
+
+class Peaks:
+    """The peak memory of this process's workers, looked at again and again until it ends."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, int] = {}
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop looking."""
+        self._is_over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(LOOK_S):
+            for pid in _descendants(os.getpid()):
+                peak = _peak(Path(f"/proc/{pid}/status"))
+                self.found[pid] = max(peak, self.found.get(pid, 0))
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        own = [int(word) for task in tasks for word in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [*own, *(further for child in own for further in _descendants(child))]
+
+
+def _peak(status: Path) -> int:
+    """Return a process's peak resident memory in bytes; 0 when it is gone."""
+    try:
+        rows = (line.split() for line in status.read_text().splitlines())
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(row[1]) * 1024 for row in rows if row[0] == "VmHWM:"), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
