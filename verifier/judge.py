@@ -31,6 +31,7 @@ from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.environment import environment
 from kernelwright.verifier.evaluator import Evaluator, Verdict
 from kernelwright.verifier.integrity.catalog import flag
+from kernelwright.verifier.integrity.compiled import compiled_reference
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.scope.find import find_scope
 from kernelwright.verifier.timing.contention import one_thread
@@ -177,11 +178,15 @@ class Judge:
         build: Build | None,
         started: float,
     ) -> Evaluation:
-        machine = self.reference.machine
+        machine, task = self.reference.machine, self.reference.task
+        compiled = compiled_reference(candidate.source, task.source)
+        workloads = verdict.workloads
+        if compiled == "baseline":
+            workloads = tuple(map(_without_own_baseline, workloads))
         if machine.kind != "cpu" and verdict.status in MAY_HARM:
             self.reference.check_device()
         return Evaluation(
-            task_hash=self.reference.task.hash,
+            task_hash=task.hash,
             candidate_hash=candidate.hash,
             backend=candidate.backend,
             status=verdict.status,
@@ -190,8 +195,8 @@ class Judge:
             tolerance=self.tolerance,
             policy=self.policy,
             flags=(*verdict.flags, *self._device_flags()),
-            workloads=verdict.workloads,
-            speedup=_overall(verdict.workloads),
+            workloads=workloads,
+            speedup=_overall(workloads),
             evidence=verdict.evidence,
             uses=verdict.uses,
             environment={
@@ -202,9 +207,16 @@ class Judge:
             sandbox=machine.sandbox.info,
             build_s=build.seconds if build else None,
             object_code=build.object_code.digest if build else None,
+            compiled=compiled,
             duration_s=time.monotonic() - started,
             worker_version=WORKER_VERSION,
         )
+
+
+def _without_own_baseline(result: WorkloadResult) -> WorkloadResult:
+    """Return the result of torch.compile's own program without a speedup over torch.compile."""
+    others = {name: speedup for name, speedup in result.speedup.items() if name != "compile"}
+    return result.model_copy(update={"speedup": others})
 
 
 def _overall(results: tuple[WorkloadResult, ...]) -> dict[str, Speedup]:

@@ -24,6 +24,7 @@ Level = Literal["fast", "standard", "strict"]
 ToleranceName = Literal["default", "kernelbench"]
 Target = Literal["cpu", "cuda"]
 Policy = Literal["any", "custom"]
+Compiled = Literal["baseline", "options"]
 """Code that may do the work: `any` (torch and torch.compile too, labelled), or `custom`, the
 candidate's own."""
 Interval = tuple[float, float]
@@ -311,6 +312,9 @@ class Evaluation(Record):
     """Seconds to build; None where nothing was built."""
     object_code: str | None = None
     """Digest of the machine code that the build made; None where it made none."""
+    compiled: Compiled | None = None
+    """Set where the program is the reference's under torch.compile: as the baseline is compiled,
+    against which there is then no speedup, or with other options."""
     duration_s: float
     worker_version: str
 
@@ -325,6 +329,14 @@ class Evaluation(Record):
     def accepted(self) -> bool:
         """Whether the values are right and no integrity rule refuses the candidate."""
         return self.status is Status.PASSED and all(f.severity != "refuse" for f in self.flags)
+
+    @property
+    def compiled_words(self) -> str:
+        """Words on a program that is the reference's under torch.compile; empty for any other."""
+        if self.compiled is None:
+            return ""
+        options = " with other options" if self.compiled == "options" else ""
+        return f"this is torch.compile{options}, not a kernel"
 
     @property
     def was_disturbed(self) -> bool:

@@ -8,16 +8,20 @@ is `invalid` where a verdict would mean nothing, else a `warning`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import ToleranceName, Workload
-from kernelwright.verifier.audit.catalog import RULES
+from kernelwright.verifier.audit.catalog import QUICK_RULES, RULES, AuditRule
 from kernelwright.verifier.audit.findings import AuditSeverity, shapes
 from kernelwright.verifier.audit.shortcuts import ShortcutProbe
 from kernelwright.verifier.reference.calls import invalid
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.faults import WorkerFault
+
+# Most bytes of results that are compared with some shortcuts within some tenths of a second.
+QUICK_BYTES = 2**22
 
 
 class AuditFinding(NamedTuple):
@@ -71,13 +75,32 @@ def require_sound(reference: Reference) -> list[AuditFinding]:
     return found
 
 
+def quick_audit(reference: Reference) -> list[AuditFinding]:
+    """Return what the rules find that need only a few calls, on the workload of the least results.
+
+    Nothing where these are large, because comparing them takes seconds.
+
+    Raises:
+        InvalidReferenceError: the reference fails on inputs of its own.
+        InfrastructureError: the reference could not be run.
+    """
+    prepared = [reference.prepare(workload) for workload in reference.workloads()]
+    least = min(prepared, key=lambda item: item.result_bytes)
+    if least.result_bytes > QUICK_BYTES:
+        return []
+    return _audit_workload(reference, least.workload, reference.task.tolerance, QUICK_RULES)
+
+
 def _audit_workload(
-    reference: Reference, workload: Workload, tolerance: ToleranceName
+    reference: Reference,
+    workload: Workload,
+    tolerance: ToleranceName,
+    rules: Sequence[AuditRule] = RULES,
 ) -> list[AuditFinding]:
     probe = ShortcutProbe(reference, reference.prepare(workload), tolerance)
     found: list[AuditFinding] = []
     try:
-        for rule in RULES:
+        for rule in rules:
             pairs = rule.find(probe) if rule.find else ()
             found += [
                 AuditFinding(rule.id, severity, workload.name, text) for severity, text in pairs

@@ -157,3 +157,11 @@ RULES: tuple[AuditRule, ...] = (
         findings.dead_parameters,
     ),
 )
+# Rules that need no more than the reference's values on a few inputs.
+QUICK_RULES = tuple(
+    rule
+    for rule in RULES
+    if rule.id
+    in ("shape-depends-on-data", "not-finite", "fixed-inputs", "no-reaction")
+    + (ZEROS, CONSTANT, INPUT, STALE)
+)

@@ -54,8 +54,8 @@ def static_rules() -> list[Rule]:
             "memo-by-address",
             "Finds results by address or content",
             """A tensor's address, identity or content as a key, or compared with one that was
-            kept, gives back an old result instead of a new one. A packed weight that is found
-            by the weight's own address is not meant.""",
+            kept, gives back an old result instead of a new one. What is prepared from parameters
+            and made again when their address or version changes is not meant.""",
             "H09 H26 H27 H30",
         ),
         suspicious(

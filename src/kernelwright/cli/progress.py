@@ -136,6 +136,8 @@ def evaluation_words(evaluation: Evaluation) -> str:
         f"{s.median:.2f}x {name} ({s.ci95[0]:.2f} to {s.ci95[1]:.2f})"
         for name, s in evaluation.speedup.items()
     ]
+    if evaluation.compiled_words:
+        words.append(evaluation.compiled_words)
     if evaluation.was_disturbed:
         words.append(NOT_DECIDED)
     return ", ".join(words) or "values are right, no time taken"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from kernelwright.cli import options
 if TYPE_CHECKING:
     from kernelwright.config import Settings
     from kernelwright.schema import Candidate, Evaluation, Level, Task
+    from kernelwright.verifier.audit.audit import AuditFinding
 
 
 def verify(
@@ -33,8 +34,11 @@ def verify(
     """Check candidates' values and time them against the reference.
 
     With several candidates, --json prints one document a line. Exit code 0: all were accepted.
-    1: one was refused or is wrong; the reason is printed.
+    1: one was refused or is wrong; the reason is printed. A task on which a verdict may mean
+    nothing (all zeros would be accepted) gets a warning.
     """
+    from json import dumps
+
     from kernelwright.config import load_settings
     from kernelwright.tasks.constants import parse_setting
     from kernelwright.tasks.loader import load_task
@@ -52,12 +56,17 @@ def verify(
     loaded = load_task(task, dict(map(parse_setting, set_ or [])), settings.tolerance)
     given = {path: read_candidate(path) for path in candidates}
     accepted = True
-    for path, evaluation in _evaluations(loaded, given, known_level(level), settings):
+    for path, evaluation, findings in _evaluations(loaded, given, known_level(level), settings):
         accepted = accepted and evaluation.accepted
         if json:
-            _print_json(loaded, given[path], evaluation, path, is_only=len(given) == 1)
+            document = _document(loaded, given[path], evaluation, path)
+            document["task_findings"] = [finding._asdict() for finding in findings]
+            typer.echo(dumps(document, indent=2 if len(given) == 1 else None))
         else:
             _print(evaluation, str(path) if len(given) > 1 else loaded.id)
+            for finding in findings:
+                where = f"the task's workload {finding.workload!r}"
+                typer.echo(f"warning: {where}: {finding.rule}: {finding.evidence}")
     raise typer.Exit(0 if accepted else 1)
 
 
@@ -92,11 +101,13 @@ def read_candidate(path: Path) -> Candidate:
 
 def _evaluations(
     task: Task, candidates: Mapping[Path, Candidate], level: Level, settings: Settings
-) -> Iterator[tuple[Path, Evaluation]]:
+) -> Iterator[tuple[Path, Evaluation, list[AuditFinding]]]:
+    """Yield the verdict on each candidate, and what a quick audit finds wrong with the task."""
     from kernelwright.agents.optimize import check_reference, secret_reference
     from kernelwright.backends.registry import require_backends
     from kernelwright.cli.machine import command_machine
     from kernelwright.cli.run import terminable
+    from kernelwright.verifier.audit.audit import quick_audit
     from kernelwright.verifier.judge import Judge
 
     with terminable(), command_machine(settings) as machine:
@@ -104,22 +115,21 @@ def _evaluations(
             require_backends((candidate.backend,), machine.kind, timed=False)
         with secret_reference(task, machine) as reference:
             check_reference(reference)
+            findings = quick_audit(reference)
             typer.echo(f"memory: {reference.memory_words}", err=True)
             judge = Judge(reference, settings.cache_dir, settings.policy, settings.uses)
             for path, candidate in candidates.items():
-                yield path, judge.evaluate(candidate, level)
+                yield path, judge.evaluate(candidate, level), findings
 
 
-def _print_json(
-    task: Task, candidate: Candidate, evaluation: Evaluation, path: Path, is_only: bool
-) -> None:
-    from json import dumps
-
+def _document(
+    task: Task, candidate: Candidate, evaluation: Evaluation, path: Path
+) -> dict[str, Any]:
     from kernelwright.report.verdict import verdict_document
 
     document = verdict_document(task, candidate, evaluation)
     document["candidate"]["file"] = str(path)
-    typer.echo(dumps(document, indent=2 if is_only else None))
+    return document
 
 
 def _print(evaluation: Evaluation, name: str) -> None:

@@ -87,7 +87,8 @@ def _row(result: TaskResult) -> tuple[str, ...]:
     final = result.evaluation
     found = final.speedup if final and final.accepted else {}
     speedups = (fmt.speedup(found.get(name)) for name in ("eager", "compile"))
-    return (result.task_id, headline_of(result).word, *speedups)
+    by = " (torch.compile)" if final and final.accepted and final.compiled else ""
+    return (result.task_id, headline_of(result).word + by, *speedups)
 
 
 def _share(value: float | None) -> str:

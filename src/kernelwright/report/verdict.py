@@ -34,6 +34,7 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
         "correctness": {name: result["correctness"] for name, result in by_name.items()},
         "timing": timing or None,
         "speedup": found["speedup"] or None,
+        "compiled": found["compiled"],
         "evidence": found["evidence"],
         "uses": found["uses"],
         "environment": found["environment"],

@@ -181,7 +181,8 @@ def _why_none(final: Evaluation | None, ordinary: OrdinaryRun | None) -> str:
         return f"The best candidate was refused: {final.reason}"
     if ordinary is not None and ordinary.right is False:
         return f"The best candidate was right before the judge. {ordinary_words(ordinary)}"
-    return f"Best accepted candidate against eager: {fmt.speedup(final.speedup.get('eager'))}."
+    best = f"Best accepted candidate against eager: {fmt.speedup(final.speedup.get('eager'))}."
+    return f"{best} {_program(final)}".rstrip()
 
 
 def found_by(origin: Origin) -> str:
@@ -209,6 +210,17 @@ def _win_detail(final: Evaluation) -> str:
 
 def _against_compile(final: Evaluation) -> str:
     against = final.speedup.get("compile")
+    if final.compiled == "baseline":
+        return _program(final)
+    return f"{_compared(against)} {_program(final)}".rstrip()
+
+
+def _program(final: Evaluation) -> str:
+    """Return a sentence on a program that is torch.compile's; empty for any other."""
+    return fmt.sentence(final.compiled_words) if final.compiled else ""
+
+
+def _compared(against: Speedup | None) -> str:
     if against is None:
         return "torch.compile was not measured."
     if against.is_faster or against.ci95[1] < 1:
@@ -240,6 +252,8 @@ def _facts(best: Candidate | None, final: Evaluation | None) -> list[tuple[str, 
     facts = []
     if best is not None:
         facts += [("What it is", fmt.backend(best.backend)), ("Found by", found_by(best.origin))]
+    if final is not None and final.compiled is not None:
+        facts.append(("Program", _program(final)))
     if final is not None:
         sandbox = final.sandbox
         facts += [

@@ -127,6 +127,8 @@ def _names_own(source: Source, name: ast.Name, fuel: list[int]) -> bool:
 
 def _is_own_value(source: Source, node: Binding, fuel: list[int]) -> bool:
     """Whether a value is an attribute of the module or an item of one; no call's result is."""
+    if isinstance(node, ast.Tuple | ast.List):
+        return all(_is_own_value(source, item, fuel) for item in node.elts)
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
         if isinstance(node, ast.Call):
             if not isinstance(node.func, ast.Attribute) or node.func.attr not in OWN_ITEMS:
@@ -146,7 +148,7 @@ def _iterated(source: Source, name: ast.Name) -> list[Binding]:
         loops = [above] if isinstance(above, ast.For) else getattr(above, "generators", [])
         for loop in loops:
             targets = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-            if name.id in targets and not isinstance(loop.iter, ast.Tuple | ast.List):
+            if name.id in targets:
                 found.append(loop.iter)
         above = source.parent.get(above)
     return found

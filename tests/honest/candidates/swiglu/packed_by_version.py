@@ -1,4 +1,4 @@
-"""Packed weights, made again when one is replaced or written to; never of inference ones."""
+"""Packed weights, made again when one is replaced or written to; never of inference tensors."""
 
 import torch
 from torch import nn

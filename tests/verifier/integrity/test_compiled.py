@@ -1,0 +1,104 @@
+"""A program that is torch.compile's own is known, however it is written, and has no claim on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kernelwright.agents.offline.emit import compiled_candidate, renamed_reference
+from kernelwright.cli.progress import evaluation_words
+from kernelwright.report.view import headline_of
+from kernelwright.schema import Evaluation
+from kernelwright.store.results import TaskResult
+from kernelwright.verifier.integrity.compiled import compiled_reference
+from kernelwright.verifier.judge import Judge
+from tests.verifier import kit
+from tests.verifier.kit import source
+
+REFERENCE = source('''
+    SIZE = 33
+    def half(x):
+        return x / 2
+
+    class Model(nn.Module):
+        """Some layers."""
+        def __init__(self, size):
+            super(Model, self).__init__()
+            self.linear = nn.Linear(size, 16)
+
+        def forward(self, x):
+            return torch.relu(half(self.linear(x)))
+
+    def get_inputs():
+        return [torch.randn(8, SIZE)]
+
+    def get_init_inputs():
+        return [SIZE]
+''')
+RENAMED = renamed_reference(REFERENCE, None)
+WAYS = {
+    "assigned": compiled_candidate(REFERENCE, "Compiled.", {}),
+    "default mode": compiled_candidate(REFERENCE, "Compiled.", {"mode": "default"}),
+    "decorated": RENAMED.replace("    def forward", "    @torch.compile\n    def forward"),
+    "decorated with arguments": RENAMED.replace(
+        "    def forward", "    @torch.compile(options={}, fullgraph=True)\n    def forward"
+    ),
+    "another size": RENAMED.replace("SIZE = 33", "SIZE = 64")
+    + "ModelNew.forward = torch.compile(ModelNew.forward)\n",
+    "a part": RENAMED.replace("nn.Linear(size, 16)", "torch.compile(nn.Linear(size, 16))"),
+    "a class": RENAMED.replace("class ModelNew", "@torch.compile\nclass ModelNew"),
+}
+OPTIONS = (
+    {"mode": "max-autotune"},
+    {"options": {"cpp.min_chunk_size": 4096}},
+    {"dynamic": True},
+    {"backend": "aot_eager"},
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_baselines_own_program(way: str) -> None:
+    assert compiled_reference(WAYS[way], REFERENCE) == "baseline"
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_other_options(options: dict[str, object]) -> None:
+    text = compiled_candidate(REFERENCE, "Compiled.", options)
+    assert compiled_reference(text, REFERENCE) == "options"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RENAMED,
+        WAYS["assigned"].replace("torch.relu", "torch.nn.functional.relu"),
+        WAYS["assigned"].replace("x / 2", "x * 0.5"),
+        WAYS["assigned"] + "\ntorch.relu = lambda x: x\n",
+        WAYS["assigned"].replace("self.linear(x)", "re.compile(x)"),
+        "def ModelNew(:",
+    ],
+)
+def test_other_programs(text: str) -> None:
+    assert compiled_reference(text, REFERENCE) is None
+
+
+def judged(text: str, tmp_path: Path) -> Evaluation:
+    task = kit.task(REFERENCE.partition("nn\n")[2])
+    with kit.live_reference(task) as reference:
+        return Judge(reference, tmp_path).evaluate(kit.candidate(text, "inductor"), "standard")
+
+
+def test_there_is_no_speedup_over_the_baselines_own_program(tmp_path: Path) -> None:
+    found = judged(WAYS["assigned"], tmp_path)
+    assert found.accepted and found.compiled == "baseline"
+    assert set(found.speedup) == set(found.workloads[0].speedup) == {"eager"}
+    assert "compile" in found.workloads[0].timing
+    answer = TaskResult(
+        task_id="task",
+        status="no_improvement",
+        candidate_hash=found.candidate_hash,
+        evaluation=found,
+    )
+    assert headline_of(answer).detail.endswith("This is torch.compile, not a kernel.")
+    assert "this is torch.compile, not a kernel" in evaluation_words(found)
