@@ -215,7 +215,7 @@ def test_transforms_see_the_original(pair: Pair) -> None:
     torch.testing.assert_close(own, wanted)
     jit: Any = torch.jit
     torch.testing.assert_close(jit.trace(pair.model, (X,))(X + 1), pair.reference(X + 1))
-    compiled = torch.compile(pair.model, backend="eager", fullgraph=True)
+    compiled: Any = torch.compile(pair.model, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(X, 0.5), pair.reference(X, 0.5))
 
 

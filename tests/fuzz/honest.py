@@ -91,7 +91,7 @@ def subject(source: str) -> Subject:
         oracle = WorkerClient(process, MEMORY_BYTES, TIMEOUT_S)
         path = oracle.write("reference.py", source)
         init = oracle.load(KEY, path, "Model", CONSTRUCTOR_SEED, None)
-        prepared = prepare(oracle, Workload(name=KEY), source, init, 1)
+        prepared = prepare(oracle, Workload(name=KEY), source, init, 1, lambda _prepared: None)
         moved = with_perturbed_weights(oracle, prepared, 1)
         made = [oracle.make_inputs(KEY, 7), distribute(oracle.make_inputs(KEY, 8), "zero_mean", 8)]
         cases = [

@@ -9,7 +9,8 @@ import torch
 
 from kernelwright.schema import ToleranceName
 from kernelwright.verifier.tolerance import compare
-from kernelwright.verifier.worker.tensor_tree import TensorTree, pieces, same_bits
+from kernelwright.verifier.worker.pieces import pieces
+from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
 
 # Where so many of a result's values are refused already, the others need no look.
 THIN = 2**15

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import torch
 
 from kernelwright.verifier.levels import Distribution
-from kernelwright.verifier.worker.tensor_tree import TensorTree, pieces
+from kernelwright.verifier.worker.pieces import pieces
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 LARGE, TINY = 32.0, 2.0**-10
 # Far beyond the point where exp overflows in float32 (88), but sums of squares do not overflow.

@@ -60,6 +60,7 @@ class InputPool:
         """
         wanted = self.layout.slots if sets is None or oracle.kind != "cpu" else sets
         place = "inputs", self.prepared.workload.name, self.layout.slots, number
+        known: InputBuffer | None
         known, made = self._memory.get(place) or (None, 0)  # and how many of its sets were made
         if known is not None and made >= wanted:
             return known

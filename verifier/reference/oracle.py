@@ -11,7 +11,8 @@ from kernelwright.verifier.reference.workload import Call, Expected, PreparedWor
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.input_buffers import InputBuffer
-from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, pieces
+from kernelwright.verifier.worker.pieces import pieces
+from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
 
 # How often inputs are moved within their rounding, as once may happen to change nothing. Each of
 # many ties has to break either way in one of these.
