@@ -60,11 +60,11 @@ class InputPool:
         """
         wanted = self.layout.slots if sets is None or oracle.kind != "cpu" else sets
         place = "inputs", self.prepared.workload.name, self.layout.slots, number
-        known: InputBuffer | None
-        known, made = self._memory.get(place) or (None, 0)  # and how many of its sets were made
+        kept: tuple[InputBuffer | None, int] = self._memory.get(place) or (None, 0)
+        known, made = kept  # and how many of its sets were made
         if known is not None and made >= wanted:
             return known
-        del known
+        del known, kept
         key, buffer = self.prepared.workload.name, InputBuffer(self.layout)
         oracle.set_layout(key, self.layout)
         seeds = [derived_seed(self._secret, "timed", number, slot) for slot in range(wanted)]
