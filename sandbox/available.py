@@ -24,8 +24,8 @@ def available_bytes() -> int | None:
 
 
 def private_bytes(pid: int) -> int | None:
-    """Return the memory of a process that is in no file; None where that can't be read."""
-    found = _row(Path(f"/proc/{pid}/status"), "RssAnon:")
+    """Return the memory that a process alone has written to; None where that can't be read."""
+    found = _row(Path(f"/proc/{pid}/smaps_rollup"), "Private_Dirty:")
     return None if found is None else found * 1024
 
 

@@ -99,10 +99,10 @@ class WorkloadCheck:
             self._has_golden = self._has_golden and case.expected.golden is not None
 
     def _are_kept(self, count: int) -> bool:
-        """Return whether so many cases fit into memory, with a call for each and one more."""
+        """Return whether so many cases fit into memory, with a call for each."""
         prepared = self.prepared
         both = prepared.case_bytes + prepared.call_bytes
-        return (count + 1) * both <= self.reference.memory.nbytes
+        return count * both <= self.reference.memory.nbytes
 
     def _room(self, calls: int, count: int) -> AbstractContextManager[None]:
         """Return the memory for a group of so many calls of `count` cases."""

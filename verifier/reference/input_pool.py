@@ -60,11 +60,10 @@ class InputPool:
         """
         wanted = self.layout.slots if sets is None or oracle.kind != "cpu" else sets
         place = "inputs", self.prepared.workload.name, self.layout.slots, number
-        kept: tuple[InputBuffer | None, int] = self._memory.get(place) or (None, 0)
-        known, made = kept  # and how many of its sets were made
-        if known is not None and made >= wanted:
-            return known
-        del known, kept
+        kept: tuple[InputBuffer, int] | None = self._memory.get(place)  # and how many sets it has
+        if kept is not None and kept[1] >= wanted:
+            return kept[0]
+        del kept
         key, buffer = self.prepared.workload.name, InputBuffer(self.layout)
         oracle.set_layout(key, self.layout)
         seeds = [derived_seed(self._secret, "timed", number, slot) for slot in range(wanted)]

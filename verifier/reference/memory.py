@@ -17,7 +17,7 @@ from kernelwright.tasks.constants import sizes
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
 
-LEAST_BYTES, CASES = 500 * 2**20, 4
+LEAST_BYTES, CASES = 500 * 10**6, 4
 # Workers that live at once: the oracle counts twice, as it also computes in float64; eager, the
 # compiled reference, and two of a candidate.
 WORKERS = 6
