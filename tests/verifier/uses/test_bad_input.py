@@ -136,10 +136,7 @@ def test_a_use_in_which_the_reference_fails_says_nothing() -> None:
 
 def test_a_crash_where_the_reference_raises_is_one() -> None:
     text = MODULES["a size that is written down"]
-    crash = (
-        "return x",
-        "import os\n                if x.shape[0] == 3: os.abort()\n                return x",
-    )
+    crash = ("x.view(8, 33) * 2", "x * 2 if x.shape[0] != 3 else __import__('os').abort()")
     found = tried(kit.task(text), candidate_of(text, crash))
     assert named(found, "crashes") == {"other-batch-sizes"}
 
