@@ -55,6 +55,8 @@ def test_optimize_writes_a_verified_drop_in_file(shell: Shell) -> None:
     assert shell.left_processes() == [] and shell.left_files() == []
     if document["candidate"]["file"]:
         assert_drop_in(folder / document["candidate"]["file"], shell)
+        assert document["ordinary"]["right"] is not False, document["ordinary"]
+        assert_reproducible(folder)
     assert_history(shell)
 
 
@@ -69,6 +71,19 @@ def assert_drop_in(candidate: Path, shell: Shell) -> None:
         [sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=120
     )
     assert ran.stdout.strip() == "same", ran.stderr
+
+
+def assert_reproducible(folder: Path) -> None:
+    """Check that the program beside the result finds it right, in a plain interpreter."""
+    ran = subprocess.run(
+        [sys.executable, "-I", str(folder / "reproduce.py"), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd="/",
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1])["right"] is True
 
 
 def assert_history(shell: Shell) -> None:
