@@ -42,7 +42,7 @@ class Proven(NamedTuple):
     """Speedup over eager before the judge."""
     ordinary: OrdinaryRun
     ratios: list[float]
-    """Those of later runs."""
+    """Ratios of later runs of the program."""
 
 
 def main() -> None:
