@@ -57,7 +57,7 @@ try:
 except FileNotFoundError:
     warnings.warn("no compiler: the original forward runs")
 """
-FAST = ("--seconds", "0", "--comparisons", "1")
+FAST = ("--seconds", "0", "--comparisons", "1", "--without-uses")
 
 
 class Ran(NamedTuple):
@@ -106,7 +106,7 @@ def rows(ran: Ran) -> dict[str, dict[str, Any]]:
 
 
 def test_a_right_file_gets_a_table_and_exit_code_0(run: Run) -> None:
-    ran = run(RIGHT, "--seed", "7", "--seconds", "0")
+    ran = run(RIGHT, "--seed", "7", "--seconds", "0", "--without-uses")
     assert ran.code == 0, ran.err
     lines = ran.out.splitlines()
     assert lines[0] == "my_task_optimized.py beside my_task_reference.py"

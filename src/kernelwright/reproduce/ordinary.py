@@ -123,7 +123,9 @@ def _spec(machine: Machine, task: Task, folder: Path, build: Path) -> WorkerSpec
     tools = {"PATH": f"{{folder}}/{BUILD_FOLDER}/{TOOLS_FOLDER}:{{path}}"}
     kept = {n: v for n, v in base_environment(machine).items() if n != "OMP_NUM_THREADS"}
     return WorkerSpec(
-        argv=(f"{FOLDER}/{SCRIPT}", "--json", "--comparisons", "1", "--seconds", str(TIMING_S)),
+        # The judge has tried the uses.
+        argv=(f"{FOLDER}/{SCRIPT}", "--json", "--without-uses", "--comparisons", "1")
+        + ("--seconds", str(TIMING_S)),
         env={**kept, **tools, **NOT_ORDINARY},
         # Both modules, their inputs and the float64 values are in one process.
         memory_bytes=2 * task.limits.memory_bytes + BASE_MEMORY_BYTES,

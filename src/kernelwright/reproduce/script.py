@@ -7,8 +7,11 @@ It needs torch alone (and whatever the optimized file needs, a compiler for exam
 reference's `Model` and the file's `ModelNew`, gives the second the parameters of the first, calls
 both on fresh inputs, and compares what they return. A value is right when it is off by at most 8
 times what the reference itself is off by, measured against the same module in float64, or by at
-most 32 roundings (eps) of its type. Then it times both with torch.utils.benchmark, one after the
-other in both orders, with all threads, in inference mode. It runs both files: read them first.
+most 32 roundings (eps) of its type. Then it does with both what people do with modules: other
+batch sizes, arguments left out, weights loaded later, copies, threads and more. The file may do
+the same, fall back to the reference's own code, or raise an error; other values and crashes are
+faults. Last it times both with torch.utils.benchmark, in turns and in both orders, with all
+threads, in inference mode. It runs both files: read them first.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch.utils.benchmark import Timer
 
+from kernelwright.reproduce.using import FAULTS, tried_uses, try_uses
 from kernelwright.verifier.tolerance import Difference, compare
 
 REFERENCE = "reference.py"
@@ -344,6 +348,26 @@ def checked(files: Files, seeds: Sequence[int]) -> tuple[Pair, list[Row]]:
     return pair, [Row("load_state_dict", outcome, str(detail), fault), *rows]
 
 
+def rows_of_uses(seed: int) -> list[Row]:
+    """Try the uses in processes of their own; return a row for each."""
+    words = [f"--seed={seed}", "--uses-from"]
+    command = [sys.executable, "-I", "-B", str(Path(__file__).resolve()), *words]
+    return [
+        Row(f"use: {use.name}", use.outcome, use.detail, use.outcome in FAULTS)
+        for use in tried_uses(command)
+    ]
+
+
+def uses_from(files: Files, seed: int, number: int) -> None:
+    """Try the uses from a number on, as the child of such a program."""
+    torch.manual_seed(seed)
+    init = list(copied(list(files.reference["get_init_inputs"]())))
+    inputs = fresh_inputs(files, seed)
+    both = files.reference["Model"], files.optimized[ENTRY_POINT]
+    source = (FOLDER / REFERENCE).read_text(encoding="utf-8")
+    try_uses(*both, source, init, inputs, DEVICE, TOLERANCE, number)
+
+
 def machine() -> str:
     """Return where this runs, on one line."""
     words = [f"torch {torch.__version__}", f"Python {platform.python_version()}"]
@@ -391,6 +415,8 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON, not a table")
     parser.add_argument("--seed", type=int, help="of the inputs; another one each time by default")
+    parser.add_argument("--without-uses", action="store_true", help="compare and time only")
+    parser.add_argument("--uses-from", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--comparisons", type=int, default=COMPARISONS, help="input sets compared")
     parser.add_argument("--seconds", type=float, default=TIMING_S, help="of timing, about")
     return parser.parse_args()
@@ -404,7 +430,12 @@ def main() -> int:
         return 2
     files = Files(loaded(REFERENCE), loaded(OPTIMIZED))
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
+    if given.uses_from is not None:
+        uses_from(files, seed, given.uses_from)
+        return 0
     pair, rows = checked(files, range(seed, seed + max(1, given.comparisons)))
+    if not given.without_uses:
+        rows += rows_of_uses(seed)
     times = None
     if not any(row.is_fault for row in rows):
         times = timed(files, pair, seed, given.seconds)
