@@ -65,6 +65,12 @@ def moves_numbers(distribution: Distribution, seed: int) -> bool:
     return distribution in NUMBERS_MOVE or (distribution == "reference" and seed % 2 == 1)
 
 
+def moves_of(number: float) -> tuple[float, float]:
+    """Return the ends of what `with_moved_numbers` makes of a number."""
+    up = 1 + LARGEST_MOVE if abs(number) > 1 else 1.0
+    return number * (1 - LARGEST_MOVE), number * up
+
+
 def with_moved_numbers(values: TensorTree, seed: int) -> TensorTree:
     """Return the inputs with every Python float moved by some tenths of its size.
 

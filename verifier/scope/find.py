@@ -11,6 +11,7 @@ from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.schema import Candidate
 from kernelwright.verifier.inside import scope_facts
 from kernelwright.verifier.inside.worker import describe
+from kernelwright.verifier.reference.distributions import moves_of
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.scope.size_judge import SizeJudge, judged_sizes, reference_worker
@@ -38,7 +39,13 @@ def find_scope(reference: Reference, candidate: Candidate, build: Path) -> Scope
         family, names, ranges = _fixed_family(reference, prepared)
         with SizeJudge(reference, prepared, candidate, build, names) as judge:
             judged = judged_sizes(judge, ranges)
-        families.append(_with_free_sizes(family, names, judged))
+            has_numbers = prepared.example_inputs.has_numbers and judge.takes_moved_numbers()
+            is_any_number = has_numbers and judge.takes_any_number()
+        family = _with_free_sizes(family, names, judged)
+        if has_numbers:
+            arguments = [_with_free_numbers(one, is_any_number) for one in family.arguments]
+            family = family.model_copy(update={"arguments": arguments})
+        families.append(family)
     if len({len(family.arguments) for family in families}) > 1:
         raise NotDeliverableError("its workloads give different numbers of arguments")
     return Scope(device=reference.machine.kind, families=tuple(families))
@@ -105,10 +112,21 @@ def _patterns(inputs: TensorTree) -> list[Pattern]:
             return {{"l": "list", "u": "tuple"}[form]: [pattern(part) for part in item]}
         if form == "d":
             return {"dict": {name: pattern(part) for name, part in item.items()}}
-        value = TensorTree(tree, []).unpacked()
-        return {"number": "any"} if type(value) is float else {"value": value}
+        return {"value": TensorTree(tree, []).unpacked()}
 
     return [pattern(tree) for tree in inputs.tree["l"]]
+
+
+def _with_free_numbers(pattern: Pattern, is_any: bool) -> Pattern:
+    """Return a pattern in which floats are free: any, or those within the moves of the cases."""
+    ((form, item),) = pattern.items()
+    if form == "value" and type(item) is float:
+        return {"number": "any" if is_any else sorted(moves_of(item))}
+    if form in ("list", "tuple"):
+        return {form: [_with_free_numbers(part, is_any) for part in item]}
+    if form == "dict":
+        return {form: {name: _with_free_numbers(part, is_any) for name, part in item.items()}}
+    return pattern
 
 
 def _with_free_sizes(

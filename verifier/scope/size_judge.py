@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +10,7 @@ from kernelwright.backends.registry import open_backend
 from kernelwright.schema import Candidate
 from kernelwright.verifier.correctness.rules import Checker, Wrong, must_be_right
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, load_candidate, set_inputs
+from kernelwright.verifier.reference.distributions import with_moved_numbers
 from kernelwright.verifier.reference.oracle import expect
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
@@ -27,8 +28,10 @@ from kernelwright.verifier.scope.sizes import (
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
-from kernelwright.verifier.worker.tensor_tree import specs
+from kernelwright.verifier.worker.tensor_tree import TensorTree, specs
 
+FAR: tuple[Callable[[float], float], ...] = (lambda n: -n, lambda n: 0.0 * n, lambda n: 8.0 * n)
+"""Other numbers than the workload's own."""
 Range = Sequence[int | None]
 """Least and most; None: no end."""
 
@@ -89,7 +92,20 @@ class SizeJudge:
         if wanted > max(MOST_ELEMENTS, own):
             return False
         seed = derived_seed(self.reference.seed, "size", *sizes.values())
-        inputs = resized(self.prepared.example_inputs, self.names, sizes, seed)
+        return self._agree(resized(self.prepared.example_inputs, self.names, sizes, seed), seed)
+
+    def takes_moved_numbers(self) -> bool:
+        """Return whether the candidate is right with other Python floats, some tenths away."""
+        inputs = self.prepared.example_inputs
+        seeds = [derived_seed(self.reference.seed, "number", index) for index in range(LEAST_SIZES)]
+        return all(self._agree(with_moved_numbers(inputs, seed), seed) for seed in seeds)
+
+    def takes_any_number(self) -> bool:
+        """Return whether it is right with floats far away, too: of the other sign, zero, larger."""
+        inputs = self.prepared.example_inputs
+        return all(self._agree(inputs.with_numbers(far), self.reference.seed) for far in FAR)
+
+    def _agree(self, inputs: TensorTree, seed: int) -> bool:
         prepared = self.prepared._replace(example_inputs=inputs)
         expected = self._expected(prepared, Call(inputs, seed))
         return expected is not None and self._matches(prepared, Call(inputs, seed), expected)

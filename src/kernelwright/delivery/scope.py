@@ -12,7 +12,8 @@ from kernelwright.schema import Record
 Pattern = dict[str, Any]
 """One argument: `{"tensor": [dtype, sizes, order]}` with a size's number or its name where it is
 free, and dimensions from the largest stride to the smallest; `{"number": "any"}` for any finite
-float; `{"value": value}`; or a `list`, `tuple` or `dict` of patterns."""
+float, or with its least and largest value; `{"value": value}`; or a `list`, `tuple` or `dict` of
+patterns."""
 
 
 class Family(Record):
@@ -78,7 +79,7 @@ def pattern_words(pattern: Pattern) -> str:
         layout = "" if order == sorted(order) else f", dimensions {order} from outer to inner"
         return f"{dtype}[{', '.join(map(str, sizes))}]{layout}"
     if form == "number":
-        return "any float"
+        return "any float" if wanted == "any" else f"a float from {wanted[0]!r} to {wanted[1]!r}"
     if form == "value":
         return repr(wanted)
     parts = wanted.values() if form == "dict" else wanted

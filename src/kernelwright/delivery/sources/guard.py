@@ -172,7 +172,10 @@ def guard_watch(module, scope, families):
     device = tensors[0][0][tensors[0][1]].device if tensors else torch.device(kind)
     names = list(inspect.signature(super(Guarded, module).forward).parameters)
     patterns = [pattern for family in families for pattern in family["arguments"]]
-    is_any_number = not any(type(pattern.get("value")) is float for pattern in patterns)
+    is_any_number = all(
+        pattern.get("number", "any") == "any" and type(pattern.get("value")) is not float
+        for pattern in patterns
+    )
 
     def outside(given):
         for now, before in children:
@@ -267,7 +270,8 @@ def guard_fits(pattern, value, sizes, kind):
     if form == "value":
         return guard_same(value, wanted)
     if form == "number":
-        return type(value) is float and math.isfinite(value)
+        is_inside = wanted == "any" or wanted[0] <= value <= wanted[1]
+        return type(value) is float and math.isfinite(value) and is_inside
     if form == "tensor":
         dtype, shape, order = wanted
         if type(value) is not torch.Tensor or value.dtype is not getattr(torch, dtype):
@@ -341,4 +345,6 @@ def guard_pattern_words(pattern):
     if form == "tensor":
         order = "contiguous" if wanted[2] == sorted(wanted[2]) else f"dense (order {wanted[2]})"
         return f"{wanted[0]}[{', '.join(map(str, wanted[1]))}], {order}"
-    return {"number": "a float", "value": repr(wanted)}.get(form, f"such a {form}")
+    if form == "number":
+        return "a float" if wanted == "any" else f"a float from {wanted[0]!r} to {wanted[1]!r}"
+    return repr(wanted) if form == "value" else f"such a {form}"
