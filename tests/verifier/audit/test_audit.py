@@ -13,7 +13,7 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Task, ToleranceName, Workload
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.audit import findings, probe
-from kernelwright.verifier.audit.audit import AuditFinding, audit, require_sound
+from kernelwright.verifier.audit.audit import AuditFinding, audit, quick_audit, require_sound
 from kernelwright.verifier.audit.catalog import RULES
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.client import WorkerClient
@@ -297,3 +297,30 @@ def test_a_cold_first_call_is_not_taken_for_a_long_one() -> None:
             pass
 
     assert probe._call_s(cast(WorkerClient, Cold()), "key", 4) == pytest.approx(1e-6)
+
+
+def test_the_quick_part_finds_zeros_on_the_smallest_workload() -> None:
+    workloads = (
+        Workload(name="large", overrides={"ROWS": 64}),
+        Workload(name="small", overrides={"ROWS": 8}),
+    )
+    text = """
+        ROWS = 32
+        class Model(nn.Module):
+            def forward(self, x):
+                return torch.relu(-x.abs())
+
+        def get_inputs():
+            return [torch.randn(ROWS, 16)]
+
+        def get_init_inputs():
+            return []
+    """
+    with kit.live_reference(kit.task(text, workloads=workloads)) as reference:
+        found = quick_audit(reference)
+    assert {(finding.workload, finding.rule) for finding in found} == {
+        ("small", "no-reaction"),
+        ("small", "zeros-accepted"),
+    }
+    with kit.live_reference(kit.task(text.replace("-x.abs()", "x"))) as reference:
+        assert quick_audit(reference) == []
