@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from kernelwright.delivery.splice import FAST, fast_path, is_guarded
 from kernelwright.schema import Compiled
 
 COMPILE = ("torch.compile", "compile")
@@ -18,26 +19,29 @@ DEFAULTS = {
     "fullgraph": (False, True),
 }
 INPUTS = ("get_inputs", "get_init_inputs")
+# A fast path of a guarded file that is the reference's class, without its docstring.
+EMPTY = f"class {FAST}(Model):\n    pass"
 
 
 def compiled_reference(candidate: str, reference: str) -> Compiled | None:
     """Return how the candidate is the reference under torch.compile; None if it is something else.
 
     It is where nothing but calls of torch.compile was added to the text of the reference, and
-    `Model` is called `ModelNew`.
+    `Model` is called `ModelNew`. In a guarded file the fast path has nothing else.
     """
     try:
         own, other = ast.parse(candidate), ast.parse(reference)
     except (SyntaxError, ValueError, RecursionError):
         return None
+    guarded = fast_path(own) if is_guarded(candidate) else None
     stripper = _Stripper()
-    stripped = [stripper.visit(node) for node in own.body]
+    stripped = [stripper.visit(node) for node in (guarded or own.body)]
     if not stripper.arguments:
         return None
     known = {_text(node) for node in _definitions(other.body)}
-    model = _text(_model(other.body))
+    model = _text(_model(other.body)) if guarded is None else EMPTY
     texts = [_text(node) for node in _definitions(stripped)]
-    if model is None or model not in texts or not set(texts) <= known:
+    if model is None or model not in texts or not set(texts) <= {*known, model}:
         return None
     return "baseline" if all(map(_is_default, stripper.arguments)) else "options"
 

@@ -95,6 +95,7 @@ def own_part(source: str, reference: str) -> str:
         return source
     blank = "finally:\n    pass\n"
     kept = before + blank + "\n" * (found.count("\n") - blank.count("\n")) + after
+    kept = kept.replace(f"class {FAST}(Model):", f"class {FAST}(torch.nn.Module):")  # by us
     known = {ast.dump(statement) for statement in ast.parse(reference).body}
     body = [s for s in ast.parse(kept).body if not isinstance(s, ast.Import | ast.ImportFrom)]
     return _blanked(kept, [s for s in body if ast.dump(s) in known or _is_model(s)])
@@ -103,6 +104,12 @@ def own_part(source: str, reference: str) -> str:
 def is_guarded(source: str) -> bool:
     """Return whether a file holds the frozen guard."""
     return guard() in source
+
+
+def fast_path(tree: ast.Module) -> list[ast.stmt]:
+    """Return the statements of a guarded file's fast path."""
+    blocks = [node for node in tree.body if isinstance(node, ast.Try)]
+    return next(block.body for block in blocks if block.orelse)
 
 
 def _is_model(statement: ast.stmt) -> bool:
@@ -252,13 +259,15 @@ def _as_subclass(reference: str, candidate: str) -> str:
     if set().union(*(_used(n) for n in theirs.body if n is not forward)) & others:
         return candidate  # the same words, but they mean the candidate's own classes
     start, end = span(theirs)
-    text = 'class ModelNew(Model):\n    """The reference\'s module with another forward."""\n'
+    text = "class ModelNew(Model):\n"
     same_forward = forward is None or _dump(forward) == _dump(_method(own, "forward"))
     if not same_forward and forward is not None:
         lines = candidate.encode().splitlines(keepends=True)
         (first, _), (last, right) = span(forward)
         method = b"".join(lines[first - 1 : last - 1]) + lines[last - 1][:right]
-        text += "\n" + method.decode()
+        text += method.decode()
+    else:
+        text += "    pass"
     return edited(candidate, [Edit(start, end, text)])
 
 
