@@ -42,6 +42,7 @@ def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> T
             continue
         except InfrastructureError as error:
             return TaskResult(task_id=task.id, status="error", error=str(error))
+        evaluation = evaluation.model_copy(update={"scope": tuple(delivery.scope.words())})
         engine.progress.final(task, evaluation)
         measured.append(Measured(delivery, evaluation))
         if evaluation.was_disturbed:

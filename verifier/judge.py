@@ -33,7 +33,7 @@ from kernelwright.verifier.evaluator import Evaluator, Verdict
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.integrity.compiled import compiled_reference
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.scope.find import find_scope
+from kernelwright.verifier.scope.find import find_scope, fixed_scope
 from kernelwright.verifier.timing.contention import one_thread
 from kernelwright.verifier.timing.statistics import combine
 from kernelwright.verifier.uses.run import RunUses
@@ -168,7 +168,10 @@ class Judge:
         )
         with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
             verdict = evaluator.verdict(prepared)
-        return self._evaluation(candidate, level, verdict, build, started)
+        found = self._evaluation(candidate, level, verdict, build, started)
+        return found.model_copy(
+            update={"scope": fixed_scope(prepared, self.reference.machine.kind)}
+        )
 
     def _evaluation(
         self,

@@ -308,6 +308,8 @@ class Evaluation(Record):
     """The uses that say something about this candidate; empty where none were tried."""
     environment: dict[str, Any] = Field(default_factory=dict)
     sandbox: SandboxInfo
+    scope: tuple[str, ...] = ()
+    """The calls that the verdict covers, in lines of text; empty in older records."""
     build_s: float | None = None
     """Seconds to build; None where nothing was built."""
     object_code: str | None = None

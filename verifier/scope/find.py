@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kernelwright.delivery.scope import Family, Pattern, Scope
+from kernelwright.delivery.scope import Family, Pattern, Scope, pattern_words
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.schema import Candidate
 from kernelwright.verifier.inside import scope_facts
@@ -51,6 +51,16 @@ def find_scope(reference: Reference, candidate: Candidate, build: Path) -> Scope
     return Scope(device=reference.machine.kind, families=tuple(families))
 
 
+def fixed_scope(prepared: Sequence[PreparedWorkload], device: str) -> tuple[str, ...]:
+    """Return what the verdict on a file without a guard covers: the workloads' own calls."""
+    calls = [
+        f"inputs: ({', '.join(map(pattern_words, patterns(one.example_inputs)))})"
+        for one in prepared
+    ]
+    rest = f"device: {device}; mode: as constructed; gradients: not wanted; weights: any"
+    return *dict.fromkeys(calls), rest
+
+
 def _fixed_family(
     reference: Reference, prepared: PreparedWorkload
 ) -> tuple[Family, SizeNames, Mapping[str, list[int | None]]]:
@@ -70,7 +80,7 @@ def _fixed_family(
     family = Family(
         constructor=_constructor(prepared.init),
         names=facts["names"],
-        arguments=_patterns(prepared.example_inputs),
+        arguments=guardable(prepared.example_inputs),
         modules=facts["modules"],
         attributes={p: _values(own) for p, own in facts["attributes"].items() if own},
         training=facts["training"] if facts["reads_mode"] else {},
@@ -89,10 +99,15 @@ def _constructor(init: TensorTree) -> list[Any]:
     return list(init.unpacked())
 
 
-def _patterns(inputs: TensorTree) -> list[Pattern]:
-    """Return a pattern for each argument, its sizes fixed."""
+def guardable(inputs: TensorTree) -> list[Pattern]:
+    """Return a pattern for each argument. Raises NotDeliverableError where no guard can tell."""
     if any(tensor.is_complex() for tensor in inputs.tensors):
         raise NotDeliverableError("it takes complex numbers, whose conjugates no guard tells apart")
+    return patterns(inputs)
+
+
+def patterns(inputs: TensorTree) -> list[Pattern]:
+    """Return a pattern for each argument, its sizes and numbers fixed."""
     described = [
         {
             "tensor": [

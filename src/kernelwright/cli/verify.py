@@ -143,6 +143,8 @@ def _print(evaluation: Evaluation, name: str) -> None:
         typer.echo(evaluation_words(evaluation))
         for line in evidence_words(evaluation):
             typer.echo(line)
+    if evaluation.accepted:
+        typer.echo(f"proven for: {'; '.join(evaluation.scope)}")
     for line in uses_lines(evaluation.uses):
         typer.echo(line)
     for sentence in explanation(evaluation):

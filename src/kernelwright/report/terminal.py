@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from kernelwright.delivery.scope import OUTSIDE
 from kernelwright.report import format as fmt
 from kernelwright.report.metrics import SuiteMetrics
 from kernelwright.report.ordinary import ordinary_words
@@ -62,9 +63,12 @@ def open_questions(results: Sequence[TaskResult]) -> str:
 
 
 def task_summary(result: TaskResult) -> str:
-    """Return the answer for one task in two plain lines, a third one on ordinary interpreters."""
+    """Return the answer for one task in plain lines: what was found, and where it holds."""
     answer = headline_of(result)
     lines = [f"{result.task_id}: {answer.headline}", answer.detail]
+    if result.status == "improved" and result.scope is not None:
+        lines.append(f"proven for: {'; '.join(result.scope.words())}")
+        lines.append(OUTSIDE[0])
     if result.status == "improved" and result.ordinary is not None:
         lines.append(ordinary_words(result.ordinary))
     return "\n".join(filter(None, lines))

@@ -37,6 +37,7 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
         "compiled": found["compiled"],
         "evidence": found["evidence"],
         "uses": found["uses"],
+        "scope": found["scope"],
         "environment": found["environment"],
         "sandbox": found["sandbox"],
         "level": found["level"],

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from kernelwright.delivery.scope import OUTSIDE
 from kernelwright.report import decisions
 from kernelwright.report import format as fmt
 from kernelwright.report.bundle import TaskBundle
@@ -120,6 +121,8 @@ class TaskView:
     chart_rows: list[tuple[str, str, str]]
     workloads: list[WorkloadView]
     uses: list[UseView]
+    scope: list[str]
+    """The calls that the proof covers, and what happens elsewhere."""
     attempts: list[AttemptView]
     diff: list[tuple[str, str]]
     source: str | None
@@ -146,6 +149,9 @@ def task_view(found: TaskBundle, position: int) -> TaskView:
         chart_rows=[_chart_row(point) for point in marks],
         workloads=[_workload(one) for one in final.workloads] if final else [],
         uses=uses_view(final.uses) if final else [],
+        scope=[*final.scope, *(OUTSIDE if result and result.scope else ())]
+        if final and final.accepted
+        else [],
         attempts=[_attempt(one, found) for one in found.attempts],
         diff=_diff(found.task.source, best.source) if best else [],
         source=best.source if best else None,
