@@ -65,7 +65,7 @@ NOTHING = TensorTree({"v": None}, [])
 
 
 class ExpectedUses:
-    """What the uses of a workload give, by the reference in workers of its own.
+    """The results of a workload's uses, by the reference in workers of its own.
 
     Use as a context manager, once for each candidate: the worker ends with it, the results stay.
 

@@ -1,6 +1,6 @@
 """The outcome of one use: a candidate's results compared with the reference's.
 
-An honest candidate must not be called wrong, and who bakes or forgets something is wrong by much.
+An honest candidate must not be called wrong, and one that bakes or forgets something errs by much.
 So values are wrong only where both the rule with float64 values and the wider one without them say
 so; integers where more than a few differ; and in a lower precision only where the error is gross.
 Places where the reference is not finite are left out.

@@ -23,7 +23,7 @@ def test_a_rule_explains_itself(rule: Rule) -> None:
 
 def test_only_what_was_measured_refuses() -> None:
     refusing = {rule.kind for rule in ALL if rule.severity == "refuse"}
-    assert refusing == {"runtime", "values", "physical"}
+    assert refusing == {"runtime", "values", "physical", "uses"}
 
 
 def test_a_flag_has_its_rules_severity() -> None:
