@@ -349,16 +349,16 @@ class Planner:
 
     def _states(self) -> Iterator[Variant]:
         if self.model.state_dict():
-            yield _variant("weights-loaded-later", "load_state_dict after the first call", {})
-            yield _variant("functional-call", "torch.func.functional_call", {})
+            yield _variant("weights-loaded-later", "", {})
+            yield _variant("functional-call", "", {})
         if self.weights:
             names = {"names": self.weights}
-            yield _variant("weights-changed-in-place", "mul_ and add_ after the first call", names)
-            yield _variant("weights-replaced", "new nn.Parameters after the first call", names)
-            yield _variant("two-instances", "called in turn", {})
+            yield _variant("weights-changed-in-place", "", names)
+            yield _variant("weights-replaced", "", names)
+            yield _variant("two-instances", "", {})
         if self.buffers:
-            yield _variant("buffers-changed", "after the first call", {"names": self.buffers})
-        yield _variant("input-changed-in-place", "a few elements", {})
+            yield _variant("buffers-changed", "", {"names": self.buffers})
+        yield _variant("input-changed-in-place", "", {})
 
     def _parts(self) -> Iterator[Variant]:
         leaves = [
@@ -377,7 +377,7 @@ class Planner:
         for use in (*simple, "pickle", "torch-save", "four-threads", "torch-compile"):
             yield _variant(use, "", {})
         yield _variant("forked-worker", "", {})
-        yield _variant("requires-grad", "backward", names)
+        yield _variant("requires-grad", "", names)
         yield _variant("half", "", {"dtype": "float16"})
         yield _variant("bfloat16", "", {"dtype": "bfloat16"})
 
