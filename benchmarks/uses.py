@@ -1,4 +1,4 @@
-"""What the uses find, and what they and the guards cost.
+"""Outcomes of the uses, and the cost of uses and guards.
 
     python -m benchmarks.uses [--part misuses|delivered|cost|guards]... [--only NAME]...
                               [--attempts 4] [--every 8]
