@@ -1,4 +1,7 @@
-"""Large tensors in pieces, so that what is computed of one stays in a cache, and memory small."""
+"""Large tensors in pieces, so that what is computed of one stays in a cache, and memory small.
+
+torch uses one thread for a piece, which needs no second core to be free.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 # Elements of a piece, at most.
-PIECE = 2**16
+PIECE = 2**15
 
 
 def pieces(shape: Sequence[int]) -> Iterator[tuple[int | slice, ...]]:

@@ -13,6 +13,9 @@ from kernelwright.verifier.worker.faults import nonsense
 from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.pieces import pieces
 
+# Integers of so many bytes.
+INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
 
 class TensorTree(NamedTuple):
     """A nest of Python values and its tensors, as sent or received."""
@@ -90,8 +93,9 @@ def same_bits(left: TensorTree, right: TensorTree) -> bool:
 
 
 def _same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
+    bits = INTEGERS[min(left.dtype.itemsize, 8)]
     for place in pieces(left.shape):
-        flat = (t[place].contiguous().flatten().view(torch.uint8) for t in (left, right))
+        flat = (t[place].contiguous().flatten().view(bits) for t in (left, right))
         if not torch.equal(*flat):
             return False
     return True
