@@ -104,7 +104,7 @@ def compare(
 
 
 class _Values(NamedTuple):
-    """What is compared, or a flat piece of it."""
+    """The values that are compared, or a flat piece of them."""
 
     candidate: torch.Tensor
     reference: torch.Tensor

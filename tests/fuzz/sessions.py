@@ -51,7 +51,9 @@ class Known(Reference):
         self, prepared: PreparedWorkload, calls: Sequence[Call], exact: TensorTree
     ) -> TensorTree:
         return exact.mapped(
-            lambda v: torch.zeros_like(v.abs()) if v.dtype.is_floating_point else v[None]
+            lambda v: (
+                torch.zeros_like(v.abs()) if v.is_floating_point() or v.is_complex() else v[None]
+            )
         )
 
 
