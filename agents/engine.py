@@ -1,4 +1,4 @@
-"""Everything that the tasks of a run share, and whom a run tells what happens."""
+"""Everything that the tasks of a run share, and the observer that is told what happens."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import threading
 import warnings
@@ -235,6 +236,16 @@ def test_four_threads_at_once(pair: Pair) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_forked_process_runs_the_original(pair: Pair) -> None:
+    assert pair.fast(X, 0.5)
+    child = os.fork()
+    if child == 0:
+        torch.set_num_threads(1)
+        os._exit(3 if pair.fast(X, 0.5) else 5)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    assert pair.fast(X, 0.5)
 
 
 def test_each_reason_warns_once(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What is delivered: a file whose fast path runs only where it was proven."""
+"""The delivered file: its fast path runs only where it was proven."""

@@ -59,7 +59,7 @@ OUTSIDE = (
     "elsewhere: the original forward runs; ModelNew.fallbacks counts it, its first reason warns",
     "not seen: writes through .data or numpy after the first call; refresh() follows them",
 )
-"""What a guarded file does outside of its scope, in lines of text."""
+"""The behaviour of a guarded file outside of its scope, in lines of text."""
 
 
 def _family_words(family: Family) -> Iterator[str]:

@@ -26,6 +26,7 @@ IMPORTS = (
     "import collections",
     "import inspect",
     "import math",
+    "import os",
     "import warnings",
     "import torch",
     "from torch.autograd import forward_ad",

@@ -9,6 +9,8 @@ else:
 GUARD_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype)
 GUARD_GRADIENTS = "gradients are wanted (torch.inference_mode() says that they are not)"
 GUARD_SHAPES = 1000
+guard_forks = []  # compilers' helpers and threads don't live on in a forked process
+os.register_at_fork(after_in_child=lambda: guard_forks.append(os.getpid()))
 guard_is_transformed = getattr(torch._C, "_are_functorch_transforms_active", bool)
 
 
@@ -178,6 +180,8 @@ def guard_watch(module, scope, families):
     )
 
     def outside(given):
+        if guard_forks:
+            return "this process was forked"
         for now, before in children:
             if now != before:
                 return "a submodule was replaced"
