@@ -38,6 +38,7 @@ def find_scope(reference: Reference, candidate: Candidate, build: Path) -> Scope
         prepared = reference.with_perturbed_weights(reference.prepare(workload))
         family, names, ranges = _fixed_family(reference, prepared)
         with SizeJudge(reference, prepared, candidate, build, names) as judge:
+            judge.require_names()
             judged = judged_sizes(judge, ranges)
             has_numbers = prepared.example_inputs.has_numbers and judge.takes_moved_numbers()
             is_any_number = has_numbers and judge.takes_any_number()

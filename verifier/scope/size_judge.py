@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from kernelwright.backends.registry import open_backend
+from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.schema import Candidate
 from kernelwright.verifier.correctness.rules import Checker, Wrong, must_be_right
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, load_candidate, set_inputs
@@ -82,6 +83,17 @@ class SizeJudge:
         _end(self._oracle)
         _end(self._client)
 
+    def require_names(self) -> None:
+        """Load the candidate with the reference's parameters.
+
+        Raises:
+            NotDeliverableError: it has others, or doesn't load; the rule is `renamed-parameters`.
+        """
+        try:
+            self._client = self._candidate_worker()
+        except WorkerFault as fault:
+            raise NotDeliverableError(fault.reason) from fault
+
     def is_right(self, sizes: Mapping[str, int]) -> bool:
         """Return whether both take inputs of these sizes and the candidate's values are right.
 
@@ -143,7 +155,11 @@ class SizeJudge:
         variables = open_backend(self.candidate.backend).variables(machine.kind)
         client = start_worker(machine, limits, variables, build=self.build)
         await_start(client)
-        load_candidate(client, self.candidate, self.prepared)
+        copied, own = load_candidate(client, self.candidate, self.prepared)
+        if copied < own:
+            client.process.kill()
+            words = "its parameters have other names or shapes than the reference's"
+            raise NotDeliverableError(f"renamed-parameters: {words}")
         return client
 
 
