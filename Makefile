@@ -22,7 +22,7 @@ corpora: install  ## Judge all cheats, honest candidates, and misuses
 	$(PYTEST) tests/cheats tests/honest tests/uses/test_misuses.py
 
 optimizations: install  ## Run the tests that optimize whole tasks
-	$(BIN)/python -m pytest tests/end_to_end
+	$(BIN)/python -m pytest --timeout 900 tests/end_to_end
 
 attacks: install  ## Run what attacks the sandboxes, and every backend in them
 	$(BIN)/python -m pytest tests/attacks

@@ -49,7 +49,7 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
         engine.progress.phase(task, "ended", reason)
     # The proof has inputs that nothing in the search was measured on.
     with secret_reference(task, engine.machine) as reference:
-        judge = Judge(reference, engine.cache, engine.policy, uses="refuse")
+        judge = Judge(reference, engine.cache, engine.policy, uses="refuse", delivers=True)
         result = prove(engine, task, judge, history)
     learn(engine.store, engine.run_id, task, history, result, engine.machine.kind)
     engine.store.add_task_result(engine.run_id, result)

@@ -76,6 +76,7 @@ class Evaluator:
         is_timed: whether times mean something for this backend on this device.
         run_uses: the reference's side of the uses.
         uses_rule: consequence of a use that is wrong or crashes.
+        delivers: whether only what is faster is of interest, and its uses alone.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Evaluator:
         is_timed: bool,
         run_uses: RunUses,
         uses_rule: UsesRule = "flag",
+        delivers: bool = False,
     ) -> None:
         self.reference = reference
         self.candidate = candidate
@@ -100,6 +102,7 @@ class Evaluator:
         self.level: Level = level
         self.run_uses = run_uses
         self.uses_rule: UsesRule = uses_rule
+        self.delivers = delivers
         self.uses: tuple[UseResult, ...] = ()
         self.must_be_clean = level == "strict"
         self.done: list[WorkloadResult] = []
@@ -235,6 +238,9 @@ class Evaluator:
     def _try_uses(self, prepared: Sequence[PreparedWorkload]) -> None:
         """Try what a user does with the module; raise Wrong where that refuses."""
         if self.effort.uses_s == 0 or any(one.severity == "refuse" for one in self.flags):
+            return
+        speedups = [one.speedup["eager"] for one in self.done if "eager" in one.speedup]
+        if self.delivers and speedups and all(one.ci95[1] <= 1 for one in speedups):
             return
         with self.run_uses.expected(prepared) as choose, self._new_worker() as worker:
             trial = Trial(

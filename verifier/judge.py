@@ -66,6 +66,8 @@ class Judge:
         cache: folder of the build cache.
         policy: which code may do the work: `any`, or `custom` for the candidate's own.
         uses: consequence of a use that is silently wrong or crashes: `flag`, or `refuse`.
+        delivers: whether the verdicts decide what is delivered: that is what is faster, so the
+            uses of others are not tried.
     """
 
     def __init__(
@@ -74,11 +76,13 @@ class Judge:
         cache: Path,
         policy: Policy = "any",
         uses: UsesRule = "flag",
+        delivers: bool = False,
     ) -> None:
         self.reference = reference
         self.cache = cache
         self.policy = policy
         self.uses: UsesRule = uses
+        self.delivers = delivers
         self._run_uses = RunUses(reference)
         self.tolerance: ToleranceName = reference.task.tolerance
 
@@ -165,6 +169,7 @@ class Judge:
             timed,
             self._run_uses,
             self.uses,
+            self.delivers,
         )
         with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
             verdict = evaluator.verdict(prepared)

@@ -79,7 +79,7 @@ def assert_reproducible(folder: Path) -> None:
         [sys.executable, "-I", str(folder / "reproduce.py"), "--json"],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         cwd="/",
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
