@@ -42,6 +42,7 @@ from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.sanitizer.asan import sanitizer_flags
 from kernelwright.verifier.sanitizer.memcheck import gpu_sanitizer_flags
 from kernelwright.verifier.timing.rounds import CANDIDATE
+from kernelwright.verifier.timing.statistics import combine
 from kernelwright.verifier.timing.summary import Summary, Timed, summarize, wants_more_workers
 from kernelwright.verifier.timing.workload_timer import WorkloadTimer
 from kernelwright.verifier.uses.findings import flags_of, refusal
@@ -239,8 +240,8 @@ class Evaluator:
         """Try what a user does with the module; raise Wrong where that refuses."""
         if self.effort.uses_s == 0 or any(one.severity == "refuse" for one in self.flags):
             return
-        speedups = [one.speedup["eager"] for one in self.done if "eager" in one.speedup]
-        if self.delivers and speedups and all(one.ci95[1] <= 1 for one in speedups):
+        timed = {one.workload: one.speedup["eager"] for one in self.done if one.speedup}
+        if self.delivers and timed and not combine(timed).is_faster:
             return
         with self.run_uses.expected(prepared) as choose, self._new_worker() as worker:
             trial = Trial(
