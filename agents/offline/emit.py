@@ -55,7 +55,7 @@ def design(graph: Graph, argument_names: list[str], library: Library = CPP) -> D
     Args:
         library: the kernels' own; C++ also has generated kernels.
     """
-    if graph.mutates or len(argument_names) < len(graph.inputs):
+    if graph.mutates or len(argument_names) != len(graph.inputs):
         return None
     found, parts = _cover(graph, library)
     if not found:
@@ -94,7 +94,7 @@ class _Body:
         self.graph = graph
         self.found = found
         self.hidden = set().union(*(f.covered for f in found.values()))
-        self.names = {n.name: a for n, a in zip(graph.inputs, arguments, strict=False)}
+        self.names = {n.name: a for n, a in zip(graph.inputs, arguments, strict=True)}
 
     def statements(self) -> list[str] | None:
         lines: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from kernelwright.delivery.splice import FAST, fast_path, is_guarded
+from kernelwright.delivery.splice import FAST, INPUTS, fast_path, is_guarded
 from kernelwright.schema import Compiled
 
 COMPILE = ("torch.compile", "compile")
@@ -18,7 +18,6 @@ DEFAULTS = {
     "disable": (False,),
     "fullgraph": (False, True),
 }
-INPUTS = ("get_inputs", "get_init_inputs")
 # A fast path of a guarded file that is the reference's class, without its docstring.
 EMPTY = f"class {FAST}(Model):\n    pass"
 

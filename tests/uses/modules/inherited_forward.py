@@ -3,7 +3,7 @@ from torch import nn
 
 
 class Base(nn.Module):
-    """What all heads share: forward asks the subclass for the activation."""
+    """The part that all heads share: forward asks the subclass for the activation."""
 
     slope = 0.01
 
