@@ -1,7 +1,7 @@
 """Outcomes of the uses, and the cost of uses and guards.
 
     python -m benchmarks.uses [--part misuses|delivered|cost|guards]... [--only NAME]...
-                              [--attempts 4] [--every 8]
+                              [--by offline|model]... [--attempts 4] [--every 8]
 
 `misuses`: every planted misuse of `tests/uses` is accepted by `verify` at level fast, and tried in
 every use. `delivered`: each ordinary module goes through `optimize`, offline and with a scripted
@@ -49,6 +49,7 @@ TIME_LIMIT = "90s"
 LEVELS: tuple[Level, ...] = ("standard", "strict")
 HARM = ("wrong", "crashes")
 BACKENDS = ("cpp", "torch", "inductor")
+PROPOSERS = ("offline", "model")
 
 
 def main() -> None:
@@ -56,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", action="append", choices=list(PARTS))
     parser.add_argument("--only", action="append", help="modules of `delivered` [all]")
+    parser.add_argument("--by", action="append", choices=PROPOSERS, help="of `delivered` [all]")
     parser.add_argument("--attempts", type=int, default=4, help="of `delivered`, offline")
     parser.add_argument("--every", type=int, default=8, help="honest candidates of `cost`")
     arguments = parser.parse_args()
@@ -123,16 +125,19 @@ def _misuse_row(misuse: Misuse, results: tuple[UseResult, ...], fast: Figures) -
 def delivered(scratch: Path, arguments: argparse.Namespace, stored: Figures) -> Figures:
     """Count delivered files, and the outcomes of their uses."""
     chosen = [path for path in modules() if not arguments.only or path.stem in arguments.only]
-    names = [path.stem for path in chosen]
-    rows = [row for row in stored.get("rows", []) if row["module"] not in names]
+    by = arguments.by or PROPOSERS
+    again = {(path.stem, proposer) for path in chosen for proposer in by}
+    rows = [row for row in stored.get("rows", []) if (row["module"], row["by"]) not in again]
     shell, files = Shell(scratch / "home"), model_files()
     shell.folder.mkdir()
     for path in chosen:
-        offline = ("--attempts", str(arguments.attempts), "--time-limit", TIME_LIMIT)
-        rows.append(_delivered_row(path, "offline", _optimize(shell, path, *offline)))
-        if path in files:
+        if "offline" in by:
+            offline = ("--attempts", str(arguments.attempts), "--time-limit", TIME_LIMIT)
+            rows.append(_delivered_row(path, "offline", _optimize(shell, path, *offline)))
+            print(rows[-1], flush=True)
+        if "model" in by and path in files:
             rows.append(_delivered_row(path, "model", _scripted(shell, path, files[path])))
-        print(*rows[-2:], sep="\n", flush=True)
+            print(rows[-1], flush=True)
     files_made = [row for row in rows if row["status"] == "improved"]
     outcomes = Counter(outcome for row in files_made for outcome in row["uses"].values())
     return {
