@@ -95,6 +95,15 @@ def test_a_header_that_does_not_compile_is_nobodys_fault(compiler: Path, tmp_pat
     assert not list((tmp_path / "cache").rglob("*.gch"))
 
 
+def test_a_header_that_takes_too_long_is_nobodys_fault(
+    compiler: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler.write_text('#!/bin/sh\n[ "$1" = --version ] || exec sleep 60')
+    monkeypatch.setattr(cpp, "PCH_TIMEOUT_S", 0.2)
+    with pytest.raises(InfrastructureError, match="took longer than 0.2 s"):
+        precompiled_header(tmp_path / "cache", ())
+
+
 def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     cpp.compiler_version.cache_clear()
     monkeypatch.setenv("CXX", "no-such-compiler")

@@ -156,12 +156,17 @@ def _precompile(target: Path, flags: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         output = Path(scratch) / "extension.gch"
         command = [compiler(), *TORCH_DEFINES, *system, *python, *TORCH_FLAGS, *flags]
-        done = subprocess.run(
-            [*command, "-x", "c++-header", str(header), "-o", str(output)],
-            capture_output=True,
-            text=True,
-            timeout=PCH_TIMEOUT_S,
-        )
+        try:
+            done = subprocess.run(
+                [*command, "-x", "c++-header", str(header), "-o", str(output)],
+                capture_output=True,
+                text=True,
+                timeout=PCH_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InfrastructureError(
+                f"precompiling {HEADER} took longer than {PCH_TIMEOUT_S} s"
+            ) from error
         if done.returncode != 0:
             raise InfrastructureError(f"cannot precompile {HEADER}: {done.stderr[:300]}")
         output.replace(target)
