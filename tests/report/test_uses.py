@@ -30,6 +30,6 @@ def test_each_outcome_is_counted_and_what_is_bad_has_its_line() -> None:
 def test_the_table_begins_with_what_is_bad() -> None:
     rows = uses_view(USES)
     assert [row.tone for row in rows] == ["bad", "bad", "ok", "ok", "infra", "ok", "ok"]
-    assert rows[1].words == "Load_state_dict after the first call"
+    assert rows[1].words == "load_state_dict after the first call"
     assert rows[1].outcome == "silently wrong" and rows[1].detail == "off by 6.2 rms"
-    assert uses_view((UseResult(use="a later use", outcome="same"),))[0].words == "A later use"
+    assert uses_view((UseResult(use="a later use", outcome="same"),))[0].words == "a later use"

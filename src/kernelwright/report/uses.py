@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kernelwright.report import format as fmt
 from kernelwright.schema import UseOutcome, UseResult
 from kernelwright.verifier.uses.catalogue import USES
 
@@ -71,7 +70,7 @@ def uses_view(uses: Sequence[UseResult]) -> list[UseView]:
     )
     return [
         UseView(
-            fmt.sentence(USES[use.use].words if use.use in USES else use.use).rstrip("."),
+            USES[use.use].words if use.use in USES else use.use,
             WORDS[use.outcome],
             tones.get(use.outcome, "ok"),
             use.detail or "",
