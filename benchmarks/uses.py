@@ -6,9 +6,10 @@
 `misuses`: every planted misuse of `tests/uses` is accepted by `verify` at level fast, and tried in
 every use. `delivered`: each ordinary module goes through `optimize`, offline and with a scripted
 model that answers with its file from `tests/uses/models_files`; the outcomes are those of the
-strict verdict on what is delivered. `cost`: seconds that the uses take, over some of the honest
-candidates. `guards`: time of a guarded call less that of its fast path. Parts that are not run keep
-their stored figures. Writes results/uses.json; `guards` and `cost` need a quiet machine.
+strict verdict on what is delivered. `cost`: outcomes of honest candidates, and seconds that their
+uses take: of all at `standard`, of some at `strict`. `guards`: time of a guarded call less that of
+its fast path. Parts that are not run keep their stored figures. Writes results/uses.json; `guards`
+and `cost` need a quiet machine.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="modules of `delivered` [all]")
     parser.add_argument("--by", action="append", choices=PROPOSERS, help="of `delivered` [all]")
     parser.add_argument("--attempts", type=int, default=4, help="of `delivered`, offline")
-    parser.add_argument("--every", type=int, default=8, help="honest candidates of `cost`")
+    parser.add_argument("--every", type=int, default=8, help="of `cost`, candidates at strict")
     arguments = parser.parse_args()
     stored = results_file.RESULTS / "uses.json"
     figures = json.loads(stored.read_text())["parts"] if stored.exists() else {}
@@ -208,22 +209,32 @@ def _delivered_row(path: Path, by: str, document: Figures) -> Figures:
 
 
 def cost(scratch: Path, arguments: argparse.Namespace, _stored: Figures) -> Figures:
-    """Measure the seconds of all uses of honest candidates, of each task's first and of others."""
-    pairs = [pair for pair in load_corpus() if pair.backend in BACKENDS][:: arguments.every]
+    """Try all uses of honest candidates, and measure the seconds that they take."""
+    pairs = [pair for pair in load_corpus() if pair.backend in BACKENDS]
+    at_strict = pairs[:: arguments.every]
     rows = []
     for task, group in groupby(pairs, key=lambda pair: pair.task):
         of_task = list(group)
         with secret_reference(load_task(task), machine(THREADS)) as reference:
-            for level in LEVELS:
+            for level, chosen in zip(LEVELS, (of_task, at_strict), strict=True):
                 run_uses = RunUses(reference)
-                for number, pair in enumerate(of_task):
+                for pair in (pair for pair in chosen if pair.task == task):
                     seconds, results = _seconds(
                         reference, run_uses, pair.candidate, scratch / "cost", level
                     )
-                    row = {"pair": pair.name, "level": level, "is_first": number == 0}
-                    harm = [r.use for r in results if r.outcome in HARM]
-                    rows.append({**row, "seconds": round(seconds, 2), "harm": harm})
+                    rows.append(_cost_row(pair.name, level, seconds, results))
+                    print(rows[-1], flush=True)
     return {**{level: _cost_summary(rows, level) for level in LEVELS}, "rows": rows}
+
+
+def _cost_row(name: str, level: Level, seconds: float, results: tuple[UseResult, ...]) -> Figures:
+    return {
+        "pair": name,
+        "level": level,
+        "seconds": round(seconds, 2),
+        "outcomes": dict(Counter(result.outcome for result in results)),
+        "harm": {r.use: r.detail for r in results if r.outcome in HARM},
+    }
 
 
 def _seconds(
@@ -244,7 +255,7 @@ def _cost_summary(rows: list[Figures], level: Level) -> Figures:
         "candidates": len(of_level),
         "median_s": round(statistics.median(row["seconds"] for row in of_level), 2),
         "longest_s": max(row["seconds"] for row in of_level),
-        "flagged": [row["pair"] for row in of_level if row["harm"]],
+        "flagged": sum(bool(row["harm"]) for row in of_level),
     }
 
 
