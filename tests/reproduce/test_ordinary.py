@@ -1,4 +1,4 @@
-"""A proven file in ordinary interpreters, in every sandbox that this machine can have."""
+"""A proven file in ordinary interpreters; tests/attacks/test_ordinary.py has other sandboxes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,8 @@ AT_EXIT = f"import atexit\natexit.register(print, '{{}}')\n{RIGHT}"
 HANGS = f"import time\ntime.sleep(600)\n{RIGHT}"
 
 
-@pytest.fixture(scope="module", params=["docker", "bwrap", "process"])
-def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    with opened(request.param) as sandbox:
-        yield Machine(sandbox, 1, "cpu")
-
-
 @pytest.fixture(scope="module")
-def process() -> Iterator[Machine]:
+def machine() -> Iterator[Machine]:
     with opened("process") as sandbox:
         yield Machine(sandbox, 1, "cpu")
 
@@ -77,15 +71,15 @@ def test_a_wrong_file_is_named_and_not_timed(machine: Machine, tmp_path: Path) -
     ],
 )
 def test_a_file_that_fails_there_is_told_with_the_reason(
-    process: Machine, tmp_path: Path, text: str, right: bool | None, words: str
+    machine: Machine, tmp_path: Path, text: str, right: bool | None, words: str
 ) -> None:
-    found = ran(process, text, tmp_path)
+    found = ran(machine, text, tmp_path)
     assert found.right is right and found.speedup is None
     assert found.problem and words in found.problem
 
 
-def test_a_file_that_hangs_is_ended(process: Machine, tmp_path: Path) -> None:
-    found = ran(process, HANGS, tmp_path, limit_s=5.0)
+def test_a_file_that_hangs_is_ended(machine: Machine, tmp_path: Path) -> None:
+    found = ran(machine, HANGS, tmp_path, limit_s=5.0)
     assert found.right is None and found.problem == "it did not end within 5 s"
 
 

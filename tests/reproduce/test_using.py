@@ -5,42 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from kernelwright.reproduce.using import RACY, SLOW
 from kernelwright.verifier.inside.uses import FUNCTIONS
 from tests.reproduce.test_script import RIGHT, Ran, Run, rows, run
 
 __all__ = ["run"]
-NO_SCALE = RIGHT.replace("self.weight * scale", "self.weight * 0.5")
-STALE = RIGHT.replace(
-    "self.calls += 1", "self.kept = getattr(self, 'kept', self.weight.clone()); self.calls += 1"
-).replace("x * self.weight", "x * self.kept")
-CRASH = "import ctypes\n" + RIGHT.replace("self.calls += 1", "self.calls += 1\n        "
-    "x.shape[0] == 1 and ctypes.string_at(8)")  # fmt: skip
-STRICT = RIGHT.replace(
-    "self.calls += 1", "self.calls += 1\n        assert x.is_contiguous(), 'dense inputs only'"
-)
 FAST = ("--json", "--seconds", "0", "--comparisons", "1")
+# Each line is another misuse; the kept weight, the number, the crash and the error don't meet.
+MISUSED = RIGHT.replace(
+    "self.calls += 1",
+    """self.calls += 1
+        assert x.is_contiguous(), "dense inputs only"
+        x.shape[0] == 1 and ctypes.string_at(8)
+        self.kept = getattr(self, "kept", self.weight.clone())""",
+).replace("x * self.weight * scale", "x * self.kept * 0.5")
 
 
-@pytest.mark.parametrize(
-    ("text", "use", "outcome", "words"),
-    [
-        (NO_SCALE, "other-numbers", "WRONG", "scale="),
-        (STALE, "weights-loaded-later", "WRONG", "off by"),
-        (CRASH, "other-batch-sizes", "crashes", "batch 1: the process ended with -11"),
-        (STRICT, "strided-inputs", "raises", "dense inputs only"),
-    ],
-)
-def test_each_misuse_has_its_row(run: Run, text: str, use: str, outcome: str, words: str) -> None:
-    ran = run(text, *FAST)
+def test_each_misuse_has_its_row(run: Run) -> None:
+    ran = run(f"import ctypes\n{MISUSED}", *FAST)
     found = uses(ran)
-    assert found[use]["outcome"] == outcome and words in found[use]["detail"]
-    is_fault = outcome in ("WRONG", "crashes")
-    assert found[use]["is_fault"] == is_fault and ran.code == int(is_fault), ran.err
-    others = {name for name, row in found.items() if row["outcome"] == "crashes"}
-    assert others <= {use}, "the uses after a crash are tried as well"
+    rows_of = [
+        ("other-numbers", "WRONG", "scale="),
+        ("weights-loaded-later", "WRONG", "off by"),
+        ("other-batch-sizes", "crashes", "batch 1: the process ended with -11"),
+        ("strided-inputs", "raises", "dense inputs only"),
+    ]
+    for use, outcome, words in rows_of:
+        assert found[use]["outcome"] == outcome and words in found[use]["detail"]
+        assert found[use]["is_fault"] == (outcome in ("WRONG", "crashes"))
+    assert ran.code == 1, ran.err
+    crashed = {name for name, row in found.items() if row["outcome"] == "crashes"}
+    assert crashed == {"other-batch-sizes"}, "the uses after a crash are tried as well"
     assert "pickle" in found and "deepcopy" in found
 
 

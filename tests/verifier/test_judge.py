@@ -39,6 +39,7 @@ WORKLOADS = (
     Workload(name="gpu", target="cuda"),
 )
 RIGHT = "return torch.relu(x) * 2 + 1"
+ONLY_EAGER: dict[str, Any] = {"baselines": ("eager",), "uses_s": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_a_vague_speedup_close_to_1_is_measured_in_more_workers(
 def test_candidate_and_eager_take_turns_in_coming_first(
     judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    effort = EFFORTS["standard"].model_copy(update={"baselines": ("eager",), "workers": 4})
+    effort = EFFORTS["standard"].model_copy(update={**ONLY_EAGER, "workers": 4})
     monkeypatch.setitem(EFFORTS, "standard", effort)
     judge.evaluate(kit.candidate(forward(RIGHT)), "standard")  # measures eager's iterations
     came: list[str] = []
@@ -122,8 +123,7 @@ def test_candidate_and_eager_take_turns_in_coming_first(
 def test_eager_has_a_worker_for_the_run_or_one_for_every_candidates_worker(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, level: Level, is_kept: bool
 ) -> None:
-    without_compile = EFFORTS["standard"].model_copy(update={"baselines": ("eager",)})
-    monkeypatch.setitem(EFFORTS, "standard", without_compile)
+    monkeypatch.setitem(EFFORTS, "standard", EFFORTS["standard"].model_copy(update=ONLY_EAGER))
     prepared = judge.reference.prepare(judge.reference.task.workloads[0])
     workers = []
     for _ in range(2):

@@ -10,6 +10,7 @@ import torch
 
 from kernelwright.schema import BUSY_MACHINE, Status, Workload
 from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.timing import contention
 from kernelwright.verifier.worker.tensor_tree import same_bits
@@ -36,7 +37,11 @@ def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[
         yield found
 
 
-def test_a_candidate_is_accepted_and_timed(reference: Reference, tmp_path: Path) -> None:
+def test_a_candidate_is_accepted_and_timed(
+    reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_uses = EFFORTS["standard"].model_copy(update={"uses_s": 0.0})
+    monkeypatch.setitem(EFFORTS, "standard", without_uses)
     candidate = kit.candidate(kit.forward("return x.softmax(dim=1)"))
     found = Judge(reference, tmp_path).evaluate(candidate, "standard")
     assert found.accepted and not found.is_validated, found.reason

@@ -94,7 +94,7 @@ def test_there_is_no_speedup_over_the_baselines_own_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One worker is enough: equal programs would be timed in eight.
-    few = {"workers": 1, "most_workers": 1, "times_new_workers": False}
+    few = {"workers": 1, "most_workers": 1, "times_new_workers": False, "uses_s": 0.0}
     monkeypatch.setitem(EFFORTS, "standard", EFFORTS["standard"].model_copy(update=few))
     found = judged(WAYS["assigned"], tmp_path)
     assert found.accepted and found.compiled == "baseline"
