@@ -120,6 +120,7 @@ def test_a_gpu_that_others_use_decides_nothing(
     reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contention, "gpu_processes", lambda device: {1, os.getpid()})
+    monkeypatch.setattr(contention.LoadMeter, "external_cores", lambda self: 0.0)
     candidate = kit.candidate(kit.forward("return x.softmax(dim=1)"))
     found = Judge(reference, tmp_path).evaluate(candidate, "fast")
     assert found.was_disturbed and not found.is_win, (found.reason, found.flags)
