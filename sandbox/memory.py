@@ -23,8 +23,8 @@ class UnreadableError(OSError):
     """Lack of memory at that address of the other process."""
 
 
-def read_memory(pid: int, address: int, target: memoryview, timeout_s: float) -> bool:
-    """Fill `target` from another process's memory (process_vm_readv).
+def read_memory(pid: int, addresses: Sequence[int], target: memoryview, timeout_s: float) -> bool:
+    """Fill `target` from another process's memory (process_vm_readv), equal parts of each address.
 
     Memory can be made to appear only when it is read (userfaultfd), by code that need not hurry.
 
@@ -36,16 +36,23 @@ def read_memory(pid: int, address: int, target: memoryview, timeout_s: float) ->
         TimeoutError: it does not come. The attempt ends when the process is killed.
     """
     attempt = concurrent.futures.Future[bool]()
-    reader = threading.Thread(target=_attempt, args=(attempt, pid, address, target), daemon=True)
+    reader = threading.Thread(target=_attempt, args=(attempt, pid, addresses, target), daemon=True)
     reader.start()
     return attempt.result(timeout_s)
 
 
 def _attempt(
-    attempt: concurrent.futures.Future[bool], pid: int, address: int, target: memoryview
+    attempt: concurrent.futures.Future[bool],
+    pid: int,
+    addresses: Sequence[int],
+    target: memoryview,
 ) -> None:
+    size = target.nbytes // len(addresses)
     try:
-        attempt.set_result(_read(pid, address, target))
+        parts = enumerate(addresses)
+        attempt.set_result(
+            all(_read(pid, address, target[i * size : (i + 1) * size]) for i, address in parts)
+        )
     except (OSError, ValueError) as error:
         attempt.set_exception(error)
 

@@ -96,8 +96,11 @@ def readable(can_be: bool) -> Iterator[None]:
         yield
 
 
-def _read_at_once(pid: int, address: int, target: memoryview, timeout_s: float) -> bool:
-    return memory._read(pid, address, target)
+def _read_at_once(pid: int, addresses: Sequence[int], target: memoryview, timeout_s: float) -> bool:
+    size = target.nbytes // len(addresses)
+    return all(
+        memory._read(pid, address, target[i * size :][:size]) for i, address in enumerate(addresses)
+    )
 
 
 def verdict(client: Watched, subject: Subject) -> None:

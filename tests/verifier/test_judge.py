@@ -140,6 +140,14 @@ def test_a_slow_candidate_is_right_and_never_faster(judge: Judge) -> None:
     assert result.speedup["eager"].median < 0.5
 
 
+def test_a_result_may_be_a_slice_of_something_larger(tmp_path: Path) -> None:
+    reference = REFERENCE.replace("return torch.relu(x) * 2 + 1", "return torch.relu(x)[:, 3]")
+    with kit.live_reference(kit.task(reference)) as found:
+        body = "return torch.relu(x[:, 3])"
+        evaluation = Judge(found, tmp_path).evaluate(kit.candidate(forward(body)), "fast")
+    assert evaluation.accepted, evaluation.reason
+
+
 def test_faults_of_a_build(judge: Judge) -> None:
     raised = evaluate(judge, RIGHT, "raise ImportError('no such thing')")
     assert (raised.status, raised.workloads) == (Status.RUNTIME_ERROR, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,8 +20,10 @@ MAX_DEVICE_NAME = 20
 MAX_ERROR = 300
 # The imaginary part of a conjugate is a tensor of a real type with the negative bit set.
 NEGATED = (torch.float16, torch.float32, torch.float64)
-# Most bytes that a result may span, in times of its dense size.
+# Most bytes that are read in one piece, in times of the dense size; a slice of something larger is
+# read in pieces, at most so many.
 MAX_SPREAD = 64
+MAX_PIECES = 2**16
 # Enough for memory that is there: one gigabyte takes half a second.
 READ_TIMEOUT_S = 20.0
 ENTRY = {"dtype", "shape", "strides", "device", "conj", "neg"}
@@ -155,16 +158,20 @@ def read_result(pid: int, ran: RunReply, call: int) -> TensorTree | None:
 
 def _read(pid: int, entry: dict[str, Any], address: int, index: int) -> torch.Tensor | None:
     dtype: torch.dtype = getattr(torch, entry["dtype"])
-    nbytes, dense = span_bytes(entry), torch.Size(entry["shape"]).numel() * dtype.itemsize
-    if nbytes > MAX_SPREAD * dense:
+    if 0 in entry["shape"]:
+        return torch.empty(entry["shape"], dtype=dtype)
+    found = _pieces(entry)
+    if found is None:
         raise nonsense(f"an output {index} whose elements lie too far apart")
+    pieces, span, strides = found
     try:
-        raw = torch.empty(nbytes, dtype=torch.uint8)
+        raw = torch.empty(len(pieces) * span * dtype.itemsize, dtype=torch.uint8)
     except RuntimeError as error:
         message = f"there is no memory to read output {index} into"
         raise WorkerFault(Status.OUT_OF_MEMORY, message) from error
+    addresses = [address + piece * dtype.itemsize for piece in pieces]
     try:
-        if nbytes and not read_memory(pid, address, raw_view(raw), READ_TIMEOUT_S):
+        if not read_memory(pid, addresses, raw_view(raw), READ_TIMEOUT_S):
             return None
     except TimeoutError as error:
         message = f"output {index} lies in memory that does not come when it is read"
@@ -175,7 +182,32 @@ def _read(pid: int, entry: dict[str, Any], address: int, index: int) -> torch.Te
     flat = raw.view(dtype)
     flat = flat.conj().resolve_conj() if entry["conj"] else flat
     flat = flat._neg_view().resolve_neg() if entry["neg"] else flat
-    return flat.as_strided(entry["shape"], entry["strides"])
+    return flat.as_strided(entry["shape"], strides)
+
+
+def _pieces(entry: dict[str, Any]) -> tuple[list[int], int, list[int]] | None:
+    """Return how a result is read: one piece for each index of the dimensions that lie far apart.
+
+    Returns:
+        Where the pieces begin and how much each spans, in elements; and the strides of the result
+        when the pieces lie one after the other. None where there are too many pieces.
+    """
+    shape, strides = entry["shape"], entry["strides"]
+    inner, outer, starts = list(range(len(shape))), [], [0]
+    span = 1 + sum(stride * (size - 1) for stride, size in zip(strides, shape, strict=True))
+    while span > MAX_SPREAD * math.prod(shape[d] for d in inner):
+        widest = max(inner, key=lambda d: strides[d] * (shape[d] - 1))
+        if len(starts) * shape[widest] > MAX_PIECES:
+            return None
+        inner.remove(widest)
+        outer.append(widest)
+        span -= strides[widest] * (shape[widest] - 1)
+        steps = range(shape[widest])
+        starts = [at + step * strides[widest] for at in starts for step in steps]
+    new, size = list(strides), span
+    for dimension in reversed(outer):
+        new[dimension], size = size, size * shape[dimension]
+    return starts, span, new
 
 
 def overlapping(ran: RunReply) -> bool:
