@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 
 from kernelwright.agents.attempt import AttemptDeps
@@ -12,14 +11,11 @@ from kernelwright.agents.engine import Engine
 from kernelwright.agents.lessons import learn
 from kernelwright.agents.prove import prove
 from kernelwright.agents.workflow import SearchSettings, Workflow
-from kernelwright.errors import UsageError
-from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.verifier.audit.audit import require_sound
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.seeds import SEED_BITS
 
 
 def optimize_task(engine: Engine, task: Task) -> TaskResult:
@@ -34,8 +30,8 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
     history = engine.store.attempts_of(engine.run_id, task.id)
     engine.checkpoint()
     engine.progress.phase(task, "reference", "")
-    with secret_reference(task, engine.machine) as reference:
-        check_reference(reference)
+    with Reference.open(task, engine.machine) as reference:
+        reference.check()
         words = f"memory: {reference.memory_words}"
         engine.store.add_event(engine.run_id, f"{task.id}: {words}")
         engine.progress.phase(task, "reference", words)
@@ -48,33 +44,12 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
         engine.progress.phase(task, "ended", reason)
     # The proof has inputs that nothing in the search was measured on.
-    with secret_reference(task, engine.machine) as reference:
+    with Reference.open(task, engine.machine) as reference:
         judge = Judge(reference, engine.cache, engine.policy, uses="refuse", delivers=True)
         result = prove(engine, task, judge, history)
     learn(engine.store, engine.run_id, task, history, result, engine.machine.kind)
     engine.store.add_task_result(engine.run_id, result)
     return result
-
-
-def secret_reference(task: Task, machine: Machine) -> Reference:
-    """Return a reference with inputs from a seed that is known to this process alone."""
-    return Reference(task, machine, secrets.randbits(SEED_BITS))
-
-
-def check_reference(reference: Reference) -> None:
-    """Run every workload of the reference once.
-
-    Raises:
-        UsageError: the task has no timed workload for the device.
-    """
-    workloads = reference.workloads()
-    if not any(w.role == "bench" for w in workloads):
-        raise UsageError(
-            f"task {reference.task.id!r} has no timed workload for {reference.machine.device!r}",
-            hint="see `kernelwright tasks show`",
-        )
-    for workload in workloads:
-        reference.prepare(workload)
 
 
 def _workflow(

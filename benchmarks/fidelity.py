@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kernelwright.agents.optimize import secret_reference
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Evaluation, Level, Origin, Size, Task
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.reference.reference import Reference
 
 SLOWDOWNS = (0.05, 0.10)
 
@@ -78,7 +78,7 @@ def measured(
         task = load_task(subject.name, subject.sizes)
         bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
         task = task.model_copy(update={"workloads": bench})
-        with secret_reference(task, machine) as reference:
+        with Reference.open(task, machine) as reference:
             judge = Judge(reference, cache)
             found = [judge.evaluate(candidate(task, 0.0), level) for _ in range(same)]
             yield row(subject, 0.0, found)

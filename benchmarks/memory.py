@@ -24,14 +24,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import results_file
-from kernelwright.agents.optimize import secret_reference
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Origin, Task
 from kernelwright.tasks.constants import parse_setting
-from kernelwright.tasks.loader import library_ids, load_task, suite_files
+from kernelwright.tasks.loader import library_ids, load_task
+from kernelwright.tasks.suite import suite_files
 from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.reference.reference import Reference
 
 FOLDERS = (Path("tests/honest/tasks"), Path("benchmarks/large"))
 PROCESS_BYTES = 500 * 10**6
@@ -90,7 +91,7 @@ def judged(task: Task, level: Any) -> dict[str, Any]:
     candidate = Candidate(source=source, backend="torch", origin=Origin(kind="user"))
     sandbox, start = ProcessSandbox(), time.monotonic()
     peaks = Peaks()
-    with secret_reference(task, Machine(sandbox, THREADS, "cpu")) as reference:
+    with Reference.open(task, Machine(sandbox, THREADS, "cpu")) as reference:
         try:
             with tempfile.TemporaryDirectory() as cache:
                 found = Judge(reference, Path(cache)).evaluate(candidate, level)

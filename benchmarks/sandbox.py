@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks import results_file
-from kernelwright.agents.optimize import secret_reference
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.base import Sandbox
 from kernelwright.sandbox.docker.engine import connect
@@ -37,6 +36,7 @@ from kernelwright.sandbox.registry import SANDBOXES
 from kernelwright.schema import Limits, Task
 from kernelwright.tasks.loader import effective_source, load_task
 from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.start import await_start, start_worker
 from tests.honest.test_honest import PAIRS
 
@@ -125,7 +125,7 @@ def throughput(scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         ways: dict[str, Callable[[], None]] = {"usual": usual_way(scratch, kernel.source)}
         for name, sandbox in sandboxes.items():
             where = Machine(sandbox, THREADS, "cpu")
-            reference = references.enter_context(secret_reference(bench_task(), where))
+            reference = references.enter_context(Reference.open(bench_task(), where))
             judge = Judge(reference, scratch / name)
             ways[name] = lambda judge=judge: accepted(judge, kernel)  # type: ignore[misc]
         taken: dict[str, list[float]] = {name: [] for name in ways}
@@ -208,7 +208,7 @@ def soak(scratch: Path, arguments: argparse.Namespace) -> dict[str, Any]:
             if name not in (arguments.sandbox or SANDBOXES):
                 continue
             where = Machine(sandbox, THREADS, "cpu")
-            with secret_reference(bench_task(), where) as reference:
+            with Reference.open(bench_task(), where) as reference:
                 judge = Judge(reference, scratch / name)
                 for _ in range(WARM_UP):
                     accepted(judge, kernel)

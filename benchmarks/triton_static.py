@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import results_file
-from kernelwright.agents.optimize import secret_reference
 from kernelwright.kernels.triton import TRITON
 from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.gpu_compile.compilation import compile_candidate
 from kernelwright.verifier.gpu_compile.kernel import CompiledKernel
 from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.reference.reference import Reference
 from tests.honest.corpus import LIBRARY, library_source
 from tests.verifier import kit
 
@@ -60,7 +60,7 @@ def row(name: str) -> dict[str, Any]:
     compile_s = time.monotonic() - start
     assert not compilation.failures, compilation.failures
     start = time.monotonic()
-    with tempfile.TemporaryDirectory() as cache, secret_reference(task, machine) as reference:
+    with tempfile.TemporaryDirectory() as cache, Reference.open(task, machine) as reference:
         evaluation = Judge(reference, Path(cache)).evaluate(candidate, "fast")
     print(name, evaluation.status.value, evaluation.reason, f"{compile_s:.1f} s", flush=True)
     return {

@@ -28,7 +28,6 @@ from typing import Any
 
 from benchmarks import guards, results_file
 from benchmarks.verdict import measured_on
-from kernelwright.agents.optimize import secret_reference
 from kernelwright.backends.registry import guess_backend
 from kernelwright.schema import Candidate, Level, UseResult
 from kernelwright.tasks.loader import load_task
@@ -215,7 +214,7 @@ def cost(scratch: Path, arguments: argparse.Namespace, _stored: Figures) -> Figu
     rows = []
     for task, group in groupby(pairs, key=lambda pair: pair.task):
         of_task = list(group)
-        with secret_reference(load_task(task), machine(THREADS)) as reference:
+        with Reference.open(load_task(task), machine(THREADS)) as reference:
             for level, chosen in zip(LEVELS, (of_task, at_strict), strict=True):
                 run_uses = RunUses(reference)
                 for pair in (pair for pair in chosen if pair.task == task):

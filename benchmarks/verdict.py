@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import fidelity, results_file
-from kernelwright.agents.optimize import secret_reference
 from kernelwright.cli.run import git_state
 from kernelwright.schema import Level
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.environment import cpu_name
 from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.reference.reference import Reference
 from tests.cheats.test_cheats import CHEATS
 from tests.cheats.test_cheats import jobs as cheat_jobs
 from tests.corpora import judged
@@ -108,7 +108,7 @@ def latency(scratch: Path, _arguments: argparse.Namespace, _stored: Figures) -> 
     bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
     task = task.model_copy(update={"workloads": bench})
     found: dict[str, Any] = {}
-    with secret_reference(task, machine(THREADS)) as reference:
+    with Reference.open(task, machine(THREADS)) as reference:
         judge = Judge(reference, scratch / "cache")
         kernel = next(pair.candidate for pair in PAIRS if pair.name == KERNEL)
         for level in LEVELS:

@@ -35,7 +35,6 @@ RESAMPLES = 2000
 DRIVER = """
 import json, sys, time
 from pathlib import Path
-from kernelwright.agents.optimize import secret_reference
 from kernelwright.sandbox.registry import SANDBOXES
 from kernelwright.schema import Candidate
 from kernelwright.tasks.loader import load_task
@@ -44,13 +43,18 @@ try:
     from kernelwright.sandbox.machine import Machine
 except ImportError:
     from kernelwright.verifier.workers import Machine
+try:
+    from kernelwright.agents.optimize import secret_reference as open_reference
+except ImportError:
+    from kernelwright.verifier.reference.reference import Reference
+    open_reference = Reference.open
 sandbox, threads, name, candidate, cache = sys.argv[1:]
 task = load_task(name)
 bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
 task = task.model_copy(update={"workloads": bench})
 kernel = Candidate.model_validate_json(Path(candidate).read_text())
 opened = SANDBOXES[sandbox]()
-with secret_reference(task, Machine(opened, int(threads), "cpu")) as reference:
+with open_reference(task, Machine(opened, int(threads), "cpu")) as reference:
     judge = Judge(reference, Path(cache))
     for line in sys.stdin:
         taken = []

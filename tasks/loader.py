@@ -83,30 +83,6 @@ def library_ids() -> list[str]:
     return sorted(f"library/{file.parent.name}" for file in LIBRARY.glob("*/reference.py"))
 
 
-def suite_files(folder: Path) -> list[Path]:
-    """Return every task file in a folder: task folders, and KernelBench-format files at any depth.
-
-    Raises:
-        TaskError: the folder is missing, or has no task.
-    """
-    if not folder.is_dir():
-        raise TaskError(f"no folder {str(folder)!r}")
-    files = [path for path in sorted(folder.rglob("*.py")) if _defines_model(path)]
-    if not files:
-        raise TaskError(f"no task in {str(folder)!r}", hint=FORMAT_HINT)
-    return sorted(files, key=_natural)
-
-
-def _natural(path: Path) -> tuple[str, int, str]:
-    number = path.stem.split("_")[0]
-    return str(path.parent), int(number) if number.isdecimal() else 0, path.name
-
-
-def _defines_model(path: Path) -> bool:
-    text = path.read_text(errors="replace")
-    return "class Model" in text and "def get_inputs" in text
-
-
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")

@@ -8,7 +8,8 @@ import pytest
 
 from kernelwright.errors import TaskError, UsageError
 from kernelwright.schema import Limits
-from kernelwright.tasks.loader import LIBRARY, effective_source, library_ids, load_task, suite_files
+from kernelwright.tasks.loader import LIBRARY, effective_source, library_ids, load_task
+from kernelwright.tasks.suite import suite_files
 from tests.tasks.test_loader import PLAIN
 
 

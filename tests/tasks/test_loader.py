@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kernelwright.errors import TaskError
-from kernelwright.tasks.loader import find_task_file, load_task, suite_files
+from kernelwright.tasks.loader import find_task_file, load_task
+from kernelwright.tasks.suite import suite_files
 
 PLAIN = """
 import torch

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Self
 
-from kernelwright.errors import InvalidReferenceError
+from kernelwright.errors import InvalidReferenceError, UsageError
 from kernelwright.sandbox.leases import lease
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Target, Task, Workload
@@ -93,6 +93,11 @@ class Reference:
         """Iterations of a round by workload, baseline and wanted seconds; None without baseline."""
         self._pools: dict[tuple[str, int], InputPool] = {}
 
+    @classmethod
+    def open(cls, task: Task, machine: Machine) -> Self:
+        """Return a reference with inputs from a seed that is known to this process alone."""
+        return cls(task, machine, secrets.randbits(SEED_BITS))
+
     def __enter__(self) -> Self:
         return self
 
@@ -132,6 +137,22 @@ class Reference:
             message = f"{self.task.id!r} has no workload for {target}"
             raise InvalidReferenceError(message, hint="add one to its task.toml")
         return found
+
+    def check(self) -> None:
+        """Run every workload of this device once.
+
+        Raises:
+            InvalidReferenceError: one of them fails.
+            UsageError: none of them is timed.
+        """
+        workloads = self.workloads()
+        if not any(workload.role == "bench" for workload in workloads):
+            raise UsageError(
+                f"task {self.task.id!r} has no timed workload for {self.machine.device!r}",
+                hint="see `kernelwright tasks show`",
+            )
+        for workload in workloads:
+            self.prepare(workload)
 
     @property
     def oracle(self) -> WorkerClient:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kernelwright.cli.run import OpenRun
     from kernelwright.config import Settings
-    from kernelwright.schema import Size, Task
+    from kernelwright.schema import Task
     from kernelwright.store.results import TaskResult
 
 
@@ -52,7 +52,7 @@ def bench(
     from kernelwright.cli.names import check_names
     from kernelwright.config import load_settings
     from kernelwright.tasks.constants import parse_setting
-    from kernelwright.tasks.loader import suite_files
+    from kernelwright.tasks.suite import chosen_files, load_sized, suite_files
 
     settings = load_settings(
         {
@@ -75,47 +75,8 @@ def bench(
     check_names(settings)
     values = dict(map(parse_setting, set_ or []))
     files = chosen_files(suite_files(folder), filter_)[:limit]
-    tasks = [load_sized(path, values, settings) for path in files]
+    tasks = [load_sized(path, values, settings.tolerance) for path in files]
     run_bench("bench", tasks, settings, run or default_name(folder, tasks, settings), json)
-
-
-def chosen_files(files: Sequence[Path], part: str | None) -> list[Path]:
-    """Return the files with `part` in their task's id; all of them where it is None.
-
-    No file is read, so a bad one stops no other.
-
-    Raises:
-        UsageError: no file is chosen, or two have the same id.
-    """
-    from collections import Counter
-
-    from kernelwright.errors import UsageError
-    from kernelwright.tasks.loader import task_id
-
-    ids = {path: task_id(path) for path in files}
-    chosen = [path for path, id_ in ids.items() if part is None or part in id_]
-    if not chosen:
-        first = ids[files[0]]
-        raise UsageError(f"no task id contains {part!r}", f"{len(ids)} ids, the first is {first!r}")
-    twice = [id_ for id_, count in Counter(ids[path] for path in chosen).items() if count > 1]
-    if twice:
-        raise UsageError(
-            f"two task files have the id {twice[0]!r}", hint="choose one folder, or use --filter"
-        )
-    return chosen
-
-
-def load_sized(path: Path, values: dict[str, Size], settings: Settings) -> Task:
-    """Load a task with the values that it has constants for. Raises as `load_task` does."""
-    import ast
-
-    from kernelwright.tasks.constants import constants
-    from kernelwright.tasks.loader import load_task
-
-    plain = load_task(str(path), tolerance=settings.tolerance)
-    names = {constant.name for constant in constants(ast.parse(plain.source))}
-    own = {name: value for name, value in values.items() if name in names}
-    return load_task(str(path), own, settings.tolerance) if own else plain
 
 
 def default_name(folder: Path, tasks: Sequence[Task], settings: Settings) -> str:

@@ -29,8 +29,7 @@ def compile_(
     sizes that the task has for GPUs. Nothing is run, so nothing is timed. CUDA sources need nvcc.
     Exit code 1: it does not compile for one of them; the compiler's words are printed.
     """
-    from kernelwright.cli.machine import command_machine
-    from kernelwright.cli.run import terminable
+    from kernelwright.cli.machine import command_machine, terminable
     from kernelwright.cli.verify import read_candidate
     from kernelwright.config import load_settings
     from kernelwright.errors import UsageError

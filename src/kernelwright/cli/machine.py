@@ -1,7 +1,8 @@
-"""Open the machine of a command, with a line about a GPU that is left unused."""
+"""The machine of a command, with a line about a GPU that is left unused; how SIGTERM ends it."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,3 +27,17 @@ def command_machine(settings: Settings) -> Iterator[Machine]:
         typer.echo(UNUSED_GPU, err=True)
     with open_machine(settings) as machine:
         yield machine
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Take SIGTERM like Ctrl-C, so that workers are gone and the run can be continued."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -15,13 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelwright.agents.search.ranking import eager_speedup
-from kernelwright.report.format import NOT_DECIDED, cost
+from kernelwright.report.format import cost
+from kernelwright.report.verdict import evaluation_words
 from kernelwright.schema import Attempt, Evaluation, Task, Usage
 
 if TYPE_CHECKING:  # `runs show` needs nothing that imports torch
     from kernelwright.agents.engine import Progress
 
-NEWLINE = "\n"
 PHASES = {
     "reference": "running the reference",
     "plan": "planning",
@@ -126,36 +126,3 @@ def outcome(attempt: Attempt) -> str:
     if attempt.evaluation is None:
         return f"infrastructure error: {attempt.error}"
     return f"{evaluation_words(attempt.evaluation)} [{attempt.plan}]"
-
-
-def evaluation_words(evaluation: Evaluation) -> str:
-    """Return a verdict in a few words."""
-    if not evaluation.accepted:
-        return f"{evaluation.status.value}: {evaluation.reason.partition(NEWLINE)[0][:120]}"
-    words = [
-        f"{s.median:.2f}x {name} ({s.ci95[0]:.2f} to {s.ci95[1]:.2f})"
-        for name, s in evaluation.speedup.items()
-    ]
-    if evaluation.compiled_words:
-        words.append(evaluation.compiled_words)
-    if evaluation.was_disturbed:
-        words.append(NOT_DECIDED)
-    return ", ".join(words) or "values are right, no time taken"
-
-
-def evidence_words(evaluation: Evaluation) -> list[str]:
-    """Return lines on the evidence.
-
-    For a timed candidate they say how near it is to the measured roof; for one that was not timed
-    they are all compile-time facts.
-    """
-    found = evaluation.evidence
-    if found is None or not evaluation.speedup:
-        return list(found.facts) if found else []
-    words = []
-    if found.roof_fraction is not None:
-        bound = f", {found.bound} bound" if found.bound else ""
-        words.append(f"reaches {found.roof_fraction:.0%} of the measured roof{bound}")
-    if found.sol_score is not None:
-        words.append(f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time)")
-    return [f"{'; '.join(words)} (estimates)"] if words else []

@@ -236,20 +236,6 @@ def draining() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Take SIGTERM like Ctrl-C, so that workers are gone and the run can be continued."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def git_state(but: str = "") -> tuple[str | None, bool | None]:
     """Return the commit of the working folder's repository, and whether it has changes.
 

@@ -104,8 +104,8 @@ def audit(
 
 def _named(name: str, values: dict[str, Size], settings: Settings) -> list[Task | Audited]:
     """Return the tasks of an argument: one, or those of a folder that is no task itself."""
-    from kernelwright.cli.bench import chosen_files
-    from kernelwright.tasks.loader import load_task, suite_files
+    from kernelwright.tasks.loader import load_task
+    from kernelwright.tasks.suite import chosen_files, suite_files
 
     path = Path(name)
     if path.is_dir() and not (path / "reference.py").is_file():
@@ -116,13 +116,13 @@ def _named(name: str, values: dict[str, Size], settings: Settings) -> list[Task 
 
 def _loaded(path: Path, values: dict[str, Size], settings: Settings) -> Task | Audited:
     """Load a folder's task; where its file is at fault, return that as a finding."""
-    from kernelwright.cli.bench import load_sized
     from kernelwright.errors import TaskError
     from kernelwright.tasks.loader import task_id
+    from kernelwright.tasks.suite import load_sized
     from kernelwright.verifier.audit.audit import AuditFinding
 
     try:
-        return load_sized(path, values, settings)
+        return load_sized(path, values, settings.tolerance)
     except TaskError as error:
         return Audited(
             task_id(path), None, [AuditFinding("unusable", "invalid", "", error.message)]
@@ -130,17 +130,16 @@ def _loaded(path: Path, values: dict[str, Size], settings: Settings) -> Task | A
 
 
 def _audited(tasks: Sequence[Task | Audited], settings: Settings) -> Iterator[Audited]:
-    from kernelwright.agents.optimize import secret_reference
-    from kernelwright.cli.machine import command_machine
-    from kernelwright.cli.run import terminable
+    from kernelwright.cli.machine import command_machine, terminable
     from kernelwright.verifier.audit.audit import audit
+    from kernelwright.verifier.reference.reference import Reference
 
     with terminable(), command_machine(settings) as machine:
         for task in tasks:
             if isinstance(task, Audited):
                 yield task
                 continue
-            with secret_reference(task, machine) as reference:
+            with Reference.open(task, machine) as reference:
                 yield Audited(task.id, task.hash, audit(reference, task.tolerance))
 
 

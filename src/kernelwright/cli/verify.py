@@ -103,18 +103,17 @@ def _evaluations(
     task: Task, candidates: Mapping[Path, Candidate], level: Level, settings: Settings
 ) -> Iterator[tuple[Path, Evaluation, list[AuditFinding]]]:
     """Yield the verdict on each candidate, and what a quick audit finds wrong with the task."""
-    from kernelwright.agents.optimize import check_reference, secret_reference
     from kernelwright.backends.registry import require_backends
-    from kernelwright.cli.machine import command_machine
-    from kernelwright.cli.run import terminable
+    from kernelwright.cli.machine import command_machine, terminable
     from kernelwright.verifier.audit.audit import quick_audit
     from kernelwright.verifier.judge import Judge
+    from kernelwright.verifier.reference.reference import Reference
 
     with terminable(), command_machine(settings) as machine:
         for candidate in candidates.values():
             require_backends((candidate.backend,), machine.kind, timed=False)
-        with secret_reference(task, machine) as reference:
-            check_reference(reference)
+        with Reference.open(task, machine) as reference:
+            reference.check()
             findings = quick_audit(reference)
             typer.echo(f"memory: {reference.memory_words}", err=True)
             judge = Judge(reference, settings.cache_dir, settings.policy, settings.uses)
@@ -133,9 +132,8 @@ def _document(
 
 
 def _print(evaluation: Evaluation, name: str) -> None:
-    from kernelwright.cli.progress import evaluation_words, evidence_words
     from kernelwright.report.uses import uses_lines
-    from kernelwright.report.verdict import explanation
+    from kernelwright.report.verdict import evaluation_words, evidence_words, explanation
 
     answer = "accepted" if evaluation.accepted else "refused"
     typer.echo(f"{name}: {answer}: {evaluation.reason}")

@@ -1,4 +1,4 @@
-"""The verdict as one JSON document, which `verify --json` prints and result.json contains."""
+"""A verdict in words, and as the JSON document that `verify --json` and result.json contain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from kernelwright.report.format import NOT_DECIDED
 from kernelwright.schema import SCHEMA_VERSION, Candidate, Evaluation, Record, Status, Task
 from kernelwright.verifier.integrity.catalog import RULES
 
@@ -84,3 +85,37 @@ def plain(noun: Record) -> dict[str, Any]:
     """Return a noun as JSON data; infinities and NaN become null, which every JSON reader takes."""
     data: dict[str, Any] = json.loads(noun.model_dump_json())
     return data
+
+
+def evaluation_words(evaluation: Evaluation) -> str:
+    """Return a verdict in a few words."""
+    if not evaluation.accepted:
+        first, _, _ = evaluation.reason.partition("\n")
+        return f"{evaluation.status.value}: {first[:120]}"
+    words = [
+        f"{s.median:.2f}x {name} ({s.ci95[0]:.2f} to {s.ci95[1]:.2f})"
+        for name, s in evaluation.speedup.items()
+    ]
+    if evaluation.compiled_words:
+        words.append(evaluation.compiled_words)
+    if evaluation.was_disturbed:
+        words.append(NOT_DECIDED)
+    return ", ".join(words) or "values are right, no time taken"
+
+
+def evidence_words(evaluation: Evaluation) -> list[str]:
+    """Return lines on the evidence.
+
+    For a timed candidate they say how near it is to the measured roof; for one that was not timed
+    they are all compile-time facts.
+    """
+    found = evaluation.evidence
+    if found is None or not evaluation.speedup:
+        return list(found.facts) if found else []
+    words = []
+    if found.roof_fraction is not None:
+        bound = f", {found.bound} bound" if found.bound else ""
+        words.append(f"reaches {found.roof_fraction:.0%} of the measured roof{bound}")
+    if found.sol_score is not None:
+        words.append(f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time)")
+    return [f"{'; '.join(words)} (estimates)"] if words else []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kernelwright.agents.offline.emit import compiled_candidate, renamed_reference
-from kernelwright.cli.progress import evaluation_words
+from kernelwright.report.verdict import evaluation_words
 from kernelwright.report.view import headline_of
 from kernelwright.schema import Evaluation
 from kernelwright.store.results import TaskResult
