@@ -93,7 +93,7 @@ class ModelNew(nn.Module):
 FAMILY = Family(
     constructor=[8],
     names=["x", "scale", "residual"],
-    arguments=[{"tensor": ["float32", ["n", 8], [0, 1]]}, {"number": "any"}],
+    arguments=[{"tensor": ["float32", ["n", 8], [0, 1]]}, {"number": [-0.5, 4.0]}],
     sizes={"n": (1, 16)},
     modules={"block": "Block", "block.linear": "Linear"},
     attributes={"": {"act": "relu"}, "block": {"eps": 1e-5}},

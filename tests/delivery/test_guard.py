@@ -16,7 +16,14 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from tests.delivery.kit import OWN_CONSTRUCTOR, REFERENCE, SAME_CONSTRUCTOR, guarded, loaded
+from tests.delivery.kit import (
+    FORWARD,
+    OWN_CONSTRUCTOR,
+    REFERENCE,
+    SAME_CONSTRUCTOR,
+    guarded,
+    loaded,
+)
 
 
 class Pair(NamedTuple):
@@ -60,7 +67,7 @@ X = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
 
 def test_inside_the_scope_the_fast_path_runs(pair: Pair) -> None:
     assert pair.fast(X, 0.5)
-    assert pair.fast(X, 0.75), "any float is inside"
+    assert pair.fast(X, 0.75), "a float in between is inside"
     assert pair.fast(X, scale=0.5) and pair.fast(x=X, scale=0.5)
     assert pair.fast(X), "the default is a float as well"
     assert pair.fast(X, 0.5, None) and pair.fast(X, residual=None)
@@ -312,6 +319,175 @@ def test_a_stale_cache_goes_with_refresh(tmp_path: Path) -> None:
         model.refresh()
         torch.testing.assert_close(model(X, 0.5), file.Model.forward(model, X, 0.5))
         assert len(file.CALLS) == 2
+
+
+KEEPING = SAME_CONSTRUCTOR.replace(
+    "        linear = self.block.linear\n",
+    "        if not hasattr(self, 'kept'):\n"
+    "            self.kept = self.gain.detach().clone()\n"
+    "        linear = self.block.linear\n",
+).replace("y * self.gain", "y * self.kept")
+
+
+def _replaced(model: Any) -> None:
+    model.gain = None
+    model.gain = nn.Parameter(torch.rand(8))
+
+
+def _stepped(model: Any) -> None:
+    with torch.enable_grad():
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.1, fused=True)
+        torch.nn.Module.__call__(model, X, 0.5).sum().backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("change", [_replaced, _stepped])
+def test_what_a_fast_path_keeps_goes_with_the_parameters(tmp_path: Path, change: Any) -> None:
+    file = loaded(guarded(KEEPING), tmp_path)
+    model = file.ModelNew(8)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(4):
+            file.CALLS.clear()
+            torch.testing.assert_close(model(X, 0.5), file.Model.forward(model, X, 0.5))
+            assert file.CALLS, "the fast path ran"
+            change(model)
+
+
+def test_other_weights_at_every_call(tmp_path: Path) -> None:
+    file = loaded(guarded(KEEPING), tmp_path)
+    model, reference = file.ModelNew(8), file.Model(8)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        weights = {name: torch.randn_like(p) for name, p in model.state_dict().items()}
+        with torch.no_grad():
+            own, wanted = (
+                torch.func.functional_call(m, weights, (X, 0.5)) for m in (model, reference)
+            )
+        torch.testing.assert_close(own, wanted)
+
+
+class Wrapped(torch.Tensor):
+    """A tensor of another class, as quantized weights are."""
+
+
+def _twice(forward: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: 2 * forward(*args, **kwargs)
+
+
+def _set(module: Any, name: str, value: Any) -> None:
+    setattr(module, name, value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: _set(m.block, "forward", _twice(m.block.forward)),
+        lambda m: _set(m.block.linear, "forward", _twice(m.block.linear.forward)),
+        lambda m: _set(m, "gain", nn.Parameter(torch.rand(8).as_subclass(Wrapped))),
+        lambda m: _set(m.block.linear, "bias", None),
+    ],
+    ids=range(4),
+)
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_replaces_the_modules_code_is_run(pair: Pair, change: Any, is_late: bool) -> None:
+    if is_late:
+        assert pair.fast(X, 0.5)
+    change(pair.model)
+    change(pair.reference)
+    if isinstance(pair.model.gain, Wrapped):
+        pair.reference.gain.data.copy_(pair.model.gain.data)
+    assert not pair.fast(X, 0.5)
+    assert not pair.fast(X, 0.5)
+
+
+def test_weights_of_inference_mode_are_the_originals(pair: Pair) -> None:
+    assert pair.fast(X, 0.5)
+    with torch.inference_mode():
+        gain = torch.rand(8)
+    pair.both(lambda m: _set(m, "gain", nn.Parameter(gain, requires_grad=False)))
+    assert not pair.fast(X, 0.5)
+
+
+def test_a_subclass_may_replace_what_the_class_defines(tmp_path: Path) -> None:
+    reference = REFERENCE.replace(
+        "class Model(nn.Module):", "class Model(nn.Module):\n    POWER = 1"
+    )
+    reference = reference.replace("* scale +", "* scale**self.POWER +")
+    file = loaded(guarded(SAME_CONSTRUCTOR, reference), tmp_path)
+    squared = type("Squared", (file.ModelNew,), {"POWER": 2})
+    wanted = type("Wanted", (file.Model,), {"POWER": 2})(8)
+    for model in (squared(8), file.ModelNew(8)):
+        model.POWER = 2
+        wanted.load_state_dict(model.state_dict())
+        with torch.no_grad(), pytest.warns(RuntimeWarning, match="replaces"):
+            torch.testing.assert_close(model(X, 0.5), wanted(X, 0.5))
+        file.ModelNew.fallbacks.clear()
+
+
+def test_a_parameter_that_was_none_is_seen(tmp_path: Path) -> None:
+    reference = REFERENCE.replace(
+        "        self.act = act\n",
+        "        self.act = act\n        self.register_parameter('shift', None)\n",
+    ).replace(
+        "        return y if",
+        "        y = y if self.shift is None else y + self.shift\n        return y if",
+    )
+    candidate = reference.partition("    def forward(self, x, scale")[0]
+    candidate = candidate.replace("class Model(", "CALLS = []\n\n\nclass ModelNew(") + FORWARD
+    file = loaded(guarded(candidate, reference), tmp_path)
+    model = file.ModelNew(8)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model(X, 0.5)
+        assert file.CALLS
+        model.shift = nn.Parameter(torch.rand(8))
+        torch.testing.assert_close(model(X, 0.5), file.Model.forward(model, X, 0.5))
+        again = file.ModelNew(8)
+        again.shift = nn.Parameter(torch.rand(8))
+        torch.testing.assert_close(again(X, 0.5), file.Model.forward(again, X, 0.5))
+
+
+def test_settings_of_torch_are_seen(pair: Pair) -> None:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    assert pair.fast(X, 0.5)
+    with torch.device("cpu"):
+        assert not pair.fast(X, 0.5)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert not pair.fast(X, 0.5)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert pair.model(X, 0.5).shape == X.shape
+    assert pair.fast(X, 0.5)
+
+
+@pytest.mark.parametrize(
+    "x", [X.to_sparse(), torch.nested.nested_tensor([X[0], X[1]]), X.as_subclass(Wrapped)]
+)
+def test_other_kinds_of_tensors_are_left_to_the_reference(pair: Pair, x: torch.Tensor) -> None:
+    def outcome(model: Any) -> str:
+        with torch.inference_mode():
+            try:
+                return str(type(model(x, 0.5)))
+            except (RuntimeError, NotImplementedError, TypeError) as error:
+                return f"{type(error)}: {error}"
+
+    pair.fast(X, 0.5)
+    assert outcome(pair.model) == outcome(pair.reference)
+
+
+def test_a_fast_path_that_fails_after_writing_to_buffers_leaves_none_of_it(tmp_path: Path) -> None:
+    candidate = SAME_CONSTRUCTOR.replace(
+        "CALLS.append(1)", "self.offset.add_(1)\n        raise OSError('no compiler')"
+    )
+    file = loaded(guarded(candidate), tmp_path)
+    model = file.ModelNew(8)
+    with torch.no_grad(), pytest.warns(RuntimeWarning, match="no compiler"):
+        model(X, 0.5)
+    assert torch.equal(model.offset, torch.zeros(8))
 
 
 def test_the_files_own_names_survive(tmp_path: Path) -> None:

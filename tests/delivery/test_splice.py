@@ -28,7 +28,12 @@ def test_what_both_have_stands_there_once() -> None:
 
 def test_the_scope_is_said_in_words() -> None:
     text = guarded()
-    for line in ("x: float32[n, 8]", "n: from 1 to 16", "scale: any float", "constructor: (8)"):
+    for line in (
+        "x: float32[n, 8]",
+        "n: from 1 to 16",
+        "scale: a float from -0.5 to 4.0",
+        "constructor: (8)",
+    ):
         assert text.count(line) == 2, "in the file's docstring and in the class's"
 
 

@@ -20,7 +20,7 @@ from kernelwright.verifier.uses.trial import Trial
 SEED = 7
 # Far more than some uses take: a busy machine must not cut them off.
 BUDGET_S = 300.0
-Chosen = Callable[[bool], ExpectedUses]
+Chosen = Callable[[bool, bool], ExpectedUses]
 """The reference's side of a trial, by whether parameters are the judge's own."""
 
 
@@ -59,9 +59,9 @@ def some_uses(reference: Reference, names: Collection[str]) -> Iterator[Chosen]:
     workload = reference.prepare(reference.workloads()[0])
     with ExitStack() as opened:
 
-        def choose(with_own: bool) -> ExpectedUses:
+        def choose(with_own: bool, may_trim: bool) -> ExpectedUses:
             prepared = reference.with_perturbed_weights(workload) if with_own else workload
-            found = SomeUses(reference.task, reference.machine, prepared, SEED)
+            found = SomeUses(reference.task, reference.machine, prepared, SEED, may_trim)
             found.names = names
             return opened.enter_context(found)
 

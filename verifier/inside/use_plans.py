@@ -119,7 +119,7 @@ class Planner:
         self.buffers = [
             name
             for name, value in self.model.named_buffers()
-            if value.is_floating_point() and name in self.model.state_dict()
+            if (value.is_floating_point() or value.numel() > 1) and name in self.model.state_dict()
         ]
 
     def _batch(self) -> int | None:

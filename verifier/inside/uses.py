@@ -234,9 +234,9 @@ def size_of(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def moved(name: str, value: torch.Tensor) -> torch.Tensor:
-    """Return another value that a parameter or buffer may have; those that don't float stay."""
+    """Return another value that a parameter or buffer may have; integers change places."""
     if not value.is_floating_point():
-        return value.clone()
+        return value.roll(1, -1) if value.dim() else value.clone()
     if bool((value >= 0).all()):  # a variance stays one
         return value * (1.25 + 0.25 * noise(name, value).abs()) + 0.1
     return value + (0.5 * size_of(value)).to(value) * noise(name, value)
@@ -369,7 +369,7 @@ def _change_in_place(model: nn.Module, names: Sequence[str]) -> None:
     with torch.no_grad():
         for name in names:
             tensor = getattr(*owner(model, name))
-            tensor.copy_(moved(name, tensor.float()))
+            tensor.copy_(moved(name, tensor.float() if tensor.is_floating_point() else tensor))
 
 
 def owner(model: nn.Module, name: str) -> tuple[nn.Module, str]:
@@ -394,14 +394,19 @@ def weights_changed_in_place(subject: Subject, names: Sequence[str]) -> Any:
 
 
 def weights_replaced(subject: Subject, names: Sequence[str]) -> Any:
-    """Put new parameters in the place of the old ones after the first call."""
-
-    def change(model: nn.Module) -> None:
+    """Put new parameters in the place of the old ones after the first call, three times."""
+    model = subject.model()
+    results = [subject.call(model, subject.arguments(True))]
+    for _ in range(3):
+        # A parameter that is gone leaves its address to the next one.
         for name in names:
             place, leaf = owner(model, name)
-            setattr(place, leaf, nn.Parameter(moved(name, getattr(place, leaf).detach())))
-
-    return _after(subject, change)
+            value = moved(name, getattr(place, leaf).detach())
+            setattr(place, leaf, None)
+            setattr(place, leaf, nn.Parameter(value.clone()))
+            del value
+        results.append(subject.call(model, subject.arguments(True)))
+    return results
 
 
 def buffers_changed(subject: Subject, names: Sequence[str]) -> Any:
@@ -506,17 +511,21 @@ def parametrizations(subject: Subject, name: str) -> Any:
 def functional_call(subject: Subject) -> Any:
     """Call with other weights by `torch.func.functional_call`, then with the module's own."""
     model = subject.model()
-    before = subject.call(model, subject.arguments(True))
-    state = subject.moved_state()
+    results = [subject.call(model, subject.arguments(True))]
+    for share in (1.0, 0.5, 2.0):
+        # The last weights are gone by now: others may lie at their addresses.
+        state = {name: _scaled(value, share) for name, value in subject.moved_state().items()}
 
-    def other(*arguments: Any) -> Any:
-        return torch.func.functional_call(model, state, arguments, strict=True)
+        def other(*arguments: Any, state: dict[str, torch.Tensor] = state) -> Any:
+            return torch.func.functional_call(model, state, arguments, strict=True)
 
-    return [
-        before,
-        subject.call(other, subject.arguments(True)),
-        subject.call(model, subject.arguments(True)),
-    ]
+        results.append(subject.call(other, subject.arguments(True)))
+        del state, other
+    return [*results, subject.call(model, subject.arguments(True))]
+
+
+def _scaled(value: torch.Tensor, share: float) -> torch.Tensor:
+    return value * share if value.is_floating_point() else value
 
 
 def _copied(subject: Subject, copying: Callable[[nn.Module], Any]) -> Any:

@@ -14,7 +14,12 @@ from kernelwright.verifier.inside.worker import describe
 from kernelwright.verifier.reference.distributions import moves_of
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
-from kernelwright.verifier.scope.size_judge import SizeJudge, judged_sizes, reference_worker
+from kernelwright.verifier.scope.size_judge import (
+    FAR,
+    SizeJudge,
+    judged_sizes,
+    reference_worker,
+)
 from kernelwright.verifier.scope.sizes import SizeNames
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.tensor_tree import TensorTree
@@ -41,10 +46,10 @@ def find_scope(reference: Reference, candidate: Candidate, build: Path) -> Scope
             judge.require_names()
             judged = judged_sizes(judge, ranges)
             has_numbers = prepared.example_inputs.has_numbers and judge.takes_moved_numbers()
-            is_any_number = has_numbers and judge.takes_any_number()
+            takes_far = has_numbers and judge.takes_far_numbers()
         family = _with_free_sizes(family, names, judged)
         if has_numbers:
-            arguments = [_with_free_numbers(one, is_any_number) for one in family.arguments]
+            arguments = [_with_free_numbers(one, takes_far) for one in family.arguments]
             family = family.model_copy(update={"arguments": arguments})
         families.append(family)
     if len({len(family.arguments) for family in families}) > 1:
@@ -133,15 +138,16 @@ def patterns(inputs: TensorTree) -> list[Pattern]:
     return [pattern(tree) for tree in inputs.tree["l"]]
 
 
-def _with_free_numbers(pattern: Pattern, is_any: bool) -> Pattern:
-    """Return a pattern in which floats are free: any, or those within the moves of the cases."""
+def _with_free_numbers(pattern: Pattern, takes_far: bool) -> Pattern:
+    """Return a pattern in which floats are free within what was judged: near and far, or near."""
     ((form, item),) = pattern.items()
     if form == "value" and type(item) is float:
-        return {"number": "any" if is_any else sorted(moves_of(item))}
+        judged = [item, *moves_of(item), *(far(item) for far in FAR if takes_far)]
+        return {"number": [min(judged), max(judged)]}
     if form in ("list", "tuple"):
-        return {form: [_with_free_numbers(part, is_any) for part in item]}
+        return {form: [_with_free_numbers(part, takes_far) for part in item]}
     if form == "dict":
-        return {form: {name: _with_free_numbers(part, is_any) for name, part in item.items()}}
+        return {form: {name: _with_free_numbers(part, takes_far) for name, part in item.items()}}
     return pattern
 
 

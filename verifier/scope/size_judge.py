@@ -112,7 +112,7 @@ class SizeJudge:
         seeds = [derived_seed(self.reference.seed, "number", index) for index in range(LEAST_SIZES)]
         return all(self._agree(with_moved_numbers(inputs, seed), seed) for seed in seeds)
 
-    def takes_any_number(self) -> bool:
+    def takes_far_numbers(self) -> bool:
         """Return whether it is right with floats far away, too: of the other sign, zero, larger."""
         inputs = self.prepared.example_inputs
         return all(self._agree(inputs.with_numbers(far), self.reference.seed) for far in FAR)
@@ -187,11 +187,23 @@ def judged_sizes(judge: SizeJudge, ranges: Mapping[str, Range]) -> dict[str, lis
         right = [*_until_wrong(judge, name, down), size, *_until_wrong(judge, name, up)]
         if len(right) >= LEAST_SIZES:
             found[name] = sorted(right)
+    found = _small_enough(judge, found)
     if len(found) > 1:
         ends = [{name: end(sizes) for name, sizes in found.items()} for end in (min, max)]
         if not all(map(judge.is_right, ends)):
             return {}
     return found
+
+
+def _small_enough(judge: SizeJudge, found: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    """Return the sizes without the largest ones, until inputs of all the largest can be judged."""
+    inputs, sizes = judge.prepared.example_inputs, {name: list(own) for name, own in found.items()}
+    most = max(MOST_ELEMENTS, elements(inputs, judge.names, {}))
+    own = example_sizes(inputs, judge.names)
+    while elements(inputs, judge.names, {name: max(one) for name, one in sizes.items()}) > most:
+        widest = max(sizes, key=lambda name: max(sizes[name]) / own[name])
+        sizes[widest].remove(max(sizes[widest]))
+    return {name: one for name, one in sizes.items() if len(one) >= LEAST_SIZES}
 
 
 def _until_wrong(judge: SizeJudge, name: str, sizes: Sequence[int]) -> list[int]:

@@ -42,7 +42,7 @@ def larger(own: int, most: float) -> list[int]:
 def resized(
     inputs: TensorTree, names: SizeNames, sizes: Mapping[str, int], seed: int
 ) -> TensorTree:
-    """Return inputs with other sizes; their elements are drawn from those of the given ones."""
+    """Return inputs with other sizes; elements, or rows of integers, are drawn from the given."""
     generator = torch.Generator().manual_seed(seed)
     tensors = []
     for tensor, own in zip(inputs.tensors, names, strict=True):
@@ -50,6 +50,14 @@ def resized(
             sizes.get(name, size) if name is not None else size
             for name, size in zip(own, tensor.shape, strict=True)
         ]
+        if not tensor.is_floating_point():
+            # Rows and columns of indices stay together: each may have a range of its own.
+            for dim, size in enumerate(shape):
+                if size != tensor.shape[dim]:
+                    rows = torch.randint(max(tensor.shape[dim], 1), (size,), generator=generator)
+                    tensor = tensor.index_select(dim, rows)
+            tensors.append(tensor)
+            continue
         picked = torch.randint(max(tensor.numel(), 1), (math.prod(shape),), generator=generator)
         order: list[int] = describe(tensor)["order"]
         dense = tensor.reshape(-1)[picked].reshape([shape[dim] for dim in order])

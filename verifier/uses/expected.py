@@ -72,10 +72,19 @@ class ExpectedUses:
     Args:
         prepared: the workload, with the parameters that instances get.
         seed: of the inputs.
+        may_trim: whether a large workload's uses may have a smaller batch, which saves time.
     """
 
-    def __init__(self, task: Task, machine: Machine, prepared: PreparedWorkload, seed: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        machine: Machine,
+        prepared: PreparedWorkload,
+        seed: int,
+        may_trim: bool = True,
+    ) -> None:
         self.prepared = prepared
+        self._may_trim = may_trim
         self.seconds = 0.0
         """Seconds that the reference took so far."""
         self._machine = machine
@@ -165,7 +174,11 @@ class ExpectedUses:
         bare = Plan(inputs, {"shares": shares}, [])
         self.give(client, bare, loads=True)
         found: Any = client.tool(PLANS_FILE, "planned", key=self.key, source=self.prepared.source)
-        options = {"shares": shares, "batch": found["batch"], "trims": found["trims"]}
+        options = {
+            "shares": shares,
+            "batch": found["batch"],
+            "trims": found["trims"] and self._may_trim,
+        }
         variants = [Variant(**entry) for entry in found["variants"]]
         plan = Plan(inputs, options, variants)
         self.give(client, plan, loads=True)

@@ -16,31 +16,34 @@ class RunUses:
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
-        self._known: dict[tuple[str, bool], ExpectedUses] = {}
+        self._known: dict[tuple[str, bool, bool], ExpectedUses] = {}
 
     @contextmanager
     def expected(
         self, workloads: Sequence[PreparedWorkload]
-    ) -> Iterator[Callable[[bool], ExpectedUses]]:
-        """Yield what the uses of one workload give, by whether parameters are the judge's own.
+    ) -> Iterator[Callable[[bool, bool], ExpectedUses]]:
+        """Yield what the uses of one workload give.
 
+        It is called with whether parameters are the judge's own, and whether inputs may be smaller.
         That is the smallest workload that models are shown, as reasons speak of its sizes.
         """
         shown = [one for one in workloads if one.workload.role != "hidden"] or workloads
         small = min(shown, key=lambda one: one.example_inputs.nbytes + one.result_bytes)
         with ExitStack() as open_ones:
 
-            def choose(with_own: bool) -> ExpectedUses:
-                found = self._of(small, with_own)
+            def choose(with_own: bool, may_trim: bool) -> ExpectedUses:
+                found = self._of(small, with_own, may_trim)
                 return open_ones.enter_context(found)
 
             yield choose
 
-    def _of(self, workload: PreparedWorkload, with_own: bool) -> ExpectedUses:
-        key = workload.workload.name, with_own
+    def _of(self, workload: PreparedWorkload, with_own: bool, may_trim: bool) -> ExpectedUses:
+        key = workload.workload.name, with_own, may_trim
         if key not in self._known:
             reference = self._reference
             prepared = reference.with_perturbed_weights(workload) if with_own else workload
             seed = derived_seed(reference.seed, "uses")
-            self._known[key] = ExpectedUses(reference.task, reference.machine, prepared, seed)
+            self._known[key] = ExpectedUses(
+                reference.task, reference.machine, prepared, seed, may_trim
+            )
         return self._known[key]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from kernelwright.delivery.splice import is_guarded
 from kernelwright.schema import Candidate, Level, ToleranceName, UseOutcome, UseResult
 from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.uses.catalogue import ALL, USES, Use, uses_at
@@ -21,6 +22,8 @@ from kernelwright.verifier.worker.start import await_start
 ORDER: tuple[UseOutcome, ...] = ("crashes", "wrong", "raises", "falls-back", "not-tried", "same")
 MOST_NAMES = 3
 NO_TIME = "no time was left"
+PLAIN = "inference-mode"
+"""The use that is a usual call."""
 OWN_STREAM = "it draws other random numbers than the reference"
 
 
@@ -36,8 +39,9 @@ class Trial:
     """A trial of one candidate.
 
     Args:
-        expected: by the parameters that a candidate can get: those of the judge where names and
-            shapes are the reference's, else those of the constructor.
+        expected: by the parameters that a candidate can get (those of the judge where names and
+            shapes are the reference's, else those of the constructor), and by whether large inputs
+            may be made smaller.
         start: starts a worker for the candidate.
         budget_s: seconds for the candidate. Those that the reference takes come on top, at most
             as many again.
@@ -45,7 +49,7 @@ class Trial:
 
     def __init__(
         self,
-        expected: Callable[[bool], ExpectedUses],
+        expected: Callable[[bool, bool], ExpectedUses],
         start: Callable[[], WorkerClient],
         candidate: Candidate,
         tolerance: ToleranceName,
@@ -53,7 +57,8 @@ class Trial:
         budget_s: float,
     ) -> None:
         self._choose = expected
-        self._expected = expected(True)
+        self._may_trim = True
+        self._expected = expected(True, True)
         self._start_worker = start
         self._candidate = candidate
         self._tolerance: ToleranceName = tolerance
@@ -77,6 +82,7 @@ class Trial:
                 uses = [use.name for use in uses_at(self._level)]
                 return Tried(tuple(_result(use, "not-tried", words) for use in uses), None)
             self._start()
+            self._stay_inside()
             return Tried(tuple(self._results()), self._renamed)
         finally:
             self._end()
@@ -100,9 +106,34 @@ class Trial:
         if self._loads and own != state:
             # It has those of KernelBench's seed, and so has the reference from here on.
             self._loads, self._renamed = False, _renamed(own, state)
-            self._expected = self._choose(False)
+            self._expected = self._choose(False, self._may_trim)
             self._expected.give(client, self._expected.plan(), False)
         return client
+
+    def _stay_inside(self) -> None:
+        """Have uses with the workload's own sizes if smaller ones are outside a guard's scope.
+
+        Behind a guard they would show the original forward alone.
+        """
+        expected = self._expected
+        plain = [one for one in expected.plan().variants if one.use == PLAIN]
+        if (
+            not expected.plan().options["trims"]
+            or not plain
+            or not is_guarded(self._candidate.source)
+        ):
+            return
+        client = self._client or self._start()
+        try:
+            falls_back = client.use(expected.key, PLAIN, plain[0].parameters).fell_back
+        except WorkerFault:  # found again, and told, where that use is tried
+            self._end()
+            return
+        if falls_back:
+            self._may_trim = False
+            self._expected = self._choose(self._loads, False)
+            self._expected.plan()
+            self._end()
 
     def _results(self) -> Iterator[UseResult]:
         wanted = {use.name for use in uses_at(self._level)}

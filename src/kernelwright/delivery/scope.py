@@ -11,8 +11,8 @@ from kernelwright.schema import Record
 
 Pattern = dict[str, Any]
 """One argument: `{"tensor": [dtype, sizes, order]}` with a size's number or its name where it is
-free, and dimensions from the largest stride to the smallest; `{"number": "any"}` for any finite
-float, or with its least and largest value; `{"value": value}`; or a `list`, `tuple` or `dict` of
+free, and dimensions from the largest stride to the smallest; `{"number": [least, largest]}` for a
+float; `{"value": value}`; or a `list`, `tuple` or `dict` of
 patterns."""
 
 
@@ -57,7 +57,8 @@ class Scope(Record):
 
 OUTSIDE = (
     "elsewhere: the original forward runs; ModelNew.fallbacks counts it, its first reason warns",
-    "not seen: writes through .data or numpy after the first call; refresh() follows them",
+    "not seen: writes through .data or numpy after the first call (refresh() follows them), values "
+    "of indices, NaN and infinities",
 )
 """The behaviour of a guarded file outside of its scope, in lines of text."""
 
@@ -79,7 +80,7 @@ def pattern_words(pattern: Pattern) -> str:
         layout = "" if order == sorted(order) else f", dimensions {order} from outer to inner"
         return f"{dtype}[{', '.join(map(str, sizes))}]{layout}"
     if form == "number":
-        return "any float" if wanted == "any" else f"a float from {wanted[0]!r} to {wanted[1]!r}"
+        return f"a float from {wanted[0]!r} to {wanted[1]!r}"
     if form == "value":
         return repr(wanted)
     parts = wanted.values() if form == "dict" else wanted

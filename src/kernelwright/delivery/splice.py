@@ -20,7 +20,9 @@ from kernelwright.delivery.scope import OUTSIDE, Family, Scope
 
 GUARD = Path(__file__).parent / "sources" / "guard.py"
 FAST = "FastModel"
-RESERVED = frozenset({"fallbacks", "refresh", "scope", "implementation", "_guard", "_families"})
+RESERVED = frozenset(
+    {"fallbacks", "refresh", "scope", "implementation", "_guard", "_families", "_shadows"}
+)
 """Attributes that the guard adds to the module."""
 IMPORTS = (
     "import collections",
@@ -30,6 +32,7 @@ IMPORTS = (
     "import warnings",
     "import torch",
     "from torch.autograd import forward_ad",
+    "from torch.optim.optimizer import register_optimizer_step_post_hook",
 )
 REFERENCE_RULE = "# -- the reference ".ljust(100, "-")
 FAST_RULE = "# -- the fast path ".ljust(100, "-")

@@ -43,7 +43,7 @@ def test_sizes_and_numbers_that_were_judged_are_free(tmp_path: Path) -> None:
     (family,) = scope_of(tmp_path).families
     assert family.arguments == [
         {"tensor": ["float32", ["n", "m", 8], [0, 1, 2]]},
-        {"number": "any"},
+        {"number": [-0.5, 4.0]},
     ]
     assert family.sizes == {"n": (1, 24), "m": (1, 20)}
     assert family.attributes == {"": {"eps": 1e-3}}, "what forward doesn't read may change"

@@ -69,8 +69,8 @@ def tried(
             CandidateWorker(reference, "default", candidate, Path(build)) as worker,
         ):
 
-            def chosen(with_own: bool) -> ExpectedUses:
-                found = choose(with_own)
+            def chosen(with_own: bool, may_trim: bool) -> ExpectedUses:
+                found = choose(with_own, may_trim)
                 plan = found.plan()
                 plan.variants[:] = [v for v in plan.variants if not only or v.use in only]
                 return found

@@ -8,10 +8,19 @@ else:
 
 GUARD_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype)
 GUARD_GRADIENTS = "gradients are wanted (torch.inference_mode() says that they are not)"
+GUARD_REPLACED = "a parameter, buffer or attribute was replaced"
 GUARD_SHAPES = 1000
 guard_forks = []  # compilers' helpers and threads don't live on in a forked process
 os.register_at_fork(after_in_child=lambda: guard_forks.append(os.getpid()))
 guard_is_transformed = getattr(torch._C, "_are_functorch_transforms_active", bool)
+guard_steps = [0]  # fused optimizers write to parameters without a trace
+
+
+def guard_count_step(*_):
+    guard_steps[0] += 1
+
+
+register_optimizer_step_post_hook(guard_count_step)
 
 
 class Guarded:
@@ -24,7 +33,7 @@ class Guarded:
     scope = {}
     implementation = None
     fallbacks = collections.Counter()
-    _guard = (None, None, None)
+    _guard = (None, None, None, None)
 
     def __init_subclass__(cls):
         if "scope" in vars(cls):
@@ -38,6 +47,7 @@ class Guarded:
         made = guard_bound(init, args, kwargs)
         judged = [guard_bound(init, family["constructor"], {}) for family in self.scope["families"]]
         vars(self)["_families"] = [i for i, one in enumerate(judged) if guard_same(one, made)]
+        vars(self)["_shadows"] = guard_shadows(self)
 
     def forward(self, *args, **kwargs):
         if (
@@ -50,10 +60,14 @@ class Guarded:
         given = args
         if kwargs or len(args) != self._given:
             given = guard_arranged(super().forward, args, kwargs, self._given)
-        owner, outside, fast = self._guard
+        owner, steps, outside, fast = self._guard
         if owner is not self:  # also in a replica, which shares this one's dictionary
-            owner, outside, fast = self._prepare()
+            owner, steps, outside, fast = self._prepare()
         reason = "other arguments are given" if given is None else outside(given)
+        if reason is GUARD_REPLACED or reason is None and steps != guard_steps[0]:
+            # A new fast path, which has kept nothing of what the old values gave.
+            owner, steps, outside, fast = self._prepare()
+            reason = outside(given)
         if reason is None:
             return fast(*given)
         self._count(reason, args)
@@ -76,36 +90,44 @@ class Guarded:
         return {name: value for name, value in state.items() if name != "_guard"}
 
     def _prepare(self):
+        vars(self)["_guard"] = Guarded._guard
         try:
             if isinstance(self.implementation, Exception):
                 raise self.implementation
             families = [self.scope["families"][index] for index in self._families]
             if not families:
                 raise ValueError("the constructor's arguments are outside the scope")
+            outside = guard_watch(self, self.scope, families)
             fast = guard_implement(self, self.implementation, families[0]["constructor"])
-            vars(self)["_guard"] = self, guard_watch(self, self.scope, families), self._tried(fast)
+            vars(self)["_guard"] = self, guard_steps[0], outside, self._tried(fast)
         except Exception as error:
             self._give_up(error)
         return self._guard
 
     def _tried(self, fast):
         """Return the fast path, given up if its first call fails and the original's doesn't."""
+        buffers = list(self.buffers())
+        values = [buffer.clone() for buffer in buffers]
 
         def first(*given):
             try:
                 result = fast.forward(*given)
             except Exception as error:
+                with torch.no_grad():
+                    for buffer, value in zip(buffers, values):
+                        buffer.copy_(value)
                 result = super(Guarded, self).forward(*given)
                 self._count(self._give_up(error), given)
                 return result
-            vars(self)["_guard"] = *self._guard[:2], fast.forward
+            values.clear()
+            vars(self)["_guard"] = *self._guard[:3], fast.forward
             return result
 
         return first
 
     def _give_up(self, error):
         reason = f"there is no fast path here: {type(error).__name__}: {error}"
-        vars(self)["_guard"] = self, lambda given: reason, None
+        vars(self)["_guard"] = self, guard_steps[0], lambda given: reason, None
         return reason
 
     def _count(self, reason, args):
@@ -114,6 +136,27 @@ class Guarded:
             text = f"the original forward runs: {reason}; called with ({called})"
             warnings.warn(text, RuntimeWarning, stacklevel=5)
         self.fallbacks[reason] += 1
+
+
+def guard_shadows(module):
+    """Return the attributes of each submodule that stand before those of its class, by path."""
+    own = {*vars(torch.nn.Module), "training", "_guard"} - {"forward"}
+    return {
+        path: sorted(name for name in vars(part) if name not in own and hasattr(type(part), name))
+        for path, part in module.named_modules()
+    }
+
+
+def guard_require_own_code(module):
+    """Raise where attributes or a subclass replace what the class defines."""
+    if guard_shadows(module) != module._shadows:
+        raise ValueError("an attribute replaces what its class defines")
+    defined = set(dir(Model)) - set(dir(torch.nn.Module))
+    for kind in type(module).__mro__:
+        if "scope" in vars(kind):
+            return
+        if replaced := sorted(defined & set(vars(kind))):
+            raise ValueError(f"a subclass replaces {', '.join(replaced)}")
 
 
 def guard_implement(module, implementation, constructor):
@@ -144,6 +187,7 @@ def guard_implement(module, implementation, constructor):
 
 def guard_watch(module, scope, families):
     """Return a function of the arguments that says why they are outside the scope, or None."""
+    guard_require_own_code(module)
     judged = families[0]
     parts = dict(module.named_modules())
     kinds = {path: type(part).__name__ for path, part in parts.items() if path}
@@ -163,38 +207,72 @@ def guard_watch(module, scope, families):
         for name, value in own.items()
     ]
     modes = [(parts[path], mode) for path, mode in judged["training"].items()]
+    kind, Tensor, known = scope["device"], torch.Tensor, {}
     tensors = []
     for name, (dtype, shape, strides) in judged["state"].items():
         path, _, last = name.rpartition(".")
         part = parts[path]
         holder = part._parameters if last in part._parameters else part._buffers
+        tensor = holder.get(last)
+        is_parameter = holder is part._parameters
+        if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout is not torch.strided:
+            raise ValueError(f"{name} is no plain tensor")
+        if tensor.is_inference() and is_parameter:
+            raise ValueError(f"{name} was made in inference mode, where no change can be seen")
         layout = getattr(torch, dtype), torch.Size(shape), tuple(strides)
-        tensors.append((holder, last, *layout, f"{name} is not {dtype}{shape}"))
-    kind, Tensor, known = scope["device"], torch.Tensor, {}
+        seen = None if tensor.is_inference() else tensor
+        words = f"{name} is not {dtype}{shape}"
+        tensors.append((holder, last, seen, is_parameter, *layout, words))
+    absent = guard_absent(parts, [holder[name] for holder, name, *_ in tensors])
+    marks = [None] * len(tensors)
+    latest = [(None, None)]
+    sizes = [(vars(part), len(vars(part))) for part in parts.values()]
     device = tensors[0][0][tensors[0][1]].device if tensors else torch.device(kind)
     names = list(inspect.signature(super(Guarded, module).forward).parameters)
-    patterns = [pattern for family in families for pattern in family["arguments"]]
-    is_any_number = all(
-        pattern.get("number", "any") == "any" and type(pattern.get("value")) is not float
-        for pattern in patterns
-    )
 
     def outside(given):
         if guard_forks:
             return "this process was forked"
+        if torch.is_autocast_enabled(kind):
+            return "autocast is on"
+        if torch.get_default_dtype() is not torch.float32:
+            return "the default dtype is not float32"
+        if torch._C._len_torch_function_stack() or guard_has_infra_mode():
+            return "a mode of torch is on (a default device, fake tensors)"
+        if torch.is_grad_enabled():
+            for holder, name, *_ in tensors:
+                if holder.get(name) is not None and holder[name].requires_grad:
+                    return GUARD_GRADIENTS
+            if any(map(guard_wants_gradients, given)):
+                return GUARD_GRADIENTS
         for now, before in children:
             if now != before:
                 return "a submodule was replaced"
         if any(hooks):
             return "a submodule has hooks or parametrizations"
+        for attributes, size in sizes:
+            if len(attributes) != size:
+                return GUARD_REPLACED
         for holder, name, value in numbers:
             if holder.get(name) is not value and not guard_same(holder.get(name), value):
                 return f"{name} is not {value!r}"
         for part, mode in modes:
             if part.training is not mode:
-                return f"the mode is {'eval()' if mode else 'train()'}"
-        for holder, name, dtype, shape, strides, words in tensors:
-            tensor = holder.get(name)
+                return f"the mode of a {type(part).__name__} is {'eval()' if mode else 'train()'}"
+        for holder, name in absent:
+            if holder.get(name) is not None:
+                return f"{name} is not None"
+        at = -1
+        for holder, name, seen, is_parameter, dtype, shape, strides, words in tensors:
+            at += 1
+            tensor, mark = holder.get(name), None
+            if tensor is seen is not None:
+                mark = tensor._version, tensor.data_ptr()
+                if mark == marks[at]:
+                    continue
+            elif is_parameter:
+                return GUARD_REPLACED
+            # A forward may replace buffers, even by those of inference mode: no version there.
             if (
                 tensor is None
                 or tensor.dtype is not dtype
@@ -203,37 +281,54 @@ def guard_watch(module, scope, families):
                 or tensor.device != device
             ):
                 return words
-        if torch.is_autocast_enabled(kind):
-            return "autocast is on"
-        if torch.is_grad_enabled():
-            for holder, name, *_ in tensors:
-                if holder[name].requires_grad:
-                    return GUARD_GRADIENTS
-            if any(map(guard_wants_gradients, given)):
-                return GUARD_GRADIENTS
+            marks[at] = mark
         try:
-            key = tuple(
-                [
-                    (value.shape, value.stride(), value.dtype, value.device)
-                    if type(value) is Tensor
-                    else (float, math.isfinite(value))
-                    if is_any_number and type(value) is float
-                    else guard_keyed(value)
-                    for value in given
-                ]
-            )
-            if key in known:
-                return known[key]
+            key = [
+                (value.dtype, value.shape, value.stride(), value.device)
+                if type(value) is Tensor
+                else guard_keyed(value)
+                for value in given
+            ]
+            before, reason = latest[0]
+            if key == before:
+                return reason
+            hashed = tuple(key)
+            if hashed in known:
+                latest[0] = key, known[hashed]
+                return known[hashed]
+            there = device if tensors else None
+            reasons = [guard_mismatch(family, names, given, kind, there) for family in families]
         except (RuntimeError, TypeError):  # no strides, as in a sparse tensor; or not hashable
             return "an argument is of another kind"
-        there = device if tensors else None
-        reasons = [guard_mismatch(family, names, given, kind, there) for family in families]
         if len(known) > GUARD_SHAPES:
             known.clear()
-        known[key] = None if None in reasons else reasons[0]
-        return known[key]
+        known[hashed] = reason = None if None in reasons else reasons[0]
+        latest[0] = key, reason
+        return reason
 
     return outside
+
+
+def guard_absent(parts, tensors):
+    """Return where parameters and buffers are None. Raise if there are some beside `tensors`."""
+    known = set(map(id, tensors))
+    absent = []
+    for path, part in parts.items():
+        for holder in (part._parameters, part._buffers):
+            for name, tensor in holder.items():
+                if tensor is None:
+                    absent.append((holder, name))
+                elif id(tensor) not in known:
+                    raise ValueError(f"{path}.{name} was not there when it was judged".lstrip("."))
+    return absent
+
+
+def guard_has_infra_mode():
+    """Whether calls are diverted to fake tensors or into a trace."""
+    if not torch._C._len_torch_dispatch_stack():
+        return False
+    keys = torch._C._TorchDispatchModeKey
+    return any(torch._C._get_dispatch_mode(key) for key in (keys.FAKE, keys.PROXY))
 
 
 def guard_keyed(value):
@@ -243,7 +338,7 @@ def guard_keyed(value):
     if isinstance(value, dict):
         return dict, tuple((name, guard_keyed(item)) for name, item in value.items())
     if type(value) is torch.Tensor:
-        return value.shape, value.stride(), value.dtype, value.device
+        return value.dtype, value.shape, value.stride(), value.device
     return type(value), value if isinstance(value, GUARD_PLAIN) else id(type(value))
 
 
@@ -261,7 +356,8 @@ def guard_mismatch(family, names, given, kind, device):
     sizes = {"device": device} if device else {}
     for name, pattern, value in zip(names, family["arguments"], given):
         if not guard_fits(pattern, value, sizes, kind):
-            return f"{name} is not {guard_pattern_words(pattern)}"
+            given = "" if type(value) is torch.Tensor else f" but {guard_described(value)}"
+            return f"{name} is not {guard_pattern_words(pattern)}{given}"
     for size, (low, high) in family["sizes"].items():
         if not low <= sizes[size] <= high:
             return f"the size {size} is not from {low} to {high}"
@@ -274,8 +370,7 @@ def guard_fits(pattern, value, sizes, kind):
     if form == "value":
         return guard_same(value, wanted)
     if form == "number":
-        is_inside = wanted == "any" or wanted[0] <= value <= wanted[1]
-        return type(value) is float and math.isfinite(value) and is_inside
+        return type(value) is float and wanted[0] <= value <= wanted[1]
     if form == "tensor":
         dtype, shape, order = wanted
         if type(value) is not torch.Tensor or value.dtype is not getattr(torch, dtype):
@@ -338,8 +433,9 @@ def guard_same(left, right):
 
 def guard_described(value):
     """Return an argument in a few words."""
-    if isinstance(value, torch.Tensor):
-        return f"{str(value.dtype)[6:]}{list(value.shape)}"
+    if type(value) in (torch.Tensor, torch.nn.Parameter) and not value.is_nested:
+        kind = "" if type(value) is torch.Tensor else "Parameter "
+        return f"{kind}{str(value.dtype)[6:]}{list(value.shape)}"
     return repr(value)[:40] if isinstance(value, GUARD_PLAIN) else type(value).__name__
 
 
@@ -350,5 +446,5 @@ def guard_pattern_words(pattern):
         order = "contiguous" if wanted[2] == sorted(wanted[2]) else f"dense (order {wanted[2]})"
         return f"{wanted[0]}[{', '.join(map(str, wanted[1]))}], {order}"
     if form == "number":
-        return "a float" if wanted == "any" else f"a float from {wanted[0]!r} to {wanted[1]!r}"
+        return f"a float from {wanted[0]!r} to {wanted[1]!r}"
     return repr(wanted) if form == "value" else f"such a {form}"
