@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from kernelwright.delivery.scope import Scope
 from kernelwright.delivery.splice import NotDeliverableError
+from kernelwright.verifier.scope import size_judge
 from kernelwright.verifier.scope.find import find_scope, fixed_scope
+from kernelwright.verifier.scope.sizes import resized
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 from tests.verifier import kit
 from tests.verifier.uses.kit import candidate_of, module
 
@@ -109,3 +113,19 @@ def test_a_file_without_a_guard_is_proven_for_its_workloads() -> None:
         first, rest = fixed_scope(prepared, "cpu")
     assert first == "inputs: (float32[6, 5, 8], 0.5)"
     assert "device: cpu" in rest
+
+
+def test_sizes_that_are_too_large_together_stay_free_as_far_as_they_can_be_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(size_judge, "MOST_ELEMENTS", 8 * 24 * 10)
+    (family,) = scope_of(tmp_path).families
+    assert family.sizes == {"n": (1, 12), "m": (1, 20)}
+
+
+def test_columns_of_indices_keep_their_ranges() -> None:
+    columns = torch.stack([torch.arange(6), 100 + torch.arange(6)], 1)
+    inputs = TensorTree({"l": [{"t": 0}]}, [columns])
+    found = resized(inputs, [["n", None]], {"n": 40}, seed=1).tensors[0]
+    assert found.shape == (40, 2)
+    assert found[:, 0].max() < 6 and found[:, 1].min() >= 100

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
+from kernelwright.delivery.scope import Family, Scope
+from kernelwright.delivery.splice import splice
 from kernelwright.schema import Level, Limits
 from kernelwright.verifier.inside.uses import FUNCTIONS
 from kernelwright.verifier.uses.catalogue import USES, uses_at
@@ -86,6 +90,57 @@ def test_a_guarded_file_falls_back() -> None:
     text = counter.replace("(nn.Module):", "(nn.Module):\n    fallbacks = Counter()\n", 1)
     found = tried(module(), text, only=("other-batch-sizes", "train"))
     assert outcomes(found) == {"other-batch-sizes": "falls-back", "train": "same"}
+
+
+LARGE = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = nn.Parameter(torch.ones(1100))
+            self.register_buffer("order", torch.arange(1100))
+
+        def forward(self, x):
+            return x * self.gain[self.order]
+
+    def get_inputs():
+        return [torch.randn(4096, 1100)]
+
+    def get_init_inputs():
+        return []
+"""
+
+
+def guarded_with_fixed_sizes(*changes: tuple[str, str]) -> str:
+    """Return the guarded file of the large module, with some words of its forward replaced."""
+    family = Family(
+        constructor=[],
+        names=["x"],
+        arguments=[{"tensor": ["float32", [4096, 1100], [0, 1]]}],
+        state={"gain": ("float32", [1100], [1]), "order": ("int64", [1100], [1])},
+    )
+    scope = Scope(device="cpu", families=(family,))
+    reference = kit.source(textwrap.dedent(LARGE))
+    return splice(reference, candidate_of(LARGE, *changes), scope, "Large.")
+
+
+@pytest.mark.parametrize(
+    ("new", "use"),
+    [
+        (
+            "KEPT.setdefault(0, self.gain.detach().clone())[self.order]",
+            "weights-changed-in-place",
+        ),
+        ("self.gain", "buffers-changed"),
+    ],
+)
+def test_uses_of_large_inputs_reach_the_fast_path(new: str, use: str) -> None:
+    text = guarded_with_fixed_sizes(
+        ("self.gain[self.order]", new), ("class Model(", "KEPT = {}\n\n\nclass Model(")
+    )
+    assert outcomes(tried(module(LARGE), text, only=(use, "inference-mode"))) == {
+        use: "wrong",
+        "inference-mode": "same",
+    }
 
 
 def test_other_names_are_said_and_hide_nothing() -> None:
