@@ -1,7 +1,7 @@
 """Outcomes of the uses, and the cost of uses and guards.
 
     python -m benchmarks.uses [--part misuses|delivered|cost|guards]... [--only NAME]...
-                              [--by offline|model]... [--attempts 4] [--every 8]
+                              [--by offline|model]... [--minutes M] [--attempts 4] [--every 8]
 
 `misuses`: every planted misuse of `tests/uses` is accepted by `verify` at level fast, and tried in
 every use. `delivered`: each ordinary module goes through `optimize`, offline and with a scripted
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import tempfile
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--part", action="append", choices=list(PARTS))
     parser.add_argument("--only", action="append", help="modules of `delivered` [all]")
     parser.add_argument("--by", action="append", choices=PROPOSERS, help="of `delivered` [all]")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="of `delivered` [no end]")
     parser.add_argument("--attempts", type=int, default=4, help="of `delivered`, offline")
     parser.add_argument("--every", type=int, default=8, help="of `cost`, candidates at strict")
     arguments = parser.parse_args()
@@ -125,19 +127,25 @@ def _misuse_row(misuse: Misuse, results: tuple[UseResult, ...], fast: Figures) -
 def delivered(scratch: Path, arguments: argparse.Namespace, stored: Figures) -> Figures:
     """Count delivered files, and the outcomes of their uses."""
     chosen = [path for path in modules() if not arguments.only or path.stem in arguments.only]
-    by = arguments.by or PROPOSERS
-    again = {(path.stem, proposer) for path in chosen for proposer in by}
-    rows = [row for row in stored.get("rows", []) if (row["module"], row["by"]) not in again]
+    rows = {(row["module"], row["by"]): row for row in stored.get("rows", [])}
     shell, files = Shell(scratch / "home"), model_files()
     shell.folder.mkdir()
+    end = time.monotonic() + 60 * arguments.minutes
     for path in chosen:
-        if "offline" in by:
-            offline = ("--attempts", str(arguments.attempts), "--time-limit", TIME_LIMIT)
-            rows.append(_delivered_row(path, "offline", _optimize(shell, path, *offline)))
-            print(rows[-1], flush=True)
-        if "model" in by and path in files:
-            rows.append(_delivered_row(path, "model", _scripted(shell, path, files[path])))
-            print(rows[-1], flush=True)
+        for by in arguments.by or PROPOSERS:
+            if time.monotonic() > end or (by == "model" and path not in files):
+                continue
+            if by == "offline":
+                offline = ("--attempts", str(arguments.attempts), "--time-limit", TIME_LIMIT)
+                document = _optimize(shell, path, *offline)
+            else:
+                document = _scripted(shell, path, files[path])
+            row = rows[path.stem, by] = _delivered_row(path, by, document)
+            print(row, flush=True)
+    return _delivered_summary(list(rows.values()), arguments.attempts)
+
+
+def _delivered_summary(rows: list[Figures], attempts: int) -> Figures:
     files_made = [row for row in rows if row["status"] == "improved"]
     outcomes = Counter(outcome for row in files_made for outcome in row["uses"].values())
     return {
@@ -147,7 +155,7 @@ def delivered(scratch: Path, arguments: argparse.Namespace, stored: Figures) -> 
         "uses": sum(outcomes.values()),
         "outcomes": dict(outcomes),
         "wrong_or_crashing": [row["module"] for row in files_made if _harms(row)],
-        "attempts": arguments.attempts,
+        "attempts": attempts,
         "rows": rows,
     }
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import copy
 import io
+import math
 import pickle
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -25,7 +27,7 @@ from torch.nn.utils import parametrize
 
 CONSTRUCTOR_SEED = 42
 CALL_SEED = 1234
-THREADS, CALLS_OF_A_THREAD = 4, 3
+THREADS, CALLS_OF_A_THREAD, SECONDS_OF_A_THREAD = 4, 3, 0.5
 FORK_TIMEOUT_S = 15
 Spec = dict[str, Any]
 
@@ -577,9 +579,7 @@ def four_threads(subject: Subject) -> Any:
         try:
             barrier.wait()
             with torch.no_grad():
-                results[number] = [
-                    kept(model(*arguments[number])) for _ in range(CALLS_OF_A_THREAD)
-                ]
+                results[number] = _with_oddest(lambda: kept(model(*arguments[number])))
         except Exception as error:  # a module may raise anything; it is raised again below
             errors.append(error)
 
@@ -591,6 +591,27 @@ def four_threads(subject: Subject) -> Any:
     if errors:
         raise errors[0]
     return results
+
+
+def _with_oddest(call: Callable[[], Any]) -> list[Any]:
+    """Call for a while; return the first result, and the one that is furthest from it."""
+    first = odd = call()
+    start, furthest, calls = time.monotonic(), 0.0, 1
+    while calls < CALLS_OF_A_THREAD or time.monotonic() - start < SECONDS_OF_A_THREAD:
+        calls += 1
+        found = call()
+        pairs = zip(leaves(found), leaves(first), strict=False)
+        distance = sum(0.0 if torch.equal(a, b) else _distance(a, b) for a, b in pairs)
+        if distance > furthest:
+            odd, furthest = found, distance
+    return [first, odd]
+
+
+def _distance(left: torch.Tensor, right: torch.Tensor) -> float:
+    if left.shape != right.shape or bool((left.isnan() != right.isnan()).any()):
+        return math.inf
+    wide = left.to(torch.complex128), right.to(torch.complex128)
+    return float((wide[0] - wide[1]).abs().nan_to_num().max())
 
 
 def inference_mode(subject: Subject) -> Any:
