@@ -12,7 +12,7 @@ from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.reference.input_pool import FIRST_SINGLE_CALL
 from kernelwright.verifier.reference.seeds import derived_seed
 from kernelwright.verifier.reference.workload import Call
-from kernelwright.verifier.timing import contention, measure
+from kernelwright.verifier.timing import measure
 from kernelwright.verifier.timing.measure import RoundTimer, TimedInstance
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER
 from tests.verifier import kit
@@ -127,7 +127,7 @@ def test_slow_single_calls_on_busy_cores_say_nothing(
     monkeypatch: pytest.MonkeyPatch, busy_cores: float | None, tells: bool
 ) -> None:
     monkeypatch.setattr(measure, "batched", lambda rounds, single_calls: "looks slow")
-    monkeypatch.setattr(contention.LoadMeter, "external_cores", lambda self: busy_cores)
+    monkeypatch.setattr(measure.LoadMeter, "external_cores", lambda self: busy_cores)
     with kit.live_reference(kit.task(REFERENCE)) as reference:
         prepared = reference.prepare(reference.workloads()[0])
         eager = reference.baseline(prepared, "eager")
