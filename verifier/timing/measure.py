@@ -150,14 +150,7 @@ def measure(
         code_samples = timer.sampled_rounds(calls, sampling_s)
         flags = (*busy, *gpu_flags(reference.machine))
         left, returns_inputs = timer.left(), timer.returns_inputs()
-        meter = timer.load_meter()
         single_calls = timer.single_calls(rounds)
-        busy_cores = meter.external_cores() or 0.0
-        if busy_cores > BUSY_CORES and batched(rounds, single_calls) is not None:
-            # A busy core makes every single call slow: that says nothing about the candidate.
-            evidence = f"others used {busy_cores:.1f} cores while single calls were timed"
-            flags = (*flags, flag(BUSY_MACHINE, evidence))
-            single_calls = Rounds((CANDIDATE, EAGER), 1)
     return Measured(
         rounds, single_calls, code_samples, flags, timer.spot_checks, left, returns_inputs
     )
@@ -283,11 +276,6 @@ class RoundTimer:
             self._last = buffer, slots, ran
         return CodeSamples(total)
 
-    def load_meter(self) -> LoadMeter:
-        """Start to measure what other processes than these workers take of the timed cores."""
-        clients = [self.reference.oracle, *(side.client for side in self.sides.values())]
-        return LoadMeter([client.process for client in clients], self.reference.machine.cores)
-
     def single_calls(self, rounds: Rounds) -> Rounds:
         """Time single calls of the candidate and of eager; more of them if they seem slow.
 
@@ -351,9 +339,11 @@ def _rounds(timer: RoundTimer, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
     """Time rounds; return those on a quiet machine, or all with a flag if these are too few."""
     effort, seed = timer.effort, timer.reference.seed
     quiet, busy = Rounds(timer.sides, calls), Rounds(timer.sides, calls)
+    clients = [timer.reference.oracle, *(side.client for side in timer.sides.values())]
+    cores = timer.reference.machine.cores
     start = time.monotonic()
     while len(quiet) < effort.max_rounds:
-        meter = timer.load_meter()
+        meter = LoadMeter([client.process for client in clients], cores)
         window = timer.time_rounds(calls)
         external = meter.external_cores() or 0.0
         (quiet if external < BUSY_CORES else busy).extend(window)

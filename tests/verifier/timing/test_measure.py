@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from kernelwright.schema import BUSY_MACHINE, Level, Limits
+from kernelwright.schema import Level, Limits
 from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.reference.input_pool import FIRST_SINGLE_CALL
 from kernelwright.verifier.reference.seeds import derived_seed
@@ -120,25 +120,6 @@ def test_single_calls_do_not_crowd_out_the_spot_checks_of_rounds(
     assert len(found) >= measure.MOST_SINGLE_CALLS
     of_singles = [check.place[0] >= FIRST_SINGLE_CALL for check in timer.spot_checks]
     assert of_singles == [True] + [False] * EFFORTS["fast"].spot_checks
-
-
-@pytest.mark.parametrize(("busy_cores", "tells"), [(1.0, False), (0.0, True), (None, True)])
-def test_slow_single_calls_on_busy_cores_say_nothing(
-    monkeypatch: pytest.MonkeyPatch, busy_cores: float | None, tells: bool
-) -> None:
-    monkeypatch.setattr(measure, "batched", lambda rounds, single_calls: "looks slow")
-    monkeypatch.setattr(measure.LoadMeter, "external_cores", lambda self: busy_cores)
-    with kit.live_reference(kit.task(REFERENCE)) as reference:
-        prepared = reference.prepare(reference.workloads()[0])
-        eager = reference.baseline(prepared, "eager")
-        assert eager is not None
-        side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
-        sides = {CANDIDATE: side, EAGER: side}
-        found = measure.measure(reference, prepared, EFFORTS["fast"], sides, CALLS, 0, 0.0)
-    assert (len(found.single_calls) > 0) == tells
-    assert [flag.rule for flag in found.flags if "single calls" in flag.evidence] == (
-        [] if tells else [BUSY_MACHINE]
-    )
 
 
 SLOW_TO_FREE = """
