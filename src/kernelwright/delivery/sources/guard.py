@@ -12,7 +12,14 @@ GUARD_REPLACED = "a parameter, buffer or attribute was replaced"
 GUARD_SHAPES = 1000
 guard_forks = []  # compilers' helpers and threads don't live on in a forked process
 os.register_at_fork(after_in_child=lambda: guard_forks.append(os.getpid()))
+# Names of the file are found faster than those of torch, and a call looks at all of these.
+guard_is_tracing = torch._C._is_tracing
 guard_is_transformed = getattr(torch._C, "_are_functorch_transforms_active", bool)
+guard_is_autocast = torch.is_autocast_enabled
+guard_has_gradients = torch.is_grad_enabled
+guard_default_dtype = torch.get_default_dtype
+guard_function_modes = torch._C._len_torch_function_stack
+guard_dispatch_modes = torch._C._len_torch_dispatch_stack
 guard_steps = [0]  # fused optimizers write to parameters without a trace
 
 
@@ -51,8 +58,8 @@ class Guarded:
 
     def forward(self, *args, **kwargs):
         if (
-            torch.compiler.is_compiling()
-            or torch._C._is_tracing()
+            torch.compiler.is_dynamo_compiling()
+            or guard_is_tracing()
             or guard_is_transformed()
             or forward_ad._current_level >= 0
         ):
@@ -207,7 +214,7 @@ def guard_watch(module, scope, families):
         for name, value in own.items()
     ]
     modes = [(parts[path], mode) for path, mode in judged["training"].items()]
-    kind, Tensor, known = scope["device"], torch.Tensor, {}
+    kind, Tensor, float32, known = scope["device"], torch.Tensor, torch.float32, {}
     tensors = []
     for name, (dtype, shape, strides) in judged["state"].items():
         path, _, last = name.rpartition(".")
@@ -233,13 +240,13 @@ def guard_watch(module, scope, families):
     def outside(given):
         if guard_forks:
             return "this process was forked"
-        if torch.is_autocast_enabled(kind):
+        if guard_is_autocast(kind):
             return "autocast is on"
-        if torch.get_default_dtype() is not torch.float32:
+        if guard_default_dtype() is not float32:
             return "the default dtype is not float32"
-        if torch._C._len_torch_function_stack() or guard_has_infra_mode():
+        if guard_function_modes() or guard_dispatch_modes() and guard_has_infra_mode():
             return "a mode of torch is on (a default device, fake tensors)"
-        if torch.is_grad_enabled():
+        if guard_has_gradients():
             for holder, name, *_ in tensors:
                 if holder.get(name) is not None and holder[name].requires_grad:
                     return GUARD_GRADIENTS
@@ -284,7 +291,7 @@ def guard_watch(module, scope, families):
             marks[at] = mark
         try:
             key = [
-                (value.dtype, value.shape, value.stride(), value.device)
+                (value.dtype, value.shape, value.stride(), value.is_cpu or value.device)
                 if type(value) is Tensor
                 else guard_keyed(value)
                 for value in given
@@ -325,8 +332,6 @@ def guard_absent(parts, tensors):
 
 def guard_has_infra_mode():
     """Whether calls are diverted to fake tensors or into a trace."""
-    if not torch._C._len_torch_dispatch_stack():
-        return False
     keys = torch._C._TorchDispatchModeKey
     return any(torch._C._get_dispatch_mode(key) for key in (keys.FAKE, keys.PROXY))
 
