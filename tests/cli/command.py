@@ -10,6 +10,11 @@ from pathlib import Path
 import torch
 
 from kernelwright.cli.app import main
+from kernelwright.verifier.levels import EFFORTS
+
+BRIEF = "BRIEF_PROOF"
+"""Variable with which `strict` is brief, for tests of what surrounds a proof."""
+BRIEF_PROOF = {"uses_s": 0.0, "workers": 2, "most_workers": 2}
 
 
 def run(
@@ -32,5 +37,7 @@ def run(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if BRIEF in environment:
+        EFFORTS["strict"] = EFFORTS["strict"].model_copy(update=BRIEF_PROOF)
     sys.argv = ["kernelwright", *arguments]
     main()
