@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-SIZE = 3072
+SIZE = 2048
 
 
 class Model(nn.Module):
