@@ -47,14 +47,16 @@ def _attempt(
     addresses: Sequence[int],
     target: memoryview,
 ) -> None:
-    size = target.nbytes // len(addresses)
     try:
-        parts = enumerate(addresses)
-        attempt.set_result(
-            all(_read(pid, address, target[i * size : (i + 1) * size]) for i, address in parts)
-        )
+        attempt.set_result(_read_parts(pid, addresses, target))
     except (OSError, ValueError) as error:
         attempt.set_exception(error)
+
+
+def _read_parts(pid: int, addresses: Sequence[int], target: memoryview) -> bool:
+    size = target.nbytes // len(addresses)
+    parts = enumerate(addresses)
+    return all(_read(pid, address, target[i * size : (i + 1) * size]) for i, address in parts)
 
 
 def _read(pid: int, address: int, target: memoryview) -> bool:

@@ -11,7 +11,6 @@ from tests.compat.conftest import provider as provider
 
 
 @pytest.fixture(autouse=True)
-def brief_proof(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make proofs brief, but in the test that is about them."""
-    if "verified" not in request.node.name:
-        monkeypatch.setenv(BRIEF, "1")
+def brief_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make proofs brief; the test that is about them takes that back."""
+    monkeypatch.setenv(BRIEF, "1")

@@ -12,6 +12,7 @@ from typing import IO
 import pytest
 
 from kernelwright.sandbox.registry import SANDBOXES
+from tests.cli.command import BRIEF
 from tests.cli.kit import TASK, Shell
 
 FAST = ("-b", "cpp", "-n", "2", "--target", "cpu")
@@ -36,7 +37,10 @@ print("same")
 """
 
 
-def test_optimize_writes_a_verified_drop_in_file(shell: Shell) -> None:
+def test_optimize_writes_a_verified_drop_in_file(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(BRIEF)
     task = shell.write("mine/slow.py", TASK)
     done = shell.run("optimize", task, *FAST, "--out", "result", "--json")
     document = json.loads(done.out)

@@ -97,10 +97,7 @@ def readable(can_be: bool) -> Iterator[None]:
 
 
 def _read_at_once(pid: int, addresses: Sequence[int], target: memoryview, timeout_s: float) -> bool:
-    size = target.nbytes // len(addresses)
-    return all(
-        memory._read(pid, address, target[i * size :][:size]) for i, address in enumerate(addresses)
-    )
+    return memory._read_parts(pid, addresses, target)
 
 
 def verdict(client: Watched, subject: Subject) -> None:

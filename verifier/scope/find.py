@@ -14,12 +14,7 @@ from kernelwright.verifier.inside.worker import describe
 from kernelwright.verifier.reference.distributions import moves_of
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
-from kernelwright.verifier.scope.size_judge import (
-    FAR,
-    SizeJudge,
-    judged_sizes,
-    reference_worker,
-)
+from kernelwright.verifier.scope.size_judge import FAR, SizeJudge, judged_sizes, reference_worker
 from kernelwright.verifier.scope.sizes import SizeNames
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.tensor_tree import TensorTree

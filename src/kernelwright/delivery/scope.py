@@ -12,8 +12,7 @@ from kernelwright.schema import Record
 Pattern = dict[str, Any]
 """One argument: `{"tensor": [dtype, sizes, order]}` with a size's number or its name where it is
 free, and dimensions from the largest stride to the smallest; `{"number": [least, largest]}` for a
-float; `{"value": value}`; or a `list`, `tuple` or `dict` of
-patterns."""
+float; `{"value": value}`; or a `list`, `tuple` or `dict` of patterns."""
 
 
 class Family(Record):

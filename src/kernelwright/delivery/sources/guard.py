@@ -269,9 +269,8 @@ def guard_watch(module, scope, families):
         for holder, name in absent:
             if holder.get(name) is not None:
                 return f"{name} is not None"
-        at = -1
-        for holder, name, seen, is_parameter, dtype, shape, strides, words in tensors:
-            at += 1
+        for at, watched in enumerate(tensors):
+            holder, name, seen, is_parameter, dtype, shape, strides, words = watched
             tensor, mark = holder.get(name), None
             if tensor is seen is not None:
                 mark = tensor._version, tensor.data_ptr()
