@@ -81,7 +81,7 @@ class ExpectedUses:
         machine: Machine,
         prepared: PreparedWorkload,
         seed: int,
-        may_trim: bool = True,
+        may_trim: bool,
     ) -> None:
         self.prepared = prepared
         self._may_trim = may_trim

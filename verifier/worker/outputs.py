@@ -133,8 +133,12 @@ def span_bytes(entry: dict[str, Any]) -> int:
     dtype: torch.dtype = getattr(torch, entry["dtype"])
     if 0 in entry["shape"]:
         return 0
+    return _span(entry) * dtype.itemsize
+
+
+def _span(entry: dict[str, Any]) -> int:
     pairs = zip(entry["strides"], entry["shape"], strict=True)
-    return int(1 + sum(stride * (size - 1) for stride, size in pairs)) * dtype.itemsize
+    return int(1 + sum(stride * (size - 1) for stride, size in pairs))
 
 
 def read_result(pid: int, ran: RunReply, call: int) -> TensorTree | None:
@@ -193,8 +197,7 @@ def _pieces(entry: dict[str, Any]) -> tuple[list[int], int, list[int]] | None:
         when the pieces lie one after the other. None where there are too many pieces.
     """
     shape, strides = entry["shape"], entry["strides"]
-    inner, outer, starts = list(range(len(shape))), [], [0]
-    span = 1 + sum(stride * (size - 1) for stride, size in zip(strides, shape, strict=True))
+    inner, outer, starts, span = list(range(len(shape))), [], [0], _span(entry)
     while span > MAX_SPREAD * math.prod(shape[d] for d in inner):
         widest = max(inner, key=lambda d: strides[d] * (shape[d] - 1))
         if len(starts) * shape[widest] > MAX_PIECES:
