@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,7 @@ from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.sanitizer.asan import sanitizer_flags
 from kernelwright.verifier.sanitizer.memcheck import gpu_sanitizer_flags
 from kernelwright.verifier.timing.rounds import CANDIDATE
+from kernelwright.verifier.timing.single_calls import batched
 from kernelwright.verifier.timing.statistics import combine
 from kernelwright.verifier.timing.summary import Summary, Timed, summarize, wants_more_workers
 from kernelwright.verifier.timing.workload_timer import WorkloadTimer
@@ -156,7 +158,7 @@ class Evaluator:
             number: index of the candidate's worker.
         """
         timed = self._timed_workloads(prepared)
-        if not timed or not self.effort.times_new_workers:
+        if not timed or (number == 0 and not self.effort.times_new_workers):
             self._load_eager(timed)
         elif number % 2 == 0:
             self._renew_eager(timed)
@@ -274,10 +276,8 @@ class Evaluator:
         calls = checked.iterations(self.effort)
         found: dict[str, list[Timed]] = {item.workload.name: [] for item in workloads}
         end = time.monotonic() + self.effort.close_budget_s
-        for number in range(self.effort.most_workers):
-            # After an even number of workers eager's came first in half of them.
-            is_enough = number >= self.effort.workers and number % 2 == 0
-            if is_enough and not self._go_on(found.values(), end):
+        for number in itertools.count():
+            if not self._wants_worker(number, found.values(), end):
                 break
             with self._next_worker(new, number) as worker:
                 if worker is not new:
@@ -290,9 +290,22 @@ class Evaluator:
                     self._note(worker.attribute_work(self.policy, self.effort))
         return found
 
-    def _go_on(self, measured: Iterable[Sequence[Timed]], end: float) -> bool:
-        seed = self.reference.seed
-        return time.monotonic() < end and any(wants_more_workers(own, seed) for own in measured)
+    def _wants_worker(self, number: int, measured: Iterable[Sequence[Timed]], end: float) -> bool:
+        """Return whether a worker with this index is timed too.
+
+        What a clock saw in one worker alone refuses nobody: single calls that were slow are timed
+        again in a new one, where memory lies elsewhere and what disturbed them may be over.
+        """
+        if number < self.effort.workers:
+            return True
+        if number == 1:
+            return any(batched(own[0].rounds, own[0].single_calls) for own in measured)
+        if number >= self.effort.most_workers:
+            return False
+        # After an even number of workers eager's came first in half of them.
+        seed, is_odd = self.reference.seed, number % 2 == 1
+        is_in_time = time.monotonic() < end
+        return is_odd or (is_in_time and any(wants_more_workers(own, seed) for own in measured))
 
     def _next_worker(
         self, new: CandidateWorker, number: int
@@ -302,7 +315,7 @@ class Evaluator:
         The first worker is of no use if eager's, started beside it, has run since to measure its
         iterations.
         """
-        if not self.effort.times_new_workers or (number == 0 and not self.reference.eager_has_run):
+        if number == 0 and not (self.effort.times_new_workers and self.reference.eager_has_run):
             return nullcontext(new)
         return self._new_worker()
 

@@ -13,10 +13,12 @@ import pytest
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Evaluation, Level, Limits, Status, Workload
+from kernelwright.verifier import evaluator
 from kernelwright.verifier.evaluator import Evaluator
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.timing import measure, summary
+from kernelwright.verifier.timing.rounds import Rounds
 from tests.verifier import kit
 from tests.verifier.kit import forward
 
@@ -97,6 +99,24 @@ def test_a_vague_speedup_close_to_1_is_measured_in_more_workers(
     correctness = result.workloads[0].correctness
     assert correctness is not None
     assert correctness.timed_calls_checked == workers * EFFORTS["standard"].spot_checks
+
+
+@pytest.mark.parametrize(("slow_workers", "status"), [(1, Status.PASSED), (2, Status.REWARD_HACK)])
+def test_single_calls_refuse_only_if_they_are_slow_in_a_new_worker_too(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, slow_workers: int, status: Status
+) -> None:
+    seen: list[Rounds] = []
+
+    def found(rounds: Rounds, single_calls: Rounds) -> str | None:
+        if not any(rounds is one for one in seen):
+            seen.append(rounds)
+        return None if any(rounds is one for one in seen[slow_workers:]) else "slow by itself"
+
+    for module in (evaluator, summary):
+        monkeypatch.setattr(module, "batched", found)
+    result = evaluate(judge, RIGHT)
+    assert (result.status, len(seen)) == (status, 2)
+    assert ("batched-calls" in [flag.rule for flag in result.flags]) == (slow_workers == 2)
 
 
 def test_candidate_and_eager_take_turns_in_coming_first(

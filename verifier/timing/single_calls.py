@@ -19,7 +19,9 @@ MAY_COST_S, MAY_COST = 100e-6, 0.5
 def batched(rounds: Rounds, single_calls: Rounds) -> str | None:
     """Return evidence that a round's calls were computed together; None if there is none.
 
-    Other processes on these cores make rounds slower, but not the fastest single call faster.
+    Other processes on these cores make rounds slower, but not the fastest single call faster. They
+    may make all of one side's single calls slower but one of the other's. So the typical one of the
+    candidate's must be as slow, beside the one of eager's that was timed with it.
 
     Args:
         single_calls: single calls of both sides; empty if rounds are single calls themselves.
@@ -31,13 +33,20 @@ def batched(rounds: Rounds, single_calls: Rounds) -> str | None:
     # Cold caches cost in proportion to the code that runs. A candidate that is slower than eager
     # runs more of it; one that is faster gets no more than eager's own difference.
     slower = max(1.0, in_round / eager_in_round)
-    may_cost = max(MAY_COST_S, MAY_COST * in_round) + slower * max(0.0, eager - eager_in_round)
-    if own <= in_round + may_cost:
+    cold = max(0.0, eager - eager_in_round)
+    may_cost = max(MAY_COST_S, MAY_COST * in_round) + slower * cold
+    if min(own - in_round, _typical(single_calls) - in_round + eager_in_round + cold) <= may_cost:
         return None
     return (
         f"a call takes {own * 1e6:.0f} us by itself and {in_round * 1e6:.0f} us in a round "
-        f"(eager: {eager * 1e6:.0f} and {eager_in_round * 1e6:.0f} us)"
+        f"(eager: {eager * 1e6:.0f} and {eager_in_round * 1e6:.0f} us; {len(single_calls)} calls)"
     )
+
+
+def _typical(single_calls: Rounds) -> float:
+    """Return the median of the seconds that the candidate's single calls take more than eager's."""
+    own, eager = (np.asarray(single_calls.judge[name]) for name in (CANDIDATE, EAGER))
+    return float(np.median(own - eager))
 
 
 def _in_round(rounds: Rounds, name: str) -> float:

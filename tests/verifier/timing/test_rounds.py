@@ -137,3 +137,10 @@ def test_calls_that_were_done_together_are_refused(
     summary = summarize([measured], SEED)
     rules = [flag.rule for flag in summary.flags if flag.severity == "refuse"]
     assert rules == (["batched-calls"] if is_refused else [])
+
+
+def test_one_lucky_call_of_eager_refuses_nobody() -> None:
+    disturbed = single_calls(OWN_S + 300e-6, EAGER_S + 300e-6)
+    disturbed.judge[EAGER][5] -= 300e-6
+    disturbed.worker[EAGER][5] -= 300e-6
+    assert summarize([timed(rounds(), disturbed)], SEED).flags == ()
