@@ -21,8 +21,8 @@ from typing import Any
 import results_file
 
 from kernelwright.agents.optimize import optimize_task
+from kernelwright.batch.run import open_run
 from kernelwright.cli.progress import PlainProgress
-from kernelwright.cli.run import open_run
 from kernelwright.config import Settings
 from kernelwright.schema import Evaluation, Speedup
 from kernelwright.store.results import TaskResult

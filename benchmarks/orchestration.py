@@ -28,8 +28,8 @@ from typing import Any  # noqa: E402
 import results_file  # noqa: E402
 
 from kernelwright.agents.optimize import optimize_task  # noqa: E402
+from kernelwright.batch.run import open_run  # noqa: E402
 from kernelwright.cli.progress import PlainProgress  # noqa: E402
-from kernelwright.cli.run import open_run  # noqa: E402
 from kernelwright.config import Settings  # noqa: E402
 from kernelwright.sandbox.linux_worker import LinuxWorker  # noqa: E402
 from kernelwright.tasks.loader import load_task  # noqa: E402

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import results_file
 
 from kernelwright.agents.optimize import optimize_task
+from kernelwright.batch.run import open_run
 from kernelwright.cli.progress import PlainProgress
-from kernelwright.cli.run import open_run
 from kernelwright.config import Settings
 from kernelwright.report.bundle import bundle
 from kernelwright.report.result import write_result

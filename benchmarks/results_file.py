@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kernelwright.cli.run import git_state, package_versions
+from kernelwright.batch.provenance import git_state, package_versions
 from kernelwright.verifier.environment import environment
 
 RESULTS = Path(__file__).parent / "results"

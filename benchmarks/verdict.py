@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import fidelity, results_file
-from kernelwright.cli.run import git_state
+from kernelwright.batch.provenance import git_state
 from kernelwright.schema import Level
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.environment import cpu_name

@@ -12,8 +12,8 @@ from kernelwright.sandbox.base import Sandbox
 from kernelwright.sandbox.leases import core_name
 from kernelwright.sandbox.registry import open_sandbox
 
-if TYPE_CHECKING:  # benchmarks/gpu runs without what settings need
-    from kernelwright.config import Settings
+if TYPE_CHECKING:  # benchmarks/gpu runs without pydantic
+    from kernelwright.schema import MachineSpec
 
 
 class Machine(NamedTuple):
@@ -42,12 +42,16 @@ class Machine(NamedTuple):
 
 
 @contextmanager
-def open_machine(settings: Settings) -> Iterator[Machine]:
-    """Open the sandbox and device of the settings; every worker is gone at the end."""
-    device = resolve_device(settings.target)
-    sandbox = open_sandbox(_sandbox_for(device, settings.sandbox))
+def open_machine(spec: MachineSpec) -> Iterator[Machine]:
+    """Open a sandbox and a device; every worker is gone at the end.
+
+    Raises:
+        PrerequisiteError: one of them is not here.
+    """
+    device = resolve_device(spec.target)
+    sandbox = open_sandbox(_sandbox_for(device, spec.sandbox))
     try:
-        yield Machine(sandbox, settings.threads or len(os.sched_getaffinity(0)), device)
+        yield Machine(sandbox, spec.threads or len(os.sched_getaffinity(0)), device)
     finally:
         sandbox.close()
 

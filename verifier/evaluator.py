@@ -293,8 +293,8 @@ class Evaluator:
     def _wants_worker(self, number: int, measured: Iterable[Sequence[Timed]], end: float) -> bool:
         """Return whether a worker with this index is timed too.
 
-        What a clock saw in one worker alone refuses nobody: single calls that were slow are timed
-        again in a new one, where memory lies elsewhere and what disturbed them may be over.
+        Single calls that were slow in one worker are no proof. They are timed again in a new one,
+        where memory lies elsewhere and a disturbance may be over.
         """
         if number < self.effort.workers:
             return True

@@ -12,11 +12,14 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from kernelwright.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from kernelwright.schema import MachineSpec
 
 ENV_PREFIX = "KERNELWRIGHT_"
 OFFLINE = "offline"
@@ -228,6 +231,13 @@ class Settings(BaseModel):
         Annotated[int, Field(ge=1)] | None, BeforeValidator(_threads), AfterValidator(_available)
     ] = None
     """CPU threads of one worker, no more than there are CPUs; None (written `all`): every core."""
+
+    @property
+    def machine(self) -> MachineSpec:
+        """The machine that candidates run on."""
+        from kernelwright.schema import MachineSpec
+
+        return MachineSpec(sandbox=self.sandbox, threads=self.threads, target=self.target)
 
 
 FIRST_SETTINGS = frozenset(

@@ -24,9 +24,9 @@ Level = Literal["fast", "standard", "strict"]
 ToleranceName = Literal["default", "kernelbench"]
 Target = Literal["cpu", "cuda"]
 Policy = Literal["any", "custom"]
-Compiled = Literal["baseline", "options"]
 """Code that may do the work: `any` (torch and torch.compile too, labelled), or `custom`, the
 candidate's own."""
+Compiled = Literal["baseline", "options"]
 Interval = tuple[float, float]
 
 
@@ -277,6 +277,17 @@ class SandboxInfo(Record):
     kind: str
     holds: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+
+
+class MachineSpec(Record):
+    """The machine that is wanted for all workers of a run."""
+
+    sandbox: Literal["auto", "docker", "bwrap", "process"] = "auto"
+    """`auto`: the strictest one that works."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of one worker; None: one for each CPU."""
+    target: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:N`."""
 
 
 BUSY_MACHINE = "busy-machine"
@@ -570,13 +581,14 @@ class Trajectory(Record):
 
 
 RunStatus = Literal["running", "done", "interrupted", "failed"]
+RunCommand = Literal["optimize", "bench", "demo"]
 
 
 class Run(Record):
     """One run: an invocation of `optimize`, `bench` or `demo`."""
 
     id: str
-    command: Literal["optimize", "bench", "demo"]
+    command: RunCommand
     config: dict[str, Any]
     """The resolved settings."""
     git_commit: str | None

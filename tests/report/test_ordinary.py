@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kernelwright.batch.metrics import suite_metrics
 from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.html import render_report
-from kernelwright.report.metrics import suite_metrics
 from kernelwright.report.ordinary import measured_before, ordinary_words
 from kernelwright.report.view import headline_of, task_view
 from kernelwright.schema import OrdinaryRun

@@ -12,10 +12,9 @@ from kernelwright.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kernelwright.cli.run import OpenRun
+    from kernelwright.batch.suite import SuiteResult
     from kernelwright.config import Settings
     from kernelwright.schema import Task
-    from kernelwright.store.results import TaskResult
 
 
 def bench(
@@ -96,78 +95,44 @@ def run_bench(
     json: bool,
 ) -> None:
     """Run the missing tasks of a suite, print the table, and exit 0 when any task improved."""
+    from kernelwright.batch.run import open_run, require_budget
+    from kernelwright.batch.suite import missing_tasks, run_suite, suite_config
+    from kernelwright.cli.machine import tell_of_unused_gpu
     from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.run import announce, open_run, require_budget, require_writable
-    from kernelwright.schema import digest
+    from kernelwright.cli.run import announce, draining, hint_if_stopped
+    from kernelwright.report.bundle import bundle
+    from kernelwright.report.result import write_result, write_suite
+    from kernelwright.store.files import require_writable
 
     folder = settings.out / run_id
-    config = {"suite": digest([task.hash for task in tasks])}
     require_budget(settings, tasks)
+    tell_of_unused_gpu(settings)
     hint = "the same command again" if command == "bench" else "`kernelwright demo` starts anew"
     with (
+        draining() as checkpoint,
         shown_progress(settings.attempts) as progress,
-        open_run(command, settings, progress, config, run_id, hint) as opened,
+        open_run(command, settings, progress, suite_config(tasks), run_id, checkpoint) as opened,
+        hint_if_stopped(hint),
     ):
         require_writable(folder)
-        known = {r.task_id: r for r in opened.store.task_results_of(run_id)}
-        announce(settings, [t for t in tasks if t.id not in known or known[t.id].is_open])
-        for task in tasks:
-            opened.store.add_task(run_id, task)
-            if task.id not in known or known[task.id].is_open:
-                known[task.id] = _one(opened, task, folder)
-        results = [known[task.id] for task in tasks]
-        document = _write_suite(opened, results, folder)
-    _print_suite(results, folder, document if json else None)
-    raise typer.Exit(0 if any(r.status == "improved" for r in results) else 1)
+        announce(settings, missing_tasks(opened, tasks))
+
+        def write(task: Task) -> None:
+            name = task.id.replace("/", "-")
+            write_result(folder / name, opened.run, bundle(opened.store, opened.run.id, task))
+
+        suite = run_suite(opened, tasks, write)
+        write_suite(folder, opened.store, suite)
+    _print_suite(suite, folder, json)
+    raise typer.Exit(0 if suite.has_improved else 1)
 
 
-def _one(opened: OpenRun, task: Task, folder: Path) -> TaskResult:
-    """Run one task; an error becomes its result, and the suite goes on."""
-    from kernelwright.agents.optimize import optimize_task
-    from kernelwright.errors import InfrastructureError, UsageError
-    from kernelwright.report.bundle import bundle
-    from kernelwright.report.result import write_result
-    from kernelwright.store.results import TaskResult
-
-    try:
-        result = optimize_task(opened.engine, task)
-    except (InfrastructureError, UsageError) as error:
-        status = "unusable" if isinstance(error, UsageError) else "error"
-        result = TaskResult(task_id=task.id, status=status, error=error.message)
-        opened.store.add_task_result(opened.run.id, result)
-    name = task.id.replace("/", "-")
-    write_result(folder / name, opened.run, bundle(opened.store, opened.run.id, task))
-    return result
-
-
-def _write_suite(opened: OpenRun, results: list[TaskResult], folder: Path) -> str:
-    """Write bench.json and the report of the whole run; return the text of bench.json."""
+def _print_suite(suite: SuiteResult, folder: Path, json: bool) -> None:
+    """Print the document, or the tables."""
     from json import dumps
 
-    from kernelwright.cli.run import finish
-    from kernelwright.report.bundle import bundles
-    from kernelwright.report.html import render_report
-    from kernelwright.report.metrics import suite_metrics
-    from kernelwright.store.files import write_all_atomically
-
-    run = finish(opened.store, opened.run, "done")
-    report = render_report(run, bundles(opened.store, run))
-    document = {
-        "schema_version": 1,
-        "run_id": run.id,
-        "metrics": suite_metrics(results).model_dump(mode="json"),
-        "tasks": [result.model_dump(mode="json") for result in results],
-    }
-    text = dumps(document, indent=2)
-    write_all_atomically(folder, {"report.html": report, "bench.json": text + "\n"})
-    return text
-
-
-def _print_suite(results: list[TaskResult], folder: Path, document: str | None) -> None:
-    """Print the document if there is one, else the tables."""
     from rich.console import Console
 
-    from kernelwright.report.metrics import suite_metrics
     from kernelwright.report.terminal import (
         metrics_table,
         metrics_text,
@@ -176,17 +141,17 @@ def _print_suite(results: list[TaskResult], folder: Path, document: str | None) 
         results_text,
     )
 
-    if document is not None:
-        typer.echo(document)
+    if json:
+        typer.echo(dumps(suite.document(), indent=2))
         return
-    metrics, console, questions = suite_metrics(results), Console(), open_questions(results)
+    console, questions = Console(), open_questions(suite.results)
     if console.is_terminal:
-        console.print(results_table(results))
+        console.print(results_table(suite.results))
     else:
-        typer.echo(results_text(results))
+        typer.echo(results_text(suite.results))
     typer.echo(f"\n{questions}\n" if questions else "")
     if console.is_terminal:
-        console.print(metrics_table(metrics))
+        console.print(metrics_table(suite.metrics))
     else:
-        typer.echo(metrics_text(metrics))
+        typer.echo(metrics_text(suite.metrics))
     typer.echo(f"report: {folder / 'report.html'}")

@@ -21,8 +21,8 @@ SETTINGS = {
 
 def demo(out: options.OutFolder = None, json: options.Json = False) -> None:
     """Optimize three small modules on this CPU and write reports."""
+    from kernelwright.batch.run import new_run_id
     from kernelwright.cli.bench import run_bench
-    from kernelwright.cli.run import new_run_id
     from kernelwright.config import load_settings
     from kernelwright.tasks.loader import load_task
 

@@ -132,7 +132,7 @@ def _worker() -> Check:
     from kernelwright.verifier.worker.start import await_start, start_worker
 
     settings = load_settings({"target": "cpu"}).settings
-    with open_machine(settings) as machine:
+    with open_machine(settings.machine) as machine:
         kind = machine.sandbox.info.kind
         try:
             client = start_worker(machine, Limits())

@@ -17,15 +17,17 @@ UNUSED_GPU = (
 )
 
 
-@contextmanager
-def command_machine(settings: Settings) -> Iterator[Machine]:
-    """Open the machine of the settings.
-
-    Prints a line on stderr where `--target auto` leaves a GPU unused.
-    """
+def tell_of_unused_gpu(settings: Settings) -> None:
+    """Print a line on stderr where `--target auto` leaves a GPU unused."""
     if settings.target == "auto" and gpu_count():
         typer.echo(UNUSED_GPU, err=True)
-    with open_machine(settings) as machine:
+
+
+@contextmanager
+def command_machine(settings: Settings) -> Iterator[Machine]:
+    """Open the machine of the settings, after `tell_of_unused_gpu`."""
+    tell_of_unused_gpu(settings)
+    with open_machine(settings.machine) as machine:
         yield machine
 
 

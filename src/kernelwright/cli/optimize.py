@@ -11,7 +11,7 @@ from kernelwright.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kernelwright.cli.run import OpenRun
+    from kernelwright.batch.run import OpenRun
     from kernelwright.config import Settings
     from kernelwright.report.result import ResultFiles
     from kernelwright.schema import Task
@@ -77,24 +77,24 @@ def run_optimize(
         out: the result's own folder; a folder named after the run under `settings.out` by default.
     """
     from kernelwright.agents.optimize import optimize_task
+    from kernelwright.batch.run import new_run_id, open_run, require_budget
+    from kernelwright.cli.machine import tell_of_unused_gpu
     from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.run import (
-        announce,
-        new_run_id,
-        open_run,
-        require_budget,
-        require_writable,
-    )
+    from kernelwright.cli.run import announce, draining, hint_if_stopped
     from kernelwright.report.result import RESULT, read_result
+    from kernelwright.store.files import require_writable
 
     if run_id is None:
         require_budget(settings, [task])
+    tell_of_unused_gpu(settings)
     run_id = run_id or new_run_id()
     folder = out or settings.out / run_id
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder.absolute())}
     with (
+        draining() as checkpoint,
         shown_progress(settings.attempts) as progress,
-        open_run("optimize", settings, progress, config, run_id) as opened,
+        open_run("optimize", settings, progress, config, run_id, checkpoint) as opened,
+        hint_if_stopped(f"kernelwright runs resume {run_id}"),
     ):
         require_writable(folder)
         if (folder / RESULT).exists():
@@ -110,7 +110,7 @@ def run_optimize(
 
 def write_files(opened: OpenRun, task: Task, folder: Path) -> ResultFiles:
     """Mark the run as done and write its result folder; the run fails where that fails."""
-    from kernelwright.cli.run import finish
+    from kernelwright.batch.run import finish
     from kernelwright.report.bundle import bundle
     from kernelwright.report.result import write_result
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from kernelwright.batch.metrics import SuiteMetrics, suite_metrics
 from kernelwright.report import format as fmt
 from kernelwright.report.bundle import TaskBundle
-from kernelwright.report.metrics import SuiteMetrics, suite_metrics
 from kernelwright.report.view import task_view
 from kernelwright.schema import Run
 

@@ -1,19 +1,21 @@
-"""The result folder of one task: result.json, report.html, and where there is one the optimised
-file with what compares it to its reference: that reference, and reproduce.py.
+"""Result folders. One task's has result.json, report.html, and where there is one the optimised
+file with what compares it to its reference: that reference, and reproduce.py. A suite's has
+bench.json and the report of all tasks.
 
-All files are written before the first is put in place, and result.json is put in place last: where
-result.json can be read, the folder is complete.
+All files of a task are written before the first is put in place, and result.json is put in place
+last: where result.json can be read, the folder is complete.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from kernelwright.errors import UsageError
-from kernelwright.report.bundle import TaskBundle
+from kernelwright.report.bundle import TaskBundle, bundles
 from kernelwright.report.html import render_report
 from kernelwright.report.ordinary import measured_before
 from kernelwright.report.verdict import plain, verdict_document
@@ -35,9 +37,14 @@ from kernelwright.schema import (
 )
 from kernelwright.store.files import explained, write_all_atomically
 from kernelwright.store.results import TaskResult, TaskStatus
+from kernelwright.store.store import Store
+
+if TYPE_CHECKING:  # a result can be read without torch
+    from kernelwright.batch.suite import SuiteResult
 
 RESULT = "result.json"
 REPORT = "report.html"
+SUITE = "bench.json"
 
 
 class TaskReference(Record):
@@ -135,6 +142,19 @@ def read_result(out_dir: Path) -> ResultDocument:
         return ResultDocument.model_validate_json(text)
     except ValidationError as error:
         raise UsageError(f"{path} is not a result file", "make the result again") from error
+
+
+def write_suite(out_dir: Path, store: Store, suite: SuiteResult) -> None:
+    """Write `bench.json` and the report of the whole run.
+
+    Raises:
+        PrerequisiteError: the folder cannot be written.
+    """
+    files = {
+        REPORT: render_report(suite.run, bundles(store, suite.run)),
+        SUITE: json.dumps(suite.document(), indent=2) + "\n",
+    }
+    write_all_atomically(out_dir, files)
 
 
 def _answer(found: TaskBundle) -> tuple[TaskResult, Candidate | None]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from kernelwright.batch.metrics import SuiteMetrics
 from kernelwright.delivery.scope import OUTSIDE
 from kernelwright.report import format as fmt
-from kernelwright.report.metrics import SuiteMetrics
 from kernelwright.report.ordinary import ordinary_words
 from kernelwright.report.view import headline_of
 from kernelwright.store.results import TaskResult

@@ -36,6 +36,19 @@ def write_all_atomically(folder: Path, files: dict[str, str]) -> None:
                 os.replace(Path(staging) / name, folder / name)
 
 
+def require_writable(folder: Path) -> None:
+    """Raise PrerequisiteError where results could not be written, before anything is spent."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"\0" * 4096)
+        probe.unlink()
+    except OSError as error:
+        raise PrerequisiteError(
+            f"cannot write to {str(folder)!r}: {error.strerror}", hint="choose another with --out"
+        ) from error
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Raise an `OSError` of a write to `path` as a PrerequisiteError with a hint."""

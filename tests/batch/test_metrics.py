@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from kernelwright.batch.metrics import THRESHOLDS, fast_p, suite_metrics
 from kernelwright.report import format as fmt
-from kernelwright.report.metrics import THRESHOLDS, fast_p, suite_metrics
 from kernelwright.report.terminal import (
     metrics_table,
     metrics_text,

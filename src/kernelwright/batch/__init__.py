@@ -1,0 +1,1 @@
+"""Runs over one task or many, and their figures."""

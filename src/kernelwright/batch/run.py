@@ -1,0 +1,162 @@
+"""A run: its record in the store, from its start to however it ends."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from kernelwright.agents.engine import Engine, Progress
+from kernelwright.agents.proposer_factory import proposer_factory
+from kernelwright.agents.roles import allowances, models
+from kernelwright.agents.search.strategy import open_strategy
+from kernelwright.agents.workflow import go_on
+from kernelwright.backends.registry import require_backends
+from kernelwright.batch.provenance import git_state, package_versions
+from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Settings
+from kernelwright.errors import UsageError
+from kernelwright.sandbox.leases import try_lock
+from kernelwright.sandbox.machine import open_machine
+from kernelwright.schema import Run, RunCommand, RunStatus, Task, Usage
+from kernelwright.store.store import Store, open_store
+
+
+class OpenRun(NamedTuple):
+    """An open run, with its store and its engine."""
+
+    run: Run
+    store: Store
+    engine: Engine
+
+
+def new_run_id() -> str:
+    """Return a new run id, sortable by time and unlike any other run's."""
+    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+
+
+@contextmanager
+def open_run(
+    command: RunCommand,
+    settings: Settings,
+    progress: Progress,
+    config: Mapping[str, Any],
+    run_id: str | None = None,
+    checkpoint: Callable[[], None] = go_on,
+) -> Iterator[OpenRun]:
+    """Open a run, new or known; its end is recorded however it ends.
+
+    Args:
+        config: values that define the run besides the settings.
+        run_id: continue this run where the store knows it.
+        checkpoint: called before anything new is started; raises KeyboardInterrupt to end the run.
+
+    Raises:
+        UsageError: another process works on the run, or it was started with other settings.
+    """
+    store = open_store(settings.store)
+    strategy = open_strategy(settings.search)
+    run_id = run_id or new_run_id()
+    with _alone(run_id), open_machine(settings.machine) as machine, store:
+        backends = require_backends(settings.backends, machine.kind)
+        run = _start(store, command, settings, config, run_id)
+        with _recorded_end(store, run):
+            engine = Engine(
+                run_id=run.id,
+                store=store,
+                machine=machine,
+                cache=settings.cache_dir,
+                policy=settings.policy,
+                uses=settings.uses,
+                strategy=strategy,
+                backends=tuple(backend.name for backend in backends),
+                seed=settings.seed,
+                attempts=settings.attempts,
+                patience=settings.patience,
+                proposals=settings.proposals,
+                halving=settings.halving,
+                time_limit_s=settings.time_limit_s,
+                make_proposer=proposer_factory(settings, store, run.id),
+                progress=progress,
+                checkpoint=checkpoint,
+            )
+            yield OpenRun(run, store, engine)
+
+
+@contextmanager
+def _alone(run_id: str) -> Iterator[None]:
+    with try_lock(f"run-{run_id}") as is_locked:
+        if not is_locked:
+            raise UsageError(
+                f"another process is working on run {run_id!r}", hint="wait for it, or stop it"
+            )
+        yield
+
+
+def require_budget(settings: Settings, tasks: Sequence[Task]) -> None:
+    """Raise UsageError where the budget leaves no room for a call on any of the tasks."""
+    if settings.model != OFFLINE:
+        from kernelwright.agents.model.estimate import require_room
+
+        require_room(allowances(settings), models(settings)["planner"], tasks)
+
+
+def _start(
+    store: Store,
+    command: RunCommand,
+    settings: Settings,
+    config: Mapping[str, Any],
+    run_id: str,
+) -> Run:
+    known = {run.id: run for run in store.list_runs(None)}
+    if run_id in known:
+        _require_same(known[run_id], settings, config)
+        return store.update_run(run_id, status="running")
+    commit, dirty = git_state()
+    run = Run(
+        id=run_id,
+        command=command,
+        config={**settings.model_dump(mode="json"), **config},
+        git_commit=commit,
+        git_dirty=dirty,
+        packages=package_versions(),
+        started=time.time(),
+    )
+    store.add_run(run)
+    return run
+
+
+def _require_same(run: Run, settings: Settings, config: Mapping[str, Any]) -> None:
+    """Raise UsageError where a run was started with other settings than it is continued with.
+
+    Limits and places may differ. A setting that an earlier version did not store had its default.
+    """
+    wanted = json.loads(json.dumps({**settings.model_dump(mode="json"), **config}))
+    stored = {**Settings().model_dump(mode="json"), **run.config}
+    changed = [k for k, v in wanted.items() if k not in LIMITS_AND_PLACES and stored.get(k) != v]
+    if changed:
+        raise UsageError(
+            f"run {run.id!r} was started with other settings: {', '.join(sorted(changed))}",
+            hint="give another --run name, or the settings that `runs show` prints",
+        )
+
+
+@contextmanager
+def _recorded_end(store: Store, run: Run) -> Iterator[None]:
+    status: RunStatus = "failed"
+    try:
+        yield
+        status = "done"
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    finally:
+        finish(store, run, status)
+
+
+def finish(store: Store, run: Run, status: RunStatus) -> Run:
+    """Store a run's end and the usage of all its model calls; return the run as stored."""
+    usage = sum((call.usage for call in store.model_calls_of(run.id)), Usage.zero())
+    return store.update_run(run.id, status=status, ended=time.time(), usage=usage)

@@ -1,0 +1,70 @@
+"""Tests of a run over many tasks, with a search that answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from kernelwright.agents.engine import Engine
+from kernelwright.batch import suite
+from kernelwright.batch.run import OpenRun
+from kernelwright.batch.suite import missing_tasks, run_suite
+from kernelwright.errors import InfrastructureError, TaskError
+from kernelwright.schema import Task
+from kernelwright.store.results import TaskResult
+from kernelwright.store.store import open_store
+from tests.store import samples
+from tests.verifier import kit
+
+TASKS = [kit.task("").model_copy(update={"id": f"suite/{name}"}) for name in "abc"]
+BROKEN, UNUSABLE, FINE = TASKS
+
+
+@pytest.fixture
+def opened(tmp_path: Any) -> Iterator[OpenRun]:
+    with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        run = samples.run()
+        store.add_run(run)
+        yield OpenRun(run, store, cast(Engine, None))
+
+
+@pytest.fixture
+def asked(opened: OpenRun, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace the search; return the ids of the tasks that it was asked for."""
+    asked: list[str] = []
+
+    def optimize_task(_engine: Engine, task: Task) -> TaskResult:
+        asked.append(task.id)
+        if task is BROKEN:
+            raise InfrastructureError("the sandbox has gone")
+        if task is UNUSABLE:
+            raise TaskError("no inputs")
+        result = TaskResult(task_id=task.id, status="no_improvement")
+        opened.store.add_task_result(opened.run.id, result)
+        return result
+
+    monkeypatch.setattr(suite, "optimize_task", optimize_task)
+    return asked
+
+
+def test_an_error_becomes_the_result_of_its_task(opened: OpenRun, asked: list[str]) -> None:
+    told: list[str] = []
+    found = run_suite(opened, TASKS, lambda task: told.append(task.id))
+    assert [(r.status, r.error) for r in found.results] == [
+        ("error", "the sandbox has gone"),
+        ("unusable", "no inputs"),
+        ("no_improvement", None),
+    ]
+    assert asked == told == [task.id for task in TASKS]
+    assert (found.run.status, found.has_improved) == ("done", False)
+    assert found.document()["metrics"]["errors"] == 1
+
+
+def test_tasks_with_an_answer_are_not_asked_for_again(opened: OpenRun, asked: list[str]) -> None:
+    run_suite(opened, TASKS, lambda task: None)
+    assert missing_tasks(opened, TASKS) == [BROKEN, UNUSABLE]
+    again = run_suite(opened, TASKS, lambda task: None)
+    assert asked[len(TASKS) :] == [BROKEN.id, UNUSABLE.id]
+    assert len(again.results) == len(TASKS)
