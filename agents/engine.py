@@ -11,7 +11,7 @@ from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.agents.workflow import go_on
 from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Attempt, Evaluation, Policy, Task, UsesRule
+from kernelwright.schema import Attempt, Criteria, Evaluation, Task
 from kernelwright.store.store import Store
 from kernelwright.verifier.reference.reference import Reference
 
@@ -37,8 +37,7 @@ class Engine(NamedTuple):
     machine: Machine
     cache: Path
     """Folder of the build cache."""
-    policy: Policy
-    uses: UsesRule
+    criteria: Criteria
     strategy: SearchStrategy
     backends: tuple[str, ...]
     seed: int

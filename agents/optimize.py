@@ -38,14 +38,15 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
         for finding in require_sound(reference):
             words = f"{finding.rule}: {finding.evidence}"
             engine.store.add_event(engine.run_id, f"{task.id}: audit: {words}")
-        judge = Judge(reference, engine.cache, engine.policy, engine.uses)
+        judge = Judge(reference, engine.cache, engine.criteria)
         with checkpoints(engine.store) as saver:
             reason = _workflow(engine, task, reference, judge, history, saver).run()
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
         engine.progress.phase(task, "ended", reason)
     # The proof has inputs that nothing in the search was measured on.
     with Reference.open(task, engine.machine) as reference:
-        judge = Judge(reference, engine.cache, engine.policy, uses="refuse", delivers=True)
+        delivers = engine.criteria.model_copy(update={"uses": "refuse", "delivers": True})
+        judge = Judge(reference, engine.cache, delivers)
         result = prove(engine, task, judge, history)
     learn(engine.store, engine.run_id, task, history, result, engine.machine.kind)
     engine.store.add_task_result(engine.run_id, result)

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from kernelwright.backends.registry import open_backend
 from kernelwright.sandbox.memory import thread_ids
-from kernelwright.schema import Candidate, Flag, Policy, ToleranceName
+from kernelwright.schema import Candidate, Flag, Policy
 from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.integrity.attribution import attribution_flags
 from kernelwright.verifier.integrity.gpu_kernels import kernel_flags
@@ -22,17 +21,16 @@ from kernelwright.verifier.integrity.runtime import (
 )
 from kernelwright.verifier.levels import Effort
 from kernelwright.verifier.profiling.evidence import PROFILED_CALLS
+from kernelwright.verifier.reference.candidates import start_candidate
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.timing.summary import Timed
 from kernelwright.verifier.timing.workload_timer import WorkloadTimer
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
-from kernelwright.verifier.worker.start import await_start, start_worker
+from kernelwright.verifier.worker.start import await_start
 from kernelwright.verifier.worker.tensor_tree import specs
 
-# The call time-out is multiplied by this for an interpreter.
-INTERPRETED = 10
 # Seconds of sampling, at most. `custom` has to prove that the candidate's code works, so longer.
 SAMPLING_S: dict[Policy, float] = {"any": 0.25, "custom": 10.0}
 
@@ -45,11 +43,8 @@ class CandidateWorker:
         Wrong: the candidate is wrong or refused.
     """
 
-    def __init__(
-        self, reference: Reference, tolerance: ToleranceName, candidate: Candidate, build: Path
-    ) -> None:
+    def __init__(self, reference: Reference, candidate: Candidate, build: Path) -> None:
         self.reference = reference
-        self.tolerance = tolerance
         self.candidate = candidate
         self.build = build
         self.checks: list[WorkloadCheck] = []
@@ -72,17 +67,7 @@ class CandidateWorker:
 
     def start(self) -> None:
         """Start the worker."""
-        machine, limits = self.reference.machine, self.reference.task.limits
-        backend = open_backend(self.candidate.backend)
-        slower = 1 if machine.kind in backend.timed_on else INTERPRETED
-        self._client = start_worker(
-            machine,
-            limits,
-            backend.variables(machine.kind),
-            build=self.build,
-            timeout_s=limits.call_timeout_s * slower,
-            tenant=self.candidate.hash,
-        )
+        self._client = start_candidate(self.reference, self.candidate, self.build)
 
     def restart(self) -> WorkerClient:
         """Start a new worker in the place of the last one; return its client."""
@@ -97,7 +82,7 @@ class CandidateWorker:
         self.settings = self.client.settings()
         self.threads = len(thread_ids(self.client.process.pid))
         for item in prepared:
-            check = WorkloadCheck(self.reference, self.tolerance, self.candidate, self.client, item)
+            check = WorkloadCheck(self.reference, self.candidate, self.client, item)
             self.checks.append(check)
             self.timers.append(WorkloadTimer(check))
 

@@ -13,14 +13,11 @@ from typing import NamedTuple
 from kernelwright.delivery.splice import own_part
 from kernelwright.schema import (
     Candidate,
+    Criteria,
     Evidence,
     Flag,
-    Level,
-    Policy,
     Status,
-    ToleranceName,
     UseResult,
-    UsesRule,
     WorkloadResult,
 )
 from kernelwright.tasks.constants import replace_constants
@@ -75,11 +72,8 @@ class Evaluator:
 
     Args:
         build: the finished build.
-        policy: which code may do the work: `any`, or `custom` for the candidate's own.
         is_timed: whether times mean something for this backend on this device.
         run_uses: the reference's side of the uses.
-        uses_rule: consequence of a use that is wrong or crashes.
-        delivers: whether only what is faster is of interest, and its uses alone.
     """
 
     def __init__(
@@ -87,27 +81,19 @@ class Evaluator:
         reference: Reference,
         candidate: Candidate,
         build: Build,
-        level: Level,
-        tolerance: ToleranceName,
-        policy: Policy,
+        criteria: Criteria,
         is_timed: bool,
         run_uses: RunUses,
-        uses_rule: UsesRule = "flag",
-        delivers: bool = False,
     ) -> None:
         self.reference = reference
         self.candidate = candidate
         self.build = build
-        self.effort = EFFORTS[level]
-        self.tolerance = tolerance
-        self.policy = policy
+        self.criteria = criteria
+        self.effort = EFFORTS[criteria.level]
         self.is_timed = is_timed
-        self.level: Level = level
         self.run_uses = run_uses
-        self.uses_rule: UsesRule = uses_rule
-        self.delivers = delivers
         self.uses: tuple[UseResult, ...] = ()
-        self.must_be_clean = level == "strict"
+        self.must_be_clean = criteria.level == "strict"
         self.done: list[WorkloadResult] = []
         self.flags: list[Flag] = []
 
@@ -141,7 +127,7 @@ class Evaluator:
         return Verdict(status, reason, tuple(done), flags, evidence, self.uses)
 
     def _new_worker(self) -> CandidateWorker:
-        return CandidateWorker(self.reference, self.tolerance, self.candidate, self.build.folder)
+        return CandidateWorker(self.reference, self.candidate, self.build.folder)
 
     def _timed_workloads(self, prepared: Sequence[PreparedWorkload]) -> list[PreparedWorkload]:
         """Return the workloads that are timed."""
@@ -243,21 +229,21 @@ class Evaluator:
         if self.effort.uses_s == 0 or any(one.severity == "refuse" for one in self.flags):
             return
         timed = {one.workload: one.speedup["eager"] for one in self.done if one.speedup}
-        if self.delivers and timed and not combine(timed).is_faster:
+        if self.criteria.delivers and timed and not combine(timed).is_faster:
             return
         with self.run_uses.expected(prepared) as choose, self._new_worker() as worker:
             trial = Trial(
                 choose,
                 worker.restart,
                 self.candidate,
-                self.tolerance,
-                self.level,
+                self.reference.task.tolerance,
+                self.criteria.level,
                 self.effort.uses_s,
             )
             tried = trial.run()
         self.uses = tried.results
         flags = flags_of(tried)
-        if self.uses_rule == "refuse" and flags:
+        if self.criteria.uses == "refuse" and flags:
             status, reason = refusal(tried)
             refusing = [one.model_copy(update={"severity": "refuse"}) for one in flags]
             raise Wrong(status, reason, flags=refusing)
@@ -273,7 +259,7 @@ class Evaluator:
         workloads = self._timed_workloads(prepared)
         if not workloads:
             return {}
-        calls = checked.iterations(self.effort)
+        calls, policy = checked.iterations(self.effort), self.criteria.policy
         found: dict[str, list[Timed]] = {item.workload.name: [] for item in workloads}
         end = time.monotonic() + self.effort.close_budget_s
         for number in itertools.count():
@@ -282,12 +268,12 @@ class Evaluator:
             with self._next_worker(new, number) as worker:
                 if worker is not new:
                     self._make_ready(worker, prepared, number)
-                for key, timed in worker.time(self.effort, calls, number, self.policy).items():
+                for key, timed in worker.time(self.effort, calls, number, policy).items():
                     found[key].append(timed)
                 self._must_not_fall_back(worker.client)
                 self._note(worker.inspect())
                 if number == 0:
-                    self._note(worker.attribute_work(self.policy, self.effort))
+                    self._note(worker.attribute_work(policy, self.effort))
         return found
 
     def _wants_worker(self, number: int, measured: Iterable[Sequence[Timed]], end: float) -> bool:
@@ -331,7 +317,7 @@ class Evaluator:
         if not found.kernels and found.failures:
             raise Wrong(Status.COMPILE_ERROR, next(iter(found.failures.values())))
         if not found.kernels:
-            self._note(list(idle_flags(self.policy)))
+            self._note(list(idle_flags(self.criteria.policy)))
         return static_evidence(found)
 
     def _sum_up(

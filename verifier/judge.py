@@ -15,14 +15,12 @@ from kernelwright.sandbox.gpu import gpu_state
 from kernelwright.schema import (
     NOT_VALIDATED,
     Candidate,
+    Criteria,
     Evaluation,
     Flag,
     Level,
-    Policy,
     Speedup,
     Status,
-    ToleranceName,
-    UsesRule,
     WorkloadResult,
     digest,
 )
@@ -40,6 +38,7 @@ from kernelwright.verifier.uses.run import RunUses
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import WORKER_VERSION
 
+DEFAULT_CRITERIA = Criteria()
 # Results from this size on are compared with more than one thread.
 LARGE_BYTES = 2**26
 # A kernel that hangs, or reads where it must not, may leave a GPU in a broken state.
@@ -64,35 +63,25 @@ class Judge:
     Args:
         reference: must stay open for as long as the judge is used.
         cache: folder of the build cache.
-        policy: which code may do the work: `any`, or `custom` for the candidate's own.
-        uses: consequence of a use that is silently wrong or crashes: `flag`, or `refuse`.
-        delivers: whether the verdicts decide what is delivered: that is what is faster, so the
-            uses of others are not tried.
+        criteria: what verdicts are to decide; each call has a level of its own.
     """
 
     def __init__(
-        self,
-        reference: Reference,
-        cache: Path,
-        policy: Policy = "any",
-        uses: UsesRule = "flag",
-        delivers: bool = False,
+        self, reference: Reference, cache: Path, criteria: Criteria = DEFAULT_CRITERIA
     ) -> None:
         self.reference = reference
         self.cache = cache
-        self.policy = policy
-        self.uses: UsesRule = uses
-        self.delivers = delivers
+        self.criteria = criteria
         self._run_uses = RunUses(reference)
-        self.tolerance: ToleranceName = reference.task.tolerance
 
     def evaluation_key(self, candidate: Candidate, level: Level) -> str:
         """Return a digest of all that a verdict depends on; equal keys may share a verdict."""
         machine, task = self.reference.machine, self.reference.task
         device = environment(machine.threads, machine.device)
         info = machine.sandbox.info.kind
-        parts = [candidate.hash, task.hash, WORKER_VERSION, device, level, info, self.policy]
-        return digest(parts if self.uses == "flag" else [*parts, self.uses])
+        policy, uses = self.criteria.policy, self.criteria.uses
+        parts = [candidate.hash, task.hash, WORKER_VERSION, device, level, info, policy]
+        return digest(parts if uses == "flag" else [*parts, uses])
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
         """Return the candidate's build, or the verdict on a candidate that can't be built.
@@ -163,13 +152,9 @@ class Judge:
             self.reference,
             candidate,
             build,
-            level,
-            self.tolerance,
-            self.policy,
+            self.criteria.model_copy(update={"level": level}),
             timed,
             self._run_uses,
-            self.uses,
-            self.delivers,
         )
         with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
             verdict = evaluator.verdict(prepared)
@@ -200,8 +185,8 @@ class Judge:
             status=verdict.status,
             reason=verdict.reason,
             level=level,
-            tolerance=self.tolerance,
-            policy=self.policy,
+            tolerance=task.tolerance,
+            policy=self.criteria.policy,
             flags=(*verdict.flags, *self._device_flags()),
             workloads=workloads,
             speedup=_overall(workloads),

@@ -279,6 +279,17 @@ class SandboxInfo(Record):
     lacks: tuple[str, ...] = ()
 
 
+class Criteria(Record):
+    """The decision that is wanted of a verdict, and its level; the tolerance is the task's."""
+
+    level: Level = "standard"
+    policy: Policy = "any"
+    uses: UsesRule = "flag"
+    delivers: bool = False
+    """Whether the verdict decides what is delivered: that is what is faster, so the uses of others
+    are not tried."""
+
+
 class MachineSpec(Record):
     """The machine that is wanted for all workers of a run."""
 
@@ -288,6 +299,15 @@ class MachineSpec(Record):
     """CPU threads of one worker; None: one for each CPU."""
     target: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
+
+
+class EvaluationJob(Record):
+    """Everything that a verdict needs, as data: any executor, here or elsewhere, can do it."""
+
+    task: Task
+    candidate: Candidate
+    criteria: Criteria = Criteria()
+    machine: MachineSpec = MachineSpec()
 
 
 BUSY_MACHINE = "busy-machine"

@@ -104,7 +104,7 @@ def verdict(client: Watched, subject: Subject) -> None:
     """Check a candidate, then time a round and spot-check one of its calls."""
     prepared = subject.perturbed
     json.dumps(client.settings())
-    check = WorkloadCheck(Known(subject), "default", subject.candidate, client, subject.prepared)
+    check = WorkloadCheck(Known(subject), subject.candidate, client, subject.prepared)
     check.run(EFFORT)
     if prepared.traits.mutates_state:
         client.set_state(KEY, prepared.state)

@@ -80,5 +80,5 @@ def trial(
     """Yield the trial of a built candidate, which is yet to run."""
     build = build_candidate(candidate, open_backend(candidate.backend), reference, cache)
     tolerance = reference.task.tolerance
-    with CandidateWorker(reference, tolerance, candidate, build.folder) as worker:
+    with CandidateWorker(reference, candidate, build.folder) as worker:
         yield Trial(choose, worker.restart, candidate, tolerance, level, budget_s)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.schema import Evaluation, Level, Limits, Policy, Status
+from kernelwright.schema import Criteria, Evaluation, Level, Limits, Policy, Status
 from kernelwright.verifier.judge import Judge
 from tests.verifier import kit
 
@@ -47,7 +47,7 @@ def evaluate(
 ) -> Evaluation:
     limits = Limits(build_timeout_s=60, call_timeout_s=30, memory_bytes=2 * 2**30)
     with kit.live_reference(kit.task(REFERENCE, limits)) as reference:
-        judge = Judge(reference, cache, policy)
+        judge = Judge(reference, cache, Criteria(policy=policy))
         return judge.evaluate(kit.candidate(source, "triton"), level)
 
 

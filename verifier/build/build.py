@@ -12,7 +12,8 @@ from kernelwright.backends.base import Backend
 from kernelwright.schema import Candidate
 from kernelwright.verifier.build.cache import Build, build_key, keep, kept_object_code
 from kernelwright.verifier.build.object_code import inspect_object_code
-from kernelwright.verifier.reference.calls import load_candidate, run_once
+from kernelwright.verifier.reference.calls import run_once
+from kernelwright.verifier.reference.candidates import load_candidate
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.start import BUILD_FOLDER, await_start, start_worker

@@ -19,7 +19,7 @@ from kernelwright.verifier.correctness.rules import (
 )
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.levels import Distribution, Effort
-from kernelwright.verifier.reference.calls import load_candidate
+from kernelwright.verifier.reference.candidates import load_candidate
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import Case, Expected, PreparedWorkload
@@ -45,13 +45,12 @@ class WorkloadCheck:
     def __init__(
         self,
         reference: Reference,
-        tolerance: ToleranceName,
         candidate: Candidate,
         client: WorkerClient,
         prepared: PreparedWorkload,
     ) -> None:
         self.reference = reference
-        self.tolerance = tolerance
+        self.tolerance: ToleranceName = reference.task.tolerance
         self.client = client
         self.prepared = prepared
         self.key = prepared.workload.name
@@ -67,7 +66,7 @@ class WorkloadCheck:
             self.prepared = perturbed
         elif copied:
             client.set_state(self.key, prepared.state)
-        self.checker = Checker(reference, self.prepared, tolerance)
+        self.checker = Checker(reference, self.prepared)
         self._differences: list[Difference] = []
         self._has_golden = True
         self._repeatable: bool | None = None

@@ -48,12 +48,10 @@ class Checker:
         prepared: the workload with the parameters that the results come from.
     """
 
-    def __init__(
-        self, reference: Reference, prepared: PreparedWorkload, tolerance: ToleranceName
-    ) -> None:
+    def __init__(self, reference: Reference, prepared: PreparedWorkload) -> None:
         self.reference = reference
         self.prepared = prepared
-        self.tolerance = tolerance
+        self.tolerance: ToleranceName = reference.task.tolerance
 
     def check(self, case: Case, result: TensorTree) -> list[Difference]:
         """Compare the result of a call; excuse errors that the rounding of inputs explains."""

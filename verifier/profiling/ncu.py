@@ -13,7 +13,8 @@ from typing import NamedTuple
 from kernelwright.backends.cuda import find_tool
 from kernelwright.schema import Candidate, Evidence
 from kernelwright.verifier.inside import time_warm
-from kernelwright.verifier.reference.calls import load_candidate, run_once
+from kernelwright.verifier.reference.calls import run_once
+from kernelwright.verifier.reference.candidates import load_candidate
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.faults import WorkerFault

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from kernelwright.errors import InfrastructureError, InvalidReferenceError
-from kernelwright.schema import Candidate, Workload
+from kernelwright.schema import Workload
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -52,17 +52,3 @@ def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:
         f"the reference fails on workload {workload.name!r}: {fault.status.value}: {fault.reason}",
         hint=hint,
     )
-
-
-def load_candidate(
-    client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload
-) -> tuple[int, int]:
-    """Build an instance for a workload and give it the reference's weights.
-
-    Returns:
-        Number of parameters and buffers that were copied, and that the candidate has.
-    """
-    key = prepared.workload.name
-    path = client.write("candidate.py", candidate.source)
-    client.load(key, path, candidate.entry_point, CONSTRUCTOR_SEED, prepared.init)
-    return client.set_state(key, prepared.state)

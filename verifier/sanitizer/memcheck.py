@@ -12,7 +12,8 @@ from pathlib import Path
 from kernelwright.backends.cuda import find_tool
 from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.reference.calls import load_candidate, run_once
+from kernelwright.verifier.reference.calls import run_once
+from kernelwright.verifier.reference.candidates import load_candidate
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.sanitizer.asan import INCOMPLETE, UNAVAILABLE
 from kernelwright.verifier.worker.client import WorkerClient

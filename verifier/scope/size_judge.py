@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from kernelwright.backends.registry import open_backend
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.schema import Candidate
 from kernelwright.verifier.correctness.rules import Checker, Wrong, must_be_right
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, load_candidate, set_inputs
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
+from kernelwright.verifier.reference.candidates import load_candidate, start_candidate
 from kernelwright.verifier.reference.distributions import with_moved_numbers
 from kernelwright.verifier.reference.oracle import expect
 from kernelwright.verifier.reference.reference import Reference
@@ -133,7 +133,7 @@ class SizeJudge:
 
     def _matches(self, prepared: PreparedWorkload, call: Call, expected: Expected) -> bool:
         key, traits = prepared.workload.name, prepared.traits
-        checker = Checker(self.reference, prepared, self.reference.task.tolerance)
+        checker = Checker(self.reference, prepared)
         try:
             client = self._client = self._client or self._candidate_worker()
             if traits.mutates_state:
@@ -151,9 +151,7 @@ class SizeJudge:
         return True
 
     def _candidate_worker(self) -> WorkerClient:
-        machine, limits = self.reference.machine, self.reference.task.limits
-        variables = open_backend(self.candidate.backend).variables(machine.kind)
-        client = start_worker(machine, limits, variables, build=self.build)
+        client = start_candidate(self.reference, self.candidate, self.build)
         await_start(client)
         copied, own = load_candidate(client, self.candidate, self.prepared)
         if copied < own:

@@ -20,7 +20,7 @@ from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Settings
 from kernelwright.errors import UsageError
 from kernelwright.sandbox.leases import try_lock
 from kernelwright.sandbox.machine import open_machine
-from kernelwright.schema import Run, RunCommand, RunStatus, Task, Usage
+from kernelwright.schema import Criteria, Run, RunCommand, RunStatus, Task, Usage
 from kernelwright.store.store import Store, open_store
 
 
@@ -68,8 +68,7 @@ def open_run(
                 store=store,
                 machine=machine,
                 cache=settings.cache_dir,
-                policy=settings.policy,
-                uses=settings.uses,
+                criteria=Criteria(policy=settings.policy, uses=settings.uses),
                 strategy=strategy,
                 backends=tuple(backend.name for backend in backends),
                 seed=settings.seed,

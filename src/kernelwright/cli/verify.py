@@ -104,21 +104,24 @@ def _evaluations(
 ) -> Iterator[tuple[Path, Evaluation, list[AuditFinding]]]:
     """Yield the verdict on each candidate, and what a quick audit finds wrong with the task."""
     from kernelwright.backends.registry import require_backends
-    from kernelwright.cli.machine import command_machine, terminable
+    from kernelwright.cli.machine import tell_of_unused_gpu, terminable
+    from kernelwright.executors.local import LocalExecutor
+    from kernelwright.schema import Criteria, EvaluationJob
     from kernelwright.verifier.audit.audit import quick_audit
-    from kernelwright.verifier.judge import Judge
-    from kernelwright.verifier.reference.reference import Reference
 
-    with terminable(), command_machine(settings) as machine:
+    criteria = Criteria(level=level, policy=settings.policy, uses=settings.uses)
+    spec = settings.machine
+    tell_of_unused_gpu(settings)
+    with terminable(), LocalExecutor(settings.cache_dir) as executor:
+        kind = executor.machine(spec).kind
         for candidate in candidates.values():
-            require_backends((candidate.backend,), machine.kind, timed=False)
-        with Reference.open(task, machine) as reference:
-            reference.check()
-            findings = quick_audit(reference)
-            typer.echo(f"memory: {reference.memory_words}", err=True)
-            judge = Judge(reference, settings.cache_dir, settings.policy, settings.uses)
-            for path, candidate in candidates.items():
-                yield path, judge.evaluate(candidate, level), findings
+            require_backends((candidate.backend,), kind, timed=False)
+        reference = executor.reference(task, spec)
+        findings = quick_audit(reference)
+        typer.echo(f"memory: {reference.memory_words}", err=True)
+        for path, candidate in candidates.items():
+            job = EvaluationJob(task=task, candidate=candidate, criteria=criteria, machine=spec)
+            yield path, executor.evaluate(job), findings
 
 
 def _document(

@@ -16,7 +16,7 @@ from kernelwright.schema import Limits
 from kernelwright.verifier.build.build import build_candidate
 from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.judge import Judge
-from kernelwright.verifier.reference.calls import load_candidate
+from kernelwright.verifier.reference.candidates import load_candidate
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker

@@ -29,9 +29,7 @@ def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Che
         with kit.worker_with(reference.machine, task.limits) as client:
 
             def check(text: str) -> WorkloadResult:
-                check = WorkloadCheck(
-                    judge.reference, judge.tolerance, kit.candidate(text), client, prepared
-                )
+                check = WorkloadCheck(judge.reference, kit.candidate(text), client, prepared)
                 return check.run(EFFORTS[level])
 
             yield check

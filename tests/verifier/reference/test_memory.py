@@ -202,7 +202,7 @@ with kit.live_reference(task) as live:
     prepared = live.prepare(live.workloads()[0])
     with kit.worker_with(live.machine, task.limits) as client:
         text = task.source.replace("class Model(", "class ModelNew(")
-        check = WorkloadCheck(live, "default", kit.candidate(text), client, prepared)
+        check = WorkloadCheck(live, kit.candidate(text), client, prepared)
         print(check.run(EFFORTS["standard"]).correctness.cases)
     print(live.memory.nbytes)
 print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))

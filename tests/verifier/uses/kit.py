@@ -66,7 +66,7 @@ def tried(
         with (
             TemporaryDirectory() as build,  # files of a build are needed by compiled code only
             RunUses(reference).expected(prepared) as choose,
-            CandidateWorker(reference, "default", candidate, Path(build)) as worker,
+            CandidateWorker(reference, candidate, Path(build)) as worker,
         ):
 
             def chosen(with_own: bool, may_trim: bool) -> ExpectedUses:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.schema import Evaluation, Level, Status, UsesRule
+from kernelwright.schema import Criteria, Evaluation, Level, Status, UsesRule
 from kernelwright.verifier.integrity.catalog import RULES
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import EFFORTS
@@ -43,7 +43,7 @@ def judged(
     uses: UsesRule = "flag",
 ) -> Evaluation:
     """Evaluate a candidate, and check that it left no process behind."""
-    found = Judge(reference, folder, uses=uses).evaluate(kit.candidate(text), level)
+    found = Judge(reference, folder, Criteria(uses=uses)).evaluate(kit.candidate(text), level)
     assert found.model_validate_json(found.model_dump_json()) == found
     return found
 
@@ -128,8 +128,8 @@ def test_the_rule_is_part_of_a_key_where_it_is_not_the_usual_one(
         judge.evaluation_key(candidate, "standard")
         for judge in (
             Judge(reference, tmp_path),
-            Judge(reference, tmp_path, uses="flag"),
-            Judge(reference, tmp_path, uses="refuse"),
+            Judge(reference, tmp_path, Criteria(uses="flag")),
+            Judge(reference, tmp_path, Criteria(uses="refuse")),
         )
     )
     assert usual == flag != refuse

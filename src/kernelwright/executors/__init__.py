@@ -1,0 +1,1 @@
+"""Evaluations as data: a job goes in, a verdict comes out."""

@@ -1,0 +1,49 @@
+"""A candidate in a worker of its own, beside the reference's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernelwright.backends.registry import open_backend
+from kernelwright.schema import Candidate
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.workload import PreparedWorkload
+from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.start import start_worker
+
+# The call time-out is multiplied by this for an interpreter.
+INTERPRETED = 10
+
+
+def start_candidate(reference: Reference, candidate: Candidate, build: Path) -> WorkerClient:
+    """Start a worker for a candidate; it may still be importing torch when this returns.
+
+    Args:
+        build: folder of the candidate's build.
+    """
+    machine, limits = reference.machine, reference.task.limits
+    backend = open_backend(candidate.backend)
+    slower = 1 if machine.kind in backend.timed_on else INTERPRETED
+    return start_worker(
+        machine,
+        limits,
+        backend.variables(machine.kind),
+        build=build,
+        timeout_s=limits.call_timeout_s * slower,
+        tenant=candidate.hash,
+    )
+
+
+def load_candidate(
+    client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload
+) -> tuple[int, int]:
+    """Build an instance for a workload and give it the reference's weights.
+
+    Returns:
+        Number of parameters and buffers that were copied, and that the candidate has.
+    """
+    key = prepared.workload.name
+    path = client.write("candidate.py", candidate.source)
+    client.load(key, path, candidate.entry_point, CONSTRUCTOR_SEED, prepared.init)
+    return client.set_state(key, prepared.state)
