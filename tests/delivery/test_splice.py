@@ -79,6 +79,12 @@ def test_names_that_the_guard_needs(old: str, new: str, why: str) -> None:
         splice(REFERENCE.replace(old, new), SAME_CONSTRUCTOR, SCOPE, "")
 
 
+@pytest.mark.parametrize("line", ["import torch, math", "import collections.abc, inspect"])
+def test_imports_of_what_the_guard_imports_too_are_no_clash(line: str) -> None:
+    text = splice(f"{line}\n{REFERENCE}", SAME_CONSTRUCTOR, SCOPE, "")
+    assert text.index(line) < text.index("class Guarded")
+
+
 def test_future_imports_stand_first() -> None:
     future = "from __future__ import annotations\n"
     text = splice(REFERENCE.replace("import torch", future + "import torch", 1),

@@ -355,6 +355,7 @@ class Planner:
             names = {"names": self.weights}
             yield _variant("weights-changed-in-place", "", names)
             yield _variant("weights-replaced", "", names)
+            yield _variant("optimizer-step", "", names)
             yield _variant("two-instances", "", {})
         if self.buffers:
             yield _variant("buffers-changed", "", {"names": self.buffers})

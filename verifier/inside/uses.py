@@ -411,6 +411,20 @@ def weights_replaced(subject: Subject, names: Sequence[str]) -> Any:
     return results
 
 
+def optimizer_step(subject: Subject, names: Sequence[str]) -> Any:
+    """Let a fused optimizer change parameters after the first call; it leaves no new version."""
+
+    def change(model: nn.Module) -> None:
+        parameters = []
+        for name in names:
+            parameter = getattr(*owner(model, name))
+            parameter.grad = moved(name, parameter.detach())
+            parameters.append(parameter)
+        torch.optim.Adam(parameters, lr=0.1, fused=True).step()
+
+    return _after(subject, change)
+
+
 def buffers_changed(subject: Subject, names: Sequence[str]) -> Any:
     """Change buffers in place after the first call."""
     return _after(subject, lambda model: _change_in_place(model, names))
@@ -702,6 +716,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "weights-loaded-later": weights_loaded_later,
     "weights-changed-in-place": weights_changed_in_place,
     "weights-replaced": weights_replaced,
+    "optimizer-step": optimizer_step,
     "buffers-changed": buffers_changed,
     "two-instances": two_instances,
     "input-changed-in-place": input_changed_in_place,

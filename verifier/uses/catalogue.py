@@ -61,6 +61,7 @@ ALL = (
     Use("pickle", "pickle"),
     Use("four-threads", "four threads at once", is_racy=True),
     Use("constructor-arguments", "other arguments of the constructor, one at a time", "strict"),
+    Use("optimizer-step", "a fused optimizer's step after the first call", "strict"),
     Use("forked-worker", "a forked worker of a DataLoader", "strict", is_racy=True),
     Use("torch-compile", "torch.compile around it", "strict", timeout_s=180.0),
 )

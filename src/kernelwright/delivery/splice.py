@@ -162,8 +162,9 @@ def _plain(source: str) -> str:
 
 def _require_free_names(reference: str) -> None:
     tree = ast.parse(reference)
-    imports = set(map(ast.dump, ast.parse(guard_imports()).body))
-    own = defined(s for s in tree.body if ast.dump(s) not in imports)
+    imports = _imported(ast.parse(guard_imports()))
+    others = [s for s in tree.body if not isinstance(s, ast.Import | ast.ImportFrom)]
+    own = defined(others) | {name for name, _origin in _imported(tree) - imports}
     for name in sorted(own & defined(ast.parse(guard_names()).body)):
         raise NotDeliverableError(f"the guard needs the name {name!r}, which the reference defines")
     for node in ast.walk(tree):
@@ -294,6 +295,19 @@ def _dumps(node: ast.ClassDef) -> list[str | None]:
 def _dump(node: ast.AST | None) -> str | None:
     """Return a tree as text in which both classes have one name."""
     return None if node is None else ast.dump(node).replace("id='ModelNew'", "id='Model'")
+
+
+def _imported(tree: ast.Module) -> set[tuple[str, str]]:
+    """Return the names that module-level imports bind, each with its origin."""
+    names: set[tuple[str, str]] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            tops = [(alias.asname, alias.name) for alias in node.names]
+            names |= {(own, of) if own else (of.partition(".")[0],) * 2 for own, of in tops}
+        elif isinstance(node, ast.ImportFrom):
+            of = "." * node.level + (node.module or "")
+            names |= {(a.asname or a.name, f"{of}:{a.name}") for a in node.names}
+    return names
 
 
 def _blanked(source: str, statements: Iterable[ast.stmt]) -> str:
