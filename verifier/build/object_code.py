@@ -52,7 +52,10 @@ def _digest(client: WorkerClient) -> str | None:
 
 
 def vector_facts(counts: dict[str, int]) -> tuple[str, ...]:
-    """Describe the vector widths' shares of floating-point instructions; loops count once."""
+    """Describe the vector widths' shares of floating-point instructions in the text.
+
+    Nothing is known of how often one runs: remainders of loops and unused variants count in full.
+    """
     total = sum(count for kind, count in counts.items() if kind != "fused")
     if total < FEWEST:
         return ()
@@ -63,5 +66,5 @@ def vector_facts(counts: dict[str, int]) -> tuple[str, ...]:
     ]
     shares.append(f"{counts.get('scalar', 0) / total:.0%} on one number")
     fused = counts.get("fused", 0) / total
-    text = f"object code: of {total} arithmetic instructions {', '.join(shares)}; {fused:.0%} fused"
-    return (text,)
+    words = f"of {total} arithmetic instructions {', '.join(shares)}; {fused:.0%} fused"
+    return (f"object code, each place counted once however often it runs: {words}",)

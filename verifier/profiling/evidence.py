@@ -25,6 +25,9 @@ from kernelwright.verifier.worker.faults import nonsense
 PROFILED_CALLS = 3
 COUNTED_US = 20_000
 SHOWN_OPERATORS = 5
+# Watching an operator takes about so long, which the profiler counts as the operator's own time.
+WATCHING_US = 10.0
+MOST_WATCHING = 0.2
 LEAST_SHARE = 0.05
 TIMES = TypeAdapter(dict[Literal["warm", "graph"], Annotated[float, Field(ge=0)] | None])
 
@@ -110,8 +113,14 @@ def other_times(client: WorkerClient, key: str) -> list[str]:
 def operator_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
     """Return PyTorch operators by self time, as shares of the calls' time; the rest is own code.
 
-    Shares are estimates: the profiler slows what it watches.
+    Shares are estimates: the profiler slows what it watches. Where that would be more than a fifth
+    of the time, the operators are only counted.
     """
+    calls = [(str(row["name"]), int(str(row["calls"])) / PROFILED_CALLS) for row in rows]
+    count = sum(number for _, number in calls)
+    if count * WATCHING_US * PROFILED_CALLS > MOST_WATCHING * total_us:
+        names = ", ".join(f"{number:g} {name}" for name, number in calls[:SHOWN_OPERATORS])
+        return [f"PyTorch operators in a call, too short to be timed: {names}"]
     shares = [(str(row["name"]), float(str(row["self_us"])) / total_us) for row in rows]
     known = min(1.0, sum(share for _, share in shares))
     shown = [
