@@ -42,7 +42,13 @@ from kernelwright.verifier.sanitizer.memcheck import gpu_sanitizer_flags
 from kernelwright.verifier.timing.rounds import CANDIDATE
 from kernelwright.verifier.timing.single_calls import batched
 from kernelwright.verifier.timing.statistics import combine
-from kernelwright.verifier.timing.summary import Summary, Timed, summarize, wants_more_workers
+from kernelwright.verifier.timing.summary import (
+    Summary,
+    Timed,
+    summarize,
+    wants_more_workers,
+    with_known_compile,
+)
 from kernelwright.verifier.timing.workload_timer import WorkloadTimer
 from kernelwright.verifier.uses.findings import flags_of, refusal
 from kernelwright.verifier.uses.run import RunUses
@@ -328,7 +334,11 @@ class Evaluator:
         for index, timer in enumerate(worker.timers):
             if timer.key not in timed:
                 continue
+            known = self.reference.compile_speedups
             summary = summarize(timed[timer.key], self.reference.seed)
+            if summary.compile_speedup is not None:
+                known.setdefault(timer.key, summary.compile_speedup)
+            summary = with_known_compile(summary, known.get(timer.key))
             seconds = summary.timing[CANDIDATE].median_us / 1e6
             self._note([*summary.flags, *self._physical_flags(timer.prepared, seconds)])
             self.done[index] = with_times(self.done[index], summary)

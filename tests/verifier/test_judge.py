@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kernelwright.errors import InfrastructureError
-from kernelwright.schema import Evaluation, Level, Limits, Status, Workload
+from kernelwright.schema import Evaluation, Level, Limits, Speedup, Status, Workload
 from kernelwright.verifier import evaluator
 from kernelwright.verifier.evaluator import Evaluator
 from kernelwright.verifier.judge import Judge
@@ -117,6 +117,16 @@ def test_single_calls_refuse_only_if_they_are_slow_in_a_new_worker_too(
     result = evaluate(judge, RIGHT)
     assert (result.status, len(seen)) == (status, 2)
     assert ("batched-calls" in [flag.rule for flag in result.flags]) == (slow_workers == 2)
+
+
+def test_fast_compares_with_torch_compile_once_that_was_timed(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(evaluate(judge, RIGHT).speedup) == {"eager"}
+    twice = Speedup(median=2.0, ci95=(1.9, 2.1))
+    monkeypatch.setitem(judge.reference.compile_speedups, "timed", twice)
+    found = evaluate(judge, RIGHT).speedup
+    assert found["compile"].median == pytest.approx(found["eager"].median / 2)
 
 
 def test_candidate_and_eager_take_turns_in_coming_first(

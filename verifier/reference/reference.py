@@ -16,7 +16,7 @@ from typing import Self
 from kernelwright.errors import InvalidReferenceError, UsageError
 from kernelwright.sandbox.leases import lease
 from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Target, Task, Workload
+from kernelwright.schema import Speedup, Target, Task, Workload
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.levels import Baseline, Distribution
 from kernelwright.verifier.reference.calls import (
@@ -92,6 +92,8 @@ class Reference:
         self.iterations: dict[tuple[str, str, float], int | None] = {}
         """Iterations of a round by workload, baseline and wanted seconds; None without baseline."""
         self._pools: dict[tuple[str, int], InputPool] = {}
+        self.compile_speedups: dict[str, Speedup] = {}
+        """Speedup of torch.compile over eager by workload, once it was timed in this run."""
 
     @classmethod
     def open(cls, task: Task, machine: Machine) -> Self:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from kernelwright.verifier.timing.statistics import bootstrap_median
 
-CANDIDATE, EAGER = "candidate", "eager"
+CANDIDATE, EAGER, COMPILE = "candidate", "eager", "compile"
 
 Seconds = npt.NDArray[np.float64]
 
@@ -74,6 +74,12 @@ class Rounds:
         """Return the candidate's speedup over each baseline, by round."""
         own = self.per_call(CANDIDATE).judge
         return {name: self.per_call(name).judge / own for name in self.judge if name != CANDIDATE}
+
+    def compile_ratios(self) -> Seconds | None:
+        """Return torch.compile's speedup over eager, by round; None where it was not timed."""
+        if COMPILE not in self.judge:
+            return None
+        return self.per_call(EAGER).judge / self.per_call(COMPILE).judge
 
     def are_narrow(self, relative_width: float, seed: int) -> bool:
         """Return whether every ratio's median has an interval narrower than this share of it."""

@@ -102,3 +102,15 @@ def combine(speedups: Mapping[str, Speedup]) -> Speedup:
     low = center - math.hypot(*below) / count
     high = center + math.hypot(*above) / count
     return Speedup(median=math.exp(center), ci95=(math.exp(low), math.exp(high)))
+
+
+def divided(speedup: Speedup, by: Speedup) -> Speedup:
+    """Return the quotient of two speedups over the same baseline, measured apart.
+
+    It is that over what the second one is a speedup of: half-widths of logarithms add in
+    quadrature.
+    """
+    center = math.log(speedup.median / by.median)
+    low = math.hypot(math.log(speedup.median / speedup.ci95[0]), math.log(by.ci95[1] / by.median))
+    high = math.hypot(math.log(speedup.ci95[1] / speedup.median), math.log(by.median / by.ci95[0]))
+    return Speedup(median=math.exp(center), ci95=(math.exp(center - low), math.exp(center + high)))

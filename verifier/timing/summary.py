@@ -14,9 +14,9 @@ import numpy as np
 
 from kernelwright.schema import Flag, Speedup, Timing
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds, Seconds
+from kernelwright.verifier.timing.rounds import CANDIDATE, COMPILE, EAGER, Rounds, Seconds
 from kernelwright.verifier.timing.single_calls import batched
-from kernelwright.verifier.timing.statistics import across_workers, bootstrap_median
+from kernelwright.verifier.timing.statistics import across_workers, bootstrap_median, divided
 
 METHOD = "judge wall clock from wake-up to standstill, alternating rounds of unseen inputs"
 CLOCKS_MAY_DIFFER, NOISY_CLOCKS_MAY_DIFFER = 0.10, 0.5
@@ -53,6 +53,8 @@ class Summary(NamedTuple):
     flags: tuple[Flag, ...]
     checked: int
     """Number of timed calls with a compared result."""
+    compile_speedup: Speedup | None
+    """Speedup of torch.compile over eager; None where it was not timed, or the machine was busy."""
 
 
 def wants_more_workers(measured: Sequence[Timed], seed: int) -> bool:
@@ -82,7 +84,18 @@ def summarize(measured: Sequence[Timed], seed: int) -> Summary:
     if not noise:  # noisy times say nothing about the candidate
         flags += [*_linear_flags(rounds), *_worker_flags(ratios)]
     together = {name: across_workers([one[name] for one in ratios], seed) for name in ratios[0]}
-    return Summary(timing, together, tuple(flags), sum(one.checked for one in measured))
+    compiled = [found for one in rounds if (found := one.compile_ratios()) is not None]
+    of_compile = across_workers(compiled, seed) if compiled and not about_machine else None
+    checked = sum(one.checked for one in measured)
+    return Summary(timing, together, tuple(flags), checked, of_compile)
+
+
+def with_known_compile(summary: Summary, known: Speedup | None) -> Summary:
+    """Return the summary with a speedup over torch.compile by its known speedup over eager."""
+    if known is None or COMPILE in summary.speedup:
+        return summary
+    over_compile = divided(summary.speedup[EAGER], known)
+    return summary._replace(speedup={**summary.speedup, COMPILE: over_compile})
 
 
 def _timing(rounds: Sequence[Rounds], name: str, seed: int) -> Timing:

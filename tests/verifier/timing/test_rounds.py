@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
-from kernelwright.verifier.timing.summary import Timed, summarize, wants_more_workers
+from kernelwright.verifier.timing.rounds import CANDIDATE, COMPILE, EAGER, Rounds
+from kernelwright.verifier.timing.summary import (
+    Timed,
+    summarize,
+    wants_more_workers,
+    with_known_compile,
+)
 
 OVERHEAD, EAGER_S, OWN_S, CALLS, SEED = 0.8e-3, 100e-6, 50e-6, 100, 1
 
@@ -144,3 +149,20 @@ def test_one_lucky_call_of_eager_refuses_nobody() -> None:
     disturbed.judge[EAGER][5] -= 300e-6
     disturbed.worker[EAGER][5] -= 300e-6
     assert summarize([timed(rounds(), disturbed)], SEED).flags == ()
+
+
+def test_a_summary_without_torch_compile_takes_its_speedup_from_an_earlier_one() -> None:
+    earlier = rounds()
+    for clock in (earlier.judge, earlier.worker):  # as fast as the candidate
+        clock[COMPILE] = list(clock[CANDIDATE])
+    known = summarize([timed(earlier)], SEED).compile_speedup
+    assert known is not None
+    assert known.median == pytest.approx(EAGER_S / OWN_S, rel=0.03)
+    own = summarize([timed(rounds())], SEED)
+    assert own.compile_speedup is None and set(own.speedup) == {EAGER}
+    assert with_known_compile(own, None) == own
+    found = with_known_compile(own, known).speedup[COMPILE]
+    assert found.median == pytest.approx(1, rel=0.03)
+    eager = own.speedup[EAGER]
+    assert found.ci95[1] / found.ci95[0] > eager.ci95[1] / eager.ci95[0]
+    assert COMPILE not in own.timing
