@@ -8,10 +8,9 @@ from typing import NamedTuple, Protocol
 
 from kernelwright.agents.attempt import Phase
 from kernelwright.agents.proposer import Proposer
-from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.agents.workflow import go_on
 from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Attempt, Criteria, Evaluation, Task
+from kernelwright.schema import Attempt, Criteria, Evaluation, SearchSettings, Task
 from kernelwright.store.store import Store
 from kernelwright.verifier.reference.reference import Reference
 
@@ -38,15 +37,8 @@ class Engine(NamedTuple):
     cache: Path
     """Folder of the build cache."""
     criteria: Criteria
-    strategy: SearchStrategy
+    search: SearchSettings
     backends: tuple[str, ...]
-    seed: int
-    attempts: int
-    patience: int
-    proposals: int
-    halving: int
-    time_limit_s: float
-    """Seconds for the search of one task; the final measurement comes on top."""
     make_proposer: Callable[[Task, Reference], Proposer]
     progress: Progress
     checkpoint: Callable[[], None] = go_on

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 from kernelwright.agents.attempt import AttemptDeps
 from kernelwright.agents.cached_judge import CachingJudge
 from kernelwright.agents.checkpoints import Saver, checkpoints
 from kernelwright.agents.engine import Engine
 from kernelwright.agents.lessons import learn
 from kernelwright.agents.prove import prove
-from kernelwright.agents.workflow import SearchSettings, Workflow
+from kernelwright.agents.search.strategy import open_strategy
+from kernelwright.agents.workflow import Workflow
 from kernelwright.schema import Attempt, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.verifier.audit.audit import require_sound
@@ -71,16 +70,9 @@ def _workflow(
         backends=engine.backends,
         proposer=engine.make_proposer(task, reference),
         judge=CachingJudge(judge, engine.store),
-        halving=engine.halving,
+        halving=engine.search.halving,
         record=record,
         on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
     )
-    settings = SearchSettings(
-        strategy=engine.strategy,
-        seed=engine.seed,
-        attempts=engine.attempts,
-        deadline=time.monotonic() + engine.time_limit_s,
-        patience=engine.patience,
-        proposals=engine.proposals,
-    )
-    return Workflow(deps, settings, history, saver, engine.checkpoint)
+    strategy = open_strategy(engine.search.strategy)
+    return Workflow(deps, engine.search, strategy, history, saver, engine.checkpoint)

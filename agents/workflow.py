@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import wait
 from contextvars import Context
 from functools import partial
-from typing import Annotated, Any, NamedTuple, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
@@ -22,7 +22,7 @@ from langgraph.graph import END, START, StateGraph
 from kernelwright.agents.attempt import AttemptDeps, AttemptGraph, AttemptState
 from kernelwright.agents.search.stopping import reason_to_stop
 from kernelwright.agents.search.strategy import SearchStrategy
-from kernelwright.schema import Attempt
+from kernelwright.schema import Attempt, SearchSettings
 from kernelwright.threads import in_daemon
 
 # LangGraph counts rounds; the workflow has its own limits and never gets near.
@@ -37,21 +37,6 @@ class State(TypedDict, total=False):
     ended: Annotated[list[str], operator.add]
     """Reasons that attempts found to end the search."""
     finished: str | None
-
-
-class SearchSettings(NamedTuple):
-    """The strategy of a search, and its limits."""
-
-    strategy: SearchStrategy
-    seed: int
-    attempts: int
-    """Number of attempts that the task may have in all."""
-    deadline: float
-    """`time.monotonic()` value after which nothing new is started."""
-    patience: int
-    """See `reason_to_stop`."""
-    proposals: int
-    """Attempts side by side."""
 
 
 def go_on() -> None:
@@ -71,11 +56,14 @@ class Workflow:
         self,
         deps: AttemptDeps,
         settings: SearchSettings,
+        strategy: SearchStrategy,
         history: list[Attempt],
         saver: BaseCheckpointSaver[str],
         may_go_on: Callable[[], None] = go_on,
     ) -> None:
         self.settings = settings
+        self.strategy = strategy
+        self.deadline = time.monotonic() + settings.time_limit_s
         self.history = history
         self.may_go_on = may_go_on
         self._saver = saver
@@ -136,7 +124,7 @@ class Workflow:
         self.may_go_on()
         first = self.history[-1].index + 1 if self.history else 0
         count = min(self.settings.proposals, self.settings.attempts - first)
-        moves = self.settings.strategy.choose(tuple(self.history), count, self.settings.seed)
+        moves = self.strategy.choose(tuple(self.history), count, self.settings.seed)
         attempts = [
             AttemptState(index=first + place, known=first, move=move.model_dump_json())
             for place, move in enumerate(moves)
@@ -146,7 +134,7 @@ class Workflow:
     def _limit(self) -> str | None:
         if self.history and self._is_last(self.history[-1].index):
             return "all attempts used"
-        if time.monotonic() >= self.settings.deadline:
+        if time.monotonic() >= self.deadline:
             return "time limit"
         return reason_to_stop(self.history, self.settings.patience)
 

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from kernelwright.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from kernelwright.schema import MachineSpec
+    from kernelwright.schema import MachineSpec, SearchSettings
 
 ENV_PREFIX = "KERNELWRIGHT_"
 OFFLINE = "offline"
@@ -231,6 +231,21 @@ class Settings(BaseModel):
         Annotated[int, Field(ge=1)] | None, BeforeValidator(_threads), AfterValidator(_available)
     ] = None
     """CPU threads of one worker, no more than there are CPUs; None (written `all`): every core."""
+
+    @property
+    def search_settings(self) -> SearchSettings:
+        """The search of each task."""
+        from kernelwright.schema import SearchSettings
+
+        return SearchSettings(
+            strategy=self.search,
+            seed=self.seed,
+            attempts=self.attempts,
+            time_limit_s=self.time_limit_s,
+            patience=self.patience,
+            proposals=self.proposals,
+            halving=self.halving,
+        )
 
     @property
     def machine(self) -> MachineSpec:

@@ -290,6 +290,24 @@ class Criteria(Record):
     are not tried."""
 
 
+class SearchSettings(Record):
+    """The search of one task: its strategy, and its limits."""
+
+    strategy: str = "greedy"
+    """Name of a registered strategy, or a dotted path."""
+    seed: int = 0
+    attempts: int = 12
+    """Number of attempts that the task may have in all."""
+    time_limit_s: float = 600.0
+    """Seconds after which nothing new is started; the proof comes on top."""
+    patience: int = 24
+    """Evaluated attempts without 1% of progress after which the search ends."""
+    proposals: int = 1
+    """Attempts side by side."""
+    halving: int = 3
+    """The fastest one in so many attempts is measured at length; 0: none is."""
+
+
 class MachineSpec(Record):
     """The machine that is wanted for all workers of a run."""
 

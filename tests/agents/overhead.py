@@ -9,8 +9,8 @@ from kernelwright.agents.attempt import AttemptDeps
 from kernelwright.agents.checkpoints import checkpoints
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search.greedy import Greedy
-from kernelwright.agents.workflow import SearchSettings, Workflow
-from kernelwright.schema import Attempt, Candidate, Usage
+from kernelwright.agents.workflow import Workflow
+from kernelwright.schema import Attempt, Candidate, SearchSettings, Usage
 from kernelwright.store.store import Store
 from tests.agents.crashes import judged_at_once
 from tests.agents.model_kit import BACKENDS, TASK, file
@@ -65,9 +65,9 @@ def attempt_ms(store: Store, stored: int) -> float:
         record=record,
         on_phase=lambda phase, text: None,
     )
-    plan = SearchSettings(Greedy(), 0, MEASURED, time.monotonic() + 600, 10**6, 1)
+    settings = SearchSettings(attempts=MEASURED, patience=10**6)
     with checkpoints(store) as saver:
-        Workflow(deps, plan, [], saver).run()
+        Workflow(deps, settings, Greedy(), [], saver).run()
     return statistics.median(b - a for a, b in zip(ends, ends[1:], strict=False)) * 1000
 
 

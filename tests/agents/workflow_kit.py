@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +12,10 @@ from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.checkpoints import checkpoints
 from kernelwright.agents.search.greedy import Greedy
 from kernelwright.agents.search.strategy import SearchStrategy
-from kernelwright.agents.workflow import SearchSettings, Workflow
+from kernelwright.agents.workflow import Workflow
 from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
-from kernelwright.schema import Attempt, Candidate, Evaluation, Level, Status
+from kernelwright.schema import Attempt, Candidate, Evaluation, Level, SearchSettings, Status
 from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.build.object_code import ObjectCode
 from tests.agents.model_kit import (
@@ -123,10 +122,10 @@ def run(
         record=stage.store.add_attempt,
         on_phase=lambda phase, text: phases.append(phase),
     )
-    plan = SearchSettings(strategy or Greedy(), 0, attempts, time.monotonic() + 600, 24, proposals)
+    settings = SearchSettings(attempts=attempts, proposals=proposals)
     history = stage.store.attempts_of(samples.RUN_ID)
     with checkpoints(stage.store) as saver:
-        reason = Workflow(deps, plan, history, saver).run()
+        reason = Workflow(deps, settings, strategy or Greedy(), history, saver).run()
     assert stage.store.attempts_of(samples.RUN_ID) == history
     return Outcome(stage, reason, history, phases)
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from kernelwright.agents.engine import Engine, Progress
 from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.agents.roles import allowances, models
-from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.agents.workflow import go_on
 from kernelwright.backends.registry import require_backends
 from kernelwright.batch.provenance import git_state, package_versions
@@ -57,7 +56,6 @@ def open_run(
         UsageError: another process works on the run, or it was started with other settings.
     """
     store = open_store(settings.store)
-    strategy = open_strategy(settings.search)
     run_id = run_id or new_run_id()
     with _alone(run_id), open_machine(settings.machine) as machine, store:
         backends = require_backends(settings.backends, machine.kind)
@@ -69,14 +67,8 @@ def open_run(
                 machine=machine,
                 cache=settings.cache_dir,
                 criteria=Criteria(policy=settings.policy, uses=settings.uses),
-                strategy=strategy,
+                search=settings.search_settings,
                 backends=tuple(backend.name for backend in backends),
-                seed=settings.seed,
-                attempts=settings.attempts,
-                patience=settings.patience,
-                proposals=settings.proposals,
-                halving=settings.halving,
-                time_limit_s=settings.time_limit_s,
                 make_proposer=proposer_factory(settings, store, run.id),
                 progress=progress,
                 checkpoint=checkpoint,
