@@ -95,7 +95,7 @@ FAMILY = Family(
     names=["x", "scale", "residual"],
     arguments=[{"tensor": ["float32", ["n", 8], [0, 1]]}, {"number": [-0.5, 4.0]}],
     sizes={"n": (1, 16)},
-    modules={"block": "Block", "block.linear": "Linear"},
+    modules={"block": "Block", "block.linear": "torch.nn.modules.linear.Linear"},
     attributes={"": {"act": "relu"}, "block": {"eps": 1e-5}},
     state={
         "gain": ("float32", [8], [1]),

@@ -16,6 +16,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from kernelwright.delivery.scope import Family, Scope
+from kernelwright.delivery.splice import splice
 from tests.delivery.kit import (
     FORWARD,
     OWN_CONSTRUCTOR,
@@ -379,6 +381,22 @@ def _set(module: Any, name: str, value: Any) -> None:
     setattr(module, name, value)
 
 
+class TwiceLinear(nn.Linear):
+    """A class of a user's, which gets the name of torch's."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(input)
+
+
+TwiceLinear.__name__ = TwiceLinear.__qualname__ = "Linear"
+
+
+def _of_the_same_name(module: Any) -> None:
+    own = TwiceLinear(8, 8)
+    own.load_state_dict(module.block.linear.state_dict())
+    module.block.linear = own
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -386,8 +404,10 @@ def _set(module: Any, name: str, value: Any) -> None:
         lambda m: _set(m.block.linear, "forward", _twice(m.block.linear.forward)),
         lambda m: _set(m, "gain", nn.Parameter(torch.rand(8).as_subclass(Wrapped))),
         lambda m: _set(m.block.linear, "bias", None),
+        _of_the_same_name,
+        lambda m: _set(m.block.linear, "__class__", TwiceLinear),
     ],
-    ids=range(4),
+    ids=range(6),
 )
 @pytest.mark.parametrize("is_late", [False, True])
 def test_what_replaces_the_modules_code_is_run(pair: Pair, change: Any, is_late: bool) -> None:
@@ -502,3 +522,52 @@ def test_the_files_own_names_survive(tmp_path: Path) -> None:
     with torch.no_grad():
         torch.testing.assert_close(model(X, 0.5), file.Model.forward(model, X, 0.5))
     assert file.CALLS
+
+
+IN_ORDER = """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.steps = nn.ModuleDict({"up": nn.Softplus(), "down": nn.Tanh()})
+
+    def forward(self, x):
+        for step in self.steps.values():
+            x = step(x)
+        return x
+"""
+STEPS = Scope(
+    device="cpu",
+    families=(
+        Family(
+            constructor=[],
+            names=["x"],
+            arguments=[{"tensor": ["float32", [4], [0]]}],
+            modules={
+                "steps": "torch.nn.modules.container.ModuleDict",
+                "steps.up": "torch.nn.modules.activation.Softplus",
+                "steps.down": "torch.nn.modules.activation.Tanh",
+            },
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_the_order_of_submodules_counts(tmp_path: Path, is_late: bool) -> None:
+    fast = IN_ORDER.replace("class Model(", "class ModelNew(").replace(
+        "x = step(x)", "x = step(x) * 1"
+    )
+    file = loaded(splice(IN_ORDER, fast, STEPS, "Steps."), tmp_path)
+    model, x = file.ModelNew(), torch.randn(4)
+    with torch.inference_mode():
+        if is_late:
+            model(x)
+            assert not file.ModelNew.fallbacks
+        up = model.steps.pop("up")
+        model.steps["up"] = up
+        assert torch.equal(model(x), nn.functional.softplus(torch.tanh(x)))
+    assert sum(file.ModelNew.fallbacks.values()) == 1

@@ -24,6 +24,10 @@ WRONG = OrdinaryRun(right=False, problem="values, seed 3: 7 of 9 values are wron
     [
         (samples.ordinary_run(1.72), "it is faster: 1.72× (1.53–1.91×)."),
         (samples.ordinary_run(1.1), "it may not be faster: 1.10× (0.91–1.29×)."),
+        (
+            samples.ordinary_run(1.1, 1.0),
+            "other processes left no time to tell: 1.10× (0.10–2.10×).",
+        ),
         (samples.ordinary_run(0.7), "it is slower: 0.70× (0.51–0.89×)."),
         (LOST, "it was not timed: It did not end within 180 s."),
         (WRONG, "it is wrong: Values, seed 3: 7 of 9 values are wrong."),

@@ -53,7 +53,7 @@ def facts(loaded: Loaded, key: str) -> dict[str, Any]:
         module.__setattr__ = put
     return {
         "names": list(inspect.signature(model.forward).parameters),
-        "modules": {path: type(part).__name__ for path, part in model.named_modules() if path},
+        "modules": {path: kind(part, model) for path, part in model.named_modules() if path},
         "attributes": {
             p: {n: v for n, v in own.items() if n not in writes} for p, own in reads.items()
         },
@@ -62,6 +62,13 @@ def facts(loaded: Loaded, key: str) -> dict[str, Any]:
         "training": {path: part.training for path, part in model.named_modules()},
         "state": dict(state(model)),
     }
+
+
+def kind(part: torch.nn.Module, model: torch.nn.Module) -> str:
+    """Return a submodule's class: by its name alone if the model's file defines it."""
+    found = type(part)
+    is_own = found.__module__ == type(model).__module__
+    return found.__qualname__ if is_own else f"{found.__module__}.{found.__qualname__}"
 
 
 def state(model: torch.nn.Module) -> Iterator[tuple[str, list[Any]]]:

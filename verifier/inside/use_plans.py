@@ -308,6 +308,9 @@ class Planner:
             if len(self.given) > 1:
                 first = [{"of": 0, "layout": layout}, *self.usual[1:]]
                 yield self._called(use, "the first input", first, own=True)
+        if any(not t.is_floating_point() and t.dtype.is_signed for t in _leaves(self.given)):
+            counted = self._changed(layout="from-the-end")
+            yield self._called("negative-indices", "some integers -1", counted, own=True)
         kinds = {tensor.dtype for tensor in _leaves(self.given) if tensor.is_floating_point()}
         for dtype in ("float64", "float32", "float16", "bfloat16"):
             if kinds and kinds != {getattr(torch, dtype)}:
@@ -357,6 +360,7 @@ class Planner:
             yield _variant("weights-replaced", "", names)
             yield _variant("optimizer-step", "", names)
             yield _variant("two-instances", "", {})
+            yield _variant("instances-in-turn", "", {})
         if self.buffers:
             yield _variant("buffers-changed", "", {"names": self.buffers})
         yield _variant("input-changed-in-place", "", {})

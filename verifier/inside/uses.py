@@ -12,6 +12,7 @@ dimension, size before and after), `layout`, `dtype`.
 from __future__ import annotations
 
 import copy
+import gc
 import io
 import math
 import pickle
@@ -29,6 +30,7 @@ CONSTRUCTOR_SEED = 42
 CALL_SEED = 1234
 THREADS, CALLS_OF_A_THREAD, SECONDS_OF_A_THREAD = 4, 3, 0.5
 FORK_TIMEOUT_S = 15
+INSTANCES = 8
 Spec = dict[str, Any]
 
 
@@ -263,12 +265,22 @@ def _offset(tensor: torch.Tensor) -> torch.Tensor:
     return memory[1:-1].view(tensor.shape)
 
 
+def _from_the_end(tensor: torch.Tensor) -> torch.Tensor:
+    """Return integers every third of which is -1, which as an index is the last."""
+    if tensor.dtype not in (torch.int8, torch.int16, torch.int32, torch.int64):
+        return tensor
+    found = tensor.clone()
+    found.view(-1)[::3] = -1
+    return found
+
+
 LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "plain": lambda tensor: tensor,
     "strided": _strided,
     "transposed": _transposed,
     "channels-last": _channels_last,
     "offset": _offset,
+    "from-the-end": _from_the_end,
 }
 
 
@@ -435,6 +447,23 @@ def two_instances(subject: Subject) -> Any:
     first, second = subject.model(), subject.model()
     second.load_state_dict(subject.moved_state())
     return [subject.call(one, subject.arguments(True)) for one in (first, second, first, second)]
+
+
+def instances_in_turn(subject: Subject) -> Any:
+    """Call new instances with other weights, each when the one before it has gone."""
+    state, results = subject.moved_state(), []
+    for number in range(INSTANCES):
+        model = subject.model()
+        own, share = model.state_dict(), number / INSTANCES
+        model.load_state_dict({name: _between(own[name], state[name], share) for name in state})
+        results.append(subject.call(model, subject.arguments(True)))
+        del model, own  # their addresses are the next one's
+        gc.collect()
+    return results
+
+
+def _between(old: torch.Tensor, new: torch.Tensor, share: float) -> torch.Tensor:
+    return torch.lerp(old, new, share) if old.is_floating_point() else old
 
 
 def input_changed_in_place(subject: Subject) -> Any:
@@ -704,6 +733,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
             "transposed-inputs",
             "channels-last-inputs",
             "offset-inputs",
+            "negative-indices",
             "other-dtypes",
             "empty-batch",
         ),
@@ -719,6 +749,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "optimizer-step": optimizer_step,
     "buffers-changed": buffers_changed,
     "two-instances": two_instances,
+    "instances-in-turn": instances_in_turn,
     "input-changed-in-place": input_changed_in_place,
     "requires-grad": requires_grad,
     "autocast": autocast,

@@ -25,7 +25,7 @@ class Family(Record):
     sizes: dict[str, tuple[int, int]] = {}
     """Smallest and largest judged number of each free size."""
     modules: dict[str, str] = {}
-    """Class of each submodule, by path."""
+    """Class of each submodule, by path, in their order. A class of the file has its name alone."""
     attributes: dict[str, dict[str, Any]] = {}
     """Plain attributes that `forward` reads, by path of the module and name."""
     training: dict[str, bool] = {}

@@ -6,6 +6,9 @@ from kernelwright.report import format as fmt
 from kernelwright.schema import OrdinaryRun, Prediction
 from kernelwright.store.results import TaskResult
 
+# The ends of an interval that tells something differ by no more than this factor.
+TELLS = 4.0
+
 
 def ordinary_words(run: OrdinaryRun) -> str:
     """Return what ordinary interpreters say, in one sentence."""
@@ -20,7 +23,10 @@ def comparison(found: Prediction) -> str:
     """Return what a prediction says about the next run."""
     if found.is_faster:
         return "it is faster"
-    return "it is slower" if found.pi95[1] < 1 else "it may not be faster"
+    low, high = found.pi95
+    if high < 1:
+        return "it is slower"
+    return "it may not be faster" if high < TELLS * low else "other processes left no time to tell"
 
 
 def prediction(found: Prediction) -> str:

@@ -197,10 +197,10 @@ def guard_watch(module, scope, families):
     guard_require_own_code(module)
     judged = families[0]
     parts = dict(module.named_modules())
-    kinds = {path: type(part).__name__ for path, part in parts.items() if path}
-    if kinds != judged["modules"]:
+    kinds = [(path, guard_kind(part)) for path, part in parts.items() if path]
+    if kinds != list(judged["modules"].items()):
         raise ValueError("its submodules are not those that were judged")
-    children = [(p._modules, dict(p._modules)) for p in parts.values() if p._modules]
+    children = [(p._modules, list(p._modules.items())) for p in parts.values() if p._modules]
     hooks = []
     for path, part in parts.items():
         if path:  # torch calls the hooks of the outermost module itself
@@ -233,7 +233,7 @@ def guard_watch(module, scope, families):
     absent = guard_absent(parts, [holder[name] for holder, name, *_ in tensors])
     marks = [None] * len(tensors)
     latest = [(None, None)]
-    sizes = [(vars(part), len(vars(part))) for part in parts.values()]
+    classes = [(part, type(part), vars(part), len(vars(part))) for part in parts.values()]
     device = tensors[0][0][tensors[0][1]].device if tensors else torch.device(kind)
     names = list(inspect.signature(super(Guarded, module).forward).parameters)
 
@@ -253,12 +253,12 @@ def guard_watch(module, scope, families):
             if any(map(guard_wants_gradients, given)):
                 return GUARD_GRADIENTS
         for now, before in children:
-            if now != before:
+            if [*now.items()] != before:
                 return "a submodule was replaced"
         if any(hooks):
             return "a submodule has hooks or parametrizations"
-        for attributes, size in sizes:
-            if len(attributes) != size:
+        for part, kind_of_part, attributes, size in classes:
+            if len(attributes) != size or type(part) is not kind_of_part:
                 return GUARD_REPLACED
         for holder, name, value in numbers:
             if holder.get(name) is not value and not guard_same(holder.get(name), value):
@@ -313,6 +313,13 @@ def guard_watch(module, scope, families):
         return reason
 
     return outside
+
+
+def guard_kind(part):
+    """Return a module's class: by its name alone if this file defines it, else by module too."""
+    kind = type(part)
+    is_own = kind.__module__ == __name__
+    return kind.__qualname__ if is_own else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def guard_absent(parts, tensors):
