@@ -32,8 +32,9 @@ def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> T
             break
         engine.checkpoint()
         engine.progress.phase(task, "prove", attempt.plan)
+        assert attempt.candidate is not None
         try:
-            delivery = deliver(judge, attempt)
+            delivery = deliver(judge, attempt.candidate)
             evaluation = judge.evaluate(delivery.candidate, "strict")
         except NotDeliverableError as error:
             words = f"attempt {attempt.number} can't be delivered: {error}"
@@ -87,11 +88,10 @@ def _result(task: Task, status: TaskStatus, measured: Measured | None) -> TaskRe
     if measured is None:
         return TaskResult(task_id=task.id, status=status)
     delivery, evaluation = measured
-    assert delivery.attempt.candidate is not None
     return TaskResult(
         task_id=task.id,
         status=status,
-        candidate_hash=delivery.attempt.candidate.hash,
+        candidate_hash=delivery.original.hash,
         evaluation=evaluation,
         delivered=delivery.candidate,
         scope=delivery.scope,

@@ -1,15 +1,17 @@
 """Outcomes of the uses, and the cost of uses and guards.
 
-    python -m benchmarks.uses [--part misuses|delivered|cost|guards]... [--only NAME]...
+    python -m benchmarks.uses [--part misuses|delivered|guarded|cost|guards]... [--only NAME]...
                               [--by offline|model]... [--minutes M] [--attempts 4] [--every 8]
 
 `misuses`: every planted misuse of `tests/uses` is accepted by `verify` at level fast, and tried in
 every use. `delivered`: each ordinary module goes through `optimize`, offline and with a scripted
 model that answers with its file from `tests/uses/models_files`; the outcomes are those of the
-strict verdict on what is delivered. `cost`: outcomes of honest candidates, and seconds that their
-uses take: of all at `standard`, of some at `strict`. `guards`: time of a guarded call less that of
-its fast path. Parts that are not run keep their stored figures. Writes results/uses.json; `guards`
-and `cost` need a quiet machine.
+strict verdict on what is delivered. `guarded`: each file of `tests/uses/models_files` is put behind
+its guard as it would be delivered, however fast it is, and tried in every use; `strict` refuses
+those with a use that is wrong or crashes. `cost`: outcomes of honest candidates, and seconds that
+their uses take: of all at `standard`, of some at `strict`. `guards`: time of a guarded call less
+that of its fast path. Parts that are not run keep their stored figures. Writes results/uses.json;
+`guards` and `cost` need a quiet machine.
 """
 
 from __future__ import annotations
@@ -29,9 +31,13 @@ from typing import Any
 
 from benchmarks import guards, results_file
 from benchmarks.verdict import measured_on
+from kernelwright.agents.deliver import deliver
 from kernelwright.backends.registry import guess_backend
+from kernelwright.cli.verify import read_candidate
+from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.schema import Candidate, Level, UseResult
 from kernelwright.tasks.loader import load_task
+from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.uses.catalogue import USES
@@ -57,7 +63,7 @@ def main() -> None:
     """Run the chosen parts and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", action="append", choices=list(PARTS))
-    parser.add_argument("--only", action="append", help="modules of `delivered` [all]")
+    parser.add_argument("--only", action="append", help="modules of the next two [all]")
     parser.add_argument("--by", action="append", choices=PROPOSERS, help="of `delivered` [all]")
     parser.add_argument("--minutes", type=float, default=math.inf, help="of `delivered` [no end]")
     parser.add_argument("--attempts", type=int, default=4, help="of `delivered`, offline")
@@ -212,6 +218,46 @@ def _delivered_row(path: Path, by: str, document: Figures) -> Figures:
     }
 
 
+# -- guarded files --------------------------------------------------------------------------------
+
+
+def guarded_files(scratch: Path, arguments: argparse.Namespace, stored: Figures) -> Figures:
+    """Count the outcomes of the uses of guarded model files."""
+    rows = {row["module"]: row for row in stored.get("rows", [])}
+    end = time.monotonic() + 60 * arguments.minutes
+    for path, file in model_files().items():
+        if time.monotonic() > end or (arguments.only and path.stem not in arguments.only):
+            continue
+        row = rows[path.stem] = _guarded_row(path, file, scratch / "guarded")
+        print(row, flush=True)
+    can_be = [row for row in rows.values() if row["uses"]]
+    kept = [row for row in can_be if not _harms(row)]
+    return {
+        "files": len(rows),
+        "without_a_guard": [row["module"] for row in rows.values() if not row["uses"]],
+        "refused": [row["module"] for row in can_be if _harms(row)],
+        "kept": len(kept),
+        "uses": sum(len(row["uses"]) for row in kept),
+        "outcomes": dict(Counter(outcome for row in kept for outcome in row["uses"].values())),
+        "rows": list(rows.values()),
+    }
+
+
+def _guarded_row(path: Path, file: Path, cache: Path) -> Figures:
+    row: Figures = {"module": path.stem, "uses": {}, "details": []}
+    with Reference.open(load_task(str(path)), machine(THREADS)) as reference:
+        try:
+            delivery = deliver(Judge(reference, cache), read_candidate(file))
+        except NotDeliverableError as error:
+            return {**row, "reason": str(error)}
+        run_uses = RunUses(reference)
+        seconds, results = _seconds(reference, run_uses, delivery.candidate, cache, "strict")
+    row["seconds"] = round(seconds, 2)
+    row["uses"] = {result.use: result.outcome for result in results}
+    row["details"] = [f"{r.use}: {r.detail}" for r in results if r.outcome in HARM]
+    return row
+
+
 # -- cost -----------------------------------------------------------------------------------------
 
 
@@ -274,6 +320,7 @@ def guarded(_scratch: Path, _arguments: argparse.Namespace, _stored: Figures) ->
 PARTS: dict[str, Callable[[Path, argparse.Namespace, Figures], Figures]] = {
     "misuses": planted,
     "delivered": delivered,
+    "guarded": guarded_files,
     "cost": cost,
     "guards": guarded,
 }
