@@ -75,8 +75,8 @@ def static_flags(source: str, backend: str) -> list[Flag]:
         if rule.kind != "static" or rule.id in EXPECTED.get(backend, ()):
             continue
         found = {*_in_cpp(rule.id, pieces)}
-        names = USES.get(rule.id, ())
-        found.update(hit_at(node, f"uses {p}") for node, p in mentions if below(p, names))
+        if names := USES.get(rule.id):
+            found.update(hit_at(node, f"uses {p}") for node, p in mentions if below(p, names))
         if rule.id in CHECKS:
             found.update(CHECKS[rule.id](candidate))
         if found:
