@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 
+from kernelwright import syntax
 from kernelwright.schema import Attempt, Candidate, digest
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -38,7 +39,7 @@ def parsed(source: str) -> ast.Module:
     """Return the syntax tree. Raises what `statements` does."""
     with warnings.catch_warnings():  # C++ in a plain string is full of odd escapes
         warnings.simplefilter("ignore")
-        return ast.parse(source)
+        return syntax.parse(source)
 
 
 def same_text(candidate: Candidate, attempts: Sequence[Attempt]) -> Attempt | None:

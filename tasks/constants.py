@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from kernelwright import syntax
 from kernelwright.errors import UsageError, did_you_mean
 from kernelwright.schema import Scalar, Size
 
@@ -58,7 +59,7 @@ def _bound(target: ast.expr, value: ast.expr) -> Iterator[Constant]:
 
 def sizes(source: str) -> dict[str, int]:
     """Return the constants that may be sizes: whole numbers above 1."""
-    found = {constant.name: constant.literal for constant in constants(ast.parse(source))}
+    found = {constant.name: constant.literal for constant in constants(syntax.parse(source))}
     return {name: value for name, value in found.items() if type(value) is int and value > 1}
 
 
@@ -70,7 +71,7 @@ def replace_constants(source: str, values: Mapping[str, Size]) -> str:
     """
     if not values:
         return source
-    found = list(constants(ast.parse(source)))
+    found = list(constants(syntax.parse(source)))
     names = {constant.name for constant in found}
     for name in values:
         if name not in names:

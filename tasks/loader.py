@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kernelwright import syntax
 from kernelwright.errors import TaskError, UsageError, did_you_mean
 from kernelwright.schema import Size, Task, ToleranceName, Workload
 from kernelwright.tasks.constants import replace_constants
@@ -95,7 +96,7 @@ def _read(path: Path) -> str:
 def parsed(source: str, path: Path) -> ast.Module:
     """Parse a user's file. Raises UsageError with line and message where it is not Python."""
     try:
-        return ast.parse(source)
+        return syntax.parse(source)
     except SyntaxError as error:
         where = f"line {error.lineno}: " if error.lineno else ""
         raise UsageError(f"{str(path)!r} is not valid Python: {where}{error.msg}") from error

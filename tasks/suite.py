@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kernelwright import syntax
 from kernelwright.errors import TaskError, UsageError
 from kernelwright.schema import Size, Task, ToleranceName
 from kernelwright.tasks.constants import constants
@@ -61,6 +61,6 @@ def chosen_files(files: Sequence[Path], part: str | None) -> list[Path]:
 def load_sized(path: Path, values: Mapping[str, Size], tolerance: ToleranceName) -> Task:
     """Load a task with the values that it has constants for. Raises as `load_task` does."""
     plain = load_task(str(path), tolerance=tolerance)
-    names = {constant.name for constant in constants(ast.parse(plain.source))}
+    names = {constant.name for constant in constants(syntax.parse(plain.source))}
     own = {name: value for name, value in values.items() if name in names}
     return load_task(str(path), own, tolerance) if own else plain

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from kernelwright import syntax
 from kernelwright.agents.offline.graph import Attribute, Graph, Inverse, Node, Ref, attribute_path
 from kernelwright.agents.offline.kernel_rules import Found, find
 from kernelwright.agents.offline.pointwise import find_region
@@ -145,7 +146,7 @@ class _Body:
 
 def forward_arguments(source: str) -> list[str] | None:
     """Return the names of `Model.forward`'s arguments without self; None where it is inherited."""
-    forward = _forward(_model_class(ast.parse(source)))
+    forward = _forward(_model_class(syntax.parse(source)))
     return None if forward is None else [argument.arg for argument in forward.args.args[1:]]
 
 
@@ -178,7 +179,7 @@ def _without_future_imports(source: str) -> tuple[str, str]:
     """Return the `__future__` imports, which must stand at the top, and the source without them."""
     lines = source.encode().splitlines(keepends=True)
     names: list[str] = []
-    for node in reversed(ast.parse(source).body):
+    for node in reversed(syntax.parse(source).body):
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             names += [alias.name for alias in node.names]
             _apply(lines, *_span(node), b"")
@@ -197,7 +198,7 @@ def renamed_reference(source: str, body: list[str] | None) -> str:
     Args:
         body: statements that replace those of `forward`; None keeps them.
     """
-    tree = ast.parse(source)
+    tree = syntax.parse(source)
     lines = source.encode().splitlines(keepends=True)
     model = _model_class(tree)
     edits = list(_name_edits(tree, model, lines))

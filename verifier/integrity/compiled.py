@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from kernelwright import syntax
 from kernelwright.delivery.splice import FAST, INPUTS, fast_path, is_guarded
 from kernelwright.schema import Compiled
 
@@ -34,7 +35,7 @@ def compiled_reference(candidate: str, reference: str) -> Compiled | None:
     if not CALLED.search(candidate):
         return None
     try:
-        own, other = ast.parse(candidate), ast.parse(reference)
+        own, other = syntax.parse(candidate), syntax.parse(reference)
     except (SyntaxError, ValueError, RecursionError):
         return None
     guarded = fast_path(own) if is_guarded(candidate) else None

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from kernelwright import syntax
 from kernelwright.verifier.sanitizer.report import LOCAL, UNDEFINED, Frame, Report
 from kernelwright.verifier.worker.frames import Spec
 
@@ -90,7 +91,7 @@ def _identifier(function: str) -> str:
 def _sources(source: str, functions: set[str]) -> Iterator[str]:
     """Yield string constants of a candidate that define these functions."""
     try:
-        nodes = list(ast.walk(ast.parse(source)))
+        nodes = list(ast.walk(syntax.parse(source)))
     except (SyntaxError, ValueError, RecursionError):
         return
     for node in nodes:

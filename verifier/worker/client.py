@@ -450,6 +450,8 @@ def _is_operator(row: object) -> bool:
         return False
     if not isinstance(row["name"], str) or len(row["name"]) > MAX_OPERATOR_NAME:
         return False
+    if type(row["calls"]) is not int or not 0 <= row["calls"] < 2**63:
+        return False
     return type(row["self_us"]) in (int, float) and 0 <= row["self_us"] < 2**63
 
 

@@ -22,6 +22,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from kernelwright import syntax
 from kernelwright.backends.base import Availability, Language
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Candidate
@@ -105,7 +106,7 @@ def extra_flags(source: str) -> tuple[str, ...]:
 
 def _calls(source: str) -> Iterator[ast.Call]:
     try:
-        tree = ast.parse(source)
+        tree = syntax.parse(source)
     except (SyntaxError, ValueError):
         return
     yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))

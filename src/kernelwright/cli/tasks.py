@@ -69,11 +69,10 @@ def show(
 
 
 def _constants(source: str) -> list[str]:
-    import ast
-
+    from kernelwright import syntax
     from kernelwright.tasks.constants import constants
 
-    found = [(c.name, c.literal) for c in constants(ast.parse(source))]
+    found = [(c.name, c.literal) for c in constants(syntax.parse(source))]
     return [f"{name}={value}" for name, value in found if value is not None]
 
 

@@ -8,6 +8,8 @@ import tokenize
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from kernelwright import syntax
+
 Position = tuple[int, int]
 """Line from 1, and byte within it."""
 
@@ -70,7 +72,7 @@ def defined(statements: Iterable[ast.stmt]) -> set[str]:
 def renamed(source: str, names: Mapping[str, str]) -> str:
     """Return the text with some of its module-level names replaced."""
     finder = _Finder(source, names)
-    finder.visit(ast.parse(source))
+    finder.visit(syntax.parse(source))
     return edited(source, finder.edits)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from kernelwright import syntax
 from kernelwright.delivery.edits import Edit, defined, edited, indented, renamed, span, without
 from kernelwright.delivery.scope import OUTSIDE, Family, Scope
 
@@ -80,7 +81,7 @@ def splice(reference: str, candidate: str, scope: Scope, title: str) -> str:
         ]
     )
     try:
-        ast.parse(text)
+        syntax.parse(text)
     except SyntaxError as error:
         raise NotDeliverableError(
             f"its text can't be put beside the reference's: {error}"
@@ -100,8 +101,8 @@ def own_part(source: str, reference: str) -> str:
     blank = "finally:\n    pass\n"
     kept = before + blank + "\n" * (found.count("\n") - blank.count("\n")) + after
     kept = kept.replace(f"class {FAST}(Model):", f"class {FAST}(torch.nn.Module):")  # by us
-    known = {ast.dump(statement) for statement in ast.parse(reference).body}
-    body = [s for s in ast.parse(kept).body if not isinstance(s, ast.Import | ast.ImportFrom)]
+    known = {ast.dump(statement) for statement in syntax.parse(reference).body}
+    body = [s for s in syntax.parse(kept).body if not isinstance(s, ast.Import | ast.ImportFrom)]
     return _blanked(kept, [s for s in body if ast.dump(s) in known or _is_model(s)])
 
 
@@ -144,7 +145,7 @@ def _indented_words(scope: Scope, margin: str) -> str:
 
 def _plain(source: str) -> str:
     """Return the text without input functions, docstring and what runs only as a script."""
-    body = ast.parse(source).body
+    body = syntax.parse(source).body
     dropped: list[ast.stmt] = []
     for index, node in enumerate(body):
         is_input = isinstance(node, ast.FunctionDef) and node.name in INPUTS
@@ -161,11 +162,11 @@ def _plain(source: str) -> str:
 
 
 def _require_free_names(reference: str) -> None:
-    tree = ast.parse(reference)
-    imports = _imported(ast.parse(guard_imports()))
+    tree = syntax.parse(reference)
+    imports = _imported(syntax.parse(guard_imports()))
     others = [s for s in tree.body if not isinstance(s, ast.Import | ast.ImportFrom)]
     own = defined(others) | {name for name, _origin in _imported(tree) - imports}
-    for name in sorted(own & defined(ast.parse(guard_names()).body)):
+    for name in sorted(own & defined(syntax.parse(guard_names()).body)):
         raise NotDeliverableError(f"the guard needs the name {name!r}, which the reference defines")
     for node in ast.walk(tree):
         named = getattr(node, "attr", None) or getattr(node, "name", None)
@@ -180,7 +181,7 @@ def _without_futures(*sources: str) -> tuple[list[str], str, str]:
     for source in sources:
         imports = [
             node
-            for node in ast.parse(source).body
+            for node in syntax.parse(source).body
             if isinstance(node, ast.ImportFrom) and node.module == "__future__"
         ]
         names |= {alias.name for node in imports for alias in node.names}
@@ -191,13 +192,13 @@ def _without_futures(*sources: str) -> tuple[list[str], str, str]:
 def _fast_path(reference: str, candidate: str) -> str:
     """Return the candidate's code beside the reference: shared parts left out, names its own."""
     candidate = _as_subclass(reference, candidate)
-    tree = ast.parse(candidate)
-    shared = _shared(ast.parse(reference), tree)
+    tree = syntax.parse(candidate)
+    shared = _shared(syntax.parse(reference), tree)
     candidate = without(candidate, shared)
-    taken = defined(ast.parse(reference).body) | defined(ast.parse(guard_names()).body)
-    clashes = (defined(ast.parse(candidate).body) & taken) - {"Model"}
+    taken = defined(syntax.parse(reference).body) | defined(syntax.parse(guard_names()).body)
+    clashes = (defined(syntax.parse(candidate).body) & taken) - {"Model"}
     names = {name: _free(f"{name}_fast", candidate + reference) for name in sorted(clashes)}
-    if "Model" in defined(ast.parse(candidate).body):
+    if "Model" in defined(syntax.parse(candidate).body):
         names["Model"] = _free("Model_fast", candidate + reference)
     if FAST in candidate or FAST in reference:
         raise NotDeliverableError(f"the guard needs the name {FAST!r}")
@@ -216,7 +217,7 @@ def guard_names() -> str:
 def _shared(reference: ast.Module, candidate: ast.Module) -> list[ast.stmt]:
     """Return the candidate's statements that the reference has too, and that mean the same here."""
     known = {
-        ast.dump(statement) for statement in [*reference.body, *ast.parse(guard_imports()).body]
+        ast.dump(statement) for statement in [*reference.body, *syntax.parse(guard_imports()).body]
     }
     kinds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
     same: list[ast.stmt] = []
@@ -258,8 +259,8 @@ def _as_subclass(reference: str, candidate: str) -> str:
         return candidate
     if forward is not None and "super" in _used(forward):
         return candidate
-    body = ast.parse(candidate).body
-    known = set(map(_dump, ast.parse(reference).body))
+    body = syntax.parse(candidate).body
+    known = set(map(_dump, syntax.parse(reference).body))
     others = defined(s for s in body if _dump(s) not in known)
     if set().union(*(_used(n) for n in theirs.body if n is not forward)) & others:
         return candidate  # the same words, but they mean the candidate's own classes
@@ -277,7 +278,7 @@ def _as_subclass(reference: str, candidate: str) -> str:
 
 
 def _class(source: str, name: str) -> ast.ClassDef | None:
-    found = (n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == name)
+    found = (n for n in syntax.parse(source).body if isinstance(n, ast.ClassDef) and n.name == name)
     return next(found, None)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from kernelwright import syntax
+
 OURS = "kernelwright."
 MAIN = "if __name__ == "
 TYPING = "if TYPE_CHECKING:"
@@ -27,7 +29,7 @@ def standalone(module: str) -> str:
     """
     text = _source(module)
     parts = dict.fromkeys(_needed(module))
-    before, found, after = _without_ours(text, ast.parse(text)).partition(f"\n{MAIN}")
+    before, found, after = _without_ours(text, syntax.parse(text)).partition(f"\n{MAIN}")
     whole = "\n\n\n".join([before.rstrip(), *map(_part, parts)]) + "\n\n" + found + after
     _refuse_clashes(whole)
     return whole
@@ -35,7 +37,7 @@ def standalone(module: str) -> str:
 
 def _needed(module: str) -> Iterator[str]:
     """Yield the modules of ours that a module imports, each behind those that it needs itself."""
-    for node in ast.parse(_source(module)).body:
+    for node in syntax.parse(_source(module)).body:
         for name in _imported(node):
             yield from _needed(name)
             yield name
@@ -50,7 +52,7 @@ def _source(module: str) -> str:
 
 def _part(module: str) -> str:
     text = _source(module)
-    tree = ast.parse(text)
+    tree = syntax.parse(text)
     title = f"# -- {module.rpartition('.')[2]} ".ljust(100, "-")
     return f"{title}\n\n{_without_ours(text, tree, keep_future=False).strip()}"
 
@@ -79,7 +81,7 @@ def _imported(node: ast.stmt) -> Iterator[str]:
 
 def _refuse_clashes(text: str) -> None:
     seen: dict[str, str] = {}
-    for node in ast.parse(text).body:
+    for node in syntax.parse(text).body:
         for name in _defined(node):
             definition = ast.unparse(node)
             if seen.setdefault(name, definition) != definition:

@@ -11,6 +11,8 @@ import builtins
 import warnings
 from collections.abc import Iterable, Iterator
 
+from kernelwright import syntax
+
 Binding = str | ast.AST | None
 """A dotted path, an expression or definition, or None where nothing is known."""
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
@@ -307,7 +309,7 @@ def parse(text: str) -> Source | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            tree = syntax.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     tree.body = [node for node in tree.body if not _is_main_block(node)]
