@@ -571,3 +571,33 @@ def test_the_order_of_submodules_counts(tmp_path: Path, is_late: bool) -> None:
         model.steps["up"] = up
         assert torch.equal(model(x), nn.functional.softplus(torch.tanh(x)))
     assert sum(file.ModelNew.fallbacks.values()) == 1
+
+
+ANY_NUMBER = """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, *terms, **options):
+        return torch.relu(sum(terms)) if options.get("relu", True) else sum(terms)
+"""
+PLAIN = {"tensor": ["float32", [2, 4], [0, 1]]}
+TERMS = Scope(
+    device="cpu",
+    families=(Family(constructor=[], names=["terms[0]"], arguments=[PLAIN] * 4),),
+)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_each_of_any_number_of_arguments_is_compared(tmp_path: Path, place: int) -> None:
+    fast = ANY_NUMBER.replace("class Model(", "class ModelNew(")
+    fast = fast.replace("sum(terms)", "terms[0] * 4")
+    file = loaded(splice(ANY_NUMBER, fast, TERMS, "Terms."), tmp_path)
+    model, terms = file.ModelNew(), [torch.ones(2, 4) for _ in range(4)]
+    with torch.inference_mode():
+        assert torch.equal(model(*terms), torch.full((2, 4), 4.0))
+        assert not file.ModelNew.fallbacks
+        terms[place] = torch.tensor([1.0, 2.0, 3.0, 4.0])
+        assert torch.equal(model(*terms), torch.stack(torch.broadcast_tensors(*terms)).sum(0))
+    assert list(file.ModelNew.fallbacks) == [f"terms[{place}] is not float32[2, 4], contiguous"]

@@ -52,7 +52,7 @@ def facts(loaded: Loaded, key: str) -> dict[str, Any]:
         del module.__getattribute__
         module.__setattr__ = put
     return {
-        "names": list(inspect.signature(model.forward).parameters),
+        "names": named(model.forward, len(inputs)),
         "modules": {path: kind(part, model) for path, part in model.named_modules() if path},
         "attributes": {
             p: {n: v for n, v in own.items() if n not in writes} for p, own in reads.items()
@@ -62,6 +62,16 @@ def facts(loaded: Loaded, key: str) -> dict[str, Any]:
         "training": {path: part.training for path, part in model.named_modules()},
         "state": dict(state(model)),
     }
+
+
+def named(function: Any, count: int) -> list[str]:
+    """Return the names of a function's first arguments; those of *args have a number."""
+    names: list[str] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return names + [f"{parameter.name}[{number}]" for number in range(count - len(names))]
+        names.append(parameter.name)
+    return names[:count]
 
 
 def kind(part: torch.nn.Module, model: torch.nn.Module) -> str:

@@ -265,9 +265,15 @@ def _offset(tensor: torch.Tensor) -> torch.Tensor:
     return memory[1:-1].view(tensor.shape)
 
 
+def may_be_index(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor holds signed integers that are no mask of zeros and ones."""
+    is_signed = tensor.dtype in (torch.int8, torch.int16, torch.int32, torch.int64)
+    return is_signed and bool((tensor > 1).any())
+
+
 def _from_the_end(tensor: torch.Tensor) -> torch.Tensor:
-    """Return integers every third of which is -1, which as an index is the last."""
-    if tensor.dtype not in (torch.int8, torch.int16, torch.int32, torch.int64):
+    """Return indices every third of which is -1, which is the last."""
+    if not may_be_index(tensor):
         return tensor
     found = tensor.clone()
     found.view(-1)[::3] = -1

@@ -235,7 +235,7 @@ def guard_watch(module, scope, families):
     latest = [(None, None)]
     classes = [(part, type(part), vars(part), len(vars(part))) for part in parts.values()]
     device = tensors[0][0][tensors[0][1]].device if tensors else torch.device(kind)
-    names = list(inspect.signature(super(Guarded, module).forward).parameters)
+    names = guard_named(super(Guarded, module).forward, len(judged["arguments"]))
 
     def outside(given):
         if guard_forks:
@@ -365,7 +365,7 @@ def guard_wants_gradients(value):
 def guard_mismatch(family, names, given, kind, device):
     """Return which argument is outside a family of shapes, or None."""
     sizes = {"device": device} if device else {}
-    for name, pattern, value in zip(names, family["arguments"], given):
+    for name, pattern, value in zip(names, family["arguments"], given, strict=True):
         if not guard_fits(pattern, value, sizes, kind):
             given = "" if type(value) is torch.Tensor else f" but {guard_described(value)}"
             return f"{name} is not {guard_pattern_words(pattern)}{given}"
@@ -405,6 +405,16 @@ def guard_fits(pattern, value, sizes, kind):
         and len(value) == len(wanted)
         and all(guard_fits(one, item, sizes, kind) for one, item in zip(wanted, value))
     )
+
+
+def guard_named(function, count):
+    """Return the names of a function's first arguments; those of *args have a number."""
+    names = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return names + [f"{parameter.name}[{number}]" for number in range(count - len(names))]
+        names.append(parameter.name)
+    return names[:count]
 
 
 def guard_bound(function, args, kwargs):
