@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kernelwright.errors import InvalidReferenceError, UsageError
+from kernelwright.executors import local
 from kernelwright.executors.local import LocalExecutor
 from kernelwright.schema import Criteria, EvaluationJob, Limits, MachineSpec, Task
+from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
 from tests.verifier import kit
 
@@ -45,13 +48,21 @@ def test_jobs_for_one_task_share_a_reference(
         opened.append(self.task.id)
         usual(self)
 
+    judges: list[Judge] = []
+
+    def judge(*arguments: Any) -> Judge:
+        judges.append(Judge(*arguments))
+        return judges[-1]
+
     monkeypatch.setattr(Reference, "check", check)
+    monkeypatch.setattr(local, "Judge", judge)
     before = kit.children()
     with LocalExecutor(tmp_path) as executor:
         assert executor.evaluate(job(RIGHT, task)).accepted
         sent = EvaluationJob.model_validate_json(job(WRONG, task).model_dump_json())
         assert not executor.evaluate(sent).accepted
         assert opened == [task.id]
+        assert len(judges) == 1  # it keeps what the reference does in uses
         other = task.model_copy(update={"id": "tests/other", "source": task.source + "\n"})
         assert executor.evaluate(job(RIGHT, other)).accepted
         assert opened == [task.id, other.id]

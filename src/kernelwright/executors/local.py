@@ -8,7 +8,7 @@ from typing import Self
 
 from kernelwright.backends.registry import require_backends
 from kernelwright.sandbox.machine import Machine, open_machine
-from kernelwright.schema import Evaluation, EvaluationJob, MachineSpec, Task
+from kernelwright.schema import Criteria, Evaluation, EvaluationJob, MachineSpec, Task
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
 
@@ -17,7 +17,7 @@ class LocalExecutor:
     """An executor on this machine. Use as a context manager, from one thread.
 
     The machine and the reference of the last job stay open: jobs for the same task, one after
-    another, share expected values and baselines.
+    another, share expected values, baselines, and what the reference does in uses.
 
     Args:
         cache: folder of the build cache.
@@ -29,6 +29,8 @@ class LocalExecutor:
         self._references = ExitStack()
         self._machine: tuple[MachineSpec, Machine] | None = None
         self._reference: tuple[str, Reference] | None = None
+        self._judges: dict[Criteria, Judge] = {}
+        """Judges of the open reference."""
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +40,7 @@ class LocalExecutor:
 
     def _close(self) -> None:
         self._machine = self._reference = None
+        self._judges.clear()
         with self._machines, self._references:
             pass
 
@@ -62,6 +65,7 @@ class LocalExecutor:
         machine = self.machine(spec)
         if self._reference is None or self._reference[0] != task.hash:
             self._reference = None
+            self._judges.clear()
             self._references.close()
             reference = self._references.enter_context(Reference.open(task, machine))
             reference.check()
@@ -71,5 +75,7 @@ class LocalExecutor:
     def evaluate(self, job: EvaluationJob) -> Evaluation:
         """See `Executor.evaluate`."""
         require_backends((job.candidate.backend,), self.machine(job.machine).kind, timed=False)
-        judge = Judge(self.reference(job.task, job.machine), self._cache, job.criteria)
-        return judge.evaluate(job.candidate, job.criteria.level)
+        reference = self.reference(job.task, job.machine)
+        if job.criteria not in self._judges:
+            self._judges[job.criteria] = Judge(reference, self._cache, job.criteria)
+        return self._judges[job.criteria].evaluate(job.candidate, job.criteria.level)
