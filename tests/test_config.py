@@ -269,3 +269,8 @@ def test_names_are_the_schemas() -> None:
     assert get_args(ToleranceName) == get_args(schema.ToleranceName)
     assert get_args(PolicyName) == get_args(schema.Policy)
     assert get_args(BlockName) == get_args(Block)
+
+
+def test_defaults_of_the_search_and_of_the_machine_are_those_of_the_settings() -> None:
+    assert Settings().search_settings == schema.SearchSettings()
+    assert Settings().machine == schema.MachineSpec()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from kernelwright.agents.engine import Engine
 from kernelwright.batch import suite
-from kernelwright.batch.run import OpenRun
+from kernelwright.batch.run import OpenRun, open_run
 from kernelwright.batch.suite import missing_tasks, run_suite
-from kernelwright.errors import InfrastructureError, TaskError
+from kernelwright.cli.progress import PlainProgress
+from kernelwright.config import Settings
+from kernelwright.errors import InfrastructureError, TaskError, UsageError
 from kernelwright.schema import Task
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import open_store
@@ -68,3 +71,11 @@ def test_tasks_with_an_answer_are_not_asked_for_again(opened: OpenRun, asked: li
     again = run_suite(opened, TASKS, lambda task: None)
     assert asked[len(TASKS) :] == [BROKEN.id, UNUSABLE.id]
     assert len(again.results) == len(TASKS)
+
+
+def test_an_unknown_strategy_begins_no_run(tmp_path: Path) -> None:
+    settings = Settings(search="gredy", store=f"{tmp_path}/store.db", sandbox="process")
+    with pytest.raises(UsageError, match="gredy"), open_run("bench", settings, PlainProgress(), {}):
+        pass
+    with open_store(settings.store) as store:
+        assert store.list_runs(None) == []

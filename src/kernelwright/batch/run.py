@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from kernelwright.agents.engine import Engine, Progress
 from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.agents.roles import allowances, models
+from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.agents.workflow import go_on
 from kernelwright.backends.registry import require_backends
 from kernelwright.batch.provenance import git_state, package_versions
@@ -53,9 +54,11 @@ def open_run(
         checkpoint: called before anything new is started; raises KeyboardInterrupt to end the run.
 
     Raises:
-        UsageError: another process works on the run, or it was started with other settings.
+        UsageError: another process works on the run, it was started with other settings, or there
+            is no such search strategy.
     """
     store = open_store(settings.store)
+    open_strategy(settings.search)  # an unknown one is no task's fault
     run_id = run_id or new_run_id()
     with _alone(run_id), open_machine(settings.machine) as machine, store:
         backends = require_backends(settings.backends, machine.kind)

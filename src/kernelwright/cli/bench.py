@@ -95,25 +95,17 @@ def run_bench(
     json: bool,
 ) -> None:
     """Run the missing tasks of a suite, print the table, and exit 0 when any task improved."""
-    from kernelwright.batch.run import open_run, require_budget
+    from kernelwright.batch.run import require_budget
     from kernelwright.batch.suite import missing_tasks, run_suite, suite_config
-    from kernelwright.cli.machine import tell_of_unused_gpu
-    from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.run import announce, draining, hint_if_stopped
+    from kernelwright.cli.run import announce, command_run
     from kernelwright.report.bundle import bundle
     from kernelwright.report.result import write_result, write_suite
     from kernelwright.store.files import require_writable
 
     folder = settings.out / run_id
     require_budget(settings, tasks)
-    tell_of_unused_gpu(settings)
     hint = "the same command again" if command == "bench" else "`kernelwright demo` starts anew"
-    with (
-        draining() as checkpoint,
-        shown_progress(settings.attempts) as progress,
-        open_run(command, settings, progress, suite_config(tasks), run_id, checkpoint) as opened,
-        hint_if_stopped(hint),
-    ):
+    with command_run(command, settings, suite_config(tasks), run_id, hint) as opened:
         require_writable(folder)
         announce(settings, missing_tasks(opened, tasks))
 

@@ -77,25 +77,18 @@ def run_optimize(
         out: the result's own folder; a folder named after the run under `settings.out` by default.
     """
     from kernelwright.agents.optimize import optimize_task
-    from kernelwright.batch.run import new_run_id, open_run, require_budget
-    from kernelwright.cli.machine import tell_of_unused_gpu
-    from kernelwright.cli.progress import shown_progress
-    from kernelwright.cli.run import announce, draining, hint_if_stopped
+    from kernelwright.batch.run import new_run_id, require_budget
+    from kernelwright.cli.run import announce, command_run
     from kernelwright.report.result import RESULT, read_result
     from kernelwright.store.files import require_writable
 
     if run_id is None:
         require_budget(settings, [task])
-    tell_of_unused_gpu(settings)
     run_id = run_id or new_run_id()
     folder = out or settings.out / run_id
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder.absolute())}
-    with (
-        draining() as checkpoint,
-        shown_progress(settings.attempts) as progress,
-        open_run("optimize", settings, progress, config, run_id, checkpoint) as opened,
-        hint_if_stopped(f"kernelwright runs resume {run_id}"),
-    ):
+    hint = f"kernelwright runs resume {run_id}"
+    with command_run("optimize", settings, config, run_id, hint) as opened:
         require_writable(folder)
         if (folder / RESULT).exists():
             read_result(folder)  # refuses to replace a result of another version

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from signal import SIGINT, SIGTERM
+from typing import Any
 
 import typer
 
 from kernelwright.agents.roles import models, run_allowance
+from kernelwright.batch.run import OpenRun, open_run
+from kernelwright.cli.machine import tell_of_unused_gpu
+from kernelwright.cli.progress import shown_progress
 from kernelwright.config import OFFLINE, Allowance, Settings
 from kernelwright.errors import InfrastructureError, StoreError
-from kernelwright.schema import Task
+from kernelwright.schema import RunCommand, Task
 
 INTERRUPTED = 130
 
@@ -37,6 +41,25 @@ def announce(settings: Settings, tasks: Sequence[Task]) -> None:
 def _limits(allowance: Allowance) -> Iterator[str]:
     for name, value in allowance.model_dump(exclude_none=True).items():
         yield f"${value:.2f}" if name == "usd" else f"{value:,} {name}"
+
+
+@contextmanager
+def command_run(
+    command: RunCommand, settings: Settings, config: Mapping[str, Any], run_id: str, hint: str
+) -> Iterator[OpenRun]:
+    """Open the run of a command, with its progress on stderr and Ctrl-C as `draining` takes it.
+
+    Args:
+        hint: how to continue the run, for when it is stopped.
+    """
+    tell_of_unused_gpu(settings)
+    with (
+        draining() as checkpoint,
+        shown_progress(settings.attempts) as progress,
+        open_run(command, settings, progress, config, run_id, checkpoint) as opened,
+        hint_if_stopped(hint),
+    ):
+        yield opened
 
 
 @contextmanager
