@@ -308,7 +308,7 @@ class Planner:
             if len(self.given) > 1:
                 first = [{"of": 0, "layout": layout}, *self.usual[1:]]
                 yield self._called(use, "the first input", first, own=True)
-        if any(map(_may_be_index, _leaves(self.own))):
+        if any(map(self.subject.may_be_index, _leaves(self.own))):
             counted = self._changed(layout="from-the-end")
             yield self._called("negative-indices", "some integers -1", counted, own=True)
         kinds = {tensor.dtype for tensor in _leaves(self.given) if tensor.is_floating_point()}
@@ -404,12 +404,6 @@ def _leaves(value: Any) -> list[torch.Tensor]:
 def _first(value: Any) -> torch.Tensor | None:
     """Return the first tensor that has dimensions."""
     return next((tensor for tensor in _leaves(value) if tensor.dim()), None)
-
-
-def _may_be_index(tensor: torch.Tensor) -> bool:
-    """Return whether a tensor holds signed integers that are no mask of zeros and ones."""
-    is_signed = tensor.dtype in (torch.int8, torch.int16, torch.int32, torch.int64)
-    return is_signed and bool((tensor > 1).any())
 
 
 def _is_json(variant: Variant) -> bool:

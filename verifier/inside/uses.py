@@ -150,6 +150,12 @@ class Subject:
         self.streams.append(zlib.crc32(after.numpy().tobytes()) if drew else 0)
         return result
 
+    @staticmethod
+    def may_be_index(tensor: torch.Tensor) -> bool:
+        """Return whether a tensor holds signed integers that are no mask of zeros and ones."""
+        is_signed = tensor.dtype in (torch.int8, torch.int16, torch.int32, torch.int64)
+        return is_signed and bool((tensor > 1).any())
+
     def moved_state(self) -> dict[str, torch.Tensor]:
         """Return other parameters and buffers, by the reference's names."""
         found = {name: moved(name, value) for name, value in self.state.items()}
@@ -265,15 +271,9 @@ def _offset(tensor: torch.Tensor) -> torch.Tensor:
     return memory[1:-1].view(tensor.shape)
 
 
-def may_be_index(tensor: torch.Tensor) -> bool:
-    """Return whether a tensor holds signed integers that are no mask of zeros and ones."""
-    is_signed = tensor.dtype in (torch.int8, torch.int16, torch.int32, torch.int64)
-    return is_signed and bool((tensor > 1).any())
-
-
 def _from_the_end(tensor: torch.Tensor) -> torch.Tensor:
     """Return indices every third of which is -1, which is the last."""
-    if not may_be_index(tensor):
+    if not Subject.may_be_index(tensor):
         return tensor
     found = tensor.clone()
     found.view(-1)[::3] = -1
