@@ -22,8 +22,8 @@ from kernelwright.verifier.integrity.runtime import (
 from kernelwright.verifier.levels import Effort
 from kernelwright.verifier.profiling.evidence import PROFILED_CALLS
 from kernelwright.verifier.reference.candidates import start_candidate
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.timing.summary import Timed
 from kernelwright.verifier.timing.workload_timer import WorkloadTimer
 from kernelwright.verifier.worker.client import WorkerClient
@@ -76,13 +76,13 @@ class CandidateWorker:
         self.start()
         return self.client
 
-    def load(self, prepared: Sequence[PreparedWorkload]) -> None:
+    def load(self, workloads: Sequence[LiveWorkload]) -> None:
         """Wait for the worker and load every workload."""
         await_start(self.client)
         self.settings = self.client.settings()
         self.threads = len(thread_ids(self.client.process.pid))
-        for item in prepared:
-            check = WorkloadCheck(self.reference, self.candidate, self.client, item)
+        for live in workloads:
+            check = WorkloadCheck(self.reference, self.candidate, self.client, live)
             self.checks.append(check)
             self.timers.append(WorkloadTimer(check))
 
@@ -136,13 +136,13 @@ class CandidateWorker:
     def _work_flags(self, timer: WorkloadTimer, policy: Policy) -> Iterator[Flag]:
         if self.reference.machine.kind == "cpu":
             return attribution_flags(timer.code_samples, policy)
-        return kernel_flags(self.client.profile(timer.key, 0, PROFILED_CALLS), policy)
+        return kernel_flags(timer.instance.profile(0, PROFILED_CALLS), policy)
 
     def _operator_flags(self, timer: WorkloadTimer) -> list[Flag]:
         prepared = timer.prepared
         tensors = [*specs(prepared.example_inputs), *specs(prepared.state), *prepared.specs]
         types = {str(spec.dtype).removeprefix("torch.") for spec in tensors}
         try:
-            return list(operator_flags(self.client.observe(timer.key, 0), types))
+            return list(operator_flags(timer.instance.observe(0), types))
         except WorkerFault:
             return []  # not every compiled module runs under a dispatch mode; the worker is gone

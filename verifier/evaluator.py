@@ -35,6 +35,7 @@ from kernelwright.verifier.integrity.static.scan import static_flags
 from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.profiling.evidence import gather
 from kernelwright.verifier.profiling.ncu import with_counters
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.sanitizer.asan import sanitizer_flags
@@ -103,17 +104,17 @@ class Evaluator:
         self.done: list[WorkloadResult] = []
         self.flags: list[Flag] = []
 
-    def verdict(self, prepared: Sequence[PreparedWorkload]) -> Verdict:
+    def verdict(self, workloads: Sequence[LiveWorkload]) -> Verdict:
         """Compare values on all workloads, then time the `bench` workloads; return the verdict."""
         try:
             # Where a few percent matter, new workers are timed: a worker's speed depends on what it
             # did before. The first of them is made ready while values are compared.
             with self._new_worker() as worker, self._new_worker() as another:
                 new = another if self.effort.times_new_workers else worker
-                self._check(worker, new, prepared)
-                timed = self._time(worker, new, prepared)
+                self._check(worker, new, workloads)
+                timed = self._time(worker, new, workloads)
                 found = self._sum_up(worker, timed) if self.is_timed else self._compile()
-            self._try_uses(prepared)
+            self._try_uses(workloads)
         except WorkerFault as fault:
             return self._verdict(fault.status, fault.reason)
         except Wrong as wrong:
@@ -135,12 +136,14 @@ class Evaluator:
     def _new_worker(self) -> CandidateWorker:
         return CandidateWorker(self.reference, self.candidate, self.build.folder)
 
-    def _timed_workloads(self, prepared: Sequence[PreparedWorkload]) -> list[PreparedWorkload]:
+    def _timed_workloads(self, workloads: Sequence[LiveWorkload]) -> list[LiveWorkload]:
         """Return the workloads that are timed."""
-        return [item for item in prepared if self.is_timed and item.workload.role == "bench"]
+        return [
+            live for live in workloads if self.is_timed and live.prepared.workload.role == "bench"
+        ]
 
     def _make_ready(
-        self, worker: CandidateWorker, prepared: Sequence[PreparedWorkload], number: int = 0
+        self, worker: CandidateWorker, workloads: Sequence[LiveWorkload], number: int = 0
     ) -> None:
         """Start the worker to be timed and eager's worker beside it, and load both.
 
@@ -149,7 +152,7 @@ class Evaluator:
         Args:
             number: index of the candidate's worker.
         """
-        timed = self._timed_workloads(prepared)
+        timed = self._timed_workloads(workloads)
         if not timed or (number == 0 and not self.effort.times_new_workers):
             self._load_eager(timed)
         elif number % 2 == 0:
@@ -159,30 +162,30 @@ class Evaluator:
             self._load_own(worker, timed)
             self._renew_eager(timed)
 
-    def _load_own(self, worker: CandidateWorker, timed: Sequence[PreparedWorkload]) -> None:
+    def _load_own(self, worker: CandidateWorker, timed: Sequence[LiveWorkload]) -> None:
         worker.start()
         worker.load(timed)
 
-    def _renew_eager(self, timed: Sequence[PreparedWorkload]) -> None:
-        self.reference.renew()
+    def _renew_eager(self, timed: Sequence[LiveWorkload]) -> None:
+        self.reference.baselines.renew_eager()
         self._load_eager(timed)
 
-    def _load_eager(self, timed: Sequence[PreparedWorkload]) -> None:
+    def _load_eager(self, timed: Sequence[LiveWorkload]) -> None:
         for item in timed:
-            self.reference.baseline(item, "eager")
+            item.baseline(item.prepared, "eager")
 
     def _check(
-        self, worker: CandidateWorker, new: CandidateWorker, prepared: Sequence[PreparedWorkload]
+        self, worker: CandidateWorker, new: CandidateWorker, workloads: Sequence[LiveWorkload]
     ) -> None:
         """Compare values; meanwhile scan the source and make the first worker to be timed ready."""
-        for item in prepared:
-            self.reference.with_perturbed_weights(item)  # cached now, for both threads
+        for live in workloads:
+            _ = live.perturbed  # cached now, for both threads
         with ThreadPoolExecutor(2) as meanwhile:
             worker.start()
             text = meanwhile.submit(self._read)
-            is_ready = meanwhile.submit(self._make_ready, new, prepared)
+            is_ready = meanwhile.submit(self._make_ready, new, workloads)
             try:
-                worker.load(prepared)
+                worker.load(workloads)
                 for check in worker.checks:
                     self.done.append(check.run(self.effort))
                 is_ready.result()
@@ -230,14 +233,14 @@ class Evaluator:
             flags = [flag("fell-back", evidence)]
             raise Wrong(Status.RUNTIME_ERROR, f"its fast path did not run: {evidence}", flags=flags)
 
-    def _try_uses(self, prepared: Sequence[PreparedWorkload]) -> None:
+    def _try_uses(self, workloads: Sequence[LiveWorkload]) -> None:
         """Try what a user does with the module; raise Wrong where that refuses."""
         if self.effort.uses_s == 0 or any(one.severity == "refuse" for one in self.flags):
             return
         timed = {one.workload: one.speedup["eager"] for one in self.done if one.speedup}
         if self.criteria.delivers and timed and not combine(timed).is_faster:
             return
-        with self.run_uses.expected(prepared) as choose, self._new_worker() as worker:
+        with self.run_uses.expected(workloads) as choose, self._new_worker() as worker:
             trial = Trial(
                 choose,
                 worker.restart,
@@ -256,26 +259,26 @@ class Evaluator:
         self.flags += flags
 
     def _time(
-        self, checked: CandidateWorker, new: CandidateWorker, prepared: Sequence[PreparedWorkload]
+        self, checked: CandidateWorker, new: CandidateWorker, workloads: Sequence[LiveWorkload]
     ) -> dict[str, list[Timed]]:
         """Time in the new worker, then in others; return the timings by workload.
 
         Several workers are needed because where memory lies makes each faster or slower.
         """
-        workloads = self._timed_workloads(prepared)
-        if not workloads:
+        timed = self._timed_workloads(workloads)
+        if not timed:
             return {}
         calls, policy = checked.iterations(self.effort), self.criteria.policy
-        found: dict[str, list[Timed]] = {item.workload.name: [] for item in workloads}
+        found: dict[str, list[Timed]] = {live.name: [] for live in timed}
         end = time.monotonic() + self.effort.close_budget_s
         for number in itertools.count():
             if not self._wants_worker(number, found.values(), end):
                 break
             with self._next_worker(new, number) as worker:
                 if worker is not new:
-                    self._make_ready(worker, prepared, number)
-                for key, timed in worker.time(self.effort, calls, number, policy).items():
-                    found[key].append(timed)
+                    self._make_ready(worker, workloads, number)
+                for key, one in worker.time(self.effort, calls, number, policy).items():
+                    found[key].append(one)
                 self._must_not_fall_back(worker.client)
                 self._note(worker.inspect())
                 if number == 0:
@@ -307,7 +310,8 @@ class Evaluator:
         The first worker is of no use if eager's, started beside it, has run since to measure its
         iterations.
         """
-        if number == 0 and not (self.effort.times_new_workers and self.reference.eager_has_run):
+        eager_has_run = self.reference.baselines.eager_has_run
+        if number == 0 and not (self.effort.times_new_workers and eager_has_run):
             return nullcontext(new)
         return self._new_worker()
 
@@ -334,30 +338,28 @@ class Evaluator:
         for index, timer in enumerate(worker.timers):
             if timer.key not in timed:
                 continue
-            known = self.reference.compile_speedups
             summary = summarize(timed[timer.key], self.reference.seed)
-            if summary.compile_speedup is not None:
-                known.setdefault(timer.key, summary.compile_speedup)
-            summary = with_known_compile(summary, known.get(timer.key))
+            timer.live.note_compile_speedup(summary.compile_speedup)
+            summary = with_known_compile(summary, timer.live.compile_speedup)
             seconds = summary.timing[CANDIDATE].median_us / 1e6
-            self._note([*summary.flags, *self._physical_flags(timer.prepared, seconds)])
+            self._note([*summary.flags, *self._physical_flags(timer.live, seconds)])
             self.done[index] = with_times(self.done[index], summary)
             if evidence is None:
                 evidence = self._counted(self._evidence(timer, summary), timer.prepared)
         return evidence
 
-    def _physical_flags(self, prepared: PreparedWorkload, seconds: float) -> list[Flag]:
+    def _physical_flags(self, live: LiveWorkload, seconds: float) -> list[Flag]:
         """Return flags on a time per call that is faster than the machine allows."""
-        peaks, flops = self.reference.peaks, self.reference.flops(prepared)
+        peaks = self.reference.peaks
         return [
-            *memory_flags(peaks, prepared.result_bytes, seconds),
-            *arithmetic_flags(peaks, flops, seconds),
+            *memory_flags(peaks, live.prepared.result_bytes, seconds),
+            *arithmetic_flags(peaks, live.flops, seconds),
         ]
 
     def _evidence(self, timer: WorkloadTimer, summary: Summary) -> Evidence | None:
         """Return evidence on where the candidate's time goes; None if it can't be profiled."""
         try:
-            return gather(self.reference, timer.prepared, timer.client, summary.timing)
+            return gather(self.reference, timer.live, timer.instance, summary.timing)
         except WorkerFault:
             return None
 

@@ -146,7 +146,7 @@ class Judge:
     def _evaluated(
         self, candidate: Candidate, level: Level, build: Build, started: float
     ) -> Evaluation:
-        prepared = [self.reference.prepare(w) for w in self.reference.workloads()]
+        workloads = [self.reference.prepare(w) for w in self.reference.workloads()]
         timed = self.reference.machine.kind in open_backend(candidate.backend).timed_on
         evaluator = Evaluator(
             self.reference,
@@ -156,8 +156,9 @@ class Judge:
             timed,
             self._run_uses,
         )
-        with one_thread(all(item.result_bytes < LARGE_BYTES for item in prepared)):
-            verdict = evaluator.verdict(prepared)
+        prepared = [live.prepared for live in workloads]
+        with one_thread(all(one.result_bytes < LARGE_BYTES for one in prepared)):
+            verdict = evaluator.verdict(workloads)
         found = self._evaluation(candidate, level, verdict, build, started)
         return found.model_copy(
             update={"scope": fixed_scope(prepared, self.reference.machine.kind)}

@@ -13,11 +13,11 @@ from kernelwright.agents.offline.constants import (
     with_sources,
 )
 from kernelwright.agents.offline.graph import Graph
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
+from kernelwright.verifier.reference.calls import load_reference
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import await_start, start_worker
 from kernelwright.verifier.worker.tensor_tree import packed
 
@@ -33,17 +33,15 @@ def trace(reference: Reference, note: Callable[[str], None]) -> Graph | None:
     timed = [w for w in reference.workloads() if w.role == "bench"]
     if not timed:
         return None
-    prepared = reference.prepare(timed[0])
-    key = prepared.workload.name
+    prepared = reference.prepare(timed[0]).prepared
     client = start_worker(reference.machine, reference.task.limits)
     try:
         await_start(client)
-        path = client.write("reference.py", prepared.source)
-        client.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
-        set_inputs(client, prepared, [prepared.example_inputs])
-        plain = client.trace(key, 0)
-        found = _with_arguments(client, prepared, plain, note)
-        return None if found is None else Graph(_with_attributes(client, prepared, found))
+        instance = load_reference(client, prepared.workload, prepared.source, prepared.init)
+        instance.set_inputs(prepared.input_buffer([prepared.example_inputs]))
+        plain = instance.trace(0)
+        found = _with_arguments(instance, prepared, plain, note)
+        return None if found is None else Graph(_with_attributes(instance, prepared, found))
     except WorkerFault:
         return None
     finally:
@@ -51,7 +49,7 @@ def trace(reference: Reference, note: Callable[[str], None]) -> Graph | None:
 
 
 def _with_arguments(
-    client: WorkerClient,
+    instance: Instance,
     prepared: PreparedWorkload,
     plain: dict[str, Any],
     note: Callable[[str], None],
@@ -76,8 +74,8 @@ def _with_arguments(
     }
     values = packed([others.get(index, value) for index, value in enumerate(inputs)])
     try:
-        set_inputs(client, prepared, [values])
-        other = client.trace(prepared.workload.name, 0)
+        instance.set_inputs(prepared.input_buffer([values]))
+        other = instance.trace(0)
         return {**plain, "nodes": with_sources(plain["nodes"], other["nodes"], sources, False)}
     except (WorkerFault, DependentError) as error:
         words = error.reason if isinstance(error, WorkerFault) else str(error)
@@ -86,7 +84,7 @@ def _with_arguments(
 
 
 def _with_attributes(
-    client: WorkerClient, prepared: PreparedWorkload, found: dict[str, Any]
+    instance: Instance, prepared: PreparedWorkload, found: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the trace with attributes in place of the numbers that the module holds.
 
@@ -98,8 +96,8 @@ def _with_attributes(
     others = dict(zip(numbers, moved(numbers.values()), strict=True))
     sources = {others[name]: Source(value, {"attribute": name}) for name, value in numbers.items()}
     try:
-        set_inputs(client, prepared, [prepared.example_inputs])
-        other = client.trace(prepared.workload.name, 0, others)
+        instance.set_inputs(prepared.input_buffer([prepared.example_inputs]))
+        other = instance.trace(0, others)
         nodes = with_sources(found["nodes"], other["nodes"], sources, True)
     except (WorkerFault, DependentError):
         return found

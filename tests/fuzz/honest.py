@@ -17,7 +17,7 @@ import torch
 from kernelwright.sandbox.linux_worker import shared_memory
 from kernelwright.schema import Candidate, Origin, Workload
 from kernelwright.verifier.inside.worker import Worker, _receive_frame
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.calls import load_reference
 from kernelwright.verifier.reference.distributions import distribute
 from kernelwright.verifier.reference.oracle import expect, with_perturbed_weights
 from kernelwright.verifier.reference.probe import prepare
@@ -88,12 +88,12 @@ class Subject(NamedTuple):
 def subject(source: str) -> Subject:
     """Find a module's traits and expected values as the judge does."""
     with inside() as process:
-        oracle = WorkerClient(process, MEMORY_BYTES, TIMEOUT_S)
-        path = oracle.write("reference.py", source)
-        init = oracle.load(KEY, path, "Model", CONSTRUCTOR_SEED, None)
-        prepared = prepare(oracle, Workload(name=KEY), source, init, 1, lambda _prepared: None)
+        workload = Workload(name=KEY)
+        client = WorkerClient(process, MEMORY_BYTES, TIMEOUT_S)
+        oracle = load_reference(client, workload, source)
+        prepared = prepare(oracle, workload, source, 1, lambda _prepared: None)
         moved = with_perturbed_weights(oracle, prepared, 1)
-        made = [oracle.make_inputs(KEY, 7), distribute(oracle.make_inputs(KEY, 8), "zero_mean", 8)]
+        made = [oracle.make_inputs(7), distribute(oracle.make_inputs(8), "zero_mean", 8)]
         cases = [
             Case(seed, "reference", values, expect(oracle, moved, Call(values, seed)))
             for seed, values in enumerate(made)

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import torch
 
 from kernelwright.verifier.inside import worker
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 from tests.fuzz.honest import KEY, Subject, inside, subject
 from tests.fuzz.sessions import PLAYS, Taken, Watched, readable
@@ -92,7 +93,7 @@ def record(of: Subject, name: str, play: str, can_read: bool) -> Session:
         for file in ("candidate.py", "reference.py"):
             (process.folder / file).write_text(of.candidate.source)
         client.folder = f"{process.folder}/"
-        client.load(KEY, client.write("reference.py", ""), "Model", 42, of.prepared.init)
+        Instance.load(client, KEY, client.write("reference.py", ""), "Model", 42, of.prepared.init)
         process.channel.recorded.clear()
         PLAYS[play](client, of)
     decoys = _decoys(of)

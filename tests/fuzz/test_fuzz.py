@@ -12,7 +12,7 @@ from kernelwright.verifier.correctness import check, rules
 from kernelwright.verifier.tolerance import Difference
 from kernelwright.verifier.worker import outputs
 from kernelwright.verifier.worker.channel import Channel
-from kernelwright.verifier.worker.client import WorkerClient
+from tests.fuzz import sessions
 from tests.fuzz.driver import fuzz, play, virtual_clock
 from tests.fuzz.player import Stream
 from tests.fuzz.recordings import Session, recordings
@@ -64,13 +64,13 @@ def test_it_finds_a_judge_that_takes_any_values() -> None:
 
 
 def test_it_finds_a_judge_that_lets_workers_choose_how_they_are_read() -> None:
-    taken = WorkerClient.result
+    taken = sessions.RESULT
 
-    def forgetful(self: Any, key: str, ran: Any, call: int, expect: Any = None) -> Any:
-        self._ways.clear()
-        return taken(self, key, ran, call, expect)
+    def forgetful(self: Any, ran: Any, call: int, expect: Any = None) -> Any:
+        self._way = None
+        return taken(self, ran, call, expect)
 
-    with patch.object(WorkerClient, "result", forgetful):
+    with patch.object(sessions, "RESULT", forgetful):
         assert found("acceptance") > 0
 
 

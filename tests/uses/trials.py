@@ -56,11 +56,11 @@ def tried(
 @contextmanager
 def some_uses(reference: Reference, names: Collection[str]) -> Iterator[Chosen]:
     """Yield the reference's side of some uses, on its first workload."""
-    workload = reference.prepare(reference.workloads()[0])
+    live = reference.prepare(reference.workloads()[0])
     with ExitStack() as opened:
 
         def choose(with_own: bool, may_trim: bool) -> ExpectedUses:
-            prepared = reference.with_perturbed_weights(workload) if with_own else workload
+            prepared = live.perturbed if with_own else live.prepared
             found = SomeUses(reference.task, reference.machine, prepared, SEED, may_trim)
             found.names = names
             return opened.enter_context(found)

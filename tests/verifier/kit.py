@@ -19,6 +19,7 @@ from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.input_buffers import InputBuffer, plan_layout
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import await_start, start_worker
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
 
@@ -92,19 +93,19 @@ def worker_with(where: Machine, limits: Limits) -> Iterator[WorkerClient]:
         client.process.kill()
 
 
-def load(client: WorkerClient, text: str) -> None:
+def load(client: WorkerClient, text: str) -> Instance:
     """Load a candidate without constructor arguments."""
     path = client.write("candidate.py", text)
-    client.load("default", path, "ModelNew", CONSTRUCTOR_SEED, packed([]))
+    return Instance.load(client, "default", path, "ModelNew", CONSTRUCTOR_SEED, packed([]))
 
 
-def called(client: WorkerClient, *inputs: object, key: str = "default") -> TensorTree:
+def called(instance: Instance, *inputs: object) -> TensorTree:
     """Return the result of one call on some inputs."""
     values = packed(list(inputs))
     buffer = InputBuffer(plan_layout(values, 1))
     buffer.put(0, values)
-    client.set_inputs(key, buffer)
-    return client.result(key, client.run(key, [0]), 0)
+    instance.set_inputs(buffer)
+    return instance.result(instance.run([0]), 0)
 
 
 def group_members(group: int) -> list[int]:

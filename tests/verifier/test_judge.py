@@ -54,7 +54,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
 def evaluate(judge: Judge, body: str, before: str = "", backend: str = "torch") -> Evaluation:
     """Evaluate at `fast`, and check that only the reference's workers are left."""
     reference = judge.reference
-    assert reference.baseline(reference.prepare(reference.workloads()[0]), "eager")
+    live = reference.prepare(reference.workloads()[0])
+    assert live.baseline(live.prepared, "eager")
     running = kit.children()
     result = judge.evaluate(kit.candidate(forward(body, before), backend), "fast")
     assert len(kit.children()) <= len(running)  # eager's worker is a new one each time
@@ -124,7 +125,8 @@ def test_fast_compares_with_torch_compile_once_that_was_timed(
 ) -> None:
     assert set(evaluate(judge, RIGHT).speedup) == {"eager"}
     twice = Speedup(median=2.0, ci95=(1.9, 2.1))
-    monkeypatch.setitem(judge.reference.compile_speedups, "timed", twice)
+    live = judge.reference.prepare(judge.reference.workloads()[0])
+    monkeypatch.setattr(live, "compile_speedup", twice)
     found = evaluate(judge, RIGHT).speedup
     assert found["compile"].median == pytest.approx(found["eager"].median / 2)
 
@@ -154,11 +156,11 @@ def test_eager_has_a_worker_for_the_run_or_one_for_every_candidates_worker(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, level: Level, is_kept: bool
 ) -> None:
     monkeypatch.setitem(EFFORTS, "standard", EFFORTS["standard"].model_copy(update=ONLY_EAGER))
-    prepared = judge.reference.prepare(judge.reference.task.workloads[0])
+    live = judge.reference.prepare(judge.reference.task.workloads[0])
     workers = []
     for _ in range(2):
         judge.evaluate(kit.candidate(forward(RIGHT)), level)
-        workers.append(judge.reference.baseline(prepared, "eager"))
+        workers.append(live.baseline(live.prepared, "eager"))
     assert (workers[0] is workers[1]) == is_kept
 
 
@@ -214,7 +216,7 @@ def test_a_hang_in_the_middle_of_the_evaluation_is_a_timeout(judge: Judge, tmp_p
 
 
 def test_the_reference_survives_its_judge_losing_it(judge: Judge) -> None:
-    os.kill(kit.worker_pid(judge.reference.oracle), signal.SIGKILL)
+    os.kill(kit.worker_pid(judge.reference.oracle.client), signal.SIGKILL)
     with pytest.raises(InfrastructureError, match="the reference worked once and then failed"):
         judge.evaluate(kit.candidate(forward(RIGHT + "  # once")), "fast")
     assert evaluate(judge, "return x * 2").status is Status.INCORRECT_NUMERICAL

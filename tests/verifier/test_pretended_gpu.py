@@ -86,21 +86,21 @@ def test_results_kept_by_address_are_found_out(reference: Reference, tmp_path: P
 
 
 def test_inputs_of_timed_calls_are_hidden_until_the_clock_runs(reference: Reference) -> None:
-    prepared = reference.prepare(TASK.workloads[0])
-    buffer = reference.input_buffer(reference.input_pool(prepared, 2**20), 0)
+    live = reference.prepare(TASK.workloads[0])
+    buffer = live.input_pool(2**20).buffer(0)
     assert buffer.mask is not None
     open_, hidden = buffer.bytes, buffer.mask.buffer.bytes
     assert (open_ == hidden).float().mean() < 0.02
     assert len(torch.unique(hidden)) == 256
-    oracle, key = reference.oracle, prepared.workload.name
-    oracle.write_inputs(key, buffer.mask.buffer)
-    ran = oracle.run(key, [3], unmask_seed=buffer.mask.seed)
-    shown = oracle.result(key, ran, 0)
-    oracle.write_inputs(key, buffer)
-    plain = oracle.result(key, oracle.run(key, [3]), 0)
+    oracle = live.instance
+    oracle.write_inputs(buffer.mask.buffer)
+    ran = oracle.run([3], unmask_seed=buffer.mask.seed)
+    shown = oracle.result(ran, 0)
+    oracle.write_inputs(buffer)
+    plain = oracle.result(oracle.run([3]), 0)
     assert same_bits(shown, plain)
-    pool = reference.input_pool(prepared, 2**20)
-    masks = [reference.input_buffer(pool, number).mask for number in range(4)]
+    pool = live.input_pool(2**20)
+    masks = [pool.buffer(number).mask for number in range(4)]
     assert len({mask and mask.seed for mask in masks}) == 4
 
 

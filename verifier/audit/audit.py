@@ -84,7 +84,7 @@ def quick_audit(reference: Reference) -> list[AuditFinding]:
         InvalidReferenceError: the reference fails on inputs of its own.
         InfrastructureError: the reference could not be run.
     """
-    prepared = [reference.prepare(workload) for workload in reference.workloads()]
+    prepared = [reference.prepare(workload).prepared for workload in reference.workloads()]
     least = min(prepared, key=lambda item: item.result_bytes)
     if least.result_bytes > QUICK_BYTES:
         return []

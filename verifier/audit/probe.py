@@ -8,23 +8,24 @@ from typing import NamedTuple
 
 import torch
 
-from kernelwright.schema import ToleranceName
+from kernelwright.schema import ToleranceName, Workload
 from kernelwright.verifier.audit.tensors import differ, finite_count
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
+from kernelwright.verifier.reference.calls import load_reference
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.oracle import expect
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
-from kernelwright.verifier.reference.workload import Call, Expected, PreparedWorkload
+from kernelwright.verifier.reference.workload import Call, Expected
 from kernelwright.verifier.tolerance import compare
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.input_buffers import InputBuffer, plan_layout
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, same_bits, specs
 
 SAMPLES = 3
 ROUNDS, ROUND_S, ROUND_CALLS, ROUND_BYTES = 5, 0.002, 200, 64 * 2**20
 # Rounds of a single call that takes longer than a round should; the first of all is cold.
 LONG_ROUNDS = 3
-EMPTY_KEY = "audit/empty"
+EMPTY_WORKLOAD = Workload(name="audit/empty")
 EMPTY = """import torch
 class Model(torch.nn.Module):
     def forward(self, x):
@@ -56,27 +57,25 @@ class WorkloadProbe:
         WorkerFault: from every property, where the reference fails.
     """
 
-    def __init__(
-        self, reference: Reference, prepared: PreparedWorkload, tolerance: ToleranceName
-    ) -> None:
+    def __init__(self, reference: Reference, live: LiveWorkload, tolerance: ToleranceName) -> None:
         self.reference = reference
-        self.prepared = prepared
+        self.live = live
+        self.prepared = live.prepared
         self.tolerance = tolerance
-        self.key = prepared.workload.name
         # The same for all samples: other random numbers are no reaction to the inputs.
         self.seed = derived_seed(reference.seed, "audited call")
 
     @functools.cached_property
     def drawn(self) -> list[TensorTree]:
         """Input sets of different seeds."""
-        secret, oracle = self.reference.seed, self.reference.oracle
+        secret, oracle = self.reference.seed, self.live.instance
         seeds = [derived_seed(secret, "audited", number) for number in range(SAMPLES)]
-        return [oracle.make_inputs(self.key, seed) for seed in seeds]
+        return [oracle.make_inputs(seed) for seed in seeds]
 
     @functools.cached_property
     def samples(self) -> list[Sample]:
         """The reference's values on the drawn inputs."""
-        oracle, prepared = self.reference.oracle, self.prepared
+        oracle, prepared = self.live.instance, self.prepared
         calls = [Call(drawn, self.seed) for drawn in self.drawn]
         return [Sample(call.inputs, expect(oracle, prepared, call)) for call in calls]
 
@@ -113,10 +112,10 @@ class WorkloadProbe:
 
     def same_result(self, inputs: TensorTree) -> bool:
         """Whether other inputs, or the weights set by now, give what sample 0 has."""
-        oracle, expected = self.reference.oracle, self.samples[0].expected
-        set_inputs(oracle, self.prepared, [inputs])
+        oracle, expected = self.live.instance, self.samples[0].expected
+        oracle.set_inputs(self.prepared.input_buffer([inputs]))
         seeds = [self.seed] if self.prepared.traits.uses_rng else None
-        found = oracle.result(self.key, oracle.run(self.key, [0], seeds), 0)
+        found = oracle.result(oracle.run([0], seeds), 0)
         if found.tree != expected.values.tree or specs(found) != self.prepared.specs:
             return False
         goldens = expected.golden.tensors if expected.golden else [None] * len(found.tensors)
@@ -125,33 +124,31 @@ class WorkloadProbe:
 
     def restore(self) -> None:
         """Set parameters and buffers back."""
-        self.reference.oracle.set_state(self.key, self.prepared.state)
+        self.live.instance.set_state(self.prepared.state)
 
     def recover(self) -> None:
         """Start a new oracle, after one that did not survive what it is not made for."""
         self.reference.close()
-        self.reference.prepare(self.prepared.workload)
 
     @functools.cached_property
     def call_s(self) -> float:
         """Least seconds of an eager call, in the worker that will be timed."""
-        client = self.reference.baseline(self.prepared, "eager")
-        assert client is not None  # only a compiled baseline may be missing
-        set_inputs(client, self.prepared, [self.drawn[0]])
-        seconds = _call_s(client, self.key, self.samples[0].expected.values.nbytes)
+        eager = self.live.baseline(self.prepared, "eager")
+        assert eager is not None  # only a compiled baseline may be missing
+        eager.set_inputs(self.prepared.input_buffer([self.drawn[0]]))
+        seconds = _call_s(eager, self.samples[0].expected.values.nbytes)
         if self.prepared.traits.mutates_state:
-            client.set_state(self.key, self.prepared.state)
+            eager.set_state(self.prepared.state)
         return seconds
 
     def empty_call_s(self) -> float:
         """Return the least seconds of a call of a module that negates one number."""
-        oracle, inputs = self.reference.oracle, packed([torch.zeros(1)])
-        path = oracle.write("audit_empty.py", EMPTY)
-        oracle.load(EMPTY_KEY, path, "Model", CONSTRUCTOR_SEED, packed([]))
+        client, inputs = self.live.instance.client, packed([torch.zeros(1)])
+        empty = load_reference(client, EMPTY_WORKLOAD, EMPTY, packed([]))
         buffer = InputBuffer(plan_layout(inputs, 1))
         buffer.put(0, inputs)
-        oracle.set_inputs(EMPTY_KEY, buffer)
-        return _call_s(oracle, EMPTY_KEY, 4)
+        empty.set_inputs(buffer)
+        return _call_s(empty, 4)
 
 
 def _output(samples: list[Sample], index: int) -> Result:
@@ -177,14 +174,14 @@ def _changed_inputs(sample: Sample) -> list[int]:
     return [index for index, pair in enumerate(pairs) if differ(*pair)]
 
 
-def _call_s(client: WorkerClient, key: str, nbytes: int) -> float:
+def _call_s(instance: Instance, nbytes: int) -> float:
     """Return the least seconds of some rounds: what disturbs a call, and a cold one, only adds."""
     most = max(1, min(ROUND_CALLS, ROUND_BYTES // max(1, nbytes)))
     calls, least = 1, math.inf
     for number in range(ROUNDS):
-        least = min(least, client.run(key, [0] * calls).worker_seconds / calls)
+        least = min(least, instance.run([0] * calls).worker_seconds / calls)
         calls = max(1, min(most, math.ceil(ROUND_S / max(least, 1e-9))))
         if number + 1 >= LONG_ROUNDS and least >= ROUND_S:
             break
-    client.drop(key)
+    instance.drop()
     return least

@@ -81,7 +81,7 @@ class ShortcutProbe(WorkloadProbe):
         output, source = accepted.result.output, accepted.shortcut.source
         if output is None or source is None:
             return True
-        oracle, inputs = self.reference.oracle, self.drawn[0]
+        oracle, inputs = self.live.instance, self.drawn[0]
         for distribution in ("zero_mean", "large"):
             inputs = distribute(inputs, distribution, self.seed)
         try:

@@ -47,6 +47,6 @@ def build_candidate(
 
 def _run_once(client: WorkerClient, candidate: Candidate, reference: Reference) -> None:
     for workload in reference.workloads():
-        prepared = reference.prepare(workload)
-        load_candidate(client, candidate, prepared)
-        run_once(client, prepared, [prepared.example_inputs])
+        prepared = reference.prepare(workload).prepared
+        instance = load_candidate(client, candidate, prepared).instance
+        run_once(instance, prepared, [prepared.example_inputs])

@@ -20,9 +20,10 @@ from kernelwright.verifier.correctness.rules import (
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.levels import Distribution, Effort
 from kernelwright.verifier.reference.candidates import load_candidate
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import Case, Expected, PreparedWorkload
+from kernelwright.verifier.reference.workload import Case, Expected
 from kernelwright.verifier.tolerance import Difference, compare
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, overwrites
@@ -47,26 +48,25 @@ class WorkloadCheck:
         reference: Reference,
         candidate: Candidate,
         client: WorkerClient,
-        prepared: PreparedWorkload,
+        live: LiveWorkload,
     ) -> None:
         self.reference = reference
+        self.live = live
         self.tolerance: ToleranceName = reference.task.tolerance
-        self.client = client
-        self.prepared = prepared
-        self.key = prepared.workload.name
+        self.prepared = live.prepared
+        """The workload with the parameters that the candidate has."""
         self.flags: list[Flag] = []
         self.call_s = math.inf
         """Least seconds of a checked call."""
-        perturbed = reference.with_perturbed_weights(prepared)
         # Before the first call, as for a trained model.
-        copied, own = load_candidate(client, candidate, perturbed)
-        client.must_be_read = reference.was_read
-        self.weights: Weights = _weights(copied, own, len(prepared.state.tensors))
+        self.instance, copied, own = load_candidate(client, candidate, live.perturbed)
+        client.must_be_read = reference.oracle.was_read
+        self.weights: Weights = _weights(copied, own, len(live.prepared.state.tensors))
         if self.weights != "seed":
-            self.prepared = perturbed
+            self.prepared = live.perturbed
         elif copied:
-            client.set_state(self.key, prepared.state)
-        self.checker = Checker(reference, self.prepared)
+            self.instance.set_state(live.prepared.state)
+        self.checker = Checker(live, self.prepared, self.tolerance)
         self._differences: list[Difference] = []
         self._has_golden = True
         self._repeatable: bool | None = None
@@ -87,7 +87,7 @@ class WorkloadCheck:
 
     def _check_group(self, group: Sequence[CaseKey], count: int) -> None:
         """Run some of `count` cases together and compare their results."""
-        made = {key: self.reference.case(self.prepared, *key) for key in dict.fromkeys(group)}
+        made = {key: self.live.case(self.prepared, *key) for key in dict.fromkeys(group)}
         self._moved += sum(not self.prepared.fits(case.inputs) for case in made.values())
         cases = [made[key] for key in group]
         results = self.results(cases)
@@ -101,13 +101,13 @@ class WorkloadCheck:
         """Return whether so many cases fit into memory, with a call for each."""
         prepared = self.prepared
         both = prepared.case_bytes + prepared.call_bytes
-        return count * both <= self.reference.memory.nbytes
+        return count * both <= self.live.memory.nbytes
 
     def _room(self, calls: int, count: int) -> AbstractContextManager[None]:
         """Return the memory for a group of so many calls of `count` cases."""
         prepared = self.prepared
         cases = 0 if self._are_kept(count) else calls * prepared.case_bytes
-        return self.reference.memory.used(cases + (calls + 1) * prepared.call_bytes)
+        return self.live.memory.used(cases + (calls + 1) * prepared.call_bytes)
 
     def _groups(self, cases: Sequence[CaseKey]) -> Iterator[Sequence[CaseKey]]:
         """Yield groups of cases to run together; the first group ends with its first case again.
@@ -120,7 +120,7 @@ class WorkloadCheck:
             return
         size = max(2, TOGETHER_BYTES // max(1, prepared.example_inputs.nbytes))
         if not self._are_kept(len(cases)):
-            half = self.reference.memory.nbytes // 2
+            half = self.live.memory.nbytes // 2
             size = max(2, min(size, half // (prepared.case_bytes + prepared.call_bytes)))
         first, *others = self._by_numbers(cases)
         yield [*first[: size - 1], first[0]]
@@ -133,7 +133,7 @@ class WorkloadCheck:
         for key in cases:
             tree = self.prepared.example_inputs.tree
             if self.prepared.example_inputs.has_numbers:
-                tree = self.reference.case(self.prepared, *key).inputs.tree
+                tree = self.live.case(self.prepared, *key).inputs.tree
             forms.setdefault(json.dumps(tree), []).append(key)
         return list(forms.values())
 
@@ -144,16 +144,15 @@ class WorkloadCheck:
             Wrong: the results' form, or the memory after the calls, is not the reference's.
         """
         if self.prepared.traits.mutates_state:
-            self.client.set_state(self.key, self.prepared.state)
+            self.instance.set_state(self.prepared.state)
         buffer = self.prepared.input_buffer([case.inputs for case in group])
-        self.client.set_inputs(self.key, buffer)
+        self.instance.set_inputs(buffer)
         seeds = [case.seed for case in group] if self.prepared.traits.uses_rng else None
-        ran = self.client.run(self.key, range(len(group)), seeds, poison=True)
+        ran = self.instance.run(range(len(group)), seeds, poison=True)
         self.call_s = min(self.call_s, ran.seconds / len(group))
         self._check_form(ran)
         results = [
-            self.client.result(self.key, ran, call, self.prepared.specs)
-            for call in range(len(group))
+            self.instance.result(ran, call, self.prepared.specs) for call in range(len(group))
         ]
         self._note_strides(ran)
         self._check_memory(group, ran, buffer)
@@ -179,20 +178,20 @@ class WorkloadCheck:
 
     def _check_memory(self, group: list[Case], ran: RunReply, buffer: InputBuffer) -> None:
         traits = self.prepared.traits
-        self.client.download(self.key, buffer.layout.nbytes)
+        self.instance.download(buffer.layout.nbytes)
         self.must_have_left_inputs(
-            overwrites(buffer, self.client.process.shared, range(len(group)))
+            overwrites(buffer, self.instance.client.process.shared, range(len(group)))
         )
         if traits.changes_inputs:
             after = InputBuffer(buffer.layout)
-            after.read(self.client.process.shared)
+            after.read(self.instance.client.process.shared)
             for case, left in zip(group, after.sets, strict=True):
                 assert case.expected.inputs is not None
                 inputs = Expected(case.expected.inputs, None, None, None)
                 found = self.checker.differences(left, inputs, False)
                 must_be_right(found, "inputs after the call")
         must_lie_apart(ran, traits)
-        if not traits.returns_inputs and returns_inputs(self.client, self.key, ran, buffer, [0]):
+        if not traits.returns_inputs and returns_inputs(self.instance, ran, buffer, [0]):
             raise refused("output-aliases-input", "a result lies in the memory of an input")
 
     def must_have_left_inputs(self, left: Overwrites) -> None:
@@ -210,7 +209,7 @@ class WorkloadCheck:
                 raise Wrong(Status.INCORRECT_SHAPE, f"{evidence}, whose calls depend on them")
             self.flags.append(flag("state-not-compared", evidence))
             return
-        own = self.client.state(self.key).unpacked()
+        own = self.instance.state().unpacked()
         for name, value in expected.state.unpacked().items():
             if name not in own or own[name].shape != value.shape or own[name].dtype != value.dtype:
                 raise Wrong(Status.INCORRECT_SHAPE, f"buffer {name!r} is not the reference's")
@@ -227,7 +226,7 @@ class WorkloadCheck:
         if wrong:
             golden = case.expected.golden is not None
             whole = self._result([*before, *found], cases, golden, None)
-            where = f"workload {self.key!r}, {case.distribution} inputs"
+            where = f"workload {self.live.name!r}, {case.distribution} inputs"
             if not self.prepared.fits(case.inputs):
                 where += " with another number"
             flags = list(precision_flags(wrong, self.prepared.specs))
@@ -261,7 +260,7 @@ class WorkloadCheck:
             weights=self.weights,
             moved_numbers=self._moved,
         )
-        return WorkloadResult(workload=self.key, correctness=correctness)
+        return WorkloadResult(workload=self.live.name, correctness=correctness)
 
 
 def _weights(copied: int, own: int, reference: int) -> Weights:

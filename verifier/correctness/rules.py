@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kernelwright.schema import Flag, Status, ToleranceName, WorkloadResult
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.reference.distributions import COARSE
-from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.workload import (
     Case,
     Expected,
@@ -45,13 +45,17 @@ class Checker:
     """A comparison of one workload's results with the reference's.
 
     Args:
-        prepared: the workload with the parameters that the results come from.
+        live: the workload.
+        prepared: the same with the parameters that the results come from.
+        tolerance: the task's.
     """
 
-    def __init__(self, reference: Reference, prepared: PreparedWorkload) -> None:
-        self.reference = reference
+    def __init__(
+        self, live: LiveWorkload, prepared: PreparedWorkload, tolerance: ToleranceName
+    ) -> None:
+        self.live = live
         self.prepared = prepared
-        self.tolerance: ToleranceName = reference.task.tolerance
+        self.tolerance: ToleranceName = tolerance
 
     def check(self, case: Case, result: TensorTree) -> list[Difference]:
         """Compare the result of a call; excuse errors that the rounding of inputs explains."""
@@ -60,7 +64,7 @@ class Checker:
         is_wrong = any(difference.reason is not None for difference in found)
         if not is_wrong or case.expected.golden is None or self.tolerance != "default":
             return found
-        conditioning = self.reference.conditioning(self.prepared, case.calls, case.expected.golden)
+        conditioning = self.live.conditioning(self.prepared, case.calls, case.expected.golden)
         return self.differences(result, case.expected, coarse, conditioning)
 
     def differences(

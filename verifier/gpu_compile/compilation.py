@@ -24,11 +24,11 @@ from kernelwright.verifier.gpu_compile.kernel import (
     kernels_in,
 )
 from kernelwright.verifier.inside import compile_cuda, compile_triton, disassemble_gpu
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, load_reference
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import await_start, start_worker
-from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 CAPABILITIES = (80, 90, 100)
 MAX_KERNELS = 50
@@ -76,10 +76,9 @@ def _compiled(
     client = start_worker(machine, task.limits, VARIABLES, timeout_s=timeout_s)
     try:
         await_start(client)
-        source = effective_source(task, timed_workload(task))
-        path = client.write("reference.py", source)
-        init = client.load("reference", path, "Model", CONSTRUCTOR_SEED, None)
-        found = COMPILERS[candidate.backend](client, candidate, init, capability)
+        workload = timed_workload(task)
+        reference = load_reference(client, workload, effective_source(task, workload))
+        found = COMPILERS[candidate.backend](candidate, reference, capability)
         binaries = BINARIES.validate_python(found)[:MAX_KERNELS]
         kernels = _kernels(client, binaries, capability)
     except WorkerFault as fault:
@@ -91,23 +90,24 @@ def _compiled(
     return kernels[:MAX_KERNELS]
 
 
-def _triton(
-    client: WorkerClient, candidate: Candidate, init: TensorTree, capability: int
-) -> object:
+def _triton(candidate: Candidate, reference: Instance, capability: int) -> object:
     """Compile every kernel that a call launches."""
+    client = reference.client
     path = client.write("candidate.py", candidate.source)
-    client.load("candidate", path, candidate.entry_point, CONSTRUCTOR_SEED, init)
-    names = {"reference": "reference", "candidate": "candidate"}
+    key, entry = f"{reference.key}/candidate", candidate.entry_point
+    own = Instance.load(client, key, path, entry, CONSTRUCTOR_SEED, reference.init)
+    names = {"reference": reference.key, "candidate": own.key}
     tool = Path(compile_triton.__file__)
     return client.tool(tool, "compile_launches", **names, capability=capability)
 
 
-def _cuda(client: WorkerClient, candidate: Candidate, init: TensorTree, capability: int) -> object:
+def _cuda(candidate: Candidate, reference: Instance, capability: int) -> object:
     """Compile every file that the candidate gives to a compiler."""
+    client = reference.client
     found = client.tool(
         Path(compile_cuda.__file__),
         "compile_sources",
-        reference="reference",
+        reference=reference.key,
         path=client.write("candidate.py", candidate.source),
         entry_point=candidate.entry_point,
         capability=capability,
@@ -120,7 +120,7 @@ def _cuda(client: WorkerClient, candidate: Candidate, init: TensorTree, capabili
     return found
 
 
-COMPILERS: Mapping[str, Callable[[WorkerClient, Candidate, TensorTree, int], object]] = {
+COMPILERS: Mapping[str, Callable[[Candidate, Instance, int], object]] = {
     "triton": _triton,
     "cuda": _cuda,
 }

@@ -16,11 +16,11 @@ from kernelwright.schema import Evidence, Timing
 from kernelwright.verifier.inside import time_warm
 from kernelwright.verifier.profiling.perf_events import Counting, counter_facts
 from kernelwright.verifier.profiling.roofline import Roof, bottleneck, sol_score
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import nonsense
+from kernelwright.verifier.worker.instance import Instance
 
 PROFILED_CALLS = 3
 COUNTED_US = 20_000
@@ -34,51 +34,53 @@ TIMES = TypeAdapter(dict[Literal["warm", "graph"], Annotated[float, Field(ge=0)]
 
 def gather(
     reference: Reference,
-    prepared: PreparedWorkload,
-    client: WorkerClient,
+    live: LiveWorkload,
+    instance: Instance,
     timing: Mapping[str, Timing],
 ) -> Evidence:
     """Return the evidence on a timed candidate, for which its worker runs once more.
 
     Args:
+        instance: the candidate's.
         timing: by side.
     """
-    median_us, key = timing[CANDIDATE].median_us, prepared.workload.name
-    roof = roof_of(reference, prepared)
-    rows, total_us = client.profile(key, 0, PROFILED_CALLS), PROFILED_CALLS * median_us
+    median_us = timing[CANDIDATE].median_us
+    roof = roof_of(reference, live)
+    rows, total_us = instance.profile(0, PROFILED_CALLS), PROFILED_CALLS * median_us
     level: Literal["trace", "counters"] = "trace"
     if reference.machine.kind == "cpu":
-        counted = _counted(client, key, median_us)
+        counted = _counted(instance, median_us)
         busy, more = None, [*operator_facts(rows, total_us), *counted]
         level = "counters" if counted else level
     else:
         busy = busy_share(rows, total_us)
-        more = [*kernel_facts(rows, total_us), *other_times(client, key)]
+        more = [*kernel_facts(rows, total_us), *other_times(instance)]
     return Evidence(
         level=level,
-        facts=(f"{median_us:.1f} us per call on workload {key!r}", *roof.words(), *more),
+        facts=(f"{median_us:.1f} us per call on workload {live.name!r}", *roof.words(), *more),
         bound=bottleneck(roof, median_us, busy),
         roof_fraction=roof.time_us / median_us,
         sol_score=sol_score(roof, median_us, timing[EAGER].median_us),
     )
 
 
-def _counted(client: WorkerClient, key: str, median_us: float) -> list[str]:
+def _counted(instance: Instance, median_us: float) -> list[str]:
     """Return what hardware counters say of some calls; nothing where there are none."""
     calls = max(1, round(COUNTED_US / median_us))
-    with Counting(client.process.pid) as counting:
+    with Counting(instance.client.process.pid) as counting:
         if not counting.is_possible:
             return []
-        ran = client.run(key, [0] * calls)
+        ran = instance.run([0] * calls)
     return counter_facts(counting.found, ran.seconds)
 
 
-def roof_of(reference: Reference, prepared: PreparedWorkload) -> Roof:
+def roof_of(reference: Reference, live: LiveWorkload) -> Roof:
     """Return what the workload needs at least, and what was measured of this machine."""
+    prepared = live.prepared
     return Roof(
         bytes_moved=prepared.example_inputs.nbytes + prepared.state.nbytes + prepared.result_bytes,
         bandwidth=reference.bandwidth,
-        flops=reference.flops(prepared),
+        flops=live.flops,
         flops_per_s=reference.product_speed,
     )
 
@@ -99,9 +101,9 @@ def kernel_facts(rows: list[dict[str, object]], total_us: float) -> list[str]:
     return [f"the GPU works for about {busy:.0%} of a call, in {launches:g} kernels", *shown]
 
 
-def other_times(client: WorkerClient, key: str) -> list[str]:
+def other_times(instance: Instance) -> list[str]:
     """Return what the worker itself measures: calls with inputs in caches, and replays."""
-    found = client.tool(Path(time_warm.__file__), "other_times", key=key)
+    found = instance.client.tool(Path(time_warm.__file__), "other_times", key=instance.key)
     try:
         times = TIMES.validate_python(found)
     except ValidationError as error:

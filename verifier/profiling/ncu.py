@@ -83,14 +83,13 @@ def with_counters(
     ncu = find_tool("ncu")
     if ncu is None:
         return evidence
-    key = prepared.workload.name
     try:
         with worker_under(
             (ncu, *OPTIONS), reference.machine, reference.task.limits, candidate, build, {}
         ) as client:
-            load_candidate(client, candidate, prepared)
-            run_once(client, prepared, [prepared.example_inputs])
-            client.tool(Path(time_warm.__file__), "profiled_call", key=key)
+            instance = load_candidate(client, candidate, prepared).instance
+            run_once(instance, prepared, [prepared.example_inputs])
+            client.tool(Path(time_warm.__file__), "profiled_call", key=instance.key)
             text = written(client, LOG)
     except WorkerFault:
         return evidence  # a fact less about a candidate that was right without ncu

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from kernelwright.errors import InfrastructureError, InvalidReferenceError
-from kernelwright.schema import Workload
+from kernelwright.schema import Workload, digest
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depends on it
@@ -29,17 +30,30 @@ def known_to_work() -> Iterator[None]:
         raise InfrastructureError(message) from fault
 
 
-def set_inputs(
-    client: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]
-) -> None:
-    """Write some input sets for a loaded instance."""
-    client.set_inputs(prepared.workload.name, prepared.input_buffer(sets))
+def load_reference(
+    client: WorkerClient, workload: Workload, source: str, init: TensorTree | None = None
+) -> Instance:
+    """Build an instance of the reference in a worker.
+
+    Args:
+        source: the reference's source, with the workload's sizes.
+        init: the constructor's arguments; None: those that the source gives.
+    """
+    path = client.write(f"reference_{digest(workload.name)[:12]}.py", source)
+    return Instance.load(client, workload.name, path, "Model", CONSTRUCTOR_SEED, init)
 
 
-def run_once(client: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
-    """Call a loaded instance once on each of some input sets."""
-    set_inputs(client, prepared, sets)
-    client.run(prepared.workload.name, range(len(sets)))
+def load_again(client: WorkerClient, prepared: PreparedWorkload) -> Instance:
+    """Build another instance of a prepared workload's reference, with its parameters."""
+    instance = load_reference(client, prepared.workload, prepared.source, prepared.init)
+    instance.set_state(prepared.state)
+    return instance
+
+
+def run_once(instance: Instance, prepared: PreparedWorkload, sets: Sequence[TensorTree]) -> None:
+    """Call an instance once on each of some input sets."""
+    instance.set_inputs(prepared.input_buffer(sets))
+    instance.run(range(len(sets)))
 
 
 def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:

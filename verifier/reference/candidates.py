@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from kernelwright.backends.registry import open_backend
 from kernelwright.schema import Candidate
@@ -10,6 +11,7 @@ from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import start_worker
 
 # The call time-out is multiplied by this for an interpreter.
@@ -35,15 +37,28 @@ def start_candidate(reference: Reference, candidate: Candidate, build: Path) -> 
     )
 
 
+def new_instance(
+    client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload
+) -> Instance:
+    """Build an instance for a workload, with weights of its own constructor."""
+    path = client.write("candidate.py", candidate.source)
+    key, entry = prepared.workload.name, candidate.entry_point
+    return Instance.load(client, key, path, entry, CONSTRUCTOR_SEED, prepared.init)
+
+
+class LoadedCandidate(NamedTuple):
+    """A candidate's instance, and how many of the reference's weights it took."""
+
+    instance: Instance
+    copied: int
+    """Number of parameters and buffers that were copied."""
+    own: int
+    """Number of parameters and buffers that it has."""
+
+
 def load_candidate(
     client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload
-) -> tuple[int, int]:
-    """Build an instance for a workload and give it the reference's weights.
-
-    Returns:
-        Number of parameters and buffers that were copied, and that the candidate has.
-    """
-    key = prepared.workload.name
-    path = client.write("candidate.py", candidate.source)
-    client.load(key, path, candidate.entry_point, CONSTRUCTOR_SEED, prepared.init)
-    return client.set_state(key, prepared.state)
+) -> LoadedCandidate:
+    """Build an instance for a workload and give it the reference's weights."""
+    instance = new_instance(client, candidate, prepared)
+    return LoadedCandidate(instance, *instance.set_state(prepared.state))

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from kernelwright.verifier.reference.calls import known_to_work
 from kernelwright.verifier.reference.memory import MemoryBudget, Worth
 from kernelwright.verifier.reference.seeds import SEED_BITS, derived_seed
 from kernelwright.verifier.reference.workload import PreparedWorkload
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.input_buffers import InputBuffer, Mask, plan_layout
+from kernelwright.verifier.worker.instance import Instance
 
 KEPT_BUFFERS = 32
 # More buffers than one worker needs; numbers from half of that on are for single calls.
@@ -36,10 +37,16 @@ class InputPool:
         secret: the secret of the run, from which all seeds are derived.
         nbytes: wanted bytes of inputs or results in one buffer, whichever are more.
         memory: what buffers are kept in.
+        oracle: function that returns the reference's present instance, which makes inputs.
     """
 
     def __init__(
-        self, prepared: PreparedWorkload, secret: int, nbytes: int, memory: MemoryBudget
+        self,
+        prepared: PreparedWorkload,
+        secret: int,
+        nbytes: int,
+        memory: MemoryBudget,
+        oracle: Callable[[], Instance],
     ) -> None:
         self.prepared = prepared
         self._secret = secret
@@ -49,55 +56,59 @@ class InputPool:
         self.nbytes = slots * largest
         """Bytes of the inputs or of the results of one buffer, whichever are more."""
         self._memory = memory
+        self._oracle = oracle
         self._chance = random.SystemRandom()
         self._orders: dict[int, list[int]] = {}
 
-    def buffer(self, number: int, oracle: WorkerClient, sets: int | None = None) -> InputBuffer:
-        """Return a buffer; the reference's worker makes it if it was not kept.
+    def buffer(self, number: int, sets: int | None = None) -> InputBuffer:
+        """Return the buffer of one timed round; the reference's worker makes it if it was not kept.
 
         Args:
             sets: how many of its sets are wanted; all by default, and always all for a GPU.
         """
-        wanted = self.layout.slots if sets is None or oracle.kind != "cpu" else sets
+        oracle = self._oracle()
+        wanted = self.layout.slots if sets is None or oracle.client.kind != "cpu" else sets
         place = "inputs", self.prepared.workload.name, self.layout.slots, number
         kept: tuple[InputBuffer, int] | None = self._memory.get(place)  # and how many sets it has
         if kept is not None and kept[1] >= wanted:
             return kept[0]
         del kept
-        key, buffer = self.prepared.workload.name, InputBuffer(self.layout)
-        oracle.set_layout(key, self.layout)
+        buffer = InputBuffer(self.layout)
         seeds = [derived_seed(self._secret, "timed", number, slot) for slot in range(wanted)]
-        oracle.fill(key, seeds)
-        buffer.read(oracle.process.shared, buffer.end(wanted))
-        buffer.guard()
-        self._mask(buffer, oracle)
+        with known_to_work():
+            oracle.set_layout(self.layout)
+            oracle.fill(seeds)
+            buffer.read(oracle.client.process.shared, buffer.end(wanted))
+            buffer.guard()
+            self._mask(buffer, oracle)
         if number % FIRST_SINGLE_CALL < KEPT_BUFFERS:
-            self._memory.keep(place, (buffer, wanted), self.buffer_bytes(oracle), Worth.INPUTS)
+            self._memory.keep(place, (buffer, wanted), self.buffer_bytes, Worth.INPUTS)
         return buffer
 
-    def buffer_bytes(self, oracle: WorkerClient) -> int:
-        """Return the bytes that one buffer takes here."""
-        masked = 1 if oracle.kind == "cpu" else 2
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes that one buffer takes here."""
+        masked = 1 if self._oracle().client.kind == "cpu" else 2
         return masked * self.layout.nbytes
 
-    def single_call_buffers(
-        self, number: int, most: int, oracle: WorkerClient
-    ) -> list[InputBuffer]:
+    def single_call_buffers(self, number: int, most: int) -> list[InputBuffer]:
         """Return the first sets of a buffer, at most `most`, each in a buffer of its own."""
         most = min(most, self.layout.slots)
-        sets = self.buffer(number, oracle, most).sets[:most]
+        sets = self.buffer(number, most).sets[:most]
         buffers = [self.prepared.input_buffer([one]) for one in sets]
-        oracle.set_layout(self.prepared.workload.name, buffers[0].layout)
-        for buffer in buffers:
-            self._mask(buffer, oracle)
+        oracle = self._oracle()
+        with known_to_work():
+            oracle.set_layout(buffers[0].layout)
+            for buffer in buffers:
+                self._mask(buffer, oracle)
         return buffers
 
-    def _mask(self, buffer: InputBuffer, oracle: WorkerClient) -> None:
+    def _mask(self, buffer: InputBuffer, oracle: Instance) -> None:
         """Add a mask to a buffer for GPUs' workers; the oracle must have its layout already."""
-        if oracle.kind != "cpu":
+        if oracle.client.kind != "cpu":
             seed = secrets.randbits(SEED_BITS)
-            oracle.write_inputs(self.prepared.workload.name, buffer)
-            buffer.mask = Mask(seed, oracle.mask(self.prepared.workload.name, buffer, seed))
+            oracle.write_inputs(buffer)
+            buffer.mask = Mask(seed, oracle.mask(buffer, seed))
 
     def spot_check_slot(self, number: int, calls: int, few: int | None) -> int:
         """Choose the slot of the spot check in a round of so many calls.

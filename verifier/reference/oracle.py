@@ -8,9 +8,9 @@ import torch
 
 from kernelwright.verifier.reference.distributions import perturbed
 from kernelwright.verifier.reference.workload import Call, Expected, PreparedWorkload
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.input_buffers import InputBuffer
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.pieces import pieces
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
 
@@ -20,7 +20,7 @@ PERTURBATIONS, PERTURBATIONS_OF_TIES = 5, 16
 
 
 def conditioning(
-    oracle: WorkerClient,
+    oracle: Instance,
     prepared: PreparedWorkload,
     calls: Sequence[Call],
     exact: TensorTree,
@@ -34,11 +34,11 @@ def conditioning(
     Args:
         exact: the golden values.
     """
-    key, slots, seed = prepared.workload.name, range(len(calls)), calls[0].seed
+    slots, seed = range(len(calls)), calls[0].seed
     _set_inputs(oracle, prepared, calls)
     found = list(map(_Displacement, exact.tensors))
     for perturb_seed in range(PERTURBATIONS_OF_TIES if prepared.has_integers else PERTURBATIONS):
-        other = oracle.golden(key, slots, seed, perturb_seed)
+        other = oracle.golden(slots, seed, perturb_seed)
         if isinstance(other, TensorTree) and _fits(other, exact):
             _clamp(other, prepared.specs)
             for displacement, tensor in zip(found, other.tensors, strict=True):
@@ -47,17 +47,14 @@ def conditioning(
     return TensorTree(exact.tree, [displacement.value for displacement in found])
 
 
-def _set_inputs(
-    oracle: WorkerClient, prepared: PreparedWorkload, calls: Sequence[Call]
-) -> InputBuffer:
+def _set_inputs(oracle: Instance, prepared: PreparedWorkload, calls: Sequence[Call]) -> InputBuffer:
     """Set the instance's parameters, stage the inputs of some calls, and return their buffer."""
-    key = prepared.workload.name
-    if prepared.state.tensors and oracle.states.get(key) is not prepared.state:
-        oracle.set_state(key, prepared.state)
+    if prepared.state.tensors and oracle.state_set is not prepared.state:
+        oracle.set_state(prepared.state)
     if not prepared.traits.mutates_state:
-        oracle.states[key] = prepared.state
+        oracle.state_set = prepared.state
     buffer = prepared.input_buffer([call.inputs for call in calls])
-    oracle.set_inputs(key, buffer)
+    oracle.set_inputs(buffer)
     return buffer
 
 
@@ -90,32 +87,32 @@ class _Displacement:
         return self._found[0] if self._found else torch.zeros_like(self._exact.abs())
 
 
-def expect(oracle: WorkerClient, prepared: PreparedWorkload, *calls: Call) -> Expected:
+def expect(oracle: Instance, prepared: PreparedWorkload, *calls: Call) -> Expected:
     """Return the reference's values in the last of some calls; the first has the prepared state.
 
     Raises:
         WorkerFault: the reference fails on these inputs.
     """
-    key, traits, slots = prepared.workload.name, prepared.traits, range(len(calls))
+    traits, slots = prepared.traits, range(len(calls))
     buffer = _set_inputs(oracle, prepared, calls)
-    golden = None if traits.uses_rng else oracle.golden(key, slots, calls[0].seed)
-    ran = oracle.run(key, slots, [call.seed for call in calls] if traits.uses_rng else None)
-    values = oracle.result(key, ran, slots[-1])
+    golden = None if traits.uses_rng else oracle.golden(slots, calls[0].seed)
+    ran = oracle.run(slots, [call.seed for call in calls] if traits.uses_rng else None)
+    values = oracle.result(ran, slots[-1])
     truth = None
     if isinstance(golden, TensorTree) and _fits(golden, values):
         truth = golden
         _clamp(truth, prepared.specs)
     changed = None
     if traits.changes_inputs:
-        oracle.download(key, buffer.layout.nbytes)
+        oracle.download(buffer.layout.nbytes)
         after = InputBuffer(buffer.layout)
-        after.read(oracle.process.shared)
+        after.read(oracle.client.process.shared)
         changed = after.sets[-1]
-    return Expected(values, truth, changed, oracle.state(key) if traits.mutates_state else None)
+    return Expected(values, truth, changed, oracle.state() if traits.mutates_state else None)
 
 
 def with_perturbed_weights(
-    oracle: WorkerClient, prepared: PreparedWorkload, seed: int
+    oracle: Instance, prepared: PreparedWorkload, seed: int
 ) -> PreparedWorkload:
     """Return the workload with perturbed weights, as training would leave them.
 
@@ -123,7 +120,7 @@ def with_perturbed_weights(
     with them. Buffers stay: they may be tables or masks that a candidate need not read. A workload
     without parameters is returned itself.
     """
-    names = set(oracle.parameters(prepared.workload.name))
+    names = set(oracle.parameters())
     generator = torch.Generator().manual_seed(seed)
     state = prepared.state.unpacked()
     done: dict[object, torch.Tensor] = {}

@@ -11,18 +11,17 @@ from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Workload
 from kernelwright.verifier.reference.workload import PreparedWorkload, ReferenceTraits
 from kernelwright.verifier.tolerance import compare
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.input_buffers import InputBuffer, overwrites
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.outputs import RunReply, overlapping, overlaps_itself
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits, specs
 
 
 def prepare(
-    oracle: WorkerClient,
+    oracle: Instance,
     workload: Workload,
     source: str,
-    init: TensorTree,
     seed: int,
     require_room: Callable[[PreparedWorkload], None],
 ) -> PreparedWorkload:
@@ -36,15 +35,14 @@ def prepare(
         InvalidReferenceError: it takes or returns no tensors, or is not repeatable.
         WorkerFault: the reference fails.
     """
-    key = workload.name
-    state = oracle.state(key)
-    inputs = oracle.make_inputs(key, seed)
+    state = oracle.state()
+    inputs = oracle.make_inputs(seed)
     if not inputs.tensors:
         raise InvalidReferenceError(
             "get_inputs() returns no tensor", hint="it must return a list with tensors"
         )
     empty = ReferenceTraits()
-    bare = PreparedWorkload(workload, source, init, state, False, inputs, [], [], empty)
+    bare = PreparedWorkload(workload, source, oracle.init, state, False, inputs, [], [], empty)
     ran, buffer = _run(oracle, bare, [inputs, inputs], seed)
     found = [Spec(getattr(torch, entry["dtype"]), tuple(entry["shape"])) for entry in ran.entries]
     if not found:
@@ -57,17 +55,17 @@ def prepare(
             hint="give it larger sizes",
         )
     require_room(bare._replace(specs=found))
-    left = overwrites(buffer, oracle.process.shared, [0])
-    uses_rng, mutates_state = oracle.uses_rng(key, 0), not same_bits(state, oracle.state(key))
+    left = overwrites(buffer, oracle.client.process.shared, [0])
+    uses_rng, mutates_state = oracle.uses_rng(0), not same_bits(state, oracle.state())
     traits = ReferenceTraits(
         uses_rng=uses_rng,
         mutates_state=mutates_state,
         changes_inputs=bool(left.inputs),
         reuses_memory=overlapping(ran),
         overlaps_itself=any(map(overlaps_itself, ran.entries)),
-        returns_inputs=returns_inputs(oracle, key, ran, buffer, [0]),
+        returns_inputs=returns_inputs(oracle, ran, buffer, [0]),
     )
-    oracle.set_state(key, state)
+    oracle.set_state(state)
     known = bare._replace(
         specs=found, strides=[entry["strides"] for entry in ran.entries], traits=traits
     )
@@ -75,10 +73,10 @@ def prepare(
     depends_on_history = traits.mutates_state and (
         not _alike(again[0], again[1]) or _remembers(oracle, known, seed)
     )
-    oracle.set_state(key, state)
+    oracle.set_state(state)
     del again[1]
     other = _observed(oracle, known, [inputs], seed)
-    oracle.set_state(key, state)
+    oracle.set_state(state)
     if not _alike(again[0], other[0]):
         raise InvalidReferenceError(
             "the reference is not repeatable: same inputs and same torch seed, other outputs",
@@ -87,47 +85,46 @@ def prepare(
     return known._replace(traits=traits._replace(depends_on_history=depends_on_history))
 
 
-def _remembers(oracle: WorkerClient, prepared: PreparedWorkload, seed: int) -> bool:
+def _remembers(oracle: Instance, prepared: PreparedWorkload, seed: int) -> bool:
     """Return whether a call on other inputs changes the next one's result.
 
     The mean of all calls is the same after one call as after two on the same inputs.
     """
-    key, inputs = prepared.workload.name, prepared.example_inputs
-    others = oracle.make_inputs(key, seed + 1)
+    inputs = prepared.example_inputs
+    others = oracle.make_inputs(seed + 1)
     if not prepared.fits(others):
         return False  # which the first case refuses
     results = []
     for sets in ([inputs], [others, inputs]):
-        oracle.set_state(key, prepared.state)
+        oracle.set_state(prepared.state)
         results.append(_observed(oracle, prepared, sets, seed)[-1])
     return not _alike(*results)
 
 
 def _run(
-    oracle: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree], seed: int
+    oracle: Instance, prepared: PreparedWorkload, sets: Sequence[TensorTree], seed: int
 ) -> tuple[RunReply, InputBuffer]:
-    key, buffer = prepared.workload.name, prepared.input_buffer(sets)
-    oracle.set_inputs(key, buffer)
+    buffer = prepared.input_buffer(sets)
+    oracle.set_inputs(buffer)
     seeds = [seed] * len(sets) if prepared.traits.uses_rng else None
-    return oracle.run(key, range(len(sets)), seeds), buffer
+    return oracle.run(range(len(sets)), seeds), buffer
 
 
 def _observed(
-    oracle: WorkerClient, prepared: PreparedWorkload, sets: Sequence[TensorTree], seed: int
+    oracle: Instance, prepared: PreparedWorkload, sets: Sequence[TensorTree], seed: int
 ) -> list[TensorTree]:
     ran, _buffer = _run(oracle, prepared, sets, seed)
-    key = prepared.workload.name
-    return [oracle.result(key, ran, call) for call in range(len(sets))]
+    return [oracle.result(ran, call) for call in range(len(sets))]
 
 
 def returns_inputs(
-    client: WorkerClient, key: str, ran: RunReply, buffer: InputBuffer, calls: Sequence[int]
+    instance: Instance, ran: RunReply, buffer: InputBuffer, calls: Sequence[int]
 ) -> bool:
     """Return whether a result of these calls changes when all inputs' memory is written to."""
-    before = [client.result(key, ran, call) for call in calls]
-    buffer.write_inverted(client.process.shared, len(ran.addresses))
-    client.upload(key, buffer.layout.nbytes)
-    after = (client.result(key, ran, call) for call in calls)
+    before = [instance.result(ran, call) for call in calls]
+    buffer.write_inverted(instance.client.process.shared, len(ran.addresses))
+    instance.upload(buffer.layout.nbytes)
+    after = (instance.result(ran, call) for call in calls)
     return not all(map(same_bits, before, after))
 
 

@@ -11,7 +11,8 @@ from kernelwright.backends.cpp import compiler
 from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.inside import instrumented
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
+from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
 from kernelwright.verifier.reference.workload import PreparedWorkload
@@ -25,6 +26,7 @@ from kernelwright.verifier.sanitizer.report import find_report
 from kernelwright.verifier.sanitizer.wording import place, words
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import START_TIMEOUT_S
 
 UNAVAILABLE, INCOMPLETE = "sanitizer-unavailable", "sanitizer-incomplete"
@@ -59,14 +61,15 @@ def _watched(client: WorkerClient, candidate: Candidate, reference: Reference) -
     except WorkerFault as fault:
         return [flag(UNAVAILABLE, f"a worker does not start under it: {fault.reason}")]
     for workload in reference.workloads():
-        prepared = reference.prepare(workload)
+        live = reference.prepare(workload)
+        prepared = live.prepared
         try:
-            _load(client, candidate, prepared, reference)
+            instance = _load(client, candidate, prepared, reference)
         except WorkerFault as fault:
             what = f"it does not build or load under it: {fault.reason}"
             return [_found(client, candidate, prepared) or flag(UNAVAILABLE, what)]
         try:
-            _call(client, prepared, reference)
+            _call(instance, live, reference.seed)
         except WorkerFault as fault:
             what = f"workload {workload.name!r} ended without a report: {fault.reason}"
             return [_found(client, candidate, prepared) or flag(INCOMPLETE, what)]
@@ -77,26 +80,28 @@ def _watched(client: WorkerClient, candidate: Candidate, reference: Reference) -
 
 def _load(
     client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload, reference: Reference
-) -> None:
-    key = prepared.workload.name
+) -> Instance:
     own = client.write("candidate.py", candidate.source)
     last = f"\nbuild = watched({own!r}, {candidate.entry_point!r})\n"
     path = client.write("instrumented.py", Path(instrumented.__file__).read_text() + last)
     timeout_s = BUILD_SLOWDOWN * reference.task.limits.build_timeout_s
-    client.load(key, path, "build", CONSTRUCTOR_SEED, prepared.init, timeout_s)
-    client.set_state(key, prepared.state)
+    key, init = prepared.workload.name, prepared.init
+    instance = Instance.load(client, key, path, "build", CONSTRUCTOR_SEED, init, timeout_s)
+    instance.set_state(prepared.state)
+    return instance
 
 
-def _call(client: WorkerClient, prepared: PreparedWorkload, reference: Reference) -> None:
+def _call(instance: Instance, live: LiveWorkload, seed: int) -> None:
     """Call twice, since some errors need what an earlier call left."""
-    sets = [prepared.example_inputs, reference.fresh_case(prepared, "reference").inputs]
-    set_inputs(client, prepared, sets)
+    prepared = live.prepared
+    sets = [prepared.example_inputs, live.fresh_case(prepared, "reference").inputs]
+    instance.set_inputs(prepared.input_buffer(sets))
     seeds = (
-        [derived_seed(reference.seed, "sanitized", slot) for slot in range(len(sets))]
+        [derived_seed(seed, "sanitized", slot) for slot in range(len(sets))]
         if prepared.traits.uses_rng
         else None
     )
-    client.run(prepared.workload.name, range(len(sets)), seeds)
+    instance.run(range(len(sets)), seeds)
 
 
 def _found(client: WorkerClient, candidate: Candidate, prepared: PreparedWorkload) -> Flag | None:

@@ -58,9 +58,9 @@ def gpu_sanitizer_flags(candidate: Candidate, reference: Reference, build: Path)
 
 def _call(client: WorkerClient, candidate: Candidate, reference: Reference) -> None:
     for workload in reference.workloads():
-        prepared = reference.prepare(workload)
-        load_candidate(client, candidate, prepared)
-        run_once(client, prepared, [prepared.example_inputs])
+        prepared = reference.prepare(workload).prepared
+        instance = load_candidate(client, candidate, prepared).instance
+        run_once(instance, prepared, [prepared.example_inputs])
 
 
 def memory_error(report: str) -> str | None:

@@ -35,9 +35,10 @@ def find_scope(reference: Reference, candidate: Candidate, build: Path) -> Scope
     """
     families = []
     for workload in reference.workloads():
-        prepared = reference.with_perturbed_weights(reference.prepare(workload))
+        live = reference.prepare(workload)
+        prepared = live.perturbed
         family, names, ranges = _fixed_family(reference, prepared)
-        with SizeJudge(reference, prepared, candidate, build, names) as judge:
+        with SizeJudge(reference, live, candidate, build, names) as judge:
             judge.require_names()
             judged = judged_sizes(judge, ranges)
             has_numbers = prepared.example_inputs.has_numbers and judge.takes_moved_numbers()
@@ -66,11 +67,11 @@ def _fixed_family(
     reference: Reference, prepared: PreparedWorkload
 ) -> tuple[Family, SizeNames, Mapping[str, list[int | None]]]:
     """Return the family with every size fixed, and the sizes that may be free with their ranges."""
-    key = prepared.workload.name
-    client = reference_worker(reference, prepared)
+    instance = reference_worker(reference, prepared)
+    client = instance.client
     try:
-        facts: Any = client.tool(FACTS, "facts", key=key)
-        free: Any = client.tool(FACTS, "free_sizes", key=key)
+        facts: Any = client.tool(FACTS, "facts", key=instance.key)
+        free: Any = client.tool(FACTS, "free_sizes", key=instance.key)
     except WorkerFault as fault:
         raise NotDeliverableError(f"its forward can't be watched: {fault.reason}") from fault
     finally:

@@ -9,9 +9,10 @@ from typing import Self
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.schema import Candidate
 from kernelwright.verifier.correctness.rules import Checker, Wrong, must_be_right
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, set_inputs
+from kernelwright.verifier.reference.calls import load_again
 from kernelwright.verifier.reference.candidates import load_candidate, start_candidate
 from kernelwright.verifier.reference.distributions import with_moved_numbers
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.oracle import expect
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
@@ -26,8 +27,8 @@ from kernelwright.verifier.scope.sizes import (
     resized,
     smaller,
 )
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import await_start, start_worker
 from kernelwright.verifier.worker.tensor_tree import TensorTree, specs
 
@@ -37,16 +38,13 @@ Range = Sequence[int | None]
 """Least and most; None: no end."""
 
 
-def reference_worker(reference: Reference, prepared: PreparedWorkload) -> WorkerClient:
+def reference_worker(reference: Reference, prepared: PreparedWorkload) -> Instance:
     """Start a worker with the reference's workload loaded, and its inputs in the first slot."""
-    key = prepared.workload.name
     client = start_worker(reference.machine, reference.task.limits)
     await_start(client)
-    path = client.write("reference.py", prepared.source)
-    client.load(key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
-    client.set_state(key, prepared.state)
-    set_inputs(client, prepared, [prepared.example_inputs])
-    return client
+    instance = load_again(client, prepared)
+    instance.set_inputs(prepared.input_buffer([prepared.example_inputs]))
+    return instance
 
 
 class SizeJudge:
@@ -63,25 +61,26 @@ class SizeJudge:
     def __init__(
         self,
         reference: Reference,
-        prepared: PreparedWorkload,
+        live: LiveWorkload,
         candidate: Candidate,
         build: Path,
         names: SizeNames,
     ) -> None:
         self.reference = reference
-        self.prepared = prepared
+        self.live = live
+        self.prepared = live.perturbed
         self.candidate = candidate
         self.build = build
         self.names = names
-        self._oracle: WorkerClient | None = None
-        self._client: WorkerClient | None = None
+        self._oracle: Instance | None = None
+        self._own: Instance | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         _end(self._oracle)
-        _end(self._client)
+        _end(self._own)
 
     def require_names(self) -> None:
         """Load the candidate with the reference's parameters.
@@ -90,7 +89,7 @@ class SizeJudge:
             NotDeliverableError: it has others, or doesn't load; the rule is `renamed-parameters`.
         """
         try:
-            self._client = self._candidate_worker()
+            self._own = self._candidate_worker()
         except WorkerFault as fault:
             raise NotDeliverableError(fault.reason) from fault
 
@@ -132,38 +131,38 @@ class SizeJudge:
             return None
 
     def _matches(self, prepared: PreparedWorkload, call: Call, expected: Expected) -> bool:
-        key, traits = prepared.workload.name, prepared.traits
-        checker = Checker(self.reference, prepared)
+        traits = prepared.traits
+        checker = Checker(self.live, prepared, self.reference.task.tolerance)
         try:
-            client = self._client = self._client or self._candidate_worker()
+            own = self._own = self._own or self._candidate_worker()
             if traits.mutates_state:
-                client.set_state(key, prepared.state)
-            set_inputs(client, prepared, [call.inputs])
-            ran = client.run(key, [0], [call.seed] if traits.uses_rng else None, poison=True)
-            result = client.result(key, ran, 0, specs(expected.values))
+                own.set_state(prepared.state)
+            own.set_inputs(prepared.input_buffer([call.inputs]))
+            ran = own.run([0], [call.seed] if traits.uses_rng else None, poison=True)
+            result = own.result(ran, 0, specs(expected.values))
             must_be_right(checker.differences(result, expected, coarse=False), "at other sizes")
         except WorkerFault:
-            _end(self._client)
-            self._client = None
+            _end(self._own)
+            self._own = None
             return False
         except Wrong:
             return False
         return True
 
-    def _candidate_worker(self) -> WorkerClient:
+    def _candidate_worker(self) -> Instance:
         client = start_candidate(self.reference, self.candidate, self.build)
         await_start(client)
-        copied, own = load_candidate(client, self.candidate, self.prepared)
+        instance, copied, own = load_candidate(client, self.candidate, self.prepared)
         if copied < own:
             client.process.kill()
             words = "its parameters have other names or shapes than the reference's"
             raise NotDeliverableError(f"renamed-parameters: {words}")
-        return client
+        return instance
 
 
-def _end(client: WorkerClient | None) -> None:
-    if client is not None:
-        client.process.kill()
+def _end(instance: Instance | None) -> None:
+    if instance is not None:
+        instance.client.process.kill()
 
 
 def judged_sizes(judge: SizeJudge, ranges: Mapping[str, Range]) -> dict[str, list[int]]:

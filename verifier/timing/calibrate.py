@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from kernelwright.verifier.levels import Effort
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.timing.contention import quietly
@@ -17,6 +18,7 @@ ENOUGH = 1.25
 
 def find_iterations(
     reference: Reference,
+    live: LiveWorkload,
     prepared: PreparedWorkload,
     side: TimedInstance,
     effort: Effort,
@@ -27,8 +29,8 @@ def find_iterations(
     Args:
         call_s: first guess of the seconds per call.
     """
-    timer = RoundTimer(reference, prepared, effort, {})
-    side.client.set_layout(side.key, timer.pool.layout)
+    timer = RoundTimer(reference, live, prepared, effort, {})
+    side.instance.set_layout(timer.pool.layout)
     with quietly(reference.machine):
         calls = _filling(timer, call_s)
         for _ in range(MAX_CALIBRATIONS):

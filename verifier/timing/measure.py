@@ -26,15 +26,16 @@ from kernelwright.verifier.correctness.rules import must_lie_apart
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.levels import LEAST_SPOT_CHECKS, Effort
 from kernelwright.verifier.reference.input_pool import BUFFERS_PER_WORKER, FIRST_SINGLE_CALL
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.timing.contention import LoadMeter, gpu_flags, quietly
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
 from kernelwright.verifier.timing.single_calls import batched
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, overwrites
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.outputs import RunReply
 from kernelwright.verifier.worker.sampler import CodeSamples, Owner
 from kernelwright.verifier.worker.tensor_tree import TensorTree
@@ -62,8 +63,7 @@ PATIENCE = 6
 class TimedInstance(NamedTuple):
     """One timed side: an instance in a worker."""
 
-    client: WorkerClient
-    key: str
+    instance: Instance
     is_baseline: bool
 
     def run(
@@ -73,7 +73,7 @@ class TimedInstance(NamedTuple):
         seeds: list[int] | None,
         state: TensorTree | None = None,
     ) -> RunReply:
-        """Write inputs and call `WorkerClient.run`.
+        """Write inputs and call `Instance.run`.
 
         Args:
             state: parameters and buffers to set before.
@@ -84,12 +84,12 @@ class TimedInstance(NamedTuple):
         """
         try:
             if state is not None:
-                self.client.set_state(self.key, state)
+                self.instance.set_state(state)
             if buffer.mask is None:
-                self.client.write_inputs(self.key, buffer, len(slots))
-                return self.client.run(self.key, slots, seeds)
-            self.client.write_inputs(self.key, buffer.mask.buffer)
-            return self.client.run(self.key, slots, seeds, unmask_seed=buffer.mask.seed)
+                self.instance.write_inputs(buffer, len(slots))
+                return self.instance.run(slots, seeds)
+            self.instance.write_inputs(buffer.mask.buffer)
+            return self.instance.run(slots, seeds, unmask_seed=buffer.mask.seed)
         except WorkerFault as fault:
             if not self.is_baseline:
                 raise
@@ -126,29 +126,18 @@ class Measured(NamedTuple):
     """Results of that round lie in the memory of its inputs."""
 
 
-def measure(
-    reference: Reference,
-    prepared: PreparedWorkload,
-    effort: Effort,
-    sides: Mapping[str, TimedInstance],
-    calls: int,
-    worker: int,
-    sampling_s: float,
-) -> Measured:
-    """Time `candidate` against the other sides on one workload.
+def measure(timer: RoundTimer, calls: int, sampling_s: float) -> Measured:
+    """Time the candidate against the other sides on one workload.
 
     Args:
-        sides: `candidate`, `eager`, and `compile` if the level asks for it.
         calls: iterations of a round.
-        worker: index of the candidate's worker; no two get the same inputs.
         sampling_s: most seconds in which the running code is sampled.
     """
-    timer = RoundTimer(reference, prepared, effort, sides, worker)
-    with quietly(reference.machine):
+    with quietly(timer.reference.machine):
         timer.warm_up(calls)
         rounds, busy = _rounds(timer, calls)
         code_samples = timer.sampled_rounds(calls, sampling_s)
-        flags = (*busy, *gpu_flags(reference.machine))
+        flags = (*busy, *gpu_flags(timer.reference.machine))
         left, returns_inputs = timer.left(), timer.returns_inputs()
         single_calls = timer.single_calls(rounds)
     return Measured(
@@ -156,18 +145,25 @@ def measure(
     )
 
 
-def most_spot_checks(reference: Reference, prepared: PreparedWorkload, effort: Effort) -> int:
+def most_spot_checks(live: LiveWorkload, effort: Effort) -> int:
     """Return how many timed calls are spot-checked: fewer where their results are large."""
-    fitting = reference.memory.nbytes // 2 // max(1, prepared.call_bytes)
+    fitting = live.memory.nbytes // 2 // max(1, live.prepared.call_bytes)
     return min(effort.spot_checks, max(LEAST_SPOT_CHECKS, fitting))
 
 
 class RoundTimer:
-    """A timer of the rounds of one workload; see `measure`."""
+    """A timer of the rounds of one workload.
+
+    Args:
+        prepared: the workload with the parameters of all sides.
+        sides: `candidate`, `eager`, and `compile` if the level asks for it.
+        worker: index of the candidate's worker; no two get the same inputs.
+    """
 
     def __init__(
         self,
         reference: Reference,
+        live: LiveWorkload,
         prepared: PreparedWorkload,
         effort: Effort,
         sides: Mapping[str, TimedInstance],
@@ -176,7 +172,7 @@ class RoundTimer:
         self.reference = reference
         self.prepared = prepared
         self.effort = effort
-        self.pool = reference.input_pool(prepared, effort.buffer_bytes)
+        self.pool = live.input_pool(effort.buffer_bytes)
         self.sides = sides
         self.chance = random.SystemRandom()
         self._first = worker * BUFFERS_PER_WORKER
@@ -184,20 +180,20 @@ class RoundTimer:
         """Number of this round's buffer; the warm-up has the first one."""
         self.rounds_done = 0
         self.spot_checks: list[SpotCheck] = []
-        self.most_spot_checks = most_spot_checks(reference, prepared, effort)
+        self.most_spot_checks = most_spot_checks(live, effort)
         self._last: tuple[InputBuffer, list[int], RunReply]
         """The inputs, slots and reply of the candidate's last round."""
 
     def buffer(self, calls: int) -> InputBuffer:
         """Return the input buffer of this round."""
-        return self.reference.input_buffer(self.pool, self.number, calls)
+        return self.pool.buffer(self.number, calls)
 
     def warm_up(self, calls: int) -> None:
         """Give all sides their inputs and the same short history."""
         used = math.ceil(self.pool.nbytes * calls / self.pool.layout.slots)
         for side in self.chance.sample(list(self.sides.values()), len(self.sides)):
-            side.client.set_layout(side.key, self.pool.layout)
-            side.client.prefault(HEAP_PER_ROUND * used)
+            side.instance.set_layout(self.pool.layout)
+            side.instance.client.prefault(HEAP_PER_ROUND * used)
             for _ in range(WARM_UP_ROUNDS):
                 self.iterate(side, self.buffer(calls), calls)
 
@@ -254,23 +250,23 @@ class RoundTimer:
         self, slot: int, inputs: TensorTree, slots: list[int], ran: RunReply
     ) -> SpotCheck:
         side, call = self.sides[CANDIDATE], slots.index(slot)
-        result = side.client.result(side.key, ran, call, self.prepared.specs)
+        result = side.instance.result(ran, call, self.prepared.specs)
         seeds = self.pool.call_seeds(self.number, [slot]) or [0]
         return SpotCheck((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
 
     def sampled_rounds(self, calls: int, limit_s: float) -> CodeSamples:
         """Run more rounds, in which the running code is sampled."""
         total: Counter[Owner] = Counter()
-        start, side = time.monotonic(), self.sides[CANDIDATE]
+        start, instance = time.monotonic(), self.sides[CANDIDATE].instance
         while time.monotonic() - start < limit_s and CodeSamples(total).wants_more:
             self.number += 1
             self.rounds_done += 1
             buffer, slots = self.buffer(calls), self.chance.sample(range(calls), calls)
             if self.prepared.traits.depends_on_history:
-                side.client.set_state(side.key, self.prepared.state)
-            side.client.write_inputs(side.key, buffer, calls)
+                instance.set_state(self.prepared.state)
+            instance.write_inputs(buffer, calls)
             seeds = self.pool.call_seeds(self.number, slots)
-            found, ran = side.client.sampled_run(side.key, slots, seeds)
+            found, ran = instance.sampled_run(slots, seeds)
             total.update(found.samples)
             self._maybe_spot_check(buffer, slots, ran)
             self._last = buffer, slots, ran
@@ -303,12 +299,10 @@ class RoundTimer:
             A spot check of the candidate's fastest call of all, if it is among the new ones.
         """
         sides = {name: self.sides[name] for name in (CANDIDATE, EAGER)}
-        buffers = self.reference.single_call_buffers(
-            self.pool, self.number, self.effort.single_calls
-        )
+        buffers = self.pool.single_call_buffers(self.number, self.effort.single_calls)
         fastest: list[SpotCheck] = []
         for side in sides.values():
-            side.client.set_layout(side.key, buffers[0].layout)
+            side.instance.set_layout(buffers[0].layout)
         for slot, buffer in enumerate(buffers):
             seeds = self.pool.call_seeds(self.number, [slot])
             for name in self.chance.sample(list(sides), len(sides)):
@@ -323,23 +317,24 @@ class RoundTimer:
     def left(self) -> Overwrites:
         """Return what the candidate's last round wrote besides results."""
         buffer, slots, _ran = self._last
-        side = self.sides[CANDIDATE]
-        side.client.download(side.key, buffer.layout.nbytes)
-        return overwrites(buffer, side.client.process.shared, slots)
+        instance = self.sides[CANDIDATE].instance
+        instance.download(buffer.layout.nbytes)
+        return overwrites(buffer, instance.client.process.shared, slots)
 
     def returns_inputs(self) -> bool:
         """Return `Measured.returns_inputs`, from a few calls. Overwrites the inputs."""
         buffer, slots, ran = self._last
-        side = self.sides[CANDIDATE]
+        instance = self.sides[CANDIDATE].instance
         calls = self.chance.sample(range(len(slots)), min(len(slots), ALIAS_CHECKS))
-        return returns_inputs(side.client, side.key, ran, buffer, calls)
+        return returns_inputs(instance, ran, buffer, calls)
 
 
 def _rounds(timer: RoundTimer, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
     """Time rounds; return those on a quiet machine, or all with a flag if these are too few."""
     effort, seed = timer.effort, timer.reference.seed
     quiet, busy = Rounds(timer.sides, calls), Rounds(timer.sides, calls)
-    clients = [timer.reference.oracle, *(side.client for side in timer.sides.values())]
+    oracle = timer.reference.oracle.client
+    clients = [oracle, *(side.instance.client for side in timer.sides.values())]
     cores = timer.reference.machine.cores
     start = time.monotonic()
     while len(quiet) < effort.max_rounds:

@@ -14,6 +14,7 @@ from kernelwright.verifier.levels import LEAST_SPOT_CHECKS, Baseline, Distributi
 from kernelwright.verifier.reference.workload import Call, Case
 from kernelwright.verifier.timing.calibrate import find_iterations
 from kernelwright.verifier.timing.measure import (
+    RoundTimer,
     SpotCheck,
     TimedInstance,
     measure,
@@ -21,6 +22,7 @@ from kernelwright.verifier.timing.measure import (
 )
 from kernelwright.verifier.timing.rounds import CANDIDATE
 from kernelwright.verifier.timing.summary import Timed
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.sampler import CodeSamples
 
 # Longest round of the slowest side, in times of what the level wants.
@@ -37,9 +39,10 @@ class WorkloadTimer:
     def __init__(self, check: WorkloadCheck) -> None:
         self.check = check
         self.reference = check.reference
-        self.client = check.client
+        self.live = check.live
+        self.instance = check.instance
         self.prepared = check.prepared
-        self.key = check.key
+        self.key = check.live.name
         self.code_samples = CodeSamples(Counter())
         """Samples of the code that ran in timed rounds."""
 
@@ -49,28 +52,27 @@ class WorkloadTimer:
         calls = [count for count in found if count is not None]
         # Start from the fastest baseline's seconds per call, unless the candidate is too slow.
         guess = max(effort.round_s / max(calls, default=1), self.check.call_s / LONGEST_ROUND)
-        calls.append(find_iterations(self.reference, self.prepared, self._side, effort, guess))
+        calls.append(self._filling(self._side, effort, guess))
         return min(max(calls), LONGEST_ROUND * min(calls))
 
     def _baseline_calls(self, name: Baseline, effort: Effort) -> int | None:
         """Return a baseline's iterations, measured once a run; None if it does not compile."""
-        known, index = self.reference.iterations, (self.key, name, effort.round_s)
-        if index not in known:
-            side = self._baselines([name]).get(name)
-            known[index] = side and find_iterations(
-                self.reference, self.prepared, side, effort, effort.round_s
-            )
-        return known[index]
+
+        def measure(instance: Instance) -> int:
+            return self._filling(TimedInstance(instance, True), effort, effort.round_s)
+
+        return self.live.iterations(name, effort.round_s, measure)
+
+    def _filling(self, side: TimedInstance, effort: Effort, call_s: float) -> int:
+        return find_iterations(self.reference, self.live, self.prepared, side, effort, call_s)
 
     @property
     def _side(self) -> TimedInstance:
-        return TimedInstance(self.client, self.key, is_baseline=False)
+        return TimedInstance(self.instance, is_baseline=False)
 
     def _baselines(self, names: Sequence[Baseline]) -> dict[str, TimedInstance]:
-        found = {name: self.reference.baseline(self.prepared, name) for name in names}
-        return {
-            name: TimedInstance(client, self.key, True) for name, client in found.items() if client
-        }
+        found = {name: self.live.baseline(self.prepared, name) for name in names}
+        return {name: TimedInstance(one, True) for name, one in found.items() if one}
 
     def time(self, effort: Effort, calls: int, worker: int, sampling_s: float) -> Timed:
         """Time against baselines, then check results of timed calls.
@@ -83,17 +85,17 @@ class WorkloadTimer:
         sides = {CANDIDATE: self._side, **self._baselines(effort.baselines)}
         if self.prepared.traits.mutates_state:
             for side in sides.values():
-                side.client.set_state(self.key, self.prepared.state)
-        with self.reference.memory.used(self._used_bytes(effort)):
+                side.instance.set_state(self.prepared.state)
+        with self.live.memory.used(self._used_bytes(effort)):
             return self._timed(effort, sides, calls, worker, sampling_s)
 
     def _used_bytes(self, effort: Effort) -> int:
         """Return the memory of the spot checks, of two rounds' inputs, and of a case."""
-        pool = self.reference.input_pool(self.prepared, effort.buffer_bytes)
-        spot_checks = most_spot_checks(self.reference, self.prepared, effort) + 1
+        pool = self.live.input_pool(effort.buffer_bytes)
+        spot_checks = most_spot_checks(self.live, effort) + 1
         return (
             spot_checks * self.prepared.call_bytes
-            + 2 * pool.buffer_bytes(self.reference.oracle)
+            + 2 * pool.buffer_bytes
             + self.prepared.case_bytes
         )
 
@@ -105,10 +107,12 @@ class WorkloadTimer:
         worker: int,
         sampling_s: float,
     ) -> Timed:
-        before = self.client.process.cpu_seconds() or 0.0, self.client.running_s
-        measured = measure(self.reference, self.prepared, effort, sides, calls, worker, sampling_s)
-        used = (self.client.process.cpu_seconds() or 0.0) - before[0]
-        running_s = self.client.running_s - before[1]
+        client = self.instance.client
+        before = client.process.cpu_seconds() or 0.0, client.running_s
+        timer = RoundTimer(self.reference, self.live, self.prepared, effort, sides, worker)
+        measured = measure(timer, calls, sampling_s)
+        used = (client.process.cpu_seconds() or 0.0) - before[0]
+        running_s = client.running_s - before[1]
         for found in cpu_flags(used, running_s, len(self.reference.machine.cores)):
             raise refused(found.rule, found.evidence)
         self.code_samples = measured.code_samples
@@ -136,7 +140,7 @@ class WorkloadTimer:
                 earlier = self._earlier(spot_check, effort)
             place = None if effort.spot_check_slots is None or earlier else spot_check.place
             calls = *earlier, Call(spot_check.inputs, spot_check.seed)
-            expected = self.reference.expect(self.prepared, *calls, place=place)
+            expected = self.live.expect(self.prepared, *calls, place=place)
             case = Case(spot_check.seed, "reference", spot_check.inputs, expected, earlier)
             must_be_right(self.check.checker.check(case, spot_check.result), "a timed call")
             del expected, case, calls  # before the next one is made
@@ -145,9 +149,9 @@ class WorkloadTimer:
     def _earlier(self, spot_check: SpotCheck, effort: Effort) -> tuple[Call, ...]:
         """Return the calls before a spot check in its round; make their buffer anew if not kept."""
         number, _slot = spot_check.place
-        pool = self.reference.input_pool(self.prepared, effort.buffer_bytes)
+        pool = self.live.input_pool(effort.buffer_bytes)
         slots = spot_check.earlier
-        sets = self.reference.input_buffer(pool, number, 1 + max(slots, default=0)).sets
+        sets = pool.buffer(number, 1 + max(slots, default=0)).sets
         seeds = pool.call_seeds(number, slots) or [spot_check.seed] * len(slots)
         return tuple(Call(sets[s], seed) for s, seed in zip(slots, seeds, strict=True))
 
@@ -160,11 +164,11 @@ class WorkloadTimer:
         distributions: list[Distribution] = ["reference"]
         if effort.times_new_workers:
             chosen = random.SystemRandom().choice(effort.cases)
-            distributions.append(self.reference.distribution(self.prepared, *chosen))
+            distributions.append(self.live.distribution(self.prepared, *chosen))
         for distribution in distributions:
             self._check_one_more(distribution)
 
     def _check_one_more(self, distribution: Distribution) -> None:
-        case = self.reference.fresh_case(self.prepared, distribution)
+        case = self.live.fresh_case(self.prepared, distribution)
         for result in self.check.results([case]):
             must_be_right(self.check.checker.check(case, result), "wrong after being timed")

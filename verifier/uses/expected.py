@@ -10,11 +10,11 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Task
 from kernelwright.verifier.inside import use_plans
 from kernelwright.verifier.inside import uses as uses_file
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.calls import load_reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.uses.catalogue import USES
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import await_start, start_worker
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, specs
 
@@ -90,7 +90,7 @@ class ExpectedUses:
         self._machine = machine
         self._limits = task.limits
         self._seed = seed
-        self._client: WorkerClient | None = None
+        self._instance: Instance | None = None
         self._plan: Plan | None = None
         self._kept: dict[int, Expected | None] = {}
         self._kept_bytes = 0
@@ -99,14 +99,9 @@ class ExpectedUses:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        if self._client is not None:
-            self._client.process.kill()
-            self._client = None
-
-    @property
-    def key(self) -> str:
-        """Key of the instance."""
-        return self.prepared.workload.name
+        if self._instance is not None:
+            self._instance.client.process.kill()
+            self._instance = None
 
     def plan(self) -> Plan:
         """Return the plan. Raises WorkerFault if none can be made of this reference."""
@@ -129,51 +124,57 @@ class ExpectedUses:
         return found
 
     def _made(self, variant: Variant) -> Expected | None:
-        client = self._client or self._start()
+        instance = self._instance or self._start()
         timeout_s = USES[variant.use].timeout_s
         try:
-            reply = client.use(self.key, variant.use, variant.parameters, timeout_s=timeout_s)
+            reply = instance.use(variant.use, variant.parameters, timeout_s=timeout_s)
             if reply.died:
                 return None
             if reply.error is not None:
                 return Expected(reply.error, NOTHING, None, reply.streams)
-            values = client.used(self.key, reply)
-            golden = None if any(reply.streams) else self._golden(client, variant, values)
+            values = instance.used(reply)
+            golden = None if any(reply.streams) else self._golden(instance, variant, values)
         except WorkerFault:
-            client.process.kill()
-            self._client = None
+            instance.client.process.kill()
+            self._instance = None
             return None
         return Expected(None, values, golden, reply.streams)
 
     def _golden(
-        self, client: WorkerClient, variant: Variant, values: TensorTree
+        self, instance: Instance, variant: Variant, values: TensorTree
     ) -> TensorTree | None:
-        reply = client.use(self.key, variant.use, variant.parameters, exact=True)
+        reply = instance.use(variant.use, variant.parameters, exact=True)
         if reply.error is not None or reply.died:
             return None
-        golden = client.used(self.key, reply)
+        golden = instance.used(reply)
         shapes = [spec.shape for spec in specs(golden)], [spec.shape for spec in specs(values)]
         return golden if shapes[0] == shapes[1] else None
 
-    def _start(self) -> WorkerClient:
+    def _start(self) -> Instance:
         """Start a worker with the reference in it, and make the plan if there is none yet."""
-        client = self._client = start_worker(self._machine, self._limits)
-        await_start(client)
-        prepared = self.prepared
-        path = client.write("reference.py", prepared.source)
-        client.load(self.key, path, "Model", CONSTRUCTOR_SEED, prepared.init)
-        if self._plan is None:
-            self._plan = self._planned(client)
-        else:
-            self.give(client, self._plan, loads=True)
-        return client
+        client = start_worker(self._machine, self._limits)
+        try:
+            await_start(client)
+            prepared = self.prepared
+            instance = load_reference(client, prepared.workload, prepared.source, prepared.init)
+            if self._plan is None:
+                self._plan = self._planned(instance)
+            else:
+                self.give(instance, self._plan, loads=True)
+        except BaseException:
+            client.process.kill()
+            raise
+        self._instance = instance
+        return instance
 
-    def _planned(self, client: WorkerClient) -> Plan:
-        inputs = client.make_inputs(self.key, self._seed)
+    def _planned(self, instance: Instance) -> Plan:
+        inputs = instance.make_inputs(self._seed)
         shares = not self.prepared.traits.mutates_state
         bare = Plan(inputs, {"shares": shares}, [])
-        self.give(client, bare, loads=True)
-        found: Any = client.tool(PLANS_FILE, "planned", key=self.key, source=self.prepared.source)
+        self.give(instance, bare, loads=True)
+        found: Any = instance.client.tool(
+            PLANS_FILE, "planned", key=instance.key, source=self.prepared.source
+        )
         options = {
             "shares": shares,
             "batch": found["batch"],
@@ -181,10 +182,10 @@ class ExpectedUses:
         }
         variants = [Variant(**entry) for entry in found["variants"]]
         plan = Plan(inputs, options, variants)
-        self.give(client, plan, loads=True)
+        self.give(instance, plan, loads=True)
         return plan
 
-    def give(self, client: WorkerClient, plan: Plan, loads: bool) -> dict[str, list[int]]:
+    def give(self, instance: Instance, plan: Plan, loads: bool) -> dict[str, list[int]]:
         """Give a loaded instance what uses start from; return its state's names and shapes."""
         given = packed([self.prepared.state.unpacked(), plan.inputs.unpacked()])
-        return client.subject(self.key, USES_FILE, given, {**plan.options, "loads": loads})
+        return instance.subject(USES_FILE, given, {**plan.options, "loads": loads})

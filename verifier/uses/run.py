@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
-from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.uses.expected import ExpectedUses
 
 
@@ -20,15 +20,15 @@ class RunUses:
 
     @contextmanager
     def expected(
-        self, workloads: Sequence[PreparedWorkload]
+        self, workloads: Sequence[LiveWorkload]
     ) -> Iterator[Callable[[bool, bool], ExpectedUses]]:
         """Yield what the uses of one workload give.
 
         It is called with whether parameters are the judge's own, and whether inputs may be smaller.
         That is the smallest workload that models are shown, as reasons speak of its sizes.
         """
-        shown = [one for one in workloads if one.workload.role != "hidden"] or workloads
-        small = min(shown, key=lambda one: one.example_inputs.nbytes + one.result_bytes)
+        shown = [one for one in workloads if one.prepared.workload.role != "hidden"] or workloads
+        small = min(shown, key=lambda one: one.prepared.call_bytes)
         with ExitStack() as open_ones:
 
             def choose(with_own: bool, may_trim: bool) -> ExpectedUses:
@@ -37,11 +37,11 @@ class RunUses:
 
             yield choose
 
-    def _of(self, workload: PreparedWorkload, with_own: bool, may_trim: bool) -> ExpectedUses:
-        key = workload.workload.name, with_own, may_trim
+    def _of(self, live: LiveWorkload, with_own: bool, may_trim: bool) -> ExpectedUses:
+        key = live.name, with_own, may_trim
         if key not in self._known:
             reference = self._reference
-            prepared = reference.with_perturbed_weights(workload) if with_own else workload
+            prepared = live.perturbed if with_own else live.prepared
             seed = derived_seed(reference.seed, "uses")
             self._known[key] = ExpectedUses(
                 reference.task, reference.machine, prepared, seed, may_trim

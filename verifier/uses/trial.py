@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 from kernelwright.delivery.splice import is_guarded
 from kernelwright.schema import Candidate, Level, ToleranceName, UseOutcome, UseResult
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.verifier.reference.candidates import new_instance
 from kernelwright.verifier.uses.catalogue import ALL, USES, Use, uses_at
 from kernelwright.verifier.uses.expected import Expected, ExpectedUses, Variant
 from kernelwright.verifier.uses.outcome import Outcome, wrong_form, wrong_values
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
-from kernelwright.verifier.worker.outputs import UseReply
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import await_start
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 # From the one that says most about a use to the one that says least.
 ORDER: tuple[UseOutcome, ...] = ("crashes", "wrong", "raises", "falls-back", "not-tried", "same")
@@ -64,7 +65,7 @@ class Trial:
         self._tolerance: ToleranceName = tolerance
         self._level: Level = level
         self._budget_s = budget_s
-        self._client: WorkerClient | None = None
+        self._instance: Instance | None = None
         self._loads = True
         self._renamed: str | None = None
 
@@ -88,27 +89,25 @@ class Trial:
             self._end()
 
     def _end(self) -> None:
-        if self._client is not None:
-            self._client.process.kill()
-            self._client = None
+        if self._instance is not None:
+            self._instance.client.process.kill()
+            self._instance = None
 
-    def _start(self) -> WorkerClient:
+    def _start(self) -> Instance:
         """Start a worker, and give the candidate what its uses start from."""
-        client = self._client = self._start_worker()
+        client = self._start_worker()
         await_start(client)
         expected = self._expected
-        path = client.write("candidate.py", self._candidate.source)
-        init, entry = expected.prepared.init, self._candidate.entry_point
-        client.load(expected.key, path, entry, CONSTRUCTOR_SEED, init)
-        own = expected.give(client, expected.plan(), self._loads)
+        instance = self._instance = new_instance(client, self._candidate, expected.prepared)
+        own = expected.give(instance, expected.plan(), self._loads)
         tensors = expected.prepared.state.unpacked()
         state = {name: list(value.shape) for name, value in tensors.items()}
         if self._loads and own != state:
             # It has those of KernelBench's seed, and so has the reference from here on.
             self._loads, self._renamed = False, _renamed(own, state)
             self._expected = self._choose(False, self._may_trim)
-            self._expected.give(client, self._expected.plan(), False)
-        return client
+            self._expected.give(instance, self._expected.plan(), False)
+        return instance
 
     def _stay_inside(self) -> None:
         """Have uses with the workload's own sizes if smaller ones are outside a guard's scope.
@@ -123,9 +122,9 @@ class Trial:
             or not is_guarded(self._candidate.source)
         ):
             return
-        client = self._client or self._start()
+        instance = self._instance or self._start()
         try:
-            falls_back = client.use(expected.key, PLAIN, plain[0].parameters).fell_back
+            falls_back = instance.use(PLAIN, plain[0].parameters).fell_back
         except WorkerFault:  # found again, and told, where that use is tried
             self._end()
             return
@@ -167,10 +166,9 @@ class Trial:
         expected = self._expected.expected(index)
         if expected is None:
             return []
-        client = self._client or self._start()
-        key, parameters = self._expected.key, variant.parameters
+        instance = self._instance or self._start()
         try:
-            reply = client.use(key, use.name, parameters, timeout_s=use.timeout_s)
+            reply = instance.use(use.name, variant.parameters, timeout_s=use.timeout_s)
             if reply.died:
                 return [Outcome("crashes", _detail(variant, reply.error or "a process died"))]
             if expected.error is not None:
@@ -181,7 +179,7 @@ class Trial:
             if reply.error is not None:
                 return [Outcome("raises", _detail(variant, reply.error))]
             found = wrong_form(reply, expected, use.name == "autocast")
-            found = found or self._wrong_values(use, expected, client, reply)
+            found = found or self._wrong_values(use, expected, instance.used(reply))
         except WorkerFault as fault:
             self._end()
             return [Outcome("crashes", _detail(variant, _line(fault.reason)))]
@@ -191,10 +189,7 @@ class Trial:
             return [Outcome("wrong", _detail(variant, found))]
         return [Outcome("falls-back" if reply.fell_back else "same")]
 
-    def _wrong_values(
-        self, use: Use, expected: Expected, client: WorkerClient, reply: UseReply
-    ) -> str | None:
-        own = client.used(self._expected.key, reply)
+    def _wrong_values(self, use: Use, expected: Expected, own: TensorTree) -> str | None:
         return wrong_values(own, expected, self._tolerance, use.is_lossy)
 
 

@@ -88,3 +88,17 @@ def check_expected(descriptions: list[dict[str, Any]], expect: list[Spec]) -> No
             expected = str(spec.dtype).removeprefix("torch.")
             message = f"output {index} is {entry['dtype']}, expected {expected}"
             raise WorkerFault(Status.INCORRECT_DTYPE, message)
+
+
+def checked_count(value: object, least: int) -> int:
+    """Return a number of a header as it is. Raises WorkerFault if it is none of `least` or more."""
+    if type(value) is not int or not least <= value < 2**63:
+        raise nonsense("no number where one belongs")
+    return value
+
+
+def checked_strings(value: object) -> list[str]:
+    """Return a list of texts of a header as it is. Raises WorkerFault if it is something else."""
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise nonsense("no list of names")
+    return value

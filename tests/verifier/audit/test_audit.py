@@ -16,7 +16,7 @@ from kernelwright.verifier.audit import findings, probe
 from kernelwright.verifier.audit.audit import AuditFinding, audit, quick_audit, require_sound
 from kernelwright.verifier.audit.catalog import RULES
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.instance import Instance
 from tests.cli.kit import TASK, Shell
 from tests.verifier import kit
 
@@ -233,8 +233,8 @@ def test_an_audited_reference_is_as_before(machine: Machine) -> None:
         audit(used, "default")
         cases = []
         for reference in (fresh, used):
-            prepared = reference.prepare(reference.workloads()[0])
-            cases.append(reference.case(prepared, 0, "reference"))
+            live = reference.prepare(reference.workloads()[0])
+            cases.append(live.case(live.prepared, 0, "reference"))
     before, after = (case.expected for case in cases)
     assert before.values.tensors[0].equal(after.values.tensors[0])
     assert before.state is not None and after.state is not None
@@ -284,19 +284,19 @@ def shell(tmp_path: Path) -> Shell:
 
 def test_a_cold_first_call_is_not_taken_for_a_long_one() -> None:
     class Cold:
-        """A worker with calls of a microsecond; the first one takes a hundredth of a second."""
+        """An instance with calls of a microsecond; the first one takes a hundredth of a second."""
 
         def __init__(self) -> None:
             self.calls = 0
 
-        def run(self, key: str, slots: list[int]) -> SimpleNamespace:
+        def run(self, slots: list[int]) -> SimpleNamespace:
             cold, self.calls = self.calls == 0, self.calls + len(slots)
             return SimpleNamespace(worker_seconds=len(slots) * 1e-6 + 0.01 * cold)
 
-        def drop(self, key: str) -> None:
+        def drop(self) -> None:
             pass
 
-    assert probe._call_s(cast(WorkerClient, Cold()), "key", 4) == pytest.approx(1e-6)
+    assert probe._call_s(cast(Instance, Cold()), 4) == pytest.approx(1e-6)
 
 
 def test_the_quick_part_finds_zeros_on_the_smallest_workload() -> None:

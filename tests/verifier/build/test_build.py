@@ -137,8 +137,9 @@ def test_an_inline_extension_is_compiled_once(reference: Reference, tmp_path: Pa
     client = start_worker(reference.machine, reference.task.limits, build=made.folder)
     try:
         await_start(client)
-        load_candidate(client, mine, reference.prepare(reference.workloads()[0]))
-        assert kit.called(client, torch.zeros(2)).tensors[0].tolist() == [1.0, 1.0]
+        prepared = reference.prepare(reference.workloads()[0]).prepared
+        instance = load_candidate(client, mine, prepared).instance
+        assert kit.called(instance, torch.zeros(2)).tensors[0].tolist() == [1.0, 1.0]
     finally:
         client.process.kill()
 

@@ -49,10 +49,10 @@ def test_a_constant_in_place_of_an_argument_is_wrong_at_every_level(
 
 def test_every_case_with_moved_numbers_has_other_ones() -> None:
     with kit.live_reference(kit.task(SCALED)) as live:
-        prepared = live.prepare(live.workloads()[0])
-        cases = [live.case(prepared, *case) for case in EFFORTS["strict"].cases]
+        work = live.prepare(live.workloads()[0])
+        cases = [work.case(work.prepared, *case) for case in EFFORTS["strict"].cases]
         found = [case.inputs.unpacked()[1:] for case in cases]
-        fresh = live.fresh_case(prepared, "tiny").inputs.unpacked()
+        fresh = work.fresh_case(work.prepared, "tiny").inputs.unpacked()
     moved = [scale for scale, _power, _on in found if scale != 0.5]
     assert len(set(moved)) == len(moved) >= 3
     assert all(0.3 <= scale <= 0.45 for scale in moved)

@@ -95,27 +95,28 @@ def test_a_value_kept_again_takes_the_place_of_the_first() -> None:
 @pytest.mark.parametrize("text", [PLAIN, RANDOM, STATE, IN_PLACE])
 def test_what_is_not_kept_is_made_again_bit_by_bit(text: str) -> None:
     with kit.live_reference(kit.task(text)) as live:
-        prepared = live.with_perturbed_weights(live.prepare(live.workloads()[0]))
+        work = live.prepare(live.workloads()[0])
+        prepared = work.perturbed
         keys = EFFORTS["standard"].cases
-        kept = [live.case(prepared, *key) for key in keys]
-        assert live.case(prepared, *keys[0]) is kept[0]
-        pool = live.input_pool(prepared, 2**12)
-        buffer = live.input_buffer(pool, 3)
+        kept = [work.case(prepared, *key) for key in keys]
+        assert work.case(prepared, *keys[0]) is kept[0]
+        pool = work.input_pool(2**12)
+        buffer = pool.buffer(3)
         call = Call(prepared.example_inputs, 5)
-        expected = live.expect(prepared, call, place=(3, 0))
-        assert live.input_buffer(pool, 3) is buffer
+        expected = work.expect(prepared, call, place=(3, 0))
+        assert pool.buffer(3) is buffer
         live.memory.nbytes = 0
         with live.memory.used(0):  # evicts everything
             for old, key in zip(kept, keys, strict=True):
-                new = live.case(prepared, *key)
+                new = work.case(prepared, *key)
                 assert new is not old
                 assert (new.seed, new.distribution) == (old.seed, old.distribution)
                 assert same_bits(new.inputs, old.inputs)
                 assert same(new.expected, old.expected)
-            again = live.input_buffer(pool, 3)
+            again = pool.buffer(3)
             assert again is not buffer
             assert all(map(same_bits, again.sets, buffer.sets))
-            assert same(live.expect(prepared, call, place=(3, 0)), expected)
+            assert same(work.expect(prepared, call, place=(3, 0)), expected)
 
 
 def test_a_distribution_that_failed_is_not_tried_again() -> None:
@@ -127,14 +128,15 @@ def test_a_distribution_that_failed_is_not_tried_again() -> None:
                 return x + 1
     """
     with kit.live_reference(kit.task(text)) as live:
-        prepared = live.prepare(live.workloads()[0])
+        work = live.prepare(live.workloads()[0])
+        prepared = work.prepared
         live.memory.nbytes = 0
-        found = [live.case(prepared, 3, "extreme") for _ in range(2)]
-        oracle = live.oracle
-        found.append(live.case(prepared, 3, "extreme"))
-        assert live.oracle is oracle
+        found = [work.case(prepared, 3, "extreme") for _ in range(2)]
+        oracle = live.oracle.client
+        found.append(work.case(prepared, 3, "extreme"))
+        assert live.oracle.client is oracle
         assert {case.distribution for case in found} == {"reference"}
-        assert live.distribution(prepared, 3, "extreme") == "reference"
+        assert work.distribution(prepared, 3, "extreme") == "reference"
         assert isinstance(found[0], Case) and same_bits(found[0].inputs, found[2].inputs)
 
 
@@ -171,16 +173,16 @@ def test_a_task_that_is_too_large_says_what_it_needs(monkeypatch: pytest.MonkeyP
 
 def test_the_budget_follows_the_largest_case() -> None:
     with kit.live_reference(large(20_000_000)) as live:
-        prepared = live.prepare(live.workloads()[0])
+        work = live.prepare(live.workloads()[0])
         case = 20_000 * 4 + 20_000_000 * (4 + 8)
-        assert prepared.case_bytes == case
+        assert work.prepared.case_bytes == case
         assert live.memory.nbytes == CASES * case > LEAST_BYTES
         assert "the judge up to 960 MB" in live.memory_words
-        assert most_spot_checks(live, prepared, EFFORTS["strict"]) == 5
+        assert most_spot_checks(work, EFFORTS["strict"]) == 5
     with kit.live_reference(kit.task(PLAIN)) as live:
-        prepared = live.prepare(live.workloads()[0])
+        work = live.prepare(live.workloads()[0])
         assert live.memory.nbytes == LEAST_BYTES
-        assert most_spot_checks(live, prepared, EFFORTS["strict"]) == EFFORTS["strict"].spot_checks
+        assert most_spot_checks(work, EFFORTS["strict"]) == EFFORTS["strict"].spot_checks
 
 
 def test_the_system_says_how_much_memory_there_is() -> None:

@@ -75,7 +75,7 @@ def test_whether_results_depend_on_earlier_calls(change: str) -> None:
                 return x - self.mean
     """
     with kit.live_reference(kit.task(model)) as live:
-        traits = live.prepare(live.workloads()[0]).traits
+        traits = live.prepare(live.workloads()[0]).prepared.traits
     assert traits.mutates_state
     assert traits.depends_on_history is (change != "pass")
 
@@ -89,23 +89,23 @@ def test_a_task_without_a_workload_for_this_device() -> None:
 
 def test_expected_values_outlive_the_worker_and_inputs_are_secret() -> None:
     with kit.live_reference(reference()) as live:
-        prepared = live.prepare(live.workloads()[0])
-        first, other = live.case(prepared, 0, "reference"), live.case(prepared, 1, "reference")
+        work = live.prepare(live.workloads()[0])
+        prepared = work.prepared
+        first, other = work.case(prepared, 0, "reference"), work.case(prepared, 1, "reference")
         assert not first.inputs.tensors[0].equal(other.inputs.tensors[0])
         assert first.expected.golden is not None
         assert first.expected.values.tensors[0].equal(first.inputs.tensors[0] + 1)
         live.close()
-        assert live.case(prepared, 0, "reference") is first
-        again = live.prepare(live.workloads()[0])
-        assert again.specs == prepared.specs
-        pool = live.input_pool(again, 2**12)
-        sets = [s for number in (0, 1) for s in pool.buffer(number, live.oracle).sets]
+        assert work.case(prepared, 0, "reference") is first
+        assert live.prepare(live.workloads()[0]) is work
+        sets = [s for number in (0, 1) for s in work.input_pool(2**12).buffer(number).sets]
         assert len({float(values.tensors[0].sum()) for values in sets}) == len(sets) > 1
 
 
 def test_a_reference_that_does_not_compile_has_one_baseline_less() -> None:
     with kit.live_reference(reference(before="import torch\ntorch.compile = None")) as live:
-        prepared = live.prepare(live.workloads()[0])
-        assert live.baseline(prepared, "compile") is None
-        assert live.baseline(prepared, "compile") is None
-        assert live.baseline(prepared, "eager") is not None
+        work = live.prepare(live.workloads()[0])
+        prepared = work.prepared
+        assert work.baseline(prepared, "compile") is None
+        assert work.baseline(prepared, "compile") is None
+        assert work.baseline(prepared, "eager") is not None

@@ -109,7 +109,7 @@ def test_what_no_guard_can_stand_before(
 
 def test_a_file_without_a_guard_is_proven_for_its_workloads() -> None:
     with kit.live_reference(module(MODULE)) as reference:
-        prepared = [reference.prepare(workload) for workload in reference.workloads()]
+        prepared = [reference.prepare(workload).prepared for workload in reference.workloads()]
         first, rest = fixed_scope(prepared, "cpu")
     assert first == "inputs: (float32[6, 5, 8], 0.5)"
     assert "device: cpu" in rest

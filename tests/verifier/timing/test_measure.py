@@ -30,13 +30,15 @@ def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
     """Check late rounds too, or a candidate could be right only in the first ones."""
     effort = EFFORTS["fast"]
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
-        prepared = reference.prepare(reference.workloads()[0])
-        eager = reference.baseline(prepared, "eager")
+        live = reference.prepare(reference.workloads()[0])
+        eager = live.baseline(live.prepared, "eager")
         assert eager is not None
-        side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
+        side = TimedInstance(eager, is_baseline=True)
         compared: Counter[bool] = Counter()
         for _ in range(REPEATS):
-            timer = RoundTimer(reference, prepared, effort, {CANDIDATE: side, EAGER: side})
+            timer = RoundTimer(
+                reference, live, live.prepared, effort, {CANDIDATE: side, EAGER: side}
+            )
             timer.warm_up(CALLS)
             timer.time_rounds(CALLS, ROUNDS // 2)
             early = list(map(id, timer.spot_checks))
@@ -52,12 +54,12 @@ def places(level: Level, repeats: int) -> dict[int, set[int]]:
     """Return the slots of the spot checks in some evaluations, by buffer."""
     found: dict[int, set[int]] = defaultdict(set)
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
-        prepared = reference.prepare(reference.workloads()[0])
-        eager = reference.baseline(prepared, "eager")
+        live = reference.prepare(reference.workloads()[0])
+        eager = live.baseline(live.prepared, "eager")
         assert eager is not None
-        side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
+        side = TimedInstance(eager, is_baseline=True)
         for _ in range(repeats):
-            timer = RoundTimer(reference, prepared, EFFORTS[level], {CANDIDATE: side})
+            timer = RoundTimer(reference, live, live.prepared, EFFORTS[level], {CANDIDATE: side})
             timer.warm_up(MANY_CALLS)
             timer.time_rounds(MANY_CALLS, 1)
             for spot_check in timer.spot_checks:
@@ -75,26 +77,31 @@ def test_only_fast_looks_at_the_same_calls_inputs_again() -> None:
 
 def test_expected_values_are_kept_by_place_only() -> None:
     with kit.live_reference(kit.task(REFERENCE)) as reference:
-        prepared = reference.prepare(reference.workloads()[0])
-        call = Call(prepared.example_inputs, 1)
-        kept = reference.expect(prepared, call, place=(1, 0))
-        assert reference.expect(prepared, call, place=(1, 0)) is kept
-        assert reference.expect(prepared, call, place=(1, 1)) is not kept
-        assert reference.expect(prepared, call) is not kept
-        after_the_fact = reference.expect(prepared, call)
-        assert reference.expect(prepared, call) is not after_the_fact
+        live = reference.prepare(reference.workloads()[0])
+        call = Call(live.prepared.example_inputs, 1)
+        kept = live.expect(live.prepared, call, place=(1, 0))
+        assert live.expect(live.prepared, call, place=(1, 0)) is kept
+        assert live.expect(live.prepared, call, place=(1, 1)) is not kept
+        assert live.expect(live.prepared, call) is not kept
+        after_the_fact = live.expect(live.prepared, call)
+        assert live.expect(live.prepared, call) is not after_the_fact
 
 
 def test_no_two_workers_are_shown_the_same_inputs() -> None:
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
-        prepared = reference.prepare(reference.workloads()[0])
-        eager = reference.baseline(prepared, "eager")
+        live = reference.prepare(reference.workloads()[0])
+        eager = live.baseline(live.prepared, "eager")
         assert eager is not None
-        side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
+        side = TimedInstance(eager, is_baseline=True)
         found: list[set[bytes]] = []
         for worker in range(2):
             timer = RoundTimer(
-                reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: side}, worker
+                reference,
+                live,
+                live.prepared,
+                EFFORTS["fast"],
+                {CANDIDATE: side, EAGER: side},
+                worker,
             )
             timer.warm_up(CALLS)
             timer.single_calls(timer.time_rounds(CALLS, ROUNDS))
@@ -110,11 +117,13 @@ def test_single_calls_do_not_crowd_out_the_spot_checks_of_rounds(
 ) -> None:
     monkeypatch.setattr(measure, "batched", lambda rounds, single_calls: "looks slow")
     with kit.live_reference(kit.task(REFERENCE)) as reference:
-        prepared = reference.prepare(reference.workloads()[0])
-        eager = reference.baseline(prepared, "eager")
+        live = reference.prepare(reference.workloads()[0])
+        eager = live.baseline(live.prepared, "eager")
         assert eager is not None
-        side = TimedInstance(eager, prepared.workload.name, is_baseline=True)
-        timer = RoundTimer(reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: side})
+        side = TimedInstance(eager, is_baseline=True)
+        timer = RoundTimer(
+            reference, live, live.prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: side}
+        )
         timer.warm_up(CALLS)
         found = timer.single_calls(timer.time_rounds(CALLS, ROUNDS))
     assert len(found) >= measure.MOST_SINGLE_CALLS
@@ -138,11 +147,13 @@ def test_what_is_done_when_results_are_freed_counts() -> None:
         kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference,
         kit.worker_with(reference.machine, Limits()) as client,
     ):
-        prepared = reference.prepare(reference.workloads()[0])
-        kit.load(client, kit.source(SLOW_TO_FREE))
-        side = TimedInstance(client, prepared.workload.name, is_baseline=False)
-        eager = TimedInstance(client, prepared.workload.name, is_baseline=True)
-        timer = RoundTimer(reference, prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: eager})
+        live = reference.prepare(reference.workloads()[0])
+        instance = kit.load(client, kit.source(SLOW_TO_FREE))
+        side = TimedInstance(instance, is_baseline=False)
+        eager = TimedInstance(instance, is_baseline=True)
+        timer = RoundTimer(
+            reference, live, live.prepared, EFFORTS["fast"], {CANDIDATE: side, EAGER: eager}
+        )
         timer.warm_up(CALLS)
         rounds = timer.time_rounds(CALLS, ROUNDS)
         assert min(rounds.judge[CANDIDATE]) > 0.002

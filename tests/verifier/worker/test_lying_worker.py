@@ -18,6 +18,8 @@ from kernelwright.verifier.worker.channel import Channel
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.frames import Spec
+from kernelwright.verifier.worker.instance import Instance
+from kernelwright.verifier.worker.tensor_tree import packed
 
 ONE_FLOAT = {"dtype": "float32", "shape": [1], "order": [0]}
 HUGE = {"dtype": "float32", "shape": [2**32], "order": [0]}
@@ -75,8 +77,8 @@ def liar(tmp_path: Path) -> Iterator[Liar]:
 
 
 @pytest.fixture
-def client(liar: Liar) -> WorkerClient:
-    return WorkerClient(liar, LIMIT, 0.3)
+def instance(liar: Liar) -> Instance:
+    return Instance(WorkerClient(liar, LIMIT, 0.3), "key", packed([]))
 
 
 def stated(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -111,21 +113,21 @@ HEADERS: list[Any] = [
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
-def test_nonsense_is_a_runtime_error(liar: Liar, client: WorkerClient, header: Any) -> None:
+def test_nonsense_is_a_runtime_error(liar: Liar, instance: Instance, header: Any) -> None:
     liar.answer(header, b"\0" * 4)
     with pytest.raises(WorkerFault) as caught:
-        client.state("key")
+        instance.state()
     assert caught.value.status is Status.RUNTIME_ERROR
     assert caught.value.reason.startswith("the worker sent ")
 
 
 @pytest.mark.parametrize(("header", "body"), [(2**31, 0), (2, LIMIT + 1), (2, 2**63)])
 def test_oversized_frames_are_refused_unread(
-    liar: Liar, client: WorkerClient, header: int, body: int
+    liar: Liar, instance: Instance, header: int, body: int
 ) -> None:
     liar.far.sendall(PREFIX.pack(header, body))
     with pytest.raises(WorkerFault, match="a frame of") as caught:
-        client.state("key")
+        instance.state()
     assert caught.value.status is Status.RUNTIME_ERROR
 
 
@@ -150,17 +152,17 @@ def test_a_tensor_that_is_not_expected_is_not_even_allocated(
 
 
 def test_operations_without_results_take_none(liar: Liar) -> None:
-    roomy = WorkerClient(liar, 2**40, 0.3)
+    roomy = Instance(WorkerClient(liar, 2**40, 0.3), "key", packed([]))
     liar.answer({"op": "run", "tensors": [HUGE]}, declared=2**34)
     with pytest.raises(WorkerFault, match="tensors where none belong"):
-        roomy.run("key", [0])
+        roomy.run([0])
 
 
 @pytest.mark.parametrize("ns", [None, -1, 1.5, "3", True, 10**400, [1]])
-def test_a_run_needs_a_time(liar: Liar, client: WorkerClient, ns: Any) -> None:
+def test_a_run_needs_a_time(liar: Liar, instance: Instance, ns: Any) -> None:
     liar.answer({"op": "run", "ns": ns, "tensors": []})
     with pytest.raises(WorkerFault, match="no time of the run"):
-        client.run("key", [0])
+        instance.run([0])
 
 
 PLACED = {**ONE_FLOAT, "strides": [1], "device": "cpu", "conj": False, "neg": False}
@@ -182,11 +184,11 @@ del PLACED["order"]
     ids=range(13),
 )  # fmt: skip
 def test_a_run_says_where_every_result_lies(
-    liar: Liar, client: WorkerClient, more: dict[str, Any]
+    liar: Liar, instance: Instance, more: dict[str, Any]
 ) -> None:
     liar.answer({"op": "run", "ns": 1, "tensors": [], "value": {"t": 0}, **more})
     with pytest.raises(WorkerFault, match="the worker sent"):
-        client.run("key", [0])
+        instance.run([0])
 
 
 @pytest.mark.parametrize(
@@ -199,49 +201,49 @@ def test_a_run_says_where_every_result_lies(
     ],
 )
 def test_results_are_read_only_where_they_can_be(
-    liar: Liar, client: WorkerClient, entry: dict[str, Any], words: str
+    liar: Liar, instance: Instance, entry: dict[str, Any], words: str
 ) -> None:
     told = {"op": "run", "ns": 1, "tensors": [], "value": {"t": 0}, "entries": [entry], "at": [[8]]}
     liar.answer(told)
-    ran = client.run("key", [0])
+    ran = instance.run([0])
     size = 2**17 if "far" in words else 1
     with pytest.raises(WorkerFault, match=words):
-        client.result("key", ran, 0, [Spec(torch.float32, (size,))])
+        instance.result(ran, 0, [Spec(torch.float32, (size,))])
 
 
-def test_counts_and_profiles_are_checked(liar: Liar, client: WorkerClient) -> None:
+def test_counts_and_profiles_are_checked(liar: Liar, instance: Instance) -> None:
     liar.answer({"op": "profile", "operators": [{"name": "x", "calls": 1, "self_us": "soon"}],
                  "tensors": []})  # fmt: skip
     with pytest.raises(WorkerFault, match="no list of operators"):
-        client.profile("key", 0, 1)
+        instance.profile(0, 1)
     liar.answer({"op": "state", "value": {"l": {"x": []}}, "tensors": []})
     with pytest.raises(WorkerFault, match="a malformed value"):
-        client.state("key").unpacked()
+        instance.state().unpacked()
 
 
-def test_silence_and_half_a_frame_are_timeouts(liar: Liar, client: WorkerClient) -> None:
+def test_silence_and_half_a_frame_are_timeouts(liar: Liar, instance: Instance) -> None:
     with pytest.raises(WorkerFault, match=r"state did not answer within 0.3 s") as caught:
-        client.state("key")
+        instance.state()
     assert caught.value.status is Status.TIMEOUT
     liar.far.sendall(PREFIX.pack(100, 0) + b"{")
     with pytest.raises(WorkerFault) as caught:
-        client.state("key")
+        instance.state()
     assert caught.value.status is Status.TIMEOUT
 
 
-def test_a_closed_channel_reports_what_was_printed(liar: Liar, client: WorkerClient) -> None:
+def test_a_closed_channel_reports_what_was_printed(liar: Liar, instance: Instance) -> None:
     liar.said = "hello\n"
     liar.far.close()
     with pytest.raises(WorkerFault) as caught:
-        client.state("key")
+        instance.state()
     assert caught.value.status is Status.RUNTIME_ERROR
     assert caught.value.reason == "the worker closed its channel; it printed:\nhello"
 
 
-def test_a_link_in_the_folder_is_not_followed(liar: Liar, client: WorkerClient) -> None:
+def test_a_link_in_the_folder_is_not_followed(liar: Liar, instance: Instance) -> None:
     victim = liar.folder / "victim"
     victim.write_text("mine")
     (liar.folder / "candidate.py").symlink_to(victim)
     with pytest.raises(WorkerFault, match="changed its folder"):
-        client.write("candidate.py", "yours")
+        instance.client.write("candidate.py", "yours")
     assert victim.read_text() == "mine"

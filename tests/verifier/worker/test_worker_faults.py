@@ -34,9 +34,9 @@ def fault(where: Machine, text: str, timeout_s: float = 20.0) -> Outcome:
         assert isinstance(client.process, LinuxWorker)
         group = client.process.pid
         with pytest.raises(WorkerFault) as caught:
-            load(client, text)
-            hurried = WorkerClient(client.process, LIMITS.memory_bytes, timeout_s)
-            called(hurried, 1.0)
+            instance = load(client, text)
+            instance.client = WorkerClient(client.process, LIMITS.memory_bytes, timeout_s)
+            called(instance, 1.0)
     assert gone(group)
     return Outcome(caught.value.status, caught.value.reason)
 
@@ -88,5 +88,5 @@ def test_a_memory_bomb_is_out_of_memory(where: Machine) -> None:
 def test_a_file_under_the_same_name_replaces_the_one_before(where: Machine) -> None:
     with worker_with(where, LIMITS) as client:
         for value in (1.5, 2.5, 3.5):  # sources of one size, within one second
-            load(client, forward(f"return {value}"))
-            assert called(client, 0).unpacked() == value
+            instance = load(client, forward(f"return {value}"))
+            assert called(instance, 0).unpacked() == value

@@ -91,7 +91,7 @@ def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Refer
 
 def evidence_of(reference: Reference, folder: Path) -> Evidence:
     (folder / "build").mkdir(exist_ok=True)
-    prepared = reference.prepare(TASK.workloads[0])
+    prepared = reference.prepare(TASK.workloads[0]).prepared
     before = Evidence(level="trace", facts=("one",))
     return with_counters(before, reference, CANDIDATE, folder / "build", prepared)
 
