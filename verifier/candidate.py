@@ -1,8 +1,8 @@
-"""One candidate in one worker: its checks, its timers, and observations from outside."""
+"""One candidate in one worker: its checks, and observations from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -24,8 +24,7 @@ from kernelwright.verifier.profiling.evidence import PROFILED_CALLS
 from kernelwright.verifier.reference.candidates import start_candidate
 from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.timing.summary import Timed
-from kernelwright.verifier.timing.workload_timer import WorkloadTimer
+from kernelwright.verifier.timing.rounds import Timed
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start
@@ -48,8 +47,6 @@ class CandidateWorker:
         self.candidate = candidate
         self.build = build
         self.checks: list[WorkloadCheck] = []
-        self.timers: list[WorkloadTimer] = []
-        """Timers of the same workloads in the same order."""
         self._client: WorkerClient | None = None
 
     def __enter__(self) -> Self:
@@ -82,34 +79,22 @@ class CandidateWorker:
         self.settings = self.client.settings()
         self.threads = len(thread_ids(self.client.process.pid))
         for live in workloads:
-            check = WorkloadCheck(self.reference, self.candidate, self.client, live)
+            check = WorkloadCheck.load(self.reference, self.candidate, self.client, live)
             self.checks.append(check)
-            self.timers.append(WorkloadTimer(check))
 
-    def iterations(self, effort: Effort) -> dict[str, int]:
-        """Return how many calls fill a round, by workload."""
-        return {timer.key: timer.iterations(effort) for timer in self._bench_timers}
+    @property
+    def timed_checks(self) -> list[WorkloadCheck]:
+        """The checks of the workloads that are timed."""
+        return [check for check in self.checks if check.prepared.workload.role == "bench"]
 
-    def time(
-        self, effort: Effort, calls: Mapping[str, int], worker: int, policy: Policy
-    ) -> dict[str, Timed]:
-        """Time the `bench` workloads, and sample the running code of the first one."""
-        timed = {}
+    def sampling_s(self, effort: Effort, policy: Policy) -> float:
+        """Return the most seconds for which the running code is sampled."""
         on_cpu = self.reference.machine.kind == "cpu"
-        is_watched = worker == 0 and on_cpu and self._wants_work(effort, policy)
-        sampling_s = SAMPLING_S[policy] if is_watched else 0.0
-        for timer in self._bench_timers:
-            timed[timer.key] = timer.time(effort, calls[timer.key], worker, sampling_s)
-            sampling_s = 0.0
-        return timed
+        return SAMPLING_S[policy] if on_cpu and self._wants_work(effort, policy) else 0.0
 
     def _wants_work(self, effort: Effort, policy: Policy) -> bool:
         """Return whether the work has to be attributed to the candidate or a library."""
         return effort.is_thorough or policy == "custom"
-
-    @property
-    def _bench_timers(self) -> list[WorkloadTimer]:
-        return [timer for timer in self.timers if timer.prepared.workload.role == "bench"]
 
     def inspect(self) -> list[Flag]:
         """Return the flags of the checks, and those of the worker's processes, cores and files."""
@@ -123,26 +108,29 @@ class CandidateWorker:
             *file_flags(process),
         ]
 
-    def attribute_work(self, policy: Policy, effort: Effort) -> list[Flag]:
-        """Return flags on how much of the timed work is the candidate's own code."""
+    def attribute_work(self, timed: Timed, policy: Policy, effort: Effort) -> list[Flag]:
+        """Return flags on how much of the timed work is the candidate's own code.
+
+        Args:
+            timed: the timing of the first timed workload.
+        """
         flags: list[Flag] = []
-        timed = self._bench_timers[0]
+        check = self.timed_checks[0]
         if self._wants_work(effort, policy):
-            flags += self._work_flags(timed, policy)
+            if self.reference.machine.kind == "cpu":
+                flags += attribution_flags(timed.code_samples, policy)
+            else:
+                flags += kernel_flags(check.instance.profile(0, PROFILED_CALLS), policy)
         if effort.traces_operators:
-            flags += self._operator_flags(timed)
+            flags += _operator_flags(check)
         return flags
 
-    def _work_flags(self, timer: WorkloadTimer, policy: Policy) -> Iterator[Flag]:
-        if self.reference.machine.kind == "cpu":
-            return attribution_flags(timer.code_samples, policy)
-        return kernel_flags(timer.instance.profile(0, PROFILED_CALLS), policy)
 
-    def _operator_flags(self, timer: WorkloadTimer) -> list[Flag]:
-        prepared = timer.prepared
-        tensors = [*specs(prepared.example_inputs), *specs(prepared.state), *prepared.specs]
-        types = {str(spec.dtype).removeprefix("torch.") for spec in tensors}
-        try:
-            return list(operator_flags(timer.instance.observe(0), types))
-        except WorkerFault:
-            return []  # not every compiled module runs under a dispatch mode; the worker is gone
+def _operator_flags(check: WorkloadCheck) -> list[Flag]:
+    prepared = check.prepared
+    tensors = [*specs(prepared.example_inputs), *specs(prepared.state), *prepared.specs]
+    types = {str(spec.dtype).removeprefix("torch.") for spec in tensors}
+    try:
+        return list(operator_flags(check.instance.observe(0), types))
+    except WorkerFault:
+        return []  # not every compiled module runs under a dispatch mode; the worker is gone

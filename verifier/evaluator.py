@@ -23,7 +23,8 @@ from kernelwright.schema import (
 from kernelwright.tasks.constants import replace_constants
 from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.candidate import CandidateWorker
-from kernelwright.verifier.correctness.rules import Wrong, refused
+from kernelwright.verifier.correctness.check import WorkloadCheck
+from kernelwright.verifier.correctness.rules import refused
 from kernelwright.verifier.gpu_compile.compilation import compile_candidate
 from kernelwright.verifier.gpu_compile.kernel import static_evidence
 from kernelwright.verifier.inside import fallbacks
@@ -40,22 +41,22 @@ from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.sanitizer.asan import sanitizer_flags
 from kernelwright.verifier.sanitizer.memcheck import gpu_sanitizer_flags
-from kernelwright.verifier.timing.rounds import CANDIDATE
+from kernelwright.verifier.timing.calibrate import round_iterations
+from kernelwright.verifier.timing.measure import time_workload
+from kernelwright.verifier.timing.rounds import CANDIDATE, Timed
 from kernelwright.verifier.timing.single_calls import batched
 from kernelwright.verifier.timing.statistics import combine
 from kernelwright.verifier.timing.summary import (
     Summary,
-    Timed,
     summarize,
     wants_more_workers,
     with_known_compile,
 )
-from kernelwright.verifier.timing.workload_timer import WorkloadTimer
 from kernelwright.verifier.uses.findings import flags_of, refusal
 from kernelwright.verifier.uses.run import RunUses
 from kernelwright.verifier.uses.trial import Trial
 from kernelwright.verifier.worker.client import WorkerClient
-from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.faults import CandidateFault, WorkerFault, Wrong
 
 # A file without this word has no guards.
 GUARDED = "fallbacks"
@@ -115,12 +116,10 @@ class Evaluator:
                 timed = self._time(worker, new, workloads)
                 found = self._sum_up(worker, timed) if self.is_timed else self._compile()
             self._try_uses(workloads)
-        except WorkerFault as fault:
+        except CandidateFault as fault:
+            self.done += [fault.result] if fault.result else []
+            self.flags[:0] = fault.flags
             return self._verdict(fault.status, fault.reason)
-        except Wrong as wrong:
-            self.done += [wrong.result] if wrong.result else []
-            self.flags[:0] = wrong.flags
-            return self._verdict(wrong.status, wrong.reason)
         if found is not None:
             found = found.model_copy(
                 update={"facts": (*found.facts, *self.build.object_code.facts)}
@@ -268,7 +267,8 @@ class Evaluator:
         timed = self._timed_workloads(workloads)
         if not timed:
             return {}
-        calls, policy = checked.iterations(self.effort), self.criteria.policy
+        effort, policy = self.effort, self.criteria.policy
+        calls = {one.live.name: round_iterations(one, effort) for one in checked.timed_checks}
         found: dict[str, list[Timed]] = {live.name: [] for live in timed}
         end = time.monotonic() + self.effort.close_budget_s
         for number in itertools.count():
@@ -277,12 +277,17 @@ class Evaluator:
             with self._next_worker(new, number) as worker:
                 if worker is not new:
                     self._make_ready(worker, workloads, number)
-                for key, one in worker.time(self.effort, calls, number, policy).items():
-                    found[key].append(one)
+                sampling_s = worker.sampling_s(effort, policy) if number == 0 else 0.0
+                for check in worker.timed_checks:
+                    name = check.live.name
+                    own = time_workload(check, effort, calls[name], number, sampling_s)
+                    found[name].append(own)
+                    sampling_s = 0.0  # the first one tells
                 self._must_not_fall_back(worker.client)
                 self._note(worker.inspect())
                 if number == 0:
-                    self._note(worker.attribute_work(policy, self.effort))
+                    first = found[timed[0].name][0]
+                    self._note(worker.attribute_work(first, policy, effort))
         return found
 
     def _wants_worker(self, number: int, measured: Iterable[Sequence[Timed]], end: float) -> bool:
@@ -335,17 +340,18 @@ class Evaluator:
     ) -> Evidence | None:
         """Add the times to the results; return evidence on the first workload that was timed."""
         evidence: Evidence | None = None
-        for index, timer in enumerate(worker.timers):
-            if timer.key not in timed:
+        for index, check in enumerate(worker.checks):
+            live = check.live
+            if live.name not in timed:
                 continue
-            summary = summarize(timed[timer.key], self.reference.seed)
-            timer.live.note_compile_speedup(summary.compile_speedup)
-            summary = with_known_compile(summary, timer.live.compile_speedup)
+            summary = summarize(timed[live.name], self.reference.seed)
+            live.note_compile_speedup(summary.compile_speedup)
+            summary = with_known_compile(summary, live.compile_speedup)
             seconds = summary.timing[CANDIDATE].median_us / 1e6
-            self._note([*summary.flags, *self._physical_flags(timer.live, seconds)])
+            self._note([*summary.flags, *self._physical_flags(live, seconds)])
             self.done[index] = with_times(self.done[index], summary)
             if evidence is None:
-                evidence = self._counted(self._evidence(timer, summary), timer.prepared)
+                evidence = self._counted(self._evidence(check, summary), check.prepared)
         return evidence
 
     def _physical_flags(self, live: LiveWorkload, seconds: float) -> list[Flag]:
@@ -356,10 +362,10 @@ class Evaluator:
             *arithmetic_flags(peaks, live.flops, seconds),
         ]
 
-    def _evidence(self, timer: WorkloadTimer, summary: Summary) -> Evidence | None:
+    def _evidence(self, check: WorkloadCheck, summary: Summary) -> Evidence | None:
         """Return evidence on where the candidate's time goes; None if it can't be profiled."""
         try:
-            return gather(self.reference, timer.live, timer.instance, summary.timing)
+            return gather(self.reference, check.live, check.instance, summary.timing)
         except WorkerFault:
             return None
 

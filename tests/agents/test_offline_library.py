@@ -43,7 +43,7 @@ def checked(identity: str, source: str) -> list[WorkloadResult]:
         kit.worker_with(reference.machine, task.limits) as client,
     ):
         prepared = [reference.prepare(workload) for workload in reference.workloads()]
-        checks = [WorkloadCheck(reference, candidate, client, one) for one in prepared]
+        checks = [WorkloadCheck.load(reference, candidate, client, one) for one in prepared]
         return [check.run(EFFORTS["standard"]) for check in checks]
 
 

@@ -14,9 +14,8 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from kernelwright.schema import Status
-from kernelwright.verifier.correctness.rules import Wrong
 from kernelwright.verifier.worker import channel
-from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.faults import WorkerFault, Wrong
 from tests.fuzz.player import Clock, Hung, Player, Stream
 from tests.fuzz.recordings import Session, recordings
 from tests.fuzz.sessions import Watched, readable

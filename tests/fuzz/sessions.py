@@ -133,7 +133,7 @@ def verdict(client: Watched, subject: Subject) -> None:
     json.dumps(client.settings())
     instance, reference = _instance(client), known_reference(subject)
     known = Known(subject, reference, instance)
-    check = WorkloadCheck(reference, subject.candidate, client, known)
+    check = WorkloadCheck.load(reference, subject.candidate, client, known)
     check.run(EFFORT)
     if prepared.traits.mutates_state:
         check.instance.set_state(prepared.state)

@@ -6,17 +6,11 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Literal, Self
 
 from kernelwright.schema import Candidate, Correctness, Flag, Status, ToleranceName, WorkloadResult
 from kernelwright.verifier.correctness.precision import precision_flags
-from kernelwright.verifier.correctness.rules import (
-    Checker,
-    Wrong,
-    must_be_right,
-    must_lie_apart,
-    refused,
-)
+from kernelwright.verifier.correctness.rules import Checker, must_be_right, must_lie_apart, refused
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.levels import Distribution, Effort
 from kernelwright.verifier.reference.candidates import load_candidate
@@ -26,7 +20,9 @@ from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import Case, Expected
 from kernelwright.verifier.tolerance import Difference, compare
 from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.faults import Wrong
 from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, overwrites
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.outputs import RunReply, same_order
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits
 
@@ -37,40 +33,52 @@ TOGETHER_BYTES = 256 * 2**20
 
 
 class WorkloadCheck:
-    """The correctness check of one candidate on one workload. Loads the candidate in a worker.
+    """The correctness check of one candidate on one workload.
 
-    Raises:
-        WorkerFault: the candidate does not load.
+    Args:
+        instance: the candidate's, in its worker.
+        weights: where its parameters come from.
     """
 
     def __init__(
-        self,
-        reference: Reference,
-        candidate: Candidate,
-        client: WorkerClient,
-        live: LiveWorkload,
+        self, reference: Reference, live: LiveWorkload, instance: Instance, weights: Weights
     ) -> None:
         self.reference = reference
         self.live = live
-        self.tolerance: ToleranceName = reference.task.tolerance
-        self.prepared = live.prepared
+        self.instance = instance
+        self.weights: Weights = weights
+        self.prepared = live.prepared if weights == "seed" else live.perturbed
         """The workload with the parameters that the candidate has."""
+        self.tolerance: ToleranceName = reference.task.tolerance
+        self.checker = Checker(live, self.prepared, self.tolerance)
         self.flags: list[Flag] = []
         self.call_s = math.inf
         """Least seconds of a checked call."""
-        # Before the first call, as for a trained model.
-        self.instance, copied, own = load_candidate(client, candidate, live.perturbed)
-        client.must_be_read = reference.oracle.was_read
-        self.weights: Weights = _weights(copied, own, len(live.prepared.state.tensors))
-        if self.weights != "seed":
-            self.prepared = live.perturbed
-        elif copied:
-            self.instance.set_state(live.prepared.state)
-        self.checker = Checker(live, self.prepared, self.tolerance)
         self._differences: list[Difference] = []
         self._has_golden = True
         self._repeatable: bool | None = None
         self._moved = 0
+
+    @classmethod
+    def load(
+        cls,
+        reference: Reference,
+        candidate: Candidate,
+        client: WorkerClient,
+        live: LiveWorkload,
+    ) -> Self:
+        """Load a candidate in a worker, with the reference's parameters where they fit.
+
+        Raises:
+            WorkerFault: it does not load.
+        """
+        # Before the first call, as for a trained model.
+        instance, copied, own = load_candidate(client, candidate, live.perturbed)
+        client.must_be_read = reference.oracle.was_read
+        weights = _weights(copied, own, len(live.prepared.state.tensors))
+        if weights == "seed" and copied:
+            instance.set_state(live.prepared.state)
+        return cls(reference, live, instance, weights)
 
     def run(self, effort: Effort) -> WorkloadResult:
         """Compare values on every case of the effort. Raises Wrong or WorkerFault."""

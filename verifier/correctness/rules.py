@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernelwright.schema import Flag, Status, ToleranceName, WorkloadResult
+from kernelwright.schema import Status, ToleranceName
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.reference.distributions import COARSE
 from kernelwright.verifier.reference.live_workload import LiveWorkload
@@ -15,25 +15,9 @@ from kernelwright.verifier.reference.workload import (
     ReferenceTraits,
 )
 from kernelwright.verifier.tolerance import Difference, compare
+from kernelwright.verifier.worker.faults import Wrong
 from kernelwright.verifier.worker.outputs import RunReply, overlapping, overlaps_itself
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_tree
-
-
-class Wrong(Exception):
-    """The finding that a candidate is wrong; ends its evaluation."""
-
-    def __init__(
-        self,
-        status: Status,
-        reason: str,
-        result: WorkloadResult | None = None,
-        flags: Sequence[Flag] = (),
-    ) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.result = result
-        self.flags = tuple(flags)
 
 
 def refused(rule: str, evidence: str) -> Wrong:

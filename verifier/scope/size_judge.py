@@ -8,7 +8,7 @@ from typing import Self
 
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.schema import Candidate
-from kernelwright.verifier.correctness.rules import Checker, Wrong, must_be_right
+from kernelwright.verifier.correctness.rules import Checker, must_be_right
 from kernelwright.verifier.reference.calls import load_again
 from kernelwright.verifier.reference.candidates import load_candidate, start_candidate
 from kernelwright.verifier.reference.distributions import with_moved_numbers
@@ -27,7 +27,7 @@ from kernelwright.verifier.scope.sizes import (
     resized,
     smaller,
 )
-from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.faults import WorkerFault, Wrong
 from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import await_start, start_worker
 from kernelwright.verifier.worker.tensor_tree import TensorTree, specs

@@ -1,4 +1,4 @@
-"""The timing of one candidate in one worker: unseen inputs, and spot checks of the results.
+"""The timing of one candidate on one workload in one worker, against baselines.
 
 Workers are stopped except while they handle a request. For a round the judge writes new inputs into
 the stopped worker's memory, starts its clock, lets the worker run `n` calls, stops it, and ends the
@@ -22,17 +22,25 @@ from typing import NamedTuple
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import BUSY_MACHINE, Flag
-from kernelwright.verifier.correctness.rules import must_lie_apart
+from kernelwright.verifier.correctness.check import WorkloadCheck
+from kernelwright.verifier.correctness.rules import must_lie_apart, refused
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.levels import LEAST_SPOT_CHECKS, Effort
+from kernelwright.verifier.integrity.runtime import cpu_flags
+from kernelwright.verifier.levels import Effort
 from kernelwright.verifier.reference.input_pool import BUFFERS_PER_WORKER, FIRST_SINGLE_CALL
 from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.timing.contention import LoadMeter, gpu_flags, quietly
-from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds
+from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds, Timed
 from kernelwright.verifier.timing.single_calls import batched
+from kernelwright.verifier.timing.spot_checks import (
+    SpotCheck,
+    check_fresh,
+    compare_spot_checks,
+    most_spot_checks,
+)
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.input_buffers import InputBuffer, Overwrites, overwrites
 from kernelwright.verifier.worker.instance import Instance
@@ -97,60 +105,6 @@ class TimedInstance(NamedTuple):
             raise InfrastructureError(message) from fault
 
 
-class SpotCheck(NamedTuple):
-    """A timed call of the candidate with a compared result: its inputs and that result."""
-
-    place: tuple[int, int]
-    """Number of the pool's buffer with the inputs, and their slot in it."""
-    inputs: TensorTree
-    seed: int
-    result: TensorTree
-    earlier: tuple[int, ...]
-    """Slots of the calls before it in its round."""
-
-
-class Measured(NamedTuple):
-    """The measurements of one workload in one worker."""
-
-    rounds: Rounds
-    single_calls: Rounds
-    """Single calls, made after the rounds."""
-    code_samples: CodeSamples
-    """Samples of running code, from rounds after `rounds` and before `single_calls`."""
-    flags: tuple[Flag, ...]
-    """Flags about the machine."""
-    spot_checks: list[SpotCheck]
-    overwrites: Overwrites
-    """Changes of the candidate's last round to the shared memory."""
-    returns_inputs: bool
-    """Results of that round lie in the memory of its inputs."""
-
-
-def measure(timer: RoundTimer, calls: int, sampling_s: float) -> Measured:
-    """Time the candidate against the other sides on one workload.
-
-    Args:
-        calls: iterations of a round.
-        sampling_s: most seconds in which the running code is sampled.
-    """
-    with quietly(timer.reference.machine):
-        timer.warm_up(calls)
-        rounds, busy = _rounds(timer, calls)
-        code_samples = timer.sampled_rounds(calls, sampling_s)
-        flags = (*busy, *gpu_flags(timer.reference.machine))
-        left, returns_inputs = timer.left(), timer.returns_inputs()
-        single_calls = timer.single_calls(rounds)
-    return Measured(
-        rounds, single_calls, code_samples, flags, timer.spot_checks, left, returns_inputs
-    )
-
-
-def most_spot_checks(live: LiveWorkload, effort: Effort) -> int:
-    """Return how many timed calls are spot-checked: fewer where their results are large."""
-    fitting = live.memory.nbytes // 2 // max(1, live.prepared.call_bytes)
-    return min(effort.spot_checks, max(LEAST_SPOT_CHECKS, fitting))
-
-
 class RoundTimer:
     """A timer of the rounds of one workload.
 
@@ -180,6 +134,8 @@ class RoundTimer:
         """Number of this round's buffer; the warm-up has the first one."""
         self.rounds_done = 0
         self.spot_checks: list[SpotCheck] = []
+        # A side with history starts each round in the same state, so that its results are known.
+        self.state = prepared.state if prepared.traits.depends_on_history else None
         self.most_spot_checks = most_spot_checks(live, effort)
         self._last: tuple[InputBuffer, list[int], RunReply]
         """The inputs, slots and reply of the candidate's last round."""
@@ -195,7 +151,36 @@ class RoundTimer:
             side.instance.set_layout(self.pool.layout)
             side.instance.client.prefault(HEAP_PER_ROUND * used)
             for _ in range(WARM_UP_ROUNDS):
-                self.iterate(side, self.buffer(calls), calls)
+                self.run(side, self.buffer(calls), self.shuffled(calls))
+
+    def measure(self, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
+        """Time rounds until their ratios are known well enough, or the level's time is over.
+
+        Returns:
+            The rounds on a quiet machine; all, with a flag, if these are too few.
+        """
+        effort, seed = self.effort, self.reference.seed
+        quiet, busy = Rounds(self.sides, calls), Rounds(self.sides, calls)
+        sides = [side.instance.client for side in self.sides.values()]
+        workers = [client.process for client in (self.reference.oracle.client, *sides)]
+        start = time.monotonic()
+        while len(quiet) < effort.max_rounds:
+            meter = LoadMeter(workers, self.reference.machine.cores)
+            window = self.time_rounds(calls)
+            external = meter.external_cores() or 0.0
+            (quiet if external < BUSY_CORES else busy).extend(window)
+            spent = time.monotonic() - start
+            if len(quiet) >= effort.min_rounds and (
+                spent > effort.budget_s or quiet.are_narrow(effort.relative_width, seed)
+            ):
+                break
+            if spent > effort.budget_s * PATIENCE and len(quiet) + len(busy) >= LEAST_ROUNDS:
+                break
+        if len(quiet) >= LEAST_ROUNDS:
+            return quiet, ()
+        evidence = f"others used these cores in {len(busy)} of {len(quiet) + len(busy)} rounds"
+        quiet.extend(busy)
+        return quiet, (flag(BUSY_MACHINE, evidence),)
 
     def time_rounds(self, calls: int, rounds: int = ROUNDS_PER_LOOK) -> Rounds:
         """Time a few rounds, each with every side once, in random order."""
@@ -206,7 +191,8 @@ class RoundTimer:
             buffer, halved = self.buffer(calls), self.chance.random() < HALVED
             self.chance.shuffle(order)
             for name in order:
-                slots, ran = self.iterate(self.sides[name], buffer, found.iterations_in(halved))
+                slots = self.shuffled(found.iterations_in(halved))
+                ran = self.run(self.sides[name], buffer, slots)
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE:
@@ -216,20 +202,13 @@ class RoundTimer:
             found.halved.append(halved)
         return found
 
-    def iterate(
-        self, side: TimedInstance, buffer: InputBuffer, calls: int
-    ) -> tuple[list[int], RunReply]:
-        """Let one side run its iterations of this round, in random order of the inputs."""
-        slots = list(range(calls))
-        self.chance.shuffle(slots)
-        return slots, self._run(side, buffer, slots, self.pool.call_seeds(self.number, slots))
+    def shuffled(self, calls: int) -> list[int]:
+        """Return slots for so many calls of a round, in random order."""
+        return self.chance.sample(range(calls), calls)
 
-    def _run(
-        self, side: TimedInstance, buffer: InputBuffer, slots: list[int], seeds: list[int] | None
-    ) -> RunReply:
-        # A side with history starts each round in the same state, so that its results are known.
-        state = self.prepared.state if self.prepared.traits.depends_on_history else None
-        return side.run(buffer, slots, seeds, state)
+    def run(self, side: TimedInstance, buffer: InputBuffer, slots: list[int]) -> RunReply:
+        """Let one side call once for each slot of this round's inputs."""
+        return side.run(buffer, slots, self.pool.call_seeds(self.number, slots), self.state)
 
     def _maybe_spot_check(self, buffer: InputBuffer, slots: list[int], ran: RunReply) -> None:
         """Read one call's result from the stopped worker, perhaps replacing an earlier spot check.
@@ -261,9 +240,9 @@ class RoundTimer:
         while time.monotonic() - start < limit_s and CodeSamples(total).wants_more:
             self.number += 1
             self.rounds_done += 1
-            buffer, slots = self.buffer(calls), self.chance.sample(range(calls), calls)
-            if self.prepared.traits.depends_on_history:
-                instance.set_state(self.prepared.state)
+            buffer, slots = self.buffer(calls), self.shuffled(calls)
+            if self.state is not None:
+                instance.set_state(self.state)
             instance.write_inputs(buffer, calls)
             seeds = self.pool.call_seeds(self.number, slots)
             found, ran = instance.sampled_run(slots, seeds)
@@ -306,7 +285,7 @@ class RoundTimer:
         for slot, buffer in enumerate(buffers):
             seeds = self.pool.call_seeds(self.number, [slot])
             for name in self.chance.sample(list(sides), len(sides)):
-                ran = self._run(sides[name], buffer, [0], seeds)
+                ran = sides[name].run(buffer, [0], seeds, self.state)
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE and ran.seconds == min(found.judge[name]):
@@ -322,35 +301,58 @@ class RoundTimer:
         return overwrites(buffer, instance.client.process.shared, slots)
 
     def returns_inputs(self) -> bool:
-        """Return `Measured.returns_inputs`, from a few calls. Overwrites the inputs."""
+        """Return whether results of the last round lie in its inputs' memory. Overwrites these."""
         buffer, slots, ran = self._last
         instance = self.sides[CANDIDATE].instance
         calls = self.chance.sample(range(len(slots)), min(len(slots), ALIAS_CHECKS))
         return returns_inputs(instance, ran, buffer, calls)
 
 
-def _rounds(timer: RoundTimer, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
-    """Time rounds; return those on a quiet machine, or all with a flag if these are too few."""
-    effort, seed = timer.effort, timer.reference.seed
-    quiet, busy = Rounds(timer.sides, calls), Rounds(timer.sides, calls)
-    oracle = timer.reference.oracle.client
-    clients = [oracle, *(side.instance.client for side in timer.sides.values())]
-    cores = timer.reference.machine.cores
-    start = time.monotonic()
-    while len(quiet) < effort.max_rounds:
-        meter = LoadMeter([client.process for client in clients], cores)
-        window = timer.time_rounds(calls)
-        external = meter.external_cores() or 0.0
-        (quiet if external < BUSY_CORES else busy).extend(window)
-        spent = time.monotonic() - start
-        if len(quiet) >= effort.min_rounds and (
-            spent > effort.budget_s or quiet.are_narrow(effort.relative_width, seed)
-        ):
-            break
-        if spent > effort.budget_s * PATIENCE and len(quiet) + len(busy) >= LEAST_ROUNDS:
-            break
-    if len(quiet) >= LEAST_ROUNDS:
-        return quiet, ()
-    evidence = f"others used these cores in {len(busy)} of {len(quiet) + len(busy)} rounds"
-    quiet.extend(busy)
-    return quiet, (flag(BUSY_MACHINE, evidence),)
+def time_workload(
+    check: WorkloadCheck, effort: Effort, calls: int, worker: int, sampling_s: float
+) -> Timed:
+    """Time a checked candidate against baselines, then check results of timed calls.
+
+    Args:
+        calls: iterations of a round.
+        worker: index of the candidate's worker.
+        sampling_s: most seconds in which the running code is sampled.
+
+    Raises:
+        Wrong: a timed call was wrong, or wrote where it must not.
+        WorkerFault: the candidate failed.
+    """
+    sides = {CANDIDATE: TimedInstance(check.instance, is_baseline=False)}
+    for name in effort.baselines:
+        baseline = check.live.baseline(check.prepared, name)
+        if baseline is not None:
+            sides[name] = TimedInstance(baseline, is_baseline=True)
+    if check.prepared.traits.mutates_state:
+        for side in sides.values():
+            side.instance.set_state(check.prepared.state)
+    timer = RoundTimer(check.reference, check.live, check.prepared, effort, sides, worker)
+    machine, client = check.reference.machine, check.instance.client
+    with check.live.memory.used(_used_bytes(timer)):
+        before = client.process.cpu_seconds() or 0.0, client.channel.running_s
+        with quietly(machine):
+            timer.warm_up(calls)
+            rounds, busy = timer.measure(calls)
+            code_samples = timer.sampled_rounds(calls, sampling_s)
+            flags = (*busy, *gpu_flags(machine))
+            left, returns_inputs = timer.left(), timer.returns_inputs()
+            single_calls = timer.single_calls(rounds)
+        used = (client.process.cpu_seconds() or 0.0) - before[0]
+        for found in cpu_flags(used, client.channel.running_s - before[1], len(machine.cores)):
+            raise refused(found.rule, found.evidence)
+        check.must_have_left_inputs(left)
+        if returns_inputs and not check.prepared.traits.returns_inputs:
+            raise refused("output-aliases-input", "the result of a timed call is an input")
+        checked = compare_spot_checks(check, timer.spot_checks, effort)
+        check_fresh(check, effort)
+    return Timed(rounds, single_calls, code_samples, flags, checked)
+
+
+def _used_bytes(timer: RoundTimer) -> int:
+    """Return the memory of the spot checks, of two rounds' inputs, and of a case."""
+    spot_checks, prepared = timer.most_spot_checks + 1, timer.prepared
+    return spot_checks * prepared.call_bytes + 2 * timer.pool.buffer_bytes + prepared.case_bytes

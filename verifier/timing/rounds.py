@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kernelwright.schema import Flag
 from kernelwright.verifier.timing.statistics import bootstrap_median
+from kernelwright.verifier.worker.sampler import CodeSamples
 
 CANDIDATE, EAGER, COMPILE = "candidate", "eager", "compile"
 
@@ -85,3 +87,17 @@ class Rounds:
         """Return whether every ratio's median has an interval narrower than this share of it."""
         found = [bootstrap_median(ratios, seed) for ratios in self.ratios().values()]
         return all((high - low) / median < relative_width for median, (low, high) in found)
+
+
+class Timed(NamedTuple):
+    """The timing of one workload in one worker."""
+
+    rounds: Rounds
+    single_calls: Rounds
+    """Single calls, made after the rounds; empty if rounds are single calls themselves."""
+    code_samples: CodeSamples
+    """Samples of running code, from rounds after `rounds` and before `single_calls`."""
+    flags: tuple[Flag, ...]
+    """Flags about the machine."""
+    checked: int
+    """Number of timed calls with a compared result."""

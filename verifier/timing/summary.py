@@ -14,7 +14,7 @@ import numpy as np
 
 from kernelwright.schema import Flag, Speedup, Timing
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.timing.rounds import CANDIDATE, COMPILE, EAGER, Rounds, Seconds
+from kernelwright.verifier.timing.rounds import CANDIDATE, COMPILE, EAGER, Rounds, Seconds, Timed
 from kernelwright.verifier.timing.single_calls import batched
 from kernelwright.verifier.timing.statistics import across_workers, bootstrap_median, divided
 
@@ -31,18 +31,6 @@ LEAST_HALVED = 3
 NOT_REPRODUCED = 1.25
 # Logarithm of a speedup, and of half its interval.
 CLOSE, NARROW = 0.10, 0.02
-
-
-class Timed(NamedTuple):
-    """The timing of one workload in one worker."""
-
-    rounds: Rounds
-    single_calls: Rounds
-    """Calls of workers that had no other input; empty if rounds are single calls themselves."""
-    flags: tuple[Flag, ...]
-    """Flags about the machine."""
-    checked: int
-    """Number of timed calls with a compared result."""
 
 
 class Summary(NamedTuple):

@@ -1,18 +1,23 @@
-"""The client's end of a worker's channel: every byte that comes back is checked."""
+"""The client's end of a worker's channel: every byte that comes back is checked.
+
+A worker runs only while it handles a request: it is resumed before, and stopped before the reply is
+looked at.
+"""
 
 from __future__ import annotations
 
 import select
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from kernelwright.backends.diagnostics import is_explained, trim_traceback
-from kernelwright.sandbox.base import WorkerProcess
+from kernelwright.sandbox.base import UnstoppableError, WorkerProcess
 from kernelwright.schema import Status
 from kernelwright.verifier.inside.worker import PREFIX, Tensors, allocate, raw, send_frame
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
@@ -23,7 +28,10 @@ from kernelwright.verifier.worker.frames import (
     checked_descriptions,
     parsed_header,
 )
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
+# Most replies carry none.
+NO_TENSORS: list[Spec] = []
 OUT_OF_MEMORY = ("can't allocate memory", "MemoryError", "out of memory", "bad_alloc")
 
 
@@ -33,44 +41,70 @@ class Channel:
     Args:
         process: the started worker.
         max_body_bytes: most bytes of tensors in one reply.
+        timeout_s: time-out of a request by default.
     """
 
-    def __init__(self, process: WorkerProcess, max_body_bytes: int) -> None:
+    def __init__(self, process: WorkerProcess, max_body_bytes: int, timeout_s: float) -> None:
         self.process = process
+        self.window_s = 0.0
+        """Seconds that the worker ran for the last request, until all its threads stood still."""
+        self.running_s = 0.0
+        """Seconds that the worker ran for all requests."""
         self._max_body_bytes = max_body_bytes
+        self._timeout_s = timeout_s
 
     def request(
         self,
-        header: dict[str, Any],
-        tensors: Tensors | None = None,
+        op: str,
+        fields: Mapping[str, Any] | None = None,
+        values: TensorTree | None = None,
         *,
-        timeout_s: float,
-        expect: list[Spec] | None = None,
+        key: str = "",
+        timeout_s: float | None = None,
+        expect: list[Spec] | None = NO_TENSORS,
         meanwhile: Callable[[Callable[[], bool]], None] | None = None,
     ) -> tuple[dict[str, Any], Tensors]:
-        """Send one operation and wait for its reply.
+        """Resume the worker, send one operation, wait for the reply, and stop the worker.
 
         Args:
+            fields: header fields besides `op` and `key`.
+            values: a nest, of which the tensors are sent.
+            key: the instance in question; none by default.
             expect: dtypes and shapes that the reply's tensors must have; None allows any. Checked
                 before anything is allocated. The fault's status tells shape and dtype apart.
             meanwhile: called while the worker works, with a function that says whether it is done.
 
         Raises:
-            WorkerFault: the worker died, hung, or sent something else.
+            WorkerFault: the worker died, hung, sent something else, or can't be stopped.
         """
-        deadline = time.monotonic() + timeout_s
+        timeout_s = timeout_s or self._timeout_s
+        header, tensors = {"op": op, "key": key, **(fields or {})}, values.tensors if values else []
+        start, deadline = time.perf_counter(), time.monotonic() + timeout_s
+        self.process.thaw()
         try:
             self.process.channel.settimeout(timeout_s)
-            send_frame(self.process.channel, header, tensors or [])
+            send_frame(self.process.channel, header, tensors)
             self.process.release()
             if meanwhile is not None:
                 meanwhile(lambda: self._has_answered(deadline))
-            return self._receive(header["op"], deadline, expect)
+            return self._receive(op, deadline, expect)
         except TimeoutError as error:
-            what = f"{header['op']} did not answer within {timeout_s:g} s"
+            what = f"{op} did not answer within {timeout_s:g} s"
             raise WorkerFault(Status.TIMEOUT, what) from error
         except (EOFError, ConnectionError) as error:
             raise self._death() from error
+        except UnstoppableError as error:
+            raise WorkerFault(Status.RUNTIME_ERROR, str(error)) from error
+        finally:
+            self._stop(start, failed=sys.exception() is not None)
+
+    def _stop(self, start: float, failed: bool) -> None:
+        try:
+            self.window_s = self.process.freeze() - start
+            self.running_s += self.window_s
+        except UnstoppableError as error:
+            if not failed:  # otherwise a better reason is raised already
+                raise WorkerFault(Status.RUNTIME_ERROR, str(error)) from error
 
     def _has_answered(self, deadline: float) -> bool:
         readable = select.select([self.process.channel], [], [], 0)[0]

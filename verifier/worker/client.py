@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
-import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from kernelwright.errors import InfrastructureError
-from kernelwright.sandbox.base import UnstoppableError, WorkerProcess
+from kernelwright.sandbox.base import WorkerProcess
 from kernelwright.schema import Status, digest
 from kernelwright.verifier.worker.channel import Channel
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
-from kernelwright.verifier.worker.frames import Spec, checked_count
-from kernelwright.verifier.worker.tensor_tree import TensorTree
-
-# Most replies carry none.
-NO_TENSORS: list[Spec] = []
+from kernelwright.verifier.worker.frames import checked_count
 
 
 class WorkerClient:
@@ -31,14 +24,9 @@ class WorkerClient:
         self.process = process
         self.kind = kind
         """Kind of the device: `cpu` or `cuda`."""
-        self._channel = Channel(process, max_body_bytes=memory_bytes)
-        self._timeout_s = timeout_s
+        self.channel = Channel(process, memory_bytes, timeout_s)
         self.l2_bytes = 0
         """Size of a GPU's last cache, in bytes; set by `hello`."""
-        self.window_s = 0.0
-        """Seconds that the worker ran for the last request, until all its threads stood still."""
-        self.running_s = 0.0
-        """Seconds that the worker ran for all requests."""
         self.must_be_read = False
         """A result that can't be read from the worker's memory is a fault."""
         self.has_run = False
@@ -46,59 +34,15 @@ class WorkerClient:
         self.was_read = False
         """Results were read from this worker's memory."""
 
-    def ask(
-        self,
-        op: str,
-        key: str,
-        fields: Mapping[str, Any] | None = None,
-        values: TensorTree | None = None,
-        *,
-        timeout_s: float | None = None,
-        expect: list[Spec] | None = NO_TENSORS,
-        meanwhile: Callable[[Callable[[], bool]], None] | None = None,
-    ) -> Any:
-        """Resume the worker for one request, and return the reply.
-
-        Args:
-            fields: header fields besides `op` and `key`.
-            values: a nest, of which the tensors are sent.
-            timeout_s: the client's time-out by default.
-            expect, meanwhile: see `Channel.request`.
-        """
-        header = {"op": op, "key": key, **(fields or {})}
-        tensors = values.tensors if values else []
-        start = time.perf_counter()
-        self.process.thaw()
-        try:
-            return self._channel.request(
-                header,
-                tensors,
-                timeout_s=timeout_s or self._timeout_s,
-                expect=expect,
-                meanwhile=meanwhile,
-            )
-        except UnstoppableError as error:
-            raise WorkerFault(Status.RUNTIME_ERROR, str(error)) from error
-        finally:
-            self._stop(start, failed=sys.exception() is not None)
-
-    def _stop(self, start: float, failed: bool) -> None:
-        try:
-            self.window_s = self.process.freeze() - start
-            self.running_s += self.window_s
-        except UnstoppableError as error:
-            if not failed:  # otherwise a better reason is raised already
-                raise WorkerFault(Status.RUNTIME_ERROR, str(error)) from error
-
     def hello(self, timeout_s: float) -> dict[str, Any]:
         """Return versions and thread count of the worker; also proof that it has started."""
-        reply, _ = self.ask("hello", "", timeout_s=timeout_s)
+        reply, _ = self.channel.request("hello", timeout_s=timeout_s)
         self.l2_bytes = checked_count(reply.get("l2_bytes"), 0)
         return dict(reply)
 
     def settings(self) -> dict[str, str]:
         """Return settings of torch and of the environment, as the worker reports them."""
-        reply, _ = self.ask("settings", "")
+        reply, _ = self.channel.request("settings")
         settings = reply.get("settings")
         if not isinstance(settings, dict):
             raise nonsense("no settings")
@@ -106,7 +50,7 @@ class WorkerClient:
 
     def prefault(self, nbytes: int) -> None:
         """Touch so many bytes of the worker's heap, so that timed calls need no new pages."""
-        self.ask("touch", "", {"nbytes": nbytes})
+        self.channel.request("touch", {"nbytes": nbytes})
 
     def tool(self, file: Path, function: str, **arguments: Any) -> object:
         """Run a function of one of our files in the worker; return its result, any JSON value.
@@ -116,19 +60,19 @@ class WorkerClient:
         """
         path = self.write(file.name, file.read_text())
         name = f"tool_{digest(path)[:12]}"
-        reply, _ = self.ask(
-            "tool", "", {"path": path, "module": name, "function": function, "arguments": arguments}
+        reply, _ = self.channel.request(
+            "tool", {"path": path, "module": name, "function": function, "arguments": arguments}
         )
         return reply.get("found")
 
     def copy_bandwidth(self, nbytes: int) -> float:
         """Return bytes per second, read and written, of copying `nbytes` on the worker's device."""
-        reply, _ = self.ask("copy_bandwidth", "", {"nbytes": nbytes})
+        reply, _ = self.channel.request("copy_bandwidth", {"nbytes": nbytes})
         return float(checked_count(reply.get("bytes_per_s"), 1))
 
     def peak_flops(self, dtype: str = "float32") -> float:
         """Return the operations per second of a large matrix product."""
-        reply, _ = self.ask("peak_flops", "", {"dtype": dtype})
+        reply, _ = self.channel.request("peak_flops", {"dtype": dtype})
         return float(checked_count(reply.get("flops_per_s"), 1))
 
     def write(self, name: str, text: str) -> str:

@@ -1,21 +1,39 @@
-"""The fault of a worker that exits, hangs or sends nonsense.
-
-It carries the `Status` of the verdict if the worker held a candidate. For a reference the caller
-turns it into an InvalidReferenceError.
-"""
+"""The faults of a candidate: each ends its evaluation with a status and a reason."""
 
 from __future__ import annotations
 
-from kernelwright.schema import Status
+from collections.abc import Sequence
+
+from kernelwright.schema import Flag, Status, WorkloadResult
 
 
-class WorkerFault(Exception):
-    """A worker's failure to do what it was asked."""
+class CandidateFault(Exception):
+    """What ends the evaluation of a candidate; `WorkerFault` or `Wrong`."""
 
-    def __init__(self, status: Status, reason: str) -> None:
+    def __init__(
+        self,
+        status: Status,
+        reason: str,
+        result: WorkloadResult | None = None,
+        flags: Sequence[Flag] = (),
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.result = result
+        """What was found on the workload before."""
+        self.flags = tuple(flags)
+
+
+class WorkerFault(CandidateFault):
+    """The fault of a worker that exits, hangs or sends nonsense.
+
+    Where the worker holds a reference, the caller turns it into an InvalidReferenceError.
+    """
+
+
+class Wrong(CandidateFault):
+    """The finding that a candidate is wrong, or refused by an integrity rule."""
 
 
 def nonsense(what: str) -> WorkerFault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -9,7 +10,8 @@ from typing import Any, Self
 import torch
 
 from kernelwright.schema import Status, digest
-from kernelwright.verifier.worker.client import NO_TENSORS, WorkerClient
+from kernelwright.verifier.worker.channel import NO_TENSORS
+from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
 from kernelwright.verifier.worker.frames import Spec, check_expected, checked_count, checked_strings
 from kernelwright.verifier.worker.input_buffers import InputBuffer, Layout
@@ -39,6 +41,7 @@ class Instance:
         """The constructor's arguments."""
         self.state_set: TensorTree | None = None
         """Parameters and buffers that it was set to, where calls do not change them."""
+        self._request = functools.partial(client.channel.request, key=key)
         self._way: tuple[bool, list[str]] | None = None
         """Whether results were read from memory, and the devices they lay on."""
 
@@ -67,24 +70,23 @@ class Instance:
             "init": init.tree if init else None,
         }
         expect = NO_TENSORS if init else None
-        reply, tensors = client.ask("load", key, fields, init, timeout_s=timeout_s, expect=expect)
+        reply, tensors = client.channel.request(
+            "load", fields, init, key=key, timeout_s=timeout_s, expect=expect
+        )
         return cls(client, key, init or TensorTree(reply.get("init"), tensors))
-
-    def _ask(self, op: str, *args: Any, **options: Any) -> Any:
-        return self.client.ask(op, self.key, *args, **options)
 
     def compile(self, options: Mapping[str, Any]) -> None:
         """Wrap the instance in torch.compile, which compiles at the first call."""
-        self._ask("compile", {"options": dict(options)})
+        self._request("compile", {"options": dict(options)})
 
     def make_inputs(self, seed: int) -> TensorTree:
         """Return a fresh set of the reference's inputs."""
-        reply, tensors = self._ask("make_inputs", {"seed": seed}, expect=None)
+        reply, tensors = self._request("make_inputs", {"seed": seed}, expect=None)
         return TensorTree(reply.get("value"), tensors)
 
     def state(self) -> TensorTree:
         """Return the instance's parameters and buffers, by name."""
-        reply, tensors = self._ask("state", expect=None)
+        reply, tensors = self._request("state", expect=None)
         state = TensorTree(reply.get("value"), tensors)
         named = state.unpacked()
         if not isinstance(named, dict) or len(named) != len(tensors):
@@ -95,12 +97,12 @@ class Instance:
 
     def parameters(self) -> list[str]:
         """Return the names in the state that are parameters."""
-        reply, _ = self._ask("state", expect=None)
+        reply, _ = self._request("state", expect=None)
         return checked_strings(reply.get("parameters"))
 
     def set_state(self, state: TensorTree) -> tuple[int, int]:
         """Copy what matches by name and shape; return how many matched, and how many it has."""
-        reply, _ = self._ask("set_state", {"value": state.tree}, state)
+        reply, _ = self._request("set_state", {"value": state.tree}, state)
         matched, own = reply.get("matched"), reply.get("own")
         if type(matched) is not int or type(own) is not int:
             raise nonsense("no counts of parameters")
@@ -108,7 +110,7 @@ class Instance:
 
     def set_layout(self, layout: Layout) -> None:
         """Make the instance take its inputs from shared memory by this layout from now on."""
-        self._ask(
+        self._request(
             "stage",
             {
                 "value": layout.tree,
@@ -131,16 +133,16 @@ class Instance:
     def upload(self, nbytes: int) -> None:
         """Copy the shared memory to the GPU; on a CPU inputs are read from it directly."""
         if self.client.kind != "cpu":
-            self._ask("upload", {"nbytes": nbytes})
+            self._request("upload", {"nbytes": nbytes})
 
     def download(self, nbytes: int) -> None:
         """Copy the inputs' memory on the GPU to the shared memory; on a CPU they are the same."""
         if self.client.kind != "cpu":
-            self._ask("download", {"nbytes": nbytes})
+            self._request("download", {"nbytes": nbytes})
 
     def mask(self, buffer: InputBuffer, seed: int) -> InputBuffer:
         """Return the inputs written last, masked by a seed; `run` unmasks them with that seed."""
-        self._ask("hide", {"seed": seed})
+        self._request("hide", {"seed": seed})
         self.download(buffer.layout.nbytes)
         masked = InputBuffer(buffer.layout)
         masked.read(self.client.process.shared)
@@ -148,11 +150,11 @@ class Instance:
 
     def fill(self, seeds: Sequence[int]) -> None:
         """Make fresh sets of the reference's inputs in the first slots, one per seed."""
-        self._ask("fill", {"seeds": list(seeds)})
+        self._request("fill", {"seeds": list(seeds)})
 
     def uses_rng(self, slot: int) -> bool:
         """Return whether a call draws random numbers."""
-        reply, _ = self._ask("draws", {"slot": slot})
+        reply, _ = self._request("draws", {"slot": slot})
         return bool(reply.get("draws"))
 
     def run(
@@ -172,8 +174,8 @@ class Instance:
         self.client.has_run = True
         given = None if seeds is None else list(seeds)
         fields = {"slots": list(slots), "seeds": given, "poison": poison, "cover": unmask_seed}
-        reply, _ = self._ask("run", fields)
-        return checked_run(reply, len(slots), self.client.window_s)
+        reply, _ = self._request("run", fields)
+        return checked_run(reply, len(slots), self.client.channel.window_s)
 
     def sampled_run(
         self, slots: Sequence[int], seeds: Sequence[int] | None
@@ -186,16 +188,16 @@ class Instance:
             self.client.process.thaw()
 
         given = None if seeds is None else list(seeds)
-        reply, _ = self._ask(
+        reply, _ = self._request(
             "run",
             {"slots": list(slots), "seeds": given, "poison": False, "cover": None},
             meanwhile=watch,
         )
-        return found[0], checked_run(reply, len(slots), self.client.window_s)
+        return found[0], checked_run(reply, len(slots), self.client.channel.window_s)
 
     def observe(self, slot: int) -> dict[str, list[str]]:
         """Return torch's operators in one call by name, with the dtypes of their tensors."""
-        reply, _ = self._ask("observe", {"slot": slot})
+        reply, _ = self._request("observe", {"slot": slot})
         operators = reply.get("operators")
         if not isinstance(operators, dict):
             raise nonsense("no operators")
@@ -203,7 +205,7 @@ class Instance:
 
     def drop(self) -> None:
         """Free the results of the last run."""
-        self._ask("drop")
+        self._request("drop")
 
     def result(self, ran: RunReply, call: int, expect: list[Spec] | None = None) -> TensorTree:
         """Return one result of the last run, as it lay in the stopped worker's memory.
@@ -226,7 +228,7 @@ class Instance:
             message = "its memory can't be read, where the reference's can"
             raise WorkerFault(Status.RUNTIME_ERROR, message)
         specs = [Spec(getattr(torch, e["dtype"]), tuple(e["shape"])) for e in ran.entries]
-        reply, tensors = self._ask("fetch", {"call": call}, expect=specs)
+        reply, tensors = self._request("fetch", {"call": call}, expect=specs)
         return TensorTree(reply.get("value"), tensors)
 
     def golden(
@@ -237,8 +239,10 @@ class Instance:
         Args:
             perturb_seed: seed of noise that moves inputs by less than one rounding of their type.
         """
-        reply, tensors = self._ask(
-            "golden", {"slots": list(slots), "seed": seed, "shake": perturb_seed}, expect=None
+        reply, tensors = self._request(
+            "golden",
+            {"slots": list(slots), "seed": seed, "shake": perturb_seed},
+            expect=None,
         )
         if "unavailable" in reply:
             return str(reply["unavailable"])
@@ -250,7 +254,7 @@ class Instance:
         Args:
             numbers: values that the module's numbers are set to before, by dotted name.
         """
-        reply, _ = self._ask("trace", {"slot": slot, "numbers": dict(numbers or {})})
+        reply, _ = self._request("trace", {"slot": slot, "numbers": dict(numbers or {})})
         graph = reply.get("graph")
         if not isinstance(graph, dict):
             raise nonsense("no graph")
@@ -258,7 +262,7 @@ class Instance:
 
     def profile(self, slot: int, calls: int) -> list[dict[str, Any]]:
         """Return rows of `name`, `calls` and `self_us`, one per operator."""
-        reply, _ = self._ask("profile", {"slot": slot, "calls": calls})
+        reply, _ = self._request("profile", {"slot": slot, "calls": calls})
         rows = reply.get("operators")
         if not isinstance(rows, list) or not all(_is_operator(row) for row in rows):
             raise nonsense("no list of operators")
@@ -276,7 +280,7 @@ class Instance:
         """
         path = self.client.write(file.name, file.read_text())
         fields = {"path": path, "module": USES_MODULE, "value": given.tree}
-        reply, _ = self._ask("subject", {**fields, "options": dict(options)}, given)
+        reply, _ = self._request("subject", {**fields, "options": dict(options)}, given)
         state = reply.get("state")
         if not isinstance(state, dict) or not all(isinstance(s, list) for s in state.values()):
             raise nonsense("no shapes by name")
@@ -300,8 +304,8 @@ class Instance:
         """
         fields = {"use": use, "parameters": dict(parameters), "exact": exact}
         fields["module"] = USES_MODULE
-        reply, _ = self._ask("use", fields, timeout_s=timeout_s)
-        return checked_use(reply, checked_run(reply, 1, self.client.window_s))
+        reply, _ = self._request("use", fields, timeout_s=timeout_s)
+        return checked_use(reply, checked_run(reply, 1, self.client.channel.window_s))
 
     def used(self, reply: UseReply) -> TensorTree:
         """Return the results of the last use. Raises WorkerFault if they are not there."""
@@ -310,12 +314,12 @@ class Instance:
             return read
         entries = reply.ran.entries
         specs = [Spec(getattr(torch, e["dtype"]), tuple(e["shape"])) for e in entries]
-        sent, tensors = self._ask("fetch", {"call": 0}, expect=specs)
+        sent, tensors = self._request("fetch", {"call": 0}, expect=specs)
         return TensorTree(sent.get("value"), tensors)
 
     def flops(self, slot: int) -> int:
         """Count the operations of one call's matrix products, convolutions and attention."""
-        reply, _ = self._ask("flops", {"slot": slot})
+        reply, _ = self._request("flops", {"slot": slot})
         return checked_count(reply.get("flops"), 0)
 
 

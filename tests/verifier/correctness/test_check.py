@@ -10,10 +10,9 @@ import pytest
 
 from kernelwright.schema import Level, Status, Task, WorkloadResult
 from kernelwright.verifier.correctness.check import WorkloadCheck
-from kernelwright.verifier.correctness.rules import Wrong
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import EFFORTS
-from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.faults import WorkerFault, Wrong
 from tests.verifier import kit
 from tests.verifier.kit import forward, source
 
@@ -29,7 +28,7 @@ def checking(task: Task, cache: Path, level: Level = "standard") -> Iterator[Che
         with kit.worker_with(reference.machine, task.limits) as client:
 
             def check(text: str) -> WorkloadResult:
-                check = WorkloadCheck(judge.reference, kit.candidate(text), client, prepared)
+                check = WorkloadCheck.load(judge.reference, kit.candidate(text), client, prepared)
                 return check.run(EFFORTS[level])
 
             yield check

@@ -15,7 +15,7 @@ from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.reference import memory
 from kernelwright.verifier.reference.memory import CASES, LEAST_BYTES, MemoryBudget, Worth
 from kernelwright.verifier.reference.workload import Call, Case, Expected
-from kernelwright.verifier.timing.measure import most_spot_checks
+from kernelwright.verifier.timing.spot_checks import most_spot_checks
 from kernelwright.verifier.worker.tensor_tree import same_bits
 from tests.verifier import kit
 
@@ -204,7 +204,7 @@ with kit.live_reference(task) as live:
     prepared = live.prepare(live.workloads()[0])
     with kit.worker_with(live.machine, task.limits) as client:
         text = task.source.replace("class Model(", "class ModelNew(")
-        check = WorkloadCheck(live, kit.candidate(text), client, prepared)
+        check = WorkloadCheck.load(live, kit.candidate(text), client, prepared)
         print(check.run(EFFORTS["standard"]).correctness.cases)
     print(live.memory.nbytes)
 print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from kernelwright.verifier.timing.rounds import CANDIDATE, COMPILE, EAGER, Rounds
-from kernelwright.verifier.timing.summary import (
-    Timed,
-    summarize,
-    wants_more_workers,
-    with_known_compile,
-)
+from kernelwright.verifier.timing.rounds import CANDIDATE, COMPILE, EAGER, Rounds, Timed
+from kernelwright.verifier.timing.summary import summarize, wants_more_workers, with_known_compile
+from kernelwright.verifier.worker.sampler import CodeSamples
 
 OVERHEAD, EAGER_S, OWN_S, CALLS, SEED = 0.8e-3, 100e-6, 50e-6, 100, 1
 
@@ -33,7 +31,9 @@ def rounds(count: int = 24, own_s: float = OWN_S, half_costs: float = 1.0) -> Ro
 
 
 def timed(found: Rounds, single_calls: Rounds | None = None, checked: int = 4) -> Timed:
-    return Timed(found, single_calls or Rounds([CANDIDATE, EAGER], 1), (), checked)
+    return Timed(
+        found, single_calls or Rounds([CANDIDATE, EAGER], 1), CodeSamples(Counter()), (), checked
+    )
 
 
 def single_calls(own_s: float, eager_s: float) -> Rounds:

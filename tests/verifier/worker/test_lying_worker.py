@@ -145,9 +145,7 @@ def test_a_tensor_that_is_not_expected_is_not_even_allocated(
     size = entry["shape"][0] * 4
     liar.answer(stated(entry), declared=size)  # the client must not wait for its bytes
     with pytest.raises(WorkerFault) as caught:
-        Channel(liar, 2**40).request(
-            {"op": "state"}, timeout_s=0.3, expect=[Spec(torch.float32, (1,))]
-        )
+        Channel(liar, 2**40, 0.3).request("state", expect=[Spec(torch.float32, (1,))])
     assert caught.value.status is status
 
 

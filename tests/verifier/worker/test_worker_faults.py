@@ -11,6 +11,7 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Limits, Status
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.instance import Instance
 from tests.verifier.kit import called, forward, gone, load, machine, worker_with
 
 LIMITS = Limits(call_timeout_s=20, memory_bytes=2**30)
@@ -35,8 +36,8 @@ def fault(where: Machine, text: str, timeout_s: float = 20.0) -> Outcome:
         group = client.process.pid
         with pytest.raises(WorkerFault) as caught:
             instance = load(client, text)
-            instance.client = WorkerClient(client.process, LIMITS.memory_bytes, timeout_s)
-            called(instance, 1.0)
+            hurried = WorkerClient(client.process, LIMITS.memory_bytes, timeout_s)
+            called(Instance(hurried, instance.key, instance.init), 1.0)
     assert gone(group)
     return Outcome(caught.value.status, caught.value.reason)
 
