@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from kernelwright import syntax
 from kernelwright.schema import Attempt, Candidate, digest
+from kernelwright.tasks.kinds.module import MODULE
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 # A string with either of these is the source of a C++ or CUDA extension.
@@ -91,7 +92,7 @@ def normal_form(source: str, with_native: bool = True) -> str:
 
 def _statements(source: str, native: Callable[[str], str]) -> list[str]:
     body = _Bare(native).visit(parsed(source)).body
-    return [re.sub(r"\bModelNew\b", "Model", ast.dump(node)) for node in body]
+    return [re.sub(rf"\b{MODULE.candidate}\b", MODULE.reference, ast.dump(node)) for node in body]
 
 
 class _Bare(ast.NodeTransformer):

@@ -27,6 +27,8 @@ class ShownCode(Record):
 class Context(Record):
     """The values that the templates are filled with."""
 
+    kind: str = "module"
+    """Kind of the task, which says what a file defines."""
     reference: str
     """The task's file."""
     sizes: tuple[str, ...]

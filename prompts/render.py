@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kernelwright.prompts.context import Context, Role
 from kernelwright.schema import Message
+from kernelwright.tasks.kinds.registry import KINDS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -23,6 +24,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def render(role: Role, context: Context) -> tuple[Message, ...]:
     """Return the system and the user message for a role."""
     values = {name: getattr(context, name) for name in type(context).model_fields}
+    values["kind"] = KINDS[context.kind]
     system, user = (
         _environment().get_template(f"{role}.{part}.j2").render(values).strip()
         for part in ("system", "user")
@@ -32,7 +34,8 @@ def render(role: Role, context: Context) -> tuple[Message, ...]:
 
 def instructions(role: Role) -> int:
     """Return the bytes of a role's templates: what is said to it in every case."""
-    return sum((TEMPLATES / f"{role}.{part}.j2").stat().st_size for part in ("system", "user"))
+    sizes = ((TEMPLATES / f"{role}.{part}.j2").stat().st_size for part in ("system", "user"))
+    return sum(sizes) + max(len(kind.contract) for kind in KINDS.values())
 
 
 def fenced(text: str, language: str = "") -> str:

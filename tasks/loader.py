@@ -1,8 +1,7 @@
-"""Tasks from KernelBench-format files, parsed by AST and never executed on this side.
+"""Tasks from files, parsed by AST and never executed on this side.
 
-Format (KernelBench, github.com/ScalingIntelligence/KernelBench): a module with `class Model`
-(`__init__(*init_inputs)`, `forward(*inputs)`), `get_inputs()` and `get_init_inputs()`. A folder
-with `reference.py` and `task.toml` adds workloads to it.
+A folder with `reference.py` and `task.toml` adds workloads to the file. What a file defines is
+known to the kind of the task, in `tasks/kinds/`.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from kernelwright import syntax
 from kernelwright.errors import TaskError, UsageError, did_you_mean
 from kernelwright.schema import Size, Task, ToleranceName, Workload
 from kernelwright.tasks.constants import replace_constants
+from kernelwright.tasks.kinds.module import MODULE
 
 LIBRARY = Path(__file__).parent / "library"
-FORMAT_HINT = "a task file defines class Model, get_inputs() and get_init_inputs()"
 TOML_FIELDS = ("category", "description", "limits", "workloads")
 
 
@@ -43,10 +42,13 @@ def load_task(
     """
     path = find_task_file(reference)
     source = _read(path)
-    _check_format(source, path)
+    kind = MODULE
+    kind.check(_parsed_task(source, path), path)
     more = _task_toml(path.parent / "task.toml") if path.name == "reference.py" else {}
     task = _build(
-        path, source, {**more, "overrides": dict(overrides or {}), "tolerance": tolerance}
+        path,
+        source,
+        {**more, "kind": kind.name, "overrides": dict(overrides or {}), "tolerance": tolerance},
     )
     for workload in task.workloads:
         replace_constants(source, task.overrides_for(workload))
@@ -104,27 +106,11 @@ def parsed(source: str, path: Path) -> ast.Module:
         raise UsageError(f"{str(path)!r} is not valid Python: {error}") from error
 
 
-def _check_format(source: str, path: Path) -> None:
+def _parsed_task(source: str, path: Path) -> ast.Module:
     try:
-        tree = parsed(source, path)
+        return parsed(source, path)
     except UsageError as error:
         raise TaskError(error.message) from error
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if "Model" not in classes:
-        raise TaskError(f"{str(path)!r} defines no class Model", hint=FORMAT_HINT)
-    for name in ("get_inputs", "get_init_inputs"):
-        if name not in functions:
-            raise TaskError(f"{str(path)!r} defines no {name}()", hint=FORMAT_HINT)
-    if not _has_forward(classes["Model"]):
-        raise TaskError(f"class Model in {str(path)!r} has no forward()", hint=FORMAT_HINT)
-
-
-def _has_forward(model: ast.ClassDef) -> bool:
-    # A base class other than nn.Module may bring forward along.
-    own = any(isinstance(n, ast.FunctionDef) and n.name == "forward" for n in model.body)
-    plain = any(ast.unparse(base).endswith("Module") for base in model.bases)
-    return own or not plain
 
 
 def _task_toml(path: Path) -> dict[str, Any]:

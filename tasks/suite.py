@@ -10,7 +10,9 @@ from kernelwright import syntax
 from kernelwright.errors import TaskError, UsageError
 from kernelwright.schema import Size, Task, ToleranceName
 from kernelwright.tasks.constants import constants
-from kernelwright.tasks.loader import FORMAT_HINT, load_task, task_id
+from kernelwright.tasks.kinds.module import MODULE
+from kernelwright.tasks.kinds.registry import KINDS
+from kernelwright.tasks.loader import load_task, task_id
 
 
 def suite_files(folder: Path) -> list[Path]:
@@ -21,9 +23,9 @@ def suite_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise TaskError(f"no folder {str(folder)!r}")
-    files = [path for path in sorted(folder.rglob("*.py")) if _defines_model(path)]
+    files = [path for path in sorted(folder.rglob("*.py")) if _may_be_task(path)]
     if not files:
-        raise TaskError(f"no task in {str(folder)!r}", hint=FORMAT_HINT)
+        raise TaskError(f"no task in {str(folder)!r}", hint=MODULE.hint)
     return sorted(files, key=_natural)
 
 
@@ -32,9 +34,9 @@ def _natural(path: Path) -> tuple[str, int, str]:
     return str(path.parent), int(number) if number.isdecimal() else 0, path.name
 
 
-def _defines_model(path: Path) -> bool:
+def _may_be_task(path: Path) -> bool:
     text = path.read_text(errors="replace")
-    return "class Model" in text and "def get_inputs" in text
+    return any(kind.may_be(text) for kind in KINDS.values())
 
 
 def chosen_files(files: Sequence[Path], part: str | None) -> list[Path]:

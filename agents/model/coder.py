@@ -18,6 +18,7 @@ from kernelwright.llm.base import Completion
 from kernelwright.prompts.context import Context
 from kernelwright.prompts.exemplar import exemplar
 from kernelwright.sandbox.machine import Machine
+from kernelwright.tasks.kinds.module import MODULE
 
 FENCED = re.compile(
     r"^ {0,3}(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t\r]*$|\Z)", re.M | re.S
@@ -25,7 +26,7 @@ FENCED = re.compile(
 EDIT = re.compile(
     r"^<{5,} SEARCH[ \t]*\n(.*?)^={5,}[ \t]*\n(.*?)^>{5,} REPLACE[ \t]*$", re.M | re.S
 )
-MODEL_NEW = re.compile(r"^class ModelNew\b", re.M)
+MODEL_NEW = re.compile(rf"^class {MODULE.candidate}\b", re.M)
 MAX_CHARACTERS = 200_000
 """Most characters of a file: it is shown again in every prompt that goes on from it."""
 FILE_ONLY = "Answer again with one complete Python file in one ```python block."
@@ -58,7 +59,7 @@ def read_file(
     except UNREADABLE as error:
         raise BadAnswer(f"Your file is not valid Python: {_where(error)}. {FILE_ONLY}") from error
     if not _defines_model_new(source):
-        raise BadAnswer(f"Your file has no top-level `class ModelNew`. {FILE_ONLY}")
+        raise BadAnswer(f"Your file has no top-level `class {MODULE.candidate}`. {FILE_ONLY}")
     known = _known_statements(reference)
     if known and all(line in known or line.startswith("Import") for line in own):
         raise BadAnswer(
@@ -92,9 +93,11 @@ def _only_file(text: str) -> str:
     if len(files) == 1:
         return files.pop() + "\n"
     if files:
-        problem = f"{len(files)} different code blocks define ModelNew; I can use only one."
+        problem = (
+            f"{len(files)} different code blocks define {MODULE.candidate}; I can use only one."
+        )
     elif blocks:
-        problem = "No code block in your answer defines `class ModelNew`."
+        problem = f"No code block in your answer defines `class {MODULE.candidate}`."
     else:
         problem = "There is no code block in your answer."
     raise BadAnswer(f"{problem} {FILE_ONLY}")
@@ -109,7 +112,7 @@ def _known_statements(source: str) -> list[str]:
 
 def _defines_model_new(source: str) -> bool:
     body = parsed(source).body
-    return any(isinstance(node, ast.ClassDef) and node.name == "ModelNew" for node in body)
+    return any(isinstance(node, ast.ClassDef) and node.name == MODULE.candidate for node in body)
 
 
 def _where(error: BaseException) -> str:

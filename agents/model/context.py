@@ -39,6 +39,7 @@ def one_line(text: str, characters: int) -> str:
 
 def common_context(view: View, machine: Machine) -> Context:
     return Context(
+        kind=view.task.kind,
         reference=view.task.source,
         sizes=sizes(view.task, machine.device),
         accuracy=accuracy(view.task.tolerance),

@@ -13,6 +13,7 @@ from kernelwright.agents.offline.pointwise import find_region
 from kernelwright.kernels.cpp import CPP
 from kernelwright.kernels.library import Library, Part
 from kernelwright.schema import Scalar
+from kernelwright.tasks.kinds.module import MODULE
 
 # Operators that may stand between kernels as they are: none takes a size from the traced shapes.
 OPAQUE = frozenset(
@@ -169,7 +170,8 @@ def compiled_candidate(source: str, title: str, options: Mapping[str, Any]) -> s
     """Return the reference under torch.compile."""
     imports, source = _without_future_imports(source)
     arguments = "".join(f", {key}={value!r}" for key, value in options.items())
-    compiled = f"ModelNew.forward = torch.compile(ModelNew.forward{arguments})\n"
+    own = f"{MODULE.candidate}.forward"
+    compiled = f"{own} = torch.compile({own}{arguments})\n"
     body = renamed_reference(source, None)
     start = f'"""{title}"""\n\nimport torch\n\n'
     return _with_future_imports(imports, f"{start}{body}\n\n{compiled}")
@@ -193,7 +195,7 @@ def _with_future_imports(imports: str, candidate: str) -> str:
 
 
 def renamed_reference(source: str, body: list[str] | None) -> str:
-    """Return the reference's text without its input functions, `Model` renamed to `ModelNew`.
+    """Return the reference's text without its input functions, its class named as a candidate's.
 
     Args:
         body: statements that replace those of `forward`; None keeps them.
@@ -208,20 +210,21 @@ def renamed_reference(source: str, body: list[str] | None) -> str:
         edits = [edit for edit in edits if not start <= edit[0] < end]
         edits.append((start, end, text))
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name in ("get_inputs", "get_init_inputs"):
+        if isinstance(node, ast.FunctionDef) and node.name in INPUTS:
             edits.append((_start(node), _span(node)[1], b""))
     for edit in sorted(edits, reverse=True):
         _apply(lines, *edit)
     return b"".join(lines).decode().strip("\n") + "\n"
 
 
+INPUTS = (MODULE.inputs, MODULE.constructor_arguments)
 Position = tuple[int, int]
 Edit = tuple[Position, Position, bytes]
 
 
 def _model_class(tree: ast.Module) -> ast.ClassDef:
     classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
-    return next(node for node in classes if node.name == "Model")
+    return next(node for node in classes if node.name == MODULE.reference)
 
 
 def _forward(model: ast.ClassDef) -> ast.FunctionDef | None:
@@ -240,11 +243,12 @@ def _start(node: ast.FunctionDef | ast.ClassDef) -> Position:
 
 
 def _name_edits(tree: ast.Module, model: ast.ClassDef, lines: list[bytes]) -> Iterator[Edit]:
-    column = lines[model.lineno - 1].index(b"Model", model.col_offset + len("class"))
-    yield (model.lineno, column), (model.lineno, column + 5), b"ModelNew"
+    old, new = MODULE.reference.encode(), MODULE.candidate.encode()
+    column = lines[model.lineno - 1].index(old, model.col_offset + len("class"))
+    yield (model.lineno, column), (model.lineno, column + len(old)), new
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id == "Model":
-            yield *_span(node), b"ModelNew"
+        if isinstance(node, ast.Name) and node.id == MODULE.reference:
+            yield *_span(node), new
 
 
 def _body_edit(forward: ast.FunctionDef, body: list[str], lines: list[bytes]) -> Edit:

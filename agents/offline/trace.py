@@ -13,7 +13,7 @@ from kernelwright.agents.offline.constants import (
     with_sources,
 )
 from kernelwright.agents.offline.graph import Graph
-from kernelwright.verifier.reference.calls import load_reference
+from kernelwright.verifier.reference.calls import load_again
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -37,7 +37,7 @@ def trace(reference: Reference, note: Callable[[str], None]) -> Graph | None:
     client = start_worker(reference.machine, reference.task.limits)
     try:
         await_start(client)
-        instance = load_reference(client, prepared.workload, prepared.source, prepared.init)
+        instance = load_again(client, prepared)
         instance.set_inputs(prepared.input_buffer([prepared.example_inputs]))
         plain = instance.trace(0)
         found = _with_arguments(instance, prepared, plain, note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kernelwright.schema import Attempt, Message, ModelCall, Task
+from kernelwright.tasks.kinds.registry import kind_of
 
 Messages = list[dict[str, str]]
 
@@ -13,9 +14,7 @@ _SYSTEM = (
     "Python file and nothing else."
 )
 _USER = """\
-Make this PyTorch module faster. Write a complete file that defines `ModelNew` with the same \
-constructor and the same `forward` as `Model`, and returns the same values within the usual \
-floating-point tolerance for every input.
+{request}
 
 ```python
 {source}
@@ -25,7 +24,7 @@ floating-point tolerance for every input.
 
 def instruction(task: Task) -> Messages:
     """Return the plain instruction for a task: the reference, and nothing of hidden workloads."""
-    user = _USER.format(source=task.source.strip())
+    user = _USER.format(request=kind_of(task).request, source=task.source.strip())
     return as_rows([Message(role="system", content=_SYSTEM), Message(role="user", content=user)])
 
 

@@ -16,6 +16,7 @@ import torch
 
 from kernelwright.sandbox.linux_worker import shared_memory
 from kernelwright.schema import Candidate, Origin, Workload
+from kernelwright.tasks.kinds.module import MODULE
 from kernelwright.verifier.inside.worker import Worker, _receive_frame
 from kernelwright.verifier.reference.calls import load_reference
 from kernelwright.verifier.reference.distributions import distribute
@@ -90,8 +91,8 @@ def subject(source: str) -> Subject:
     with inside() as process:
         workload = Workload(name=KEY)
         client = WorkerClient(process, MEMORY_BYTES, TIMEOUT_S)
-        oracle = load_reference(client, workload, source)
-        prepared = prepare(oracle, workload, source, 1, lambda _prepared: None)
+        oracle = load_reference(client, MODULE, workload, source)
+        prepared = prepare(oracle, MODULE, workload, source, 1, lambda _prepared: None)
         moved = with_perturbed_weights(oracle, prepared, 1)
         made = [oracle.make_inputs(7), distribute(oracle.make_inputs(8), "zero_mean", 8)]
         cases = [

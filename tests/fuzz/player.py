@@ -27,6 +27,8 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
+    perf_counter = monotonic
+
 
 class Stream(NamedTuple):
     """All that a worker sends in one session, and how."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
 
+from kernelwright.tasks.kinds.module import MODULE
 from kernelwright.verifier.inside import worker
+from kernelwright.verifier.inside.kinds import module
 from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 from tests.fuzz.honest import KEY, Subject, inside, subject
@@ -92,8 +95,11 @@ def record(of: Subject, name: str, play: str, can_read: bool) -> Session:
         client = Watched(process)
         for file in ("candidate.py", "reference.py"):
             (process.folder / file).write_text(of.candidate.source)
+        (process.folder / "adapter.py").write_text(Path(module.__file__).read_text())
         client.folder = f"{process.folder}/"
-        Instance.load(client, KEY, client.write("reference.py", ""), "Model", 42, of.prepared.init)
+        Instance.load(
+            client, MODULE, KEY, client.write("reference.py", ""), "Model", of.prepared.init
+        )
         process.channel.recorded.clear()
         PLAYS[play](client, of)
     decoys = _decoys(of)

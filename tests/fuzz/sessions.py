@@ -14,11 +14,11 @@ from kernelwright.sandbox import memory
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Evidence, Task
+from kernelwright.tasks.kinds.module import MODULE
 from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.correctness.rules import must_be_right
 from kernelwright.verifier.levels import EFFORTS, Distribution
 from kernelwright.verifier.profiling.evidence import operator_facts
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.live_workload import LiveWorkload, Parts
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import Call, Case, PreparedWorkload
@@ -150,7 +150,7 @@ def introduction(client: Watched, subject: Subject) -> None:
     """Ask what a reference is asked when it is loaded."""
     json.dumps(client.hello(TIMEOUT_S))
     path = client.write("reference.py", "")
-    instance = Instance.load(client, KEY, path, "Model", CONSTRUCTOR_SEED, None)
+    instance = Instance.load(client, MODULE, KEY, path, "Model", None)
     instance.init.unpacked()
     instance.state().unpacked()
     instance.parameters()

@@ -15,7 +15,7 @@ from kernelwright.sandbox.linux_worker import LinuxWorker
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
+from kernelwright.tasks.kinds.module import MODULE
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.input_buffers import InputBuffer, plan_layout
@@ -96,7 +96,7 @@ def worker_with(where: Machine, limits: Limits) -> Iterator[WorkerClient]:
 def load(client: WorkerClient, text: str) -> Instance:
     """Load a candidate without constructor arguments."""
     path = client.write("candidate.py", text)
-    return Instance.load(client, "default", path, "ModelNew", CONSTRUCTOR_SEED, packed([]))
+    return Instance.load(client, MODULE, "default", path, "ModelNew", packed([]))
 
 
 def called(instance: Instance, *inputs: object) -> TensorTree:

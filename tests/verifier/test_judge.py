@@ -55,7 +55,7 @@ def evaluate(judge: Judge, body: str, before: str = "", backend: str = "torch") 
     """Evaluate at `fast`, and check that only the reference's workers are left."""
     reference = judge.reference
     live = reference.prepare(reference.workloads()[0])
-    assert live.baseline(live.prepared, "eager")
+    assert live.instance and live.baseline(live.prepared, "eager")
     running = kit.children()
     result = judge.evaluate(kit.candidate(forward(body, before), backend), "fast")
     assert len(kit.children()) <= len(running)  # eager's worker is a new one each time

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from kernelwright.schema import ToleranceName, Workload
+from kernelwright.tasks.kinds.module import MODULE
 from kernelwright.verifier.audit.tensors import differ, finite_count
 from kernelwright.verifier.reference.calls import load_reference
 from kernelwright.verifier.reference.live_workload import LiveWorkload
@@ -26,8 +27,8 @@ ROUNDS, ROUND_S, ROUND_CALLS, ROUND_BYTES = 5, 0.002, 200, 64 * 2**20
 # Rounds of a single call that takes longer than a round should; the first of all is cold.
 LONG_ROUNDS = 3
 EMPTY_WORKLOAD = Workload(name="audit/empty")
-EMPTY = """import torch
-class Model(torch.nn.Module):
+EMPTY = f"""import torch
+class {MODULE.reference}(torch.nn.Module):
     def forward(self, x):
         return torch.neg(x)
 """
@@ -144,7 +145,7 @@ class WorkloadProbe:
     def empty_call_s(self) -> float:
         """Return the least seconds of a call of a module that negates one number."""
         client, inputs = self.live.instance.client, packed([torch.zeros(1)])
-        empty = load_reference(client, EMPTY_WORKLOAD, EMPTY, packed([]))
+        empty = load_reference(client, MODULE, EMPTY_WORKLOAD, EMPTY, packed([]))
         buffer = InputBuffer(plan_layout(inputs, 1))
         buffer.put(0, inputs)
         empty.set_inputs(buffer)

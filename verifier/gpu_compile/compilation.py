@@ -15,6 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from kernelwright.errors import PrerequisiteError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Task, Workload
+from kernelwright.tasks.kinds.base import TaskKind
+from kernelwright.tasks.kinds.registry import kind_of
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.gpu_compile.kernel import (
     Binary,
@@ -24,7 +26,7 @@ from kernelwright.verifier.gpu_compile.kernel import (
     kernels_in,
 )
 from kernelwright.verifier.inside import compile_cuda, compile_triton, disassemble_gpu
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED, load_reference
+from kernelwright.verifier.reference.calls import load_reference
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
 from kernelwright.verifier.worker.instance import Instance
@@ -77,8 +79,10 @@ def _compiled(
     try:
         await_start(client)
         workload = timed_workload(task)
-        reference = load_reference(client, workload, effective_source(task, workload))
-        found = COMPILERS[candidate.backend](candidate, reference, capability)
+        reference = load_reference(
+            client, kind_of(task), workload, effective_source(task, workload)
+        )
+        found = COMPILERS[candidate.backend](kind_of(task), candidate, reference, capability)
         binaries = BINARIES.validate_python(found)[:MAX_KERNELS]
         kernels = _kernels(client, binaries, capability)
     except WorkerFault as fault:
@@ -90,18 +94,18 @@ def _compiled(
     return kernels[:MAX_KERNELS]
 
 
-def _triton(candidate: Candidate, reference: Instance, capability: int) -> object:
+def _triton(kind: TaskKind, candidate: Candidate, reference: Instance, capability: int) -> object:
     """Compile every kernel that a call launches."""
     client = reference.client
     path = client.write("candidate.py", candidate.source)
     key, entry = f"{reference.key}/candidate", candidate.entry_point
-    own = Instance.load(client, key, path, entry, CONSTRUCTOR_SEED, reference.init)
+    own = Instance.load(client, kind, key, path, entry, reference.init)
     names = {"reference": reference.key, "candidate": own.key}
     tool = Path(compile_triton.__file__)
     return client.tool(tool, "compile_launches", **names, capability=capability)
 
 
-def _cuda(candidate: Candidate, reference: Instance, capability: int) -> object:
+def _cuda(_kind: TaskKind, candidate: Candidate, reference: Instance, capability: int) -> object:
     """Compile every file that the candidate gives to a compiler."""
     client = reference.client
     found = client.tool(
@@ -120,7 +124,7 @@ def _cuda(candidate: Candidate, reference: Instance, capability: int) -> object:
     return found
 
 
-COMPILERS: Mapping[str, Callable[[Candidate, Instance, int], object]] = {
+COMPILERS: Mapping[str, Callable[[TaskKind, Candidate, Instance, int], object]] = {
     "triton": _triton,
     "cuda": _cuda,
 }

@@ -67,7 +67,7 @@ def compile_sources(
     nvcc = find_nvcc()
     if nvcc is None:
         return None
-    sources = captured(path, entry_point, loaded[reference].names)
+    sources = captured(path, entry_point, loaded[reference])
     return [compiled(nvcc, source, capability, i) for i, source in enumerate(sources)]
 
 
@@ -77,7 +77,7 @@ def find_nvcc() -> str | None:
     return shutil.which("nvcc") or shutil.which(f"{home}/bin/nvcc")
 
 
-def captured(path: str, entry_point: str, reference: Mapping[str, Any]) -> list[Source]:
+def captured(path: str, entry_point: str, reference: Any) -> list[Source]:
     """Return the sources compiled by importing the file, making its module or, else, calling it."""
     found: list[Source] = []
     with capturing(found):
@@ -86,9 +86,9 @@ def captured(path: str, entry_point: str, reference: Mapping[str, Any]) -> list[
         module = importlib.util.module_from_spec(spec)
         sys.modules["captured_candidate"] = module
         spec.loader.exec_module(module)
-        model = vars(module)[entry_point](*reference["get_init_inputs"]())
+        model = vars(module)[entry_point](*reference.arguments)
         if not found:
-            model(*reference["get_inputs"]())
+            model(*reference.inputs())
     return found
 
 

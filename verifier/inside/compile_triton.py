@@ -81,19 +81,19 @@ def compile_launches(
     tune = Autotuner.run
     JITFunction.run, Autotuner.run = run, run_first
     try:
-        loaded[candidate].call(*like(loaded[reference].names["get_inputs"]))
+        loaded[candidate].call(*like(loaded[reference].inputs))
     finally:
         JITFunction.run, Autotuner.run = compile_only, tune
     return list(found.values())
 
 
-def like(get_inputs: Callable[[], Any]) -> list[Any]:
+def like(inputs: Callable[[], Any]) -> list[Any]:
     """Return inputs like the reference's, all zero: memory that is never written takes no room."""
     try:
         with torch.device("meta"):
-            shapes = get_inputs()
+            shapes = inputs()
     except (NotImplementedError, RuntimeError):  # it needs values, say as sizes
-        shapes = get_inputs()
+        shapes = inputs()
     return [
         torch.zeros(x.shape, dtype=x.dtype) if isinstance(x, torch.Tensor) else x for x in shapes
     ]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import functools
 import importlib
 import importlib.util
 import json
@@ -34,7 +35,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-VERSION = "6"
+VERSION = "7"
 PREFIX = struct.Struct("!IQ")
 COPY_BYTES, COPIES = 2**28, 5
 # Of a square matrix product, by kind of device.
@@ -295,14 +296,21 @@ def called(
 class Loaded:
     """One instance of a module with its input slots."""
 
-    def __init__(self, names: dict[str, Any], model: torch.nn.Module) -> None:
-        self.names = names
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        make: Any,
+        arguments: list[Any],
+        inputs: Callable[[], list[Any]],
+    ) -> None:
         self.model = model
         self.call: Callable[..., Any] = model
-        self.make: Any = type(model)
+        self.make = make
         """The class, or what else makes an instance of given arguments."""
-        self.arguments: list[Any] = []
+        self.arguments = arguments
         """The constructor's."""
+        self.inputs = inputs
+        """Makes a fresh set of inputs, where the file is a reference's."""
         self.subject: Any = None
         """The module as `use` takes it."""
         self.exact: Any = None
@@ -391,20 +399,24 @@ class Worker:
         }
 
     def op_load(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """Import a file and build an instance: with the given arguments, or its own, sent back."""
-        key = header["key"]
+        """Import a file and build an instance: with the given arguments, or its own, sent back.
+
+        What the names in the file mean is known to the adapter of the task's kind, a file as well.
+        """
+        adapter = load_file(header["adapter"], "adapter_of_a_task_kind")
         names = load_file(header["path"], header["module"])
         if header["init"] is None:
             torch.manual_seed(header["seed"])
-            arguments = names["get_init_inputs"]()
+            arguments = adapter["constructor_arguments"](names)
         else:
-            arguments = unpack(header["init"], tensors)
+            arguments = list(unpack(header["init"], tensors))
         packed: Tensors = []
-        tree = pack(list(arguments), packed)
+        tree = pack(arguments, packed)
+        make = adapter["maker"](names, header["entry_point"])
         torch.manual_seed(header["seed"])
-        model = names[header["entry_point"]](*to_device(list(arguments), self.device))
-        loaded = self.loaded[key] = Loaded(names, model.to(self.device))
-        loaded.make, loaded.arguments = names[header["entry_point"]], list(arguments)
+        model = make(*to_device(arguments, self.device)).to(self.device)
+        inputs = functools.partial(adapter["inputs"], names)
+        self.loaded[header["key"]] = Loaded(model, make, arguments, inputs)
         return {"init": tree, "_tensors": packed} if header["init"] is None else {}
 
     def op_compile(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
@@ -417,8 +429,8 @@ class Worker:
         """Ask the reference for a fresh set of inputs."""
         torch.manual_seed(header["seed"])
         packed: Tensors = []
-        inputs = self.loaded[header["key"]].names["get_inputs"]()
-        return {"value": pack(list(inputs), packed), "_tensors": packed}
+        inputs = self.loaded[header["key"]].inputs()
+        return {"value": pack(inputs, packed), "_tensors": packed}
 
     def op_state(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Parameters and buffers by name, and which of them are parameters."""
@@ -490,7 +502,7 @@ class Worker:
         loaded = self.loaded[header["key"]]
         for target, seed in zip(loaded.staged, header["seeds"], strict=False):
             SEED[self.kind](seed)
-            copy_into(target, list(loaded.names["get_inputs"]()))
+            copy_into(target, loaded.inputs())
         return {}
 
     def op_run(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 
 from kernelwright import syntax
-from kernelwright.delivery.splice import FAST, INPUTS, fast_path, is_guarded
+from kernelwright.delivery.splice import FAST, fast_path, is_guarded
 from kernelwright.schema import Compiled
+from kernelwright.tasks.kinds.module import MODULE
 
+INPUTS = (MODULE.inputs, MODULE.constructor_arguments)
 COMPILE = ("torch.compile", "compile")
 # Texts without this call it nowhere; parsing a file takes 20 ms.
 CALLED = re.compile(r"\bcompile[\s\\]*\(|torch[\s\\]*\.[\s\\]*compile\b|@[\s\\]*compile\b")
@@ -23,14 +25,14 @@ DEFAULTS = {
     "fullgraph": (False, True),
 }
 # A fast path of a guarded file that is the reference's class, without its docstring.
-EMPTY = f"class {FAST}(Model):\n    pass"
+EMPTY = f"class {FAST}({MODULE.reference}):\n    pass"
 
 
 def compiled_reference(candidate: str, reference: str) -> Compiled | None:
     """Return how the candidate is the reference under torch.compile; None if it is something else.
 
-    It is where nothing but calls of torch.compile was added to the text of the reference, and
-    `Model` is called `ModelNew`. In a guarded file the fast path has nothing else.
+    It is where nothing but calls of torch.compile was added to the text of the reference, and its
+    class has the candidate's name. In a guarded file the fast path has nothing else.
     """
     if not CALLED.search(candidate):
         return None
@@ -52,7 +54,7 @@ def compiled_reference(candidate: str, reference: str) -> Compiled | None:
 
 
 class _Stripper(ast.NodeTransformer):
-    """Replaces calls of torch.compile by what they compile, and ModelNew by Model."""
+    """Replaces calls of torch.compile by what they compile, and renames the class."""
 
     def __init__(self) -> None:
         self.arguments: list[ast.keyword | ast.expr] = []
@@ -67,12 +69,12 @@ class _Stripper(ast.NodeTransformer):
         return node.args[0]
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        """Rename ModelNew."""
-        return ast.Name("Model", node.ctx) if node.id == "ModelNew" else node
+        """Rename the candidate's class."""
+        return ast.Name(MODULE.reference, node.ctx) if node.id == MODULE.candidate else node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        """Rename ModelNew, and strip its decorators and docstring."""
-        node.name = "Model" if node.name == "ModelNew" else node.name
+        """Rename the candidate's class, and strip its decorators and docstring."""
+        node.name = MODULE.reference if node.name == MODULE.candidate else node.name
         return self._stripped(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -132,7 +134,7 @@ def _is_nothing(node: ast.stmt) -> bool:
 
 def _model(body: list[ast.stmt]) -> ast.stmt | None:
     classes = (node for node in body if isinstance(node, ast.ClassDef))
-    return next((node for node in classes if node.name == "Model"), None)
+    return next((node for node in classes if node.name == MODULE.reference), None)
 
 
 def _text(node: ast.stmt | None) -> str | None:

@@ -7,13 +7,12 @@ from contextlib import contextmanager
 
 from kernelwright.errors import InfrastructureError, InvalidReferenceError
 from kernelwright.schema import Workload, digest
+from kernelwright.tasks.kinds.base import TaskKind
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.tensor_tree import TensorTree
-
-CONSTRUCTOR_SEED = 42  # KernelBench's; a candidate without matching names depends on it
 
 
 @contextmanager
@@ -31,21 +30,28 @@ def known_to_work() -> Iterator[None]:
 
 
 def load_reference(
-    client: WorkerClient, workload: Workload, source: str, init: TensorTree | None = None
+    client: WorkerClient,
+    kind: TaskKind,
+    workload: Workload,
+    source: str,
+    init: TensorTree | None = None,
 ) -> Instance:
     """Build an instance of the reference in a worker.
 
     Args:
+        kind: of the task.
         source: the reference's source, with the workload's sizes.
         init: the constructor's arguments; None: those that the source gives.
     """
     path = client.write(f"reference_{digest(workload.name)[:12]}.py", source)
-    return Instance.load(client, workload.name, path, "Model", CONSTRUCTOR_SEED, init)
+    return Instance.load(client, kind, workload.name, path, kind.reference, init)
 
 
 def load_again(client: WorkerClient, prepared: PreparedWorkload) -> Instance:
     """Build another instance of a prepared workload's reference, with its parameters."""
-    instance = load_reference(client, prepared.workload, prepared.source, prepared.init)
+    instance = load_reference(
+        client, prepared.kind, prepared.workload, prepared.source, prepared.init
+    )
     instance.set_state(prepared.state)
     return instance
 

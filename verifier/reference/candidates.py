@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from kernelwright.backends.registry import open_backend
 from kernelwright.schema import Candidate
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
@@ -43,7 +42,7 @@ def new_instance(
     """Build an instance for a workload, with weights of its own constructor."""
     path = client.write("candidate.py", candidate.source)
     key, entry = prepared.workload.name, candidate.entry_point
-    return Instance.load(client, key, path, entry, CONSTRUCTOR_SEED, prepared.init)
+    return Instance.load(client, prepared.kind, key, path, entry, prepared.init)
 
 
 class LoadedCandidate(NamedTuple):

@@ -33,7 +33,7 @@ TIMES_L2 = 4
 
 
 class Parts(NamedTuple):
-    """What the workloads of one reference share."""
+    """The parts that the workloads of one reference share."""
 
     seed: int
     """Secret from which the seeds of all inputs are derived."""

@@ -9,6 +9,7 @@ import torch
 
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Workload
+from kernelwright.tasks.kinds.base import TaskKind
 from kernelwright.verifier.reference.workload import PreparedWorkload, ReferenceTraits
 from kernelwright.verifier.tolerance import compare
 from kernelwright.verifier.worker.frames import Spec
@@ -20,6 +21,7 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, same_bits, spec
 
 def prepare(
     oracle: Instance,
+    kind: TaskKind,
     workload: Workload,
     source: str,
     seed: int,
@@ -42,7 +44,9 @@ def prepare(
             "get_inputs() returns no tensor", hint="it must return a list with tensors"
         )
     empty = ReferenceTraits()
-    bare = PreparedWorkload(workload, source, oracle.init, state, False, inputs, [], [], empty)
+    bare = PreparedWorkload(
+        kind, workload, source, oracle.init, state, False, inputs, [], [], empty
+    )
     ran, buffer = _run(oracle, bare, [inputs, inputs], seed)
     found = [Spec(getattr(torch, entry["dtype"]), tuple(entry["shape"])) for entry in ran.entries]
     if not found:

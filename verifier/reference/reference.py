@@ -15,6 +15,7 @@ from kernelwright.errors import InvalidReferenceError, UsageError
 from kernelwright.sandbox.leases import lease
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Target, Task, Workload
+from kernelwright.tasks.kinds.registry import kind_of
 from kernelwright.tasks.loader import effective_source
 from kernelwright.verifier.reference.baselines import Baselines
 from kernelwright.verifier.reference.calls import invalid, known_to_work, load_reference
@@ -47,6 +48,7 @@ class Reference:
         self.task = task
         self.machine = machine
         self.seed = seed
+        self.kind = kind_of(task)
         self.oracle = OracleWorker(machine, task.limits)
         self.baselines = Baselines(machine, task.limits)
         self.memory = MemoryBudget()
@@ -145,9 +147,14 @@ class Reference:
             source, seed = effective_source(self.task, workload), derived_seed(self.seed, "like")
             client = self.oracle.client
             try:
-                instance = load_reference(client, workload, source)
+                instance = load_reference(client, self.kind, workload, source)
                 found = prepare(
-                    instance, workload, source, seed, lambda one: self._require_room(one, client)
+                    instance,
+                    self.kind,
+                    workload,
+                    source,
+                    seed,
+                    lambda one: self._require_room(one, client),
                 )
             except WorkerFault as fault:
                 self.oracle.end()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from kernelwright.schema import Workload
+from kernelwright.tasks.kinds.base import TaskKind
 from kernelwright.verifier.levels import Distribution
 from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.input_buffers import InputBuffer, plan_layout
@@ -58,6 +59,8 @@ class ReferenceTraits(NamedTuple):
 class PreparedWorkload(NamedTuple):
     """One workload, loaded and run."""
 
+    kind: TaskKind
+    """Kind of the task."""
     workload: Workload
     source: str
     init: TensorTree

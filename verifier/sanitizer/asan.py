@@ -11,7 +11,6 @@ from kernelwright.backends.cpp import compiler
 from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.inside import instrumented
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.reference.calls import CONSTRUCTOR_SEED
 from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.seeds import derived_seed
@@ -86,7 +85,7 @@ def _load(
     path = client.write("instrumented.py", Path(instrumented.__file__).read_text() + last)
     timeout_s = BUILD_SLOWDOWN * reference.task.limits.build_timeout_s
     key, init = prepared.workload.name, prepared.init
-    instance = Instance.load(client, key, path, "build", CONSTRUCTOR_SEED, init, timeout_s)
+    instance = Instance.load(client, prepared.kind, key, path, "build", init, timeout_s)
     instance.set_state(prepared.state)
     return instance
 

@@ -156,7 +156,9 @@ class ExpectedUses:
         try:
             await_start(client)
             prepared = self.prepared
-            instance = load_reference(client, prepared.workload, prepared.source, prepared.init)
+            instance = load_reference(
+                client, prepared.kind, prepared.workload, prepared.source, prepared.init
+            )
             if self._plan is None:
                 self._plan = self._planned(instance)
             else:

@@ -8,7 +8,7 @@ from kernelwright.schema import Flag, Status, WorkloadResult
 
 
 class CandidateFault(Exception):
-    """What ends the evaluation of a candidate; `WorkerFault` or `Wrong`."""
+    """The end of a candidate's evaluation: a `WorkerFault`, or `Wrong`."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class CandidateFault(Exception):
         self.status = status
         self.reason = reason
         self.result = result
-        """What was found on the workload before."""
+        """The findings on the workload before."""
         self.flags = tuple(flags)
 
 

@@ -30,4 +30,4 @@ def pooled_buffer(nbytes: int) -> torch.Tensor:
 def _give_back(memory: mmap.mmap) -> None:
     kept = sum(size * len(buffers) for size, buffers in list(_free.items()))
     if kept + len(memory) <= KEPT_BYTES:
-        _free[len(memory)].append(memory)
+        _free.setdefault(len(memory), []).append(memory)

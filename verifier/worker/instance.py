@@ -10,6 +10,8 @@ from typing import Any, Self
 import torch
 
 from kernelwright.schema import Status, digest
+from kernelwright.tasks.kinds.base import TaskKind
+from kernelwright.verifier.inside import kinds
 from kernelwright.verifier.worker.channel import NO_TENSORS
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
@@ -25,6 +27,7 @@ from kernelwright.verifier.worker.outputs import (
 from kernelwright.verifier.worker.sampler import CodeSamples, sample
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
+ADAPTERS = Path(kinds.__file__).parent
 MAX_OPERATOR_NAME = 120
 # Name of the module that holds the uses in a worker.
 USES_MODULE = "uses_of_a_module"
@@ -49,24 +52,28 @@ class Instance:
     def load(
         cls,
         client: WorkerClient,
+        kind: TaskKind,
         key: str,
         path: str,
         entry_point: str,
-        seed: int,
         init: TensorTree | None,
         timeout_s: float | None = None,
     ) -> Self:
-        """Import a file in a worker and build an instance of its class.
+        """Import a file in a worker and build an instance of what it defines.
 
         Args:
+            kind: of the task.
+            path: of the file, inside the sandbox.
+            entry_point: name in the file.
             init: the constructor's arguments; None: those that the file's function gives.
             timeout_s: the client's time-out by default.
         """
         fields = {
+            "adapter": client.write("adapter.py", _adapter(kind.name)),
             "path": path,
             "module": f"module_{digest(key)[:12]}",
             "entry_point": entry_point,
-            "seed": seed,
+            "seed": kind.constructor_seed,
             "init": init.tree if init else None,
         }
         expect = NO_TENSORS if init else None
@@ -321,6 +328,12 @@ class Instance:
         """Count the operations of one call's matrix products, convolutions and attention."""
         reply, _ = self._request("flops", {"slot": slot})
         return checked_count(reply.get("flops"), 0)
+
+
+@functools.cache
+def _adapter(kind: str) -> str:
+    """Return the text of the adapter of a task's kind."""
+    return (ADAPTERS / f"{kind}.py").read_text()
 
 
 def _is_operator(row: object) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kernelwright.cli import options
+from kernelwright.tasks.kinds.module import MODULE
 
 if TYPE_CHECKING:
     from kernelwright.verifier.gpu_compile.kernel import Compilation
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def compile_(
     task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
-    candidate: Annotated[Path, typer.Argument(help="A file with class ModelNew.")],
+    candidate: Annotated[Path, typer.Argument(help=f"A file with class {MODULE.candidate}.")],
     arch: Annotated[
         list[str] | None, typer.Option(help="sm_80, sm_86, sm_89, sm_90, sm_100; repeatable.")
     ] = None,

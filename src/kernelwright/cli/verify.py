@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kernelwright.cli import options
+from kernelwright.tasks.kinds.module import MODULE
 
 if TYPE_CHECKING:
     from kernelwright.config import Settings
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 def verify(
     task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
     candidates: Annotated[
-        list[Path], typer.Argument(metavar="CANDIDATE...", help="Files with class ModelNew.")
+        list[Path],
+        typer.Argument(metavar="CANDIDATE...", help=f"Files with class {MODULE.candidate}."),
     ],
     level: Annotated[str, typer.Option(help="fast, standard or strict.")] = "standard",
     target: options.Target = None,
@@ -92,9 +94,10 @@ def read_candidate(path: Path) -> Candidate:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"cannot read candidate {str(path)!r}: {reason}") from error
-    if "ModelNew" not in source:
+    if MODULE.candidate not in source:
         raise UsageError(
-            f"{str(path)!r} defines no ModelNew", hint="a candidate is a file with class ModelNew"
+            f"{str(path)!r} defines no {MODULE.candidate}",
+            hint=f"a candidate is a file with class {MODULE.candidate}",
         )
     return Candidate(source=source, backend=guess_backend(source), origin=Origin(kind="user"))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from kernelwright.report.format import NOT_DECIDED
 from kernelwright.schema import SCHEMA_VERSION, Candidate, Evaluation, Record, Status, Task
+from kernelwright.tasks.kinds.module import MODULE
 from kernelwright.verifier.integrity.catalog import RULES
 
 
@@ -49,11 +50,13 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
 
 ADVICE: Mapping[Status, str] = {
     Status.COMPILE_ERROR: "build it by itself with the same compiler to see all of its messages",
-    Status.RUNTIME_ERROR: "import the file and call ModelNew on get_inputs() to see the error",
+    Status.RUNTIME_ERROR: (
+        f"import the file and call {MODULE.candidate} on {MODULE.inputs}() to see the error"
+    ),
     Status.INCORRECT_SHAPE: "return what the reference returns: the same nest of tensors",
     Status.INCORRECT_DTYPE: "return tensors of the reference's dtype, on its device",
     Status.INCORRECT_NUMERICAL: "docs/concepts/verdict.md says which error is allowed and why; the "
-    "inputs named above (scaled, constant, zero) are derived from get_inputs()",
+    f"inputs named above (scaled, constant, zero) are derived from {MODULE.inputs}()",
     Status.TIMEOUT: "give the task's task.toml longer [limits], or find what does not end",
     Status.OUT_OF_MEMORY: "it gets the reference's limit; see [limits] in the task's task.toml",
     Status.REWARD_HACK: "docs/reference/integrity.md describes the rule",

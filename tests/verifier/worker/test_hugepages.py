@@ -13,6 +13,7 @@ from kernelwright.verifier.worker.hugepages import PAGE_BYTES, pooled_buffer
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.collect()  # what earlier tests left
     monkeypatch.setattr(hugepages, "_free", {})
 
 

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from kernelwright.tasks.kinds.module import MODULE
 from kernelwright.verifier.integrity.static.hits import Hit, below_any, hit_at, telling_strings
 from kernelwright.verifier.integrity.static.patterns import BUILD_VARIABLES, COMPILERS
 from kernelwright.verifier.integrity.static.source import Source
@@ -143,11 +144,11 @@ IMPORTS = frozenset({"importlib.util.spec_from_file_location", "importlib.import
 
 
 def reference_class(source: Source) -> Iterator[Hit]:
-    """Find a class Model, wherever it is from, and files and modules named after the reference."""
+    """Find the reference's class, wherever it is from, and files and modules named after it."""
     yield from telling_strings(source, "reference-class")
     for node in source.nodes:
         if _names_model(source, node):
-            yield hit_at(node, "uses a class Model")
+            yield hit_at(node, f"uses a class {MODULE.reference}")
         elif isinstance(node, ast.Call) and node.args:
             opens = _file_action(source, node) or source.paths(node.func) & IMPORTS
             if opens and "reference" in (source.text(node.args[0]) or ""):
@@ -156,11 +157,11 @@ def reference_class(source: Source) -> Iterator[Hit]:
 
 def _names_model(source: Source, node: ast.AST) -> bool:
     if isinstance(node, ast.Name):
-        return node.id == "Model" and isinstance(node.ctx, ast.Load)
+        return node.id == MODULE.reference and isinstance(node.ctx, ast.Load)
     if isinstance(node, ast.Attribute):
-        return node.attr == "Model" and isinstance(node.ctx, ast.Load)
+        return node.attr == MODULE.reference and isinstance(node.ctx, ast.Load)
     if isinstance(node, ast.Subscript):
-        return source.text(node.slice, follow=False) == "Model"
+        return source.text(node.slice, follow=False) == MODULE.reference
     if isinstance(node, ast.Call) and "builtins.getattr" in source.paths(node.func):
-        return len(node.args) > 1 and source.text(node.args[1]) == "Model"
-    return isinstance(node, ast.ImportFrom) and any(a.name == "Model" for a in node.names)
+        return len(node.args) > 1 and source.text(node.args[1]) == MODULE.reference
+    return isinstance(node, ast.ImportFrom) and any(a.name == MODULE.reference for a in node.names)
