@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from kernelwright.agents.deliver import Measured, deliver
 from kernelwright.agents.elsewhere import ordinary_run, tried_elsewhere
 from kernelwright.agents.engine import Engine
-from kernelwright.agents.search.ranking import ranked
+from kernelwright.agents.search.ranking import ranked, speedup_of
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Attempt, OrdinaryRun, Task
@@ -66,7 +66,7 @@ def answer(task: Task, measured: Sequence[Measured], history: Sequence[Attempt])
     """Return a task's result, by the final measurements of its best attempts."""
     wins = [one for one in measured if one.evaluation.is_win]
     if wins:
-        fastest = max(wins, key=lambda one: one.evaluation.speedup["eager"].median)
+        fastest = max(wins, key=lambda one: speedup_of(one.evaluation) or 0.0)
         return _result(task, "improved", fastest)
     errors = [attempt.error for attempt in history if attempt.error is not None]
     if errors and len(errors) == len(history):
@@ -80,8 +80,9 @@ def answer(task: Task, measured: Sequence[Measured], history: Sequence[Attempt])
 def _may_be_faster(attempt: Attempt, best: Attempt) -> bool:
     """Whether the search could not tell this attempt from the best one: their intervals overlap."""
     assert attempt.evaluation is not None and best.evaluation is not None
-    own, top = attempt.evaluation.speedup["eager"], best.evaluation.speedup["eager"]
-    return own.ci95[1] >= top.ci95[0]
+    own, top = attempt.evaluation.gain, best.evaluation.gain
+    assert own is not None and top is not None
+    return own.speedup.ci95[1] >= top.speedup.ci95[0]
 
 
 def _result(task: Task, status: TaskStatus, measured: Measured | None) -> TaskResult:

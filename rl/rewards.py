@@ -65,10 +65,10 @@ def kevin_parts(evaluation: Evaluation) -> Parts | None:
     """
     if not evaluation.accepted:
         return {"correct": 0.0, "speedup": 0.0}
-    eager = evaluation.speedup.get("eager")
-    if eager is None or evaluation.was_disturbed:
+    gain = evaluation.gain
+    if gain is None or evaluation.was_disturbed:
         return None
-    return {"correct": KEVIN_CORRECT, "speedup": min(eager.median, KEVIN_SPEEDUP_CAP)}
+    return {"correct": KEVIN_CORRECT, "speedup": min(gain.speedup.median, KEVIN_SPEEDUP_CAP)}
 
 
 def log_speedup_parts(evaluation: Evaluation) -> Parts | None:
@@ -80,10 +80,10 @@ def log_speedup_parts(evaluation: Evaluation) -> Parts | None:
     """
     if not evaluation.accepted:
         return {"failure": LOG_FAILURES.get(evaluation.status, LOG_REFUSED)}
-    eager = evaluation.speedup.get("eager")
-    if eager is None or evaluation.was_disturbed:
+    gain = evaluation.gain
+    if gain is None or evaluation.was_disturbed:
         return None
-    lower = min(max(2.0**LOG_LOW, eager.ci95[0]), 2.0**LOG_HIGH)
+    lower = min(max(2.0**LOG_LOW, gain.speedup.ci95[0]), 2.0**LOG_HIGH)
     return {"log_speedup": math.log2(lower)}
 
 

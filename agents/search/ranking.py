@@ -11,10 +11,10 @@ MOST_REPAIRS = 2
 
 
 def speedup_of(evaluation: Evaluation | None) -> float | None:
-    """Return the median speedup over eager if accepted and timed; None for everything else."""
-    if evaluation is None or not evaluation.accepted or "eager" not in evaluation.speedup:
+    """Return the median of the gain if accepted and timed; None for everything else."""
+    if evaluation is None or not evaluation.accepted or evaluation.gain is None:
         return None
-    return evaluation.speedup["eager"].median
+    return evaluation.gain.speedup.median
 
 
 def eager_speedup(attempt: Attempt) -> float | None:

@@ -23,7 +23,7 @@ def sft_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
     """Yield proven wins as conversations that end with the candidate's file."""
     for found in history.evaluated():
         final = found.strict
-        if final is None or not found.is_proven_win:
+        if final is None or final.gain is None or not found.is_proven_win:
             continue
         prompt = stored_prompt(found.attempt, history.calls) or instruction(history.task)
         yield {
@@ -32,8 +32,8 @@ def sft_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
             "candidate_hash": found.candidate.hash,
             "backend": found.candidate.backend,
             "origin": found.candidate.origin.kind,
-            "speedup": final.speedup["eager"].median,
-            "speedup_low": final.speedup["eager"].ci95[0],
+            "speedup": final.gain.speedup.median,
+            "speedup_low": final.gain.speedup.ci95[0],
         }
 
 
@@ -107,11 +107,11 @@ def is_certainly_better(chosen: Evaluation, rejected: Evaluation) -> bool:
         return False
     if not rejected.accepted:
         return True
-    left, right = chosen.speedup.get("eager"), rejected.speedup.get("eager")
+    left, right = chosen.gain, rejected.gain
     if left is None or right is None or chosen.environment != rejected.environment:
         return False
     quiet = not chosen.was_disturbed and not rejected.was_disturbed
-    return quiet and chosen.accepted and _above(left, right)
+    return quiet and chosen.accepted and _above(left.speedup, right.speedup)
 
 
 def as_json(noun: Record | None) -> str | None:

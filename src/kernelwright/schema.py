@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -208,6 +208,14 @@ class Speedup(Record):
         return self.ci95[0] > 1.0
 
 
+class Gain(NamedTuple):
+    """The figure by which candidates are ranked and rewarded."""
+
+    over: str
+    """Name of the baseline: `eager`."""
+    speedup: Speedup
+
+
 class Correctness(Record):
     """The distance of the values from the truth, over all cases of one workload."""
 
@@ -240,6 +248,8 @@ class WorkloadResult(Record):
     """Keys: `candidate`, `eager`, `compile`."""
     speedup: dict[str, Speedup] = Field(default_factory=dict)
     """Keys: `eager`, `compile`."""
+    peak_memory_bytes: int | None = None
+    """Largest memory that the candidate's calls held; None where it was not measured."""
 
 
 class Evidence(Record):
@@ -328,6 +338,8 @@ class EvaluationJob(Record):
     machine: MachineSpec = MachineSpec()
 
 
+GAIN_OVER = "eager"
+"""Baseline of `Evaluation.gain`."""
 BUSY_MACHINE = "busy-machine"
 """Rule that flags times which decide nothing, because the machine was busy."""
 USES_RULES = ("wrong-outside-scope", "crashes-outside-scope", "renamed-parameters")
@@ -382,6 +394,12 @@ class Evaluation(Record):
         return self.status is Status.PASSED and all(f.severity != "refuse" for f in self.flags)
 
     @property
+    def gain(self) -> Gain | None:
+        """The speedup that rankings and rewards go by: over eager; None where nothing was timed."""
+        speedup = self.speedup.get(GAIN_OVER)
+        return None if speedup is None else Gain(GAIN_OVER, speedup)
+
+    @property
     def compiled_words(self) -> str:
         """Words on a program that is the reference's under torch.compile; empty for any other."""
         if self.compiled is None:
@@ -415,8 +433,9 @@ class Evaluation(Record):
 
         Faster means that the whole interval of the speedup lies above 1.
         """
-        eager = self.speedup.get("eager")
-        return self.accepted and not self.was_disturbed and eager is not None and eager.is_faster
+        gain = self.gain
+        is_faster = gain is not None and gain.speedup.is_faster
+        return self.accepted and not self.was_disturbed and is_faster
 
 
 class Prediction(Record):

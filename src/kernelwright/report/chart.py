@@ -61,7 +61,7 @@ def points(attempts: Sequence[Attempt]) -> list[Point]:
     for attempt in attempts:
         found = attempt.evaluation
         accepted = found is not None and found.accepted
-        speedup = found.speedup.get("eager") if found and accepted else None
+        speedup = found.gain.speedup if found and found.gain and accepted else None
         if speedup is not None:
             best = max(best or speedup.median, speedup.median)
         lost = "infrastructure error" if attempt.dropped is None else "dropped"

@@ -70,8 +70,8 @@ class TaskResult(Record):
             return None
         if self.is_open or self.is_wrong_elsewhere:
             return None
-        eager = self.evaluation.speedup.get("eager")
-        return None if eager is None else eager.median
+        gain = self.evaluation.gain
+        return None if gain is None else gain.speedup.median
 
 
 class Event(Record):

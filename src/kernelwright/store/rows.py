@@ -93,6 +93,5 @@ def result_row(run_id: str, result: TaskResult) -> Row:
 
 
 def _eager(evaluation: Evaluation | None) -> float | None:
-    if evaluation is None or "eager" not in evaluation.speedup:
-        return None
-    return evaluation.speedup["eager"].median
+    gain = evaluation.gain if evaluation else None
+    return None if gain is None else gain.speedup.median
