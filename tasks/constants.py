@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from kernelwright import syntax
@@ -103,6 +103,11 @@ def _replace(lines: list[bytes], constant: Constant, text: str) -> None:
         start, text = end, f"; {constant.name} = {text}"
     line = lines[start[0]][: start[1]] + text.encode() + lines[end[0]][end[1] :]
     lines[start[0] : end[0] + 1] = [line]
+
+
+def parse_settings(texts: Iterable[str] | None) -> dict[str, Size]:
+    """Return what `--set` was given, by name; see `parse_setting`."""
+    return dict(map(parse_setting, texts or ()))
 
 
 def parse_setting(text: str) -> tuple[str, Size]:

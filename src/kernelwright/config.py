@@ -24,24 +24,6 @@ if TYPE_CHECKING:
 ENV_PREFIX = "KERNELWRIGHT_"
 OFFLINE = "offline"
 """The value of `model` that means no language model."""
-LIMITS_AND_PLACES = frozenset(
-    {
-        "out",
-        "record",
-        "store",
-        "cache_dir",
-        "attempts",
-        "budget_usd",
-        "budget_tokens",
-        "budget_calls",
-        "task_budget",
-        "attempt_budget",
-        "time_limit_s",
-        "proposals",
-        "halving",
-    }
-)
-"""Settings that may differ between the parts of one run; the others identify the run."""
 PROJECT_FILE = "kernelwright.toml"
 
 SandboxName = Literal["auto", "docker", "bwrap", "process"]
@@ -157,10 +139,12 @@ Number = BeforeValidator(_not_bool)
 Folder = Annotated[Path, AfterValidator(_expand)]
 
 
-class Settings(BaseModel):
-    """All settings. Relative paths count from the working folder; `~` is the home folder."""
-
+class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Models(_Group):
+    """The models that propose, and what they are shown."""
 
     model: Name = OFFLINE
     """Model that proposes candidates: `offline` (no language model), `provider/name`, or
@@ -175,19 +159,34 @@ class Settings(BaseModel):
     without_blocks: Annotated[tuple[BlockName, ...], BeforeValidator(_names)] = ()
     """Parts that prompts leave out, to compare: `device`, `contrast`, `direction`, `diagnosis`,
     `tried`, `lessons`, `moves`, `exemplar`."""
-    record: Annotated[Path, AfterValidator(_expand)] | None = None
-    """File that every answer of a model is added to; `replay:FILE` gives them back."""
     backends: Names = ("cpp", "inductor", "triton", "cuda")
     """Languages that candidates may be written in; a comma-separated text or a list."""
-    target: Annotated[str, AfterValidator(_target)] = "auto"
-    """Device to optimize for: `auto` (the CPU, until timing on GPUs is validated), `cpu`, `cuda` or
-    `cuda:N`, whose verdicts are marked `not-validated`."""
+
+
+class Search(_Group):
+    """The search for candidates."""
+
     search: Name = "greedy"
     """Search strategy: which candidate is improved next."""
-    attempts: Annotated[int, Number, Field(ge=1)] = 12
-    """Most candidates proposed and evaluated per task."""
     patience: Annotated[int, Number, Field(ge=1)] = 24
     """Evaluated attempts without 1% of progress after which the search of a task ends."""
+    seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
+    """Seed of the search. Test inputs come from a secret seed of their own."""
+
+
+class Budget(_Group):
+    """Limits of a run, which its parts may have others of."""
+
+    attempts: Annotated[int, Number, Field(ge=1)] = 12
+    """Most candidates proposed and evaluated per task."""
+    time_limit_s: Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)] = (
+        600.0
+    )
+    """No new attempt of a task starts after this: seconds, or a text like `90s`, `10m`, `1h30m`."""
+    proposals: Annotated[int, Number, Field(ge=1)] = 1
+    """Candidates proposed side by side, each knowing the rounds before; evaluations overlap."""
+    halving: Annotated[Count, Number] = 3
+    """The fastest one in so many of a task's attempts is measured at length; 0: none is."""
     budget_usd: Annotated[float, Number, Field(ge=0, allow_inf_nan=False)] = 5.0
     """Most dollars spent on model calls in one run; calls that might pass it are not sent."""
     budget_tokens: Annotated[Count | None, Number] = None
@@ -198,16 +197,20 @@ class Settings(BaseModel):
     """The same for each task of a run: a text like `usd=1,tokens=200000,calls=60,seconds=900`."""
     attempt_budget: Limited = Allowance(calls=12)
     """The same for each attempt; one that is over is dropped, and the next one begins."""
-    time_limit_s: Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)] = (
-        600.0
-    )
-    """No new attempt of a task starts after this: seconds, or a text like `90s`, `10m`, `1h30m`."""
-    proposals: Annotated[int, Number, Field(ge=1)] = 1
-    """Candidates proposed side by side, each knowing the rounds before; evaluations overlap."""
-    halving: Annotated[Count, Number] = 3
-    """The fastest one in so many of a task's attempts is measured at length; 0: none is."""
+
+
+class Judge(_Group):
+    """The verdict: where candidates run, and what counts."""
+
+    target: Annotated[str, AfterValidator(_target)] = "auto"
+    """Device to optimize for: `auto` (the CPU, until timing on GPUs is validated), `cpu`, `cuda` or
+    `cuda:N`, whose verdicts are marked `not-validated`."""
     sandbox: SandboxName = "auto"
     """Where candidates run; `auto` takes the strictest one that works here."""
+    threads: Annotated[
+        Annotated[int, Field(ge=1)] | None, BeforeValidator(_threads), AfterValidator(_available)
+    ] = None
+    """CPU threads of one worker, no more than there are CPUs; None (written `all`): every core."""
     tolerance: ToleranceName = "default"
     """Rule by which values count as equal to the reference's."""
     policy: PolicyName = "any"
@@ -216,8 +219,11 @@ class Settings(BaseModel):
     uses: UsesName = "flag"
     """Consequence of a use (other sizes, arguments, weights, modes) that a candidate gets silently
     wrong, or in which it crashes: `flag`, or `refuse`. At `fast` none is tried."""
-    seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
-    """Seed of the search. Test inputs come from a secret seed of their own."""
+
+
+class Places(_Group):
+    """Files and folders. Relative paths count from the working folder; `~` is the home folder."""
+
     out: Folder = Path("runs")
     """Folder that gets one result folder per run."""
     store: Annotated[Name, AfterValidator(_expand_store)] = Field(
@@ -227,10 +233,12 @@ class Settings(BaseModel):
     `$XDG_DATA_HOME/kernelwright/kernelwright.db`, under `~/.local/share` when that is unset."""
     cache_dir: Folder = Field(default_factory=lambda: default_cache_dir(os.environ))
     """Compiled candidates. Default: `$XDG_CACHE_HOME/kernelwright`, under `~/.cache` when unset."""
-    threads: Annotated[
-        Annotated[int, Field(ge=1)] | None, BeforeValidator(_threads), AfterValidator(_available)
-    ] = None
-    """CPU threads of one worker, no more than there are CPUs; None (written `all`): every core."""
+    record: Annotated[Path, AfterValidator(_expand)] | None = None
+    """File that every answer of a model is added to; `replay:FILE` gives them back."""
+
+
+class Settings(Places, Judge, Budget, Search, Models):
+    """All settings, in groups; their keys are flat in files, variables and stored runs."""
 
     @property
     def search_settings(self) -> SearchSettings:
@@ -255,6 +263,8 @@ class Settings(BaseModel):
         return MachineSpec(sandbox=self.sandbox, threads=self.threads, target=self.target)
 
 
+LIMITS_AND_PLACES = frozenset({*Budget.model_fields, *Places.model_fields})
+"""Settings that may differ between the parts of one run; the others identify the run."""
 FIRST_SETTINGS = frozenset(
     {
         *("model", "planner_model", "profiler_model", "coder_answers", "without_blocks"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from kernelwright.cli import options
+from kernelwright.cli.flags import JUDGE, SEARCH, with_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from kernelwright.schema import Task
 
 
+@with_settings(*SEARCH, *JUDGE, "seed", "threads", "out", "store")
 def bench(
     folder: Annotated[Path, typer.Argument(help="Task folders, or KernelBench-format files.")],
+    settings: Settings,
     filter_: Annotated[
         str | None, typer.Option("--filter", help="Only tasks whose id contains this text.")
     ] = None,
@@ -26,21 +29,7 @@ def bench(
     run: Annotated[
         str | None, typer.Option("--run", help="Name of the run [made from the command].")
     ] = None,
-    model: options.Model = None,
-    backend: options.Backends = None,
-    target: options.Target = None,
-    search: options.Search = None,
-    attempts: options.Attempts = None,
-    budget_usd: options.Budget = None,
-    time_limit: options.TimeLimit = None,
-    sandbox: options.Sandbox = None,
-    tolerance: options.Tolerance = None,
-    policy: options.Policy = None,
     set_: options.Sets = None,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
-    out: options.OutFolder = None,
-    store: options.Store = None,
     json: options.Json = False,
 ) -> None:
     """Optimize every task of a folder and print the fast_p table.
@@ -49,30 +38,11 @@ def bench(
     goes to the tasks that have a constant of that name.
     """
     from kernelwright.cli.names import check_names
-    from kernelwright.config import load_settings
-    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.constants import parse_settings
     from kernelwright.tasks.suite import chosen_files, load_sized, suite_files
 
-    settings = load_settings(
-        {
-            "model": model,
-            "backends": backend,
-            "target": target,
-            "search": search,
-            "attempts": attempts,
-            "budget_usd": budget_usd,
-            "time_limit_s": time_limit,
-            "sandbox": sandbox,
-            "tolerance": tolerance,
-            "policy": policy,
-            "seed": seed,
-            "threads": threads,
-            "out": out,
-            "store": store,
-        }
-    ).settings
     check_names(settings)
-    values = dict(map(parse_setting, set_ or []))
+    values = parse_settings(set_)
     files = chosen_files(suite_files(folder), filter_)[:limit]
     tasks = [load_sized(path, values, settings.tolerance) for path in files]
     run_bench("bench", tasks, settings, run or default_name(folder, tasks, settings), json)

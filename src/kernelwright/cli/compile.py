@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kernelwright.cli import options
+from kernelwright.cli.flags import with_settings
 from kernelwright.tasks.kinds.module import MODULE
 
 if TYPE_CHECKING:
+    from kernelwright.config import Settings
     from kernelwright.verifier.gpu_compile.kernel import Compilation
 
 
+@with_settings("sandbox", target="cpu")
 def compile_(
     task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
     candidate: Annotated[Path, typer.Argument(help=f"A file with class {MODULE.candidate}.")],
+    settings: Settings,
     arch: Annotated[
         list[str] | None, typer.Option(help="sm_80, sm_86, sm_89, sm_90, sm_100; repeatable.")
     ] = None,
-    sandbox: options.Sandbox = None,
     set_: options.Sets = None,
     json: options.Json = False,
 ) -> None:
@@ -32,9 +35,8 @@ def compile_(
     """
     from kernelwright.cli.machine import command_machine, terminable
     from kernelwright.cli.verify import read_candidate
-    from kernelwright.config import load_settings
     from kernelwright.errors import UsageError
-    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.constants import parse_settings
     from kernelwright.tasks.loader import load_task, parsed
     from kernelwright.verifier.gpu_compile.compilation import (
         CAPABILITIES,
@@ -43,8 +45,7 @@ def compile_(
     )
 
     capabilities = [known_capability(name) for name in arch or []] or CAPABILITIES
-    settings = load_settings({"target": "cpu", "sandbox": sandbox}).settings
-    loaded = load_task(task, dict(map(parse_setting, set_ or [])))
+    loaded = load_task(task, parse_settings(set_))
     given = read_candidate(candidate)
     parsed(given.source, candidate)
     if given.backend not in COMPILERS:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kernelwright.cli import options
+from kernelwright.cli.flags import JUDGE, SEARCH, with_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,23 +19,12 @@ if TYPE_CHECKING:
     from kernelwright.store.results import TaskResult
 
 
+@with_settings(*SEARCH, *JUDGE, "seed", "threads", "store")
 def optimize(
     task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
-    model: options.Model = None,
-    backend: options.Backends = None,
-    target: options.Target = None,
-    search: options.Search = None,
-    attempts: options.Attempts = None,
-    budget_usd: options.Budget = None,
-    time_limit: options.TimeLimit = None,
-    sandbox: options.Sandbox = None,
-    tolerance: options.Tolerance = None,
-    policy: options.Policy = None,
+    settings: Settings,
     set_: options.Sets = None,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
     out: options.OutFolder = None,
-    store: options.Store = None,
     json: options.Json = False,
 ) -> None:
     """Find a faster implementation of a PyTorch module and prove it.
@@ -42,29 +32,11 @@ def optimize(
     Exit code 0: a verified faster file was written. 1: nothing faster was found.
     """
     from kernelwright.cli.names import check_names
-    from kernelwright.config import load_settings
-    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.constants import parse_settings
     from kernelwright.tasks.loader import load_task
 
-    settings = load_settings(
-        {
-            "model": model,
-            "backends": backend,
-            "target": target,
-            "search": search,
-            "attempts": attempts,
-            "budget_usd": budget_usd,
-            "time_limit_s": time_limit,
-            "sandbox": sandbox,
-            "tolerance": tolerance,
-            "policy": policy,
-            "seed": seed,
-            "threads": threads,
-            "store": store,
-        }
-    ).settings
     check_names(settings)
-    loaded = load_task(task, dict(map(parse_setting, set_ or [])), settings.tolerance)
+    loaded = load_task(task, parse_settings(set_), settings.tolerance)
     run_optimize(loaded, settings, out, json)
 
 

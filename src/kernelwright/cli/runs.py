@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kernelwright.cli import options
+from kernelwright.cli.flags import with_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kernelwright.config import Settings
     from kernelwright.schema import Attempt, ModelCall, Run
     from kernelwright.store.store import Store
 
@@ -21,37 +23,36 @@ app = typer.Typer(no_args_is_help=True, help="Look at runs, and continue them.")
 RunId = Annotated[str, typer.Argument(help="A run's id, or its unique beginning.")]
 
 
-def _open(store: str | None) -> Store:
-    from kernelwright.config import load_settings
+def _open(settings: Settings) -> Store:
     from kernelwright.store.store import open_existing
 
-    return open_existing(load_settings({"store": store}).settings.store)
+    return open_existing(settings.store)
 
 
-def _latest(store: str | None, limit: int) -> Sequence[Run]:
+def _latest(settings: Settings, limit: int) -> Sequence[Run]:
     """Return the latest runs; none where the user's own store does not exist yet."""
     import os
 
-    from kernelwright.config import default_store, load_settings
-    from kernelwright.store.store import open_existing
+    from kernelwright.config import default_store
 
-    location, own = load_settings({"store": store}).settings.store, default_store(os.environ)
-    if location == own and not Path(own).exists():
+    own = default_store(os.environ)
+    if settings.store == own and not Path(own).exists():
         return []
-    with open_existing(location) as opened:
+    with _open(settings) as opened:
         return opened.list_runs(limit)
 
 
 @app.command("list")
+@with_settings("store")
 def list_runs(
+    settings: Settings,
     limit: Annotated[int, typer.Option("-n", min=1, help="The latest so many.")] = 20,
-    store: options.Store = None,
     json: options.Json = False,
 ) -> None:
     """List the latest runs."""
     from json import dumps
 
-    runs = _latest(store, limit)
+    runs = _latest(settings, limit)
     if json:
         typer.echo(dumps([run.model_dump(mode="json") for run in runs], indent=2))
         return
@@ -62,8 +63,10 @@ def list_runs(
 
 
 @app.command("show")
+@with_settings("store")
 def show(
     run: RunId,
+    settings: Settings,
     attempt: Annotated[
         int | None,
         typer.Option(min=1, help="Everything about one attempt: plan, prompts, answers, verdict."),
@@ -71,7 +74,6 @@ def show(
     task: Annotated[
         str | None, typer.Option(help="Only one of the run's tasks, by its id or the end of it.")
     ] = None,
-    store: options.Store = None,
     json: options.Json = False,
 ) -> None:
     """Show a run's settings, tasks, attempts and answers; or all about one attempt."""
@@ -81,10 +83,10 @@ def show(
     from kernelwright.report.decisions import how
 
     if attempt is not None:
-        with _open(store) as opened:
+        with _open(settings) as opened:
             _show_attempt(opened, opened.get_run(run), attempt, task, json)
         return
-    with _open(store) as opened:
+    with _open(settings) as opened:
         found = opened.get_run(run)
         only = task and _known_task(opened, found, task)
         attempts = opened.attempts_of(found.id, only)
@@ -192,31 +194,33 @@ def _print_run(run: Run) -> None:
 
 
 @app.command("report")
+@with_settings("store")
 def report(
     run: RunId,
+    settings: Settings,
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
-    store: options.Store = None,
 ) -> None:
     """Write the HTML report of a run, one self-contained file."""
     from kernelwright.report.bundle import bundles
     from kernelwright.report.html import render_report
     from kernelwright.store.files import write_atomically
 
-    with _open(store) as opened:
+    with _open(settings) as opened:
         found = opened.get_run(run)
         write_atomically(out, render_report(found, bundles(opened, found)))
     typer.echo(out)
 
 
 @app.command("resume")
-def resume(run: RunId, store: options.Store = None, json: options.Json = False) -> None:
+@with_settings("store")
+def resume(run: RunId, settings: Settings, json: options.Json = False) -> None:
     """Continue an interrupted `optimize` run with the settings it was started with."""
     from kernelwright.cli.optimize import run_optimize
-    from kernelwright.config import Settings, load_settings, stored_settings
+    from kernelwright.config import Settings as Known
+    from kernelwright.config import stored_settings
     from kernelwright.errors import UsageError
 
-    location = load_settings({"store": store}).settings.store
-    with _open(store) as opened:
+    with _open(settings) as opened:
         found = opened.get_run(run)
         tasks = opened.tasks_of(found.id)
     if found.command != "optimize":
@@ -229,6 +233,6 @@ def resume(run: RunId, store: options.Store = None, json: options.Json = False) 
         )
     if found.status == "done":
         raise UsageError(f"run {found.id!r} is done", hint="`kernelwright runs show` prints it")
-    known = {name: found.config[name] for name in Settings.model_fields if name in found.config}
-    settings = stored_settings({**known, "store": location})
-    run_optimize(tasks[0], settings, Path(found.config["folder"]), json, found.id)
+    known = {name: found.config[name] for name in Known.model_fields if name in found.config}
+    own = stored_settings({**known, "store": settings.store})
+    run_optimize(tasks[0], own, Path(found.config["folder"]), json, found.id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from kernelwright.cli import options
+from kernelwright.cli.flags import with_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,10 +53,10 @@ def show(
     json: options.Json = False,
 ) -> None:
     """Show one task: workloads, constants that --set can replace, reference."""
-    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.constants import parse_settings
     from kernelwright.tasks.loader import load_task
 
-    loaded = load_task(task, dict(map(parse_setting, set_ or [])))
+    loaded = load_task(task, parse_settings(set_))
     if json:
         typer.echo(loaded.model_dump_json(indent=2))
         return
@@ -77,12 +78,13 @@ def _constants(source: str) -> list[str]:
 
 
 @app.command("audit")
+@with_settings("tolerance")
 def audit(
     tasks: Annotated[
         list[str], typer.Argument(help="KernelBench-format files, library ids, or folders.")
     ],
+    settings: Settings,
     set_: options.Sets = None,
-    tolerance: options.Tolerance = None,
     json: options.Json = False,
 ) -> None:
     """Find tasks on which a verdict would mean nothing.
@@ -90,11 +92,9 @@ def audit(
     Exit code 0: none. 1: some task is invalid. A --set value goes to the tasks of a folder that
     have a constant of that name.
     """
-    from kernelwright.config import load_settings
-    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.constants import parse_settings
 
-    settings = load_settings({"tolerance": tolerance}).settings
-    values = dict(map(parse_setting, set_ or []))
+    values = parse_settings(set_)
     named = [task for name in tasks for task in _named(name, values, settings)]
     audited = _shown(_audited(named, settings), json)
     found = [finding for one in audited for finding in one.findings]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kernelwright.cli import options
+from kernelwright.cli.flags import JUDGE, with_settings
 from kernelwright.tasks.kinds.module import MODULE
 
 if TYPE_CHECKING:
@@ -17,20 +18,16 @@ if TYPE_CHECKING:
     from kernelwright.verifier.audit.audit import AuditFinding
 
 
+@with_settings("target", *JUDGE, "uses", "threads")
 def verify(
     task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
     candidates: Annotated[
         list[Path],
         typer.Argument(metavar="CANDIDATE...", help=f"Files with class {MODULE.candidate}."),
     ],
+    settings: Settings,
     level: Annotated[str, typer.Option(help="fast, standard or strict.")] = "standard",
-    target: options.Target = None,
-    sandbox: options.Sandbox = None,
-    tolerance: options.Tolerance = None,
-    policy: options.Policy = None,
-    uses: options.Uses = None,
     set_: options.Sets = None,
-    threads: options.Threads = None,
     json: options.Json = False,
 ) -> None:
     """Check candidates' values and time them against the reference.
@@ -41,21 +38,10 @@ def verify(
     """
     from json import dumps
 
-    from kernelwright.config import load_settings
-    from kernelwright.tasks.constants import parse_setting
+    from kernelwright.tasks.constants import parse_settings
     from kernelwright.tasks.loader import load_task
 
-    settings = load_settings(
-        {
-            "target": target,
-            "sandbox": sandbox,
-            "tolerance": tolerance,
-            "policy": policy,
-            "uses": uses,
-            "threads": threads,
-        }
-    ).settings
-    loaded = load_task(task, dict(map(parse_setting, set_ or [])), settings.tolerance)
+    loaded = load_task(task, parse_settings(set_), settings.tolerance)
     given = {path: read_candidate(path) for path in candidates}
     accepted = True
     for path, evaluation, findings in _evaluations(loaded, given, known_level(level), settings):
