@@ -108,9 +108,9 @@ def opened() -> Iterator[dict[str, Sandbox]]:
     """Yield every sandbox that works on this machine, by name."""
     with ExitStack() as closing:
         found: dict[str, Sandbox] = {}
-        for name, open_it in SANDBOXES.items():
+        for name in SANDBOXES:
             try:
-                found[name] = open_it()
+                found[name] = SANDBOXES.open(name)
             except PrerequisiteError as error:
                 print(f"no {name}: {error.message}")
                 continue

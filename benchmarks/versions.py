@@ -35,7 +35,7 @@ RESAMPLES = 2000
 DRIVER = """
 import json, sys, time
 from pathlib import Path
-from kernelwright.sandbox.registry import SANDBOXES
+from kernelwright.sandbox.registry import open_sandbox
 from kernelwright.schema import Candidate
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge
@@ -53,7 +53,7 @@ task = load_task(name)
 bench = tuple(w for w in task.workloads if w.role == "bench" and w.target != "cuda")
 task = task.model_copy(update={"workloads": bench})
 kernel = Candidate.model_validate_json(Path(candidate).read_text())
-opened = SANDBOXES[sandbox]()
+opened = open_sandbox(sandbox)
 with open_reference(task, Machine(opened, int(threads), "cpu")) as reference:
     judge = Judge(reference, Path(cache))
     for line in sys.stdin:
@@ -91,9 +91,9 @@ def main() -> None:
     other = arguments.python or str(arguments.checkout / ".venv" / "bin" / "python")
     pythons = {"this": (sys.executable, ROOT), "other": (other, arguments.checkout)}
     figures = {}
-    for name, open_it in SANDBOXES.items():
+    for name in SANDBOXES:
         try:
-            open_it().close()
+            SANDBOXES.open(name).close()
         except PrerequisiteError as error:
             print(f"no {name}: {error.message}")
             continue

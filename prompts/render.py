@@ -24,7 +24,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def render(role: Role, context: Context) -> tuple[Message, ...]:
     """Return the system and the user message for a role."""
     values = {name: getattr(context, name) for name in type(context).model_fields}
-    values["kind"] = KINDS[context.kind]
+    values["kind"] = KINDS.get(context.kind)
     system, user = (
         _environment().get_template(f"{role}.{part}.j2").render(values).strip()
         for part in ("system", "user")
@@ -35,7 +35,7 @@ def render(role: Role, context: Context) -> tuple[Message, ...]:
 def instructions(role: Role) -> int:
     """Return the bytes of a role's templates: what is said to it in every case."""
     sizes = ((TEMPLATES / f"{role}.{part}.j2").stat().st_size for part in ("system", "user"))
-    return sum(sizes) + max(len(kind.contract) for kind in KINDS.values())
+    return sum(sizes) + max(len(KINDS.get(name).contract) for name in KINDS)
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kernelwright.errors import UsageError, did_you_mean
+from kernelwright.registry import Kind, Registry
 from kernelwright.schema import Attempt, Evaluation, Reward, Status
 
 KEVIN_CORRECT = 0.3
@@ -87,13 +87,15 @@ def log_speedup_parts(evaluation: Evaluation) -> Parts | None:
     return {"log_speedup": math.log2(lower)}
 
 
-REWARDS: dict[str, RewardFunction] = {
-    function.key: function
-    for function in (
-        RewardFunction("kevin", 1, kevin_parts),
-        RewardFunction("log_speedup", 1, log_speedup_parts),
-    )
-}
+KEVIN = RewardFunction("kevin", 1, kevin_parts)
+LOG_SPEEDUP = RewardFunction("log_speedup", 1, log_speedup_parts)
+
+REWARDS: Registry[RewardFunction] = Registry(
+    "reward",
+    Kind("a reward function", "score"),
+    {KEVIN.key: f"{__name__}:KEVIN", LOG_SPEEDUP.key: f"{__name__}:LOG_SPEEDUP"},
+    "kernelwright.rewards",
+)
 
 
 def get_reward(key: str) -> RewardFunction:
@@ -102,6 +104,4 @@ def get_reward(key: str) -> RewardFunction:
     Raises:
         UsageError: there is none.
     """
-    if key not in REWARDS:
-        raise UsageError(f"unknown reward {key!r}", did_you_mean(key, list(REWARDS)))
-    return REWARDS[key]
+    return REWARDS.get(key)

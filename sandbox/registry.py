@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from kernelwright.errors import PrerequisiteError, UsageError, did_you_mean
+from kernelwright.errors import PrerequisiteError
+from kernelwright.registry import Kind, Registry
 from kernelwright.sandbox.base import Sandbox
 
-
-def _docker() -> Sandbox:
-    from kernelwright.sandbox.docker.sandbox import DockerSandbox
-
-    return DockerSandbox()
-
-
-def _bwrap() -> Sandbox:
-    from kernelwright.sandbox.bwrap import BwrapSandbox
-
-    return BwrapSandbox()
-
-
-def _process() -> Sandbox:
-    from kernelwright.sandbox.process import ProcessSandbox
-
-    return ProcessSandbox()
-
-
 # The strongest first.
-SANDBOXES: dict[str, Callable[[], Sandbox]] = {
-    "docker": _docker,
-    "bwrap": _bwrap,
-    "process": _process,
-}
+SANDBOXES: Registry[Sandbox] = Registry(
+    "sandbox",
+    Kind("a sandbox", "start"),
+    {
+        "docker": "kernelwright.sandbox.docker.sandbox:DockerSandbox",
+        "bwrap": "kernelwright.sandbox.bwrap:BwrapSandbox",
+        "process": "kernelwright.sandbox.process:ProcessSandbox",
+    },
+    "kernelwright.sandboxes",
+)
+AUTO = "auto"
 
 
 def open_sandbox(name: str) -> Sandbox:
@@ -41,18 +27,14 @@ def open_sandbox(name: str) -> Sandbox:
         UsageError: there is none of that name.
         PrerequisiteError: it can't be had on this machine.
     """
-    if name == "auto":
-        return open_strongest()
-    if name not in SANDBOXES:
-        raise UsageError(f"unknown sandbox {name!r}", hint=did_you_mean(name, ["auto", *SANDBOXES]))
-    return SANDBOXES[name]()
+    return open_strongest() if name == AUTO else SANDBOXES.open(name)
 
 
 def open_strongest() -> Sandbox:
     """Open the strongest sandbox that this machine can have."""
-    for opened in SANDBOXES.values():
+    for name in SANDBOXES:
         try:
-            return opened()
+            return SANDBOXES.open(name)
         except PrerequisiteError:
             continue
     raise PrerequisiteError("no sandbox works on this machine")

@@ -36,7 +36,7 @@ def _natural(path: Path) -> tuple[str, int, str]:
 
 def _may_be_task(path: Path) -> bool:
     text = path.read_text(errors="replace")
-    return any(kind.may_be(text) for kind in KINDS.values())
+    return any(KINDS.get(name).may_be(text) for name in KINDS)
 
 
 def chosen_files(files: Sequence[Path], part: str | None) -> list[Path]:

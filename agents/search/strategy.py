@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Protocol
 
-from kernelwright.errors import UsageError, did_you_mean
-from kernelwright.registry import Kind, is_dotted, load, make
+from kernelwright.registry import Kind, Registry
 from kernelwright.schema import Attempt, Move
-
-_STRATEGIES = {
-    "beam": "kernelwright.agents.search.beam:Beam",
-    "best-of-n": "kernelwright.agents.search.best_of_n:BestOfN",
-    "evolve": "kernelwright.agents.search.evolve:Evolve",
-    "greedy": "kernelwright.agents.search.greedy:Greedy",
-    "scatter": "kernelwright.agents.search.scatter:Scatter",
-}
-_KIND = Kind("a search strategy", "choose")
 
 
 class SearchStrategy(Protocol):
@@ -36,14 +26,24 @@ class SearchStrategy(Protocol):
         ...
 
 
+STRATEGIES: Registry[SearchStrategy] = Registry(
+    "search strategy",
+    Kind("a search strategy", "choose"),
+    {
+        "beam": "kernelwright.agents.search.beam:Beam",
+        "best-of-n": "kernelwright.agents.search.best_of_n:BestOfN",
+        "evolve": "kernelwright.agents.search.evolve:Evolve",
+        "greedy": "kernelwright.agents.search.greedy:Greedy",
+        "scatter": "kernelwright.agents.search.scatter:Scatter",
+    },
+    "kernelwright.search",
+)
+
+
 def open_strategy(name: str) -> SearchStrategy:
     """Return the named strategy, or an instance of `package.module:Class`.
 
     Raises:
         UsageError: no such strategy, or something that is none.
     """
-    path = _STRATEGIES.get(name, name)
-    if not is_dotted(path):
-        hint = did_you_mean(name, list(_STRATEGIES))
-        raise UsageError(f"unknown search strategy {name!r}", hint=hint)
-    return cast(SearchStrategy, make(path, load(path), (), _KIND))
+    return STRATEGIES.open(name)

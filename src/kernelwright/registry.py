@@ -1,26 +1,31 @@
-"""Import an object that a user names as `package.module:attribute`, and check it before use."""
+"""The implementations of a seam by name: ours, installed ones, and those of a dotted path.
+
+A seam has one `Registry`: a table of names, a group of entry points that other packages add to, and
+`package.module:attribute` for what a user has beside the run. What a name makes is checked.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from kernelwright.errors import UsageError
+from kernelwright.errors import UsageError, did_you_mean
 from kernelwright.moved import moved_hint
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 class Kind(NamedTuple):
-    """The kind of object that is wanted."""
+    """The kind of object that a seam wants."""
 
     name: str
     """Name in words, with its article."""
     method: str
-    """Method that every object of this kind has."""
+    """Attribute that can be called, of every object of this kind."""
 
     @property
     def hint(self) -> str:
@@ -82,3 +87,64 @@ def _takes(factory: Any, arguments: Sequence[object]) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The implementations of one seam.
+
+    Args:
+        noun: an implementation in words, without an article.
+        kind: the kind of object that they are.
+        table: dotted paths of ours, by name.
+        group: entry points of other packages that add to them.
+    """
+
+    def __init__(self, noun: str, kind: Kind, table: Mapping[str, str], group: str) -> None:
+        self._noun = noun
+        self._kind = kind
+        self._table = table
+        self.group = group
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names that there are: ours in their order, then those of other packages."""
+        return iter(dict.fromkeys((*self._table, *self._installed())))
+
+    def find(self, name: str) -> Any:
+        """Return the object that a name stands for, as it is: mostly a class or a function.
+
+        Raises:
+            UsageError: there is none of that name, or it can't be imported.
+        """
+        if name in self._table:
+            return load(self._table[name])
+        if is_dotted(name):
+            return load(name)
+        installed = self._installed()
+        if name in installed:
+            return installed[name].load()
+        raise UsageError(f"unknown {self._noun} {name!r}", did_you_mean(name, list(self)))
+
+    def get(self, name: str) -> T:
+        """Return the object of a name, where the names stand for finished objects.
+
+        Raises:
+            UsageError: there is none, or it is of another kind.
+        """
+        found = self.find(name)
+        _check(name, found, self._kind)
+        return cast(T, found)
+
+    def open(self, name: str, *arguments: object) -> T:
+        """Make an implementation by calling what the name stands for.
+
+        Raises:
+            UsageError: there is none, it does not take these arguments, or makes something else.
+        """
+        return cast(T, make(name, self.find(name), arguments, self._kind))
+
+    def _installed(self) -> dict[str, EntryPoint]:
+        found = sorted(entry_points(group=self.group), key=lambda entry: entry.name)
+        return {entry.name: entry for entry in found}

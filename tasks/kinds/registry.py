@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from kernelwright.registry import Kind, Registry
 from kernelwright.schema import Task
 from kernelwright.tasks.kinds.base import TaskKind
-from kernelwright.tasks.kinds.module import MODULE
 
-KINDS: dict[str, TaskKind] = {MODULE.name: MODULE}
+KINDS: Registry[TaskKind] = Registry(
+    "kind of task",
+    Kind("a kind of task", "check"),
+    {"module": "kernelwright.tasks.kinds.module:MODULE"},
+    "kernelwright.kinds",
+)
 
 
 def kind_of(task: Task) -> TaskKind:
     """Return the kind of a task."""
-    return KINDS[task.kind]
+    return KINDS.get(task.kind)

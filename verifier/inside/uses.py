@@ -485,7 +485,7 @@ def input_changed_in_place(subject: Subject) -> Any:
 
 
 def requires_grad(subject: Subject, names: Sequence[str]) -> Any:
-    """Call with inputs that require gradients, and go backward."""
+    """Call with inputs that require gradients, and go backward from what has one."""
     with torch.enable_grad():
         model, arguments = subject.model(), subject.arguments(False)
         floating = [tensor for tensor in leaves(arguments) if tensor.is_floating_point()]
@@ -494,8 +494,10 @@ def requires_grad(subject: Subject, names: Sequence[str]) -> Any:
         torch.manual_seed(CALL_SEED)
         found = model(*arguments)
         outputs = [tensor for tensor in leaves(found) if tensor.is_floating_point()]
-        factors = [noise(str(number), output) for number, output in enumerate(outputs)]
-        torch.autograd.backward(outputs, factors)
+        pairs = [(output, noise(str(number), output)) for number, output in enumerate(outputs)]
+        # An error for one that is cut off would hide that gradients of the others lack a part.
+        reached = [pair for pair in pairs if pair[0].requires_grad] or pairs
+        torch.autograd.backward(*map(list, zip(*reached, strict=True)))
     gradients = {name: getattr(*owner(model, name)).grad for name in names}
     return kept([found, [tensor.grad for tensor in floating], gradients])
 

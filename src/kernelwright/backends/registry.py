@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from kernelwright.backends.base import Backend
-from kernelwright.backends.cpp import Cpp
-from kernelwright.backends.cuda import Cuda
-from kernelwright.backends.inductor import Inductor
-from kernelwright.backends.plain import PlainTorch
-from kernelwright.backends.triton import Triton
-from kernelwright.errors import PrerequisiteError, UsageError, did_you_mean
+from kernelwright.errors import PrerequisiteError
+from kernelwright.registry import Kind, Registry
 
-BACKENDS: dict[str, type[Backend]] = {
-    "cpp": Cpp,
-    "cuda": Cuda,
-    "inductor": Inductor,
-    "torch": PlainTorch,
-    "triton": Triton,
-}
+BACKENDS: Registry[Backend] = Registry(
+    "backend",
+    Kind("a backend", "availability"),
+    {
+        "cpp": "kernelwright.backends.cpp:Cpp",
+        "cuda": "kernelwright.backends.cuda:Cuda",
+        "inductor": "kernelwright.backends.inductor:Inductor",
+        "torch": "kernelwright.backends.plain:PlainTorch",
+        "triton": "kernelwright.backends.triton:Triton",
+    },
+    "kernelwright.backends",
+)
 
 
 def open_backend(name: str) -> Backend:
     """Return the named backend. Raises UsageError for an unknown one."""
-    if name not in BACKENDS:
-        raise UsageError(f"unknown backend {name!r}", hint=did_you_mean(name, list(BACKENDS)))
-    return BACKENDS[name]()
+    return BACKENDS.open(name)
 
 
 def require_backends(

@@ -83,11 +83,12 @@ def _torch(device: str) -> Iterator[Check]:
 def _backends(device: str) -> Iterator[Check]:
     from kernelwright.backends.registry import BACKENDS
 
-    for name, backend in BACKENDS.items():
-        availability = backend().availability()
-        text = backend().toolchain() if availability.ok else availability.reason
+    for name in BACKENDS:
+        backend = BACKENDS.open(name)
+        availability = backend.availability()
+        text = backend.toolchain() if availability.ok else availability.reason
         if availability.ok:
-            text += _limits(backend().devices, backend().timed_on, device)
+            text += _limits(backend.devices, backend.timed_on, device)
         hint = f" ({availability.hint})" if availability.hint else ""
         yield Check(f"backend {name}", availability.ok, name == "cpp", text + hint)
 
@@ -114,9 +115,9 @@ def _sandboxes() -> Iterator[Check]:
     from kernelwright.errors import PrerequisiteError
     from kernelwright.sandbox.registry import SANDBOXES
 
-    for name, opened in SANDBOXES.items():
+    for name in SANDBOXES:
         try:
-            opened().close()
+            SANDBOXES.open(name).close()
         except PrerequisiteError as error:
             yield Check(f"sandbox {name}", False, False, f"{error.message} ({error.hint})")
         else:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import cast
 
 from kernelwright.errors import UsageError, did_you_mean
 from kernelwright.llm.base import LLM
-from kernelwright.registry import Kind, is_dotted, load, make
+from kernelwright.registry import Kind, Registry, is_dotted
 
-ENTRY_POINT_GROUP = "kernelwright.llm"
-
-_PROVIDERS = {
-    "openai": "kernelwright.llm.openai_client:open_openai",
-    "anthropic": "kernelwright.llm.anthropic_client:open_anthropic",
-    "openai-api": "kernelwright.llm.openai_client:open_service",
-}
+PROVIDERS: Registry[LLM] = Registry(
+    "model",
+    Kind("a language model", "complete"),
+    {
+        "openai": "kernelwright.llm.openai_client:open_openai",
+        "anthropic": "kernelwright.llm.anthropic_client:open_anthropic",
+        "openai-api": "kernelwright.llm.openai_client:open_service",
+    },
+    "kernelwright.llm",
+)
 _REPLAY = "replay:"
-_KIND = Kind("a language model", "complete")
+_FORMS = {"openai-api": "openai-api/SERVICE/NAME"}
 
 
 def open_model(name: str) -> LLM:
@@ -38,34 +39,16 @@ def open_model(name: str) -> LLM:
 
         return Replay(Path(name.removeprefix(_REPLAY)))
     if is_dotted(name):
-        return cast(LLM, make(name, load(name), (), _KIND))
+        return PROVIDERS.open(name)
     provider, _, model = name.partition("/")
-    if provider in _PROVIDERS:
-        return _open(load(_PROVIDERS[provider]), provider, model)
-    for entry in _installed():
-        if entry.name == provider:
-            return _open(entry.load(), provider, model)
-    raise UsageError(f"unknown model {name!r}", did_you_mean(name, known_models()))
+    if provider not in PROVIDERS:
+        raise UsageError(f"unknown model {name!r}", did_you_mean(name, known_models()))
+    if not model:
+        raise UsageError(f"no model in {provider!r}", f"write {provider}/NAME")
+    return PROVIDERS.open(provider, model)
 
 
 def known_models() -> list[str]:
     """Return the forms that a model's name can have, `offline` included."""
-    return [
-        "offline",
-        "openai/NAME",
-        "anthropic/NAME",
-        "openai-api/SERVICE/NAME",
-        "replay:PATH",
-        "package.module:factory",
-        *(f"{entry.name}/NAME" for entry in _installed() if entry.name not in _PROVIDERS),
-    ]
-
-
-def _open(factory: object, provider: str, model: str) -> LLM:
-    if not model:
-        raise UsageError(f"no model in {provider!r}", f"write {provider}/NAME")
-    return cast(LLM, make(f"provider {provider!r}", factory, (model,), _KIND))
-
-
-def _installed() -> list[EntryPoint]:
-    return sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name)
+    providers = [_FORMS.get(name, f"{name}/NAME") for name in PROVIDERS]
+    return ["offline", *providers, "replay:PATH", "package.module:factory"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 import pytest
 
@@ -15,14 +14,14 @@ from kernelwright.agents.search.greedy import Greedy
 from kernelwright.agents.search.ranking import MOST_REPAIRS, best_attempt, to_repair
 from kernelwright.agents.search.scatter import TREES, Scatter
 from kernelwright.agents.search.stopping import EMPTY_IN_A_ROW, reason_to_stop
-from kernelwright.agents.search.strategy import SearchStrategy, open_strategy
+from kernelwright.agents.search.strategy import STRATEGIES, open_strategy
 from kernelwright.errors import UsageError
 from kernelwright.prompts.hints import DIRECTIONS
 from kernelwright.schema import Attempt, Evidence, Move, Status
+from kernelwright.testing.search import search
 from tests.agents.model_kit import attempt, file
 from tests.store import samples
 
-NAMES = ("beam", "best-of-n", "evolve", "greedy", "scatter")
 SEED = 3
 
 
@@ -30,49 +29,10 @@ def made(index: int, eager: float | None, move: Move | None = None) -> Attempt:
     return attempt(index, file(index), eager, move=move or Move())
 
 
-def search(
-    strategy: SearchStrategy, speedups: Iterable[float | None], width: int = 1
-) -> list[Attempt]:
-    """Return attempts with these speedups, made in rounds of `width`."""
-    history: list[Attempt] = []
-    waiting = list(speedups)
-    while waiting:
-        moves = strategy.choose(tuple(history), min(width, len(waiting)), SEED)
-        assert len(moves) == min(width, len(waiting))
-        start = len(history)
-        for place, move in enumerate(moves):
-            history.append(made(start + place, waiting.pop(0), move))
-    return history
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("width", [1, 3])
-def test_moves_are_repeatable_and_go_on_from_what_there_is(name: str, width: int) -> None:
-    speedups = [1.2, None, 1.5, 0.8, None, None, None, 2.0, 1.9, None, 3.0, 2.5] * 2
-    one = search(open_strategy(name), speedups, width)
-    again = search(open_strategy(name), speedups, width)
-    assert [a.move for a in one] == [a.move for a in again]
-    for found in one:
-        for index in (found.move.parent, *found.move.others):
-            assert index is None or index < found.index
-        if found.move.operator in ("improve", "combine"):
-            parent = one[found.move.parent or 0]
-            assert parent.evaluation is not None and parent.evaluation.accepted
-        if found.move.operator == "repair":
-            failed = one[found.move.parent or 0].evaluation
-            assert failed is not None and not failed.accepted
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "best-of-n"])
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "best-of-n"])
 def test_the_best_is_gone_on_from_before_long(name: str) -> None:
     history = search(open_strategy(name), [1.1, 1.2, 1.3, 9.0, *[1.0] * 12])
     assert any(a.move.parent == 3 for a in history[4:])
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_accepted_yet_is_no_reason_to_stop(name: str) -> None:
-    history = search(open_strategy(name), [None] * 12)
-    assert {a.move.operator for a in history} <= {"fresh", "repair"}
 
 
 def test_independent_attempts_know_nothing() -> None:

@@ -1,0 +1,32 @@
+"""The formats of datasets: the rows of each, and why there may be none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from kernelwright.rl.datasets.histories import TaskHistory
+from kernelwright.rl.datasets.rows import Row, attempt_rows, grpo_rows, preference_rows, sft_rows
+from kernelwright.rl.rewards import RewardFunction
+
+
+class DatasetFormat(NamedTuple):
+    """A format of datasets."""
+
+    rows: Callable[[TaskHistory, RewardFunction], Iterator[Row]]
+    """Makes the rows of one task of a run."""
+    why_none: str
+    """Words for the case that there are none."""
+
+
+SFT = DatasetFormat(
+    sft_rows,
+    "no candidate was proven faster at level strict, in its uses too, without anything suspicious",
+)
+GRPO = DatasetFormat(grpo_rows, "no task has an attempt that was evaluated")
+PREFERENCE = DatasetFormat(
+    preference_rows,
+    "no candidate that was proven faster at level strict, in its uses too, without anything "
+    "suspicious stands beside a certainly worse one",
+)
+ATTEMPTS = DatasetFormat(attempt_rows, "the runs have no attempts")
