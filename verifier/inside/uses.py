@@ -497,7 +497,7 @@ def requires_grad(subject: Subject, names: Sequence[str]) -> Any:
         pairs = [(output, noise(str(number), output)) for number, output in enumerate(outputs)]
         # An error for one that is cut off would hide that gradients of the others lack a part.
         reached = [pair for pair in pairs if pair[0].requires_grad] or pairs
-        torch.autograd.backward(*map(list, zip(*reached, strict=True)))
+        torch.autograd.backward([one for one, _ in reached], [factor for _, factor in reached])
     gradients = {name: getattr(*owner(model, name)).grad for name in names}
     return kept([found, [tensor.grad for tensor in floating], gradients])
 
