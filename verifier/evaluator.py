@@ -24,7 +24,7 @@ from kernelwright.tasks.constants import replace_constants
 from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.candidate import CandidateWorker
 from kernelwright.verifier.correctness.check import WorkloadCheck
-from kernelwright.verifier.correctness.rules import refused
+from kernelwright.verifier.correctness.rules import refused_by
 from kernelwright.verifier.gpu_compile.compilation import compile_candidate
 from kernelwright.verifier.gpu_compile.kernel import static_evidence
 from kernelwright.verifier.inside import fallbacks
@@ -214,7 +214,7 @@ class Evaluator:
         """Add flags. Raises Wrong if one of them refuses."""
         for found in flags:
             if found.severity == "refuse":
-                raise refused(found.rule, found.evidence)
+                raise refused_by(found)
         self.flags += flags
 
     def _must_not_fall_back(self, client: WorkerClient) -> None:

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -340,11 +340,11 @@ class EvaluationJob(Record):
 
 GAIN_OVER = "eager"
 """Baseline of `Evaluation.gain`."""
-BUSY_MACHINE = "busy-machine"
+BUSY_MACHINE: Final = "busy-machine"
 """Rule that flags times which decide nothing, because the machine was busy."""
 USES_RULES = ("wrong-outside-scope", "crashes-outside-scope", "renamed-parameters")
 """Rules on uses of a candidate, which refuse where that is wanted."""
-NOT_VALIDATED = "not-validated"
+NOT_VALIDATED: Final = "not-validated"
 """Rule that flags verdicts on devices where timing is not validated yet."""
 
 

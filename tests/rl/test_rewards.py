@@ -55,7 +55,7 @@ def test_table_of_rewards(key: str, evaluation: Evaluation, total: float) -> Non
     assert get_reward(key).score(evaluation).total == pytest.approx(total)
 
 
-@pytest.mark.parametrize("key", REWARDS)
+@pytest.mark.parametrize("key", list(REWARDS))
 def test_what_says_nothing_about_the_candidate_has_no_reward(key: str) -> None:
     untimed = samples.evaluation(samples.candidate(), None)
     for evaluation in (None, failure(Status.INVALID_REFERENCE), untimed):
@@ -64,7 +64,7 @@ def test_what_says_nothing_about_the_candidate_has_no_reward(key: str) -> None:
     assert get_reward(key)(samples.attempt(error="no device")).total is None
 
 
-@pytest.mark.parametrize("key", REWARDS)
+@pytest.mark.parametrize("key", list(REWARDS))
 def test_a_refused_candidate_gets_no_credit_for_its_speed(key: str) -> None:
     refused = samples.evaluation(samples.candidate(), 9.0, flags=(REFUSAL,))
     suspicious = samples.evaluation(samples.candidate(), 9.0, flags=(SUSPICION,))
@@ -73,14 +73,14 @@ def test_a_refused_candidate_gets_no_credit_for_its_speed(key: str) -> None:
     assert _total(key, suspicious) > _total(key, verdict(1.0))
 
 
-@pytest.mark.parametrize("key", REWARDS)
+@pytest.mark.parametrize("key", list(REWARDS))
 @given(slow=RATIOS, fast=RATIOS)
 def test_faster_is_never_worth_less(key: str, slow: float, fast: float) -> None:
     slow, fast = sorted((slow, fast))
     assert _total(key, verdict(slow)) <= _total(key, verdict(fast))
 
 
-@pytest.mark.parametrize("key", REWARDS)
+@pytest.mark.parametrize("key", list(REWARDS))
 @given(ratio=RATIOS, status=st.sampled_from(list(LOG_FAILURES)))
 def test_right_is_always_worth_more_than_wrong(key: str, ratio: float, status: Status) -> None:
     assert _total(key, verdict(ratio)) > _total(key, failure(status))

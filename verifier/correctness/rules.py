@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernelwright.schema import Status, ToleranceName
+from kernelwright.schema import Flag, Status, ToleranceName
 from kernelwright.verifier.integrity.catalog import flag
+from kernelwright.verifier.integrity.rule import RuleId
 from kernelwright.verifier.reference.distributions import COARSE
 from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.workload import (
@@ -20,9 +21,14 @@ from kernelwright.verifier.worker.outputs import RunReply, overlapping, overlaps
 from kernelwright.verifier.worker.tensor_tree import TensorTree, same_tree
 
 
-def refused(rule: str, evidence: str) -> Wrong:
+def refused(rule: RuleId, evidence: str) -> Wrong:
     """Return the exception that ends an evaluation by an integrity rule."""
-    return Wrong(Status.REWARD_HACK, evidence, flags=[flag(rule, evidence)])
+    return refused_by(flag(rule, evidence))
+
+
+def refused_by(found: Flag) -> Wrong:
+    """Return the exception that ends an evaluation by a flag that refuses."""
+    return Wrong(Status.REWARD_HACK, found.evidence, flags=[found])
 
 
 class Checker:

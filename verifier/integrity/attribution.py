@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from kernelwright.schema import Flag, Policy
 from kernelwright.verifier.integrity.catalog import flag
+from kernelwright.verifier.integrity.rule import RuleId
 from kernelwright.verifier.worker.sampler import CodeSamples
 
 # Policy `custom`: at least half of the computing samples must lie in code of the candidate.
@@ -17,7 +18,7 @@ DEVIATIONS = 2.0
 
 def idle_flags(policy: Policy) -> Iterator[Flag]:
     """Yield the flag for a call that launches no kernel of the candidate's."""
-    rule = "no-custom-code" if policy == "custom" else "torch-does-the-work"
+    rule: RuleId = "no-custom-code" if policy == "custom" else "torch-does-the-work"
     yield flag(rule, "a call launches no kernel of the candidate")
 
 

@@ -6,17 +6,26 @@ from collections.abc import Mapping
 
 from kernelwright.schema import Flag
 from kernelwright.verifier.integrity.measured_rules import (
+    advice_rules,
     physical_rules,
     runtime_rules,
     statistical_rules,
     uses_rules,
     values_rules,
 )
-from kernelwright.verifier.integrity.rule import Rule
-from kernelwright.verifier.integrity.static_rules import advice_rules, static_rules
+from kernelwright.verifier.integrity.rule import STATIC, Rule, RuleId
+
+# Imported for the rules that they declare, in the order of the reference page.
+from kernelwright.verifier.integrity.static import (  # noqa: F401
+    access,
+    caching,
+    compute,
+    named,
+    tampering,
+)
 
 ALL = (
-    *static_rules(),
+    *STATIC,
     *advice_rules(),
     *runtime_rules(),
     *values_rules(),
@@ -29,10 +38,6 @@ RULES: Mapping[str, Rule] = {rule.id: rule for rule in ALL}
 """All rules by their names."""
 
 
-def flag(rule_id: str, evidence: str) -> Flag:
-    """Return a finding of a rule.
-
-    Raises:
-        KeyError: there is no such rule.
-    """
+def flag(rule_id: RuleId, evidence: str) -> Flag:
+    """Return a finding of a rule."""
     return Flag(rule=rule_id, severity=RULES[rule_id].severity, evidence=evidence)

@@ -1,14 +1,32 @@
-"""The rules on what a candidate did, in words: its process, its results, its times."""
+"""The rules on what a candidate did, in words: its process, its results, its times, its uses.
+
+What measures them imports torch, and reports that only show a rule must not; so the words lie here.
+"""
 
 from __future__ import annotations
 
-from kernelwright.verifier.integrity.rule import Rule, Severity, rule_row
+from kernelwright.verifier.integrity.rule import Rule, RuleId, Severity, rule_row
+
+
+def advice_rules() -> list[Rule]:
+    """Return the rules that kernelguard stands for."""
+    return [
+        rule_row(
+            "advice",
+            "kernelguard",
+            "suspicious",
+            "The kernelguard package matched",
+            """A second opinion from rules that another project keeps; the evidence names the rule.
+            Matches that it grades low or medium are info.""",
+            "H05 H15 H22 H26 H27 H30 H32 H34 H38 H49 H52 H58",
+        )
+    ]
 
 
 def runtime_rules() -> list[Rule]:
     """Return the rules on what shows while a candidate runs."""
 
-    def rule(identity: str, severity: Severity, title: str, reason: str, of: str = "") -> Rule:
+    def rule(identity: RuleId, severity: Severity, title: str, reason: str, of: str = "") -> Rule:
         return rule_row("runtime", identity, severity, title, reason, of)
 
     return [
@@ -132,7 +150,7 @@ def runtime_rules() -> list[Rule]:
 def values_rules() -> list[Rule]:
     """Return the rules on the bytes that come back."""
 
-    def refuse(identity: str, title: str, reason: str, of: str) -> Rule:
+    def refuse(identity: RuleId, title: str, reason: str, of: str) -> Rule:
         return rule_row("values", identity, "refuse", title, reason, of)
 
     return [
@@ -207,7 +225,7 @@ def values_rules() -> list[Rule]:
 def uses_rules() -> list[Rule]:
     """Return the rules on what a candidate does wherever else its user may call it."""
 
-    def suspicious(identity: str, title: str, reason: str) -> Rule:
+    def suspicious(identity: RuleId, title: str, reason: str) -> Rule:
         return rule_row("uses", identity, "suspicious", title, reason, "")
 
     return [
@@ -278,7 +296,7 @@ def physical_rules() -> list[Rule]:
 def statistical_rules() -> list[Rule]:
     """Return the rules on whether the times can be believed."""
 
-    def suspicious(identity: str, title: str, reason: str, of: str) -> Rule:
+    def suspicious(identity: RuleId, title: str, reason: str, of: str) -> Rule:
         return rule_row("statistical", identity, "suspicious", title, reason, of)
 
     return [

@@ -6,6 +6,7 @@ This finds mistakes. It is no wall: code that wants to can tell that it is being
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from kernelwright.backends.cpp import compiler
 from kernelwright.schema import Candidate, Flag
@@ -28,7 +29,8 @@ from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import START_TIMEOUT_S
 
-UNAVAILABLE, INCOMPLETE = "sanitizer-unavailable", "sanitizer-incomplete"
+UNAVAILABLE: Final = "sanitizer-unavailable"
+INCOMPLETE: Final = "sanitizer-incomplete"
 # A file that includes torch/extension.h takes 30 s instead of 17, and has no precompiled header.
 BUILD_SLOWDOWN = 3.0
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-ADDRESS, UNDEFINED = "address-sanitizer", "undefined-behaviour"
+from kernelwright.verifier.integrity.rule import RuleId
+
+ADDRESS: RuleId = "address-sanitizer"
+UNDEFINED: RuleId = "undefined-behaviour"
 ADDRESS_ERROR = re.compile(r"ERROR: AddressSanitizer: (?P<kind>[\w-]+)")
 UNDEFINED_ERROR = re.compile(r"^\S+:\d+:\d+: runtime error: (?P<what>.+)$", re.MULTILINE)
 # What follows is about threads and the shadow, and names frames that have nothing to do with it.
@@ -54,7 +57,7 @@ class Region(NamedTuple):
 class Report(NamedTuple):
     """The first error that a sanitizer complained about."""
 
-    rule: str
+    rule: RuleId
     kind: str
     text: str
     """The report from the complaint on."""

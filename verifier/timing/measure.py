@@ -23,7 +23,7 @@ from typing import NamedTuple
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.correctness.check import WorkloadCheck
-from kernelwright.verifier.correctness.rules import must_lie_apart, refused
+from kernelwright.verifier.correctness.rules import must_lie_apart, refused, refused_by
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.integrity.runtime import cpu_flags
 from kernelwright.verifier.levels import Effort
@@ -343,7 +343,7 @@ def time_workload(
             single_calls = timer.single_calls(rounds)
         used = (client.process.cpu_seconds() or 0.0) - before[0]
         for found in cpu_flags(used, client.channel.running_s - before[1], len(machine.cores)):
-            raise refused(found.rule, found.evidence)
+            raise refused_by(found)
         check.must_have_left_inputs(left)
         if returns_inputs and not check.prepared.traits.returns_inputs:
             raise refused("output-aliases-input", "the result of a timed call is an input")

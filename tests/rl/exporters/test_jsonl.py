@@ -26,6 +26,7 @@ from kernelwright.schema import (
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.integrity.catalog import flag
+from kernelwright.verifier.integrity.rule import RuleId
 from tests.store import samples
 
 MESSAGES = {"role", "content"}
@@ -185,7 +186,7 @@ def test_a_win_is_taught_only_if_its_uses_were_tried(
 
 @pytest.mark.parametrize("rule", USES_RULES)
 def test_a_win_that_is_wrong_in_a_use_is_never_taught(
-    store: Store, tmp_path: Path, rule: str
+    store: Store, tmp_path: Path, rule: RuleId
 ) -> None:
     fill(store)
     flags = (flag(rule, "train (off by 2 rms)"),)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from kernelwright.tasks.kinds.module import MODULE
+from kernelwright.verifier.integrity.rule import static_rule
 from kernelwright.verifier.integrity.static.hits import Hit, below_any, hit_at, telling_strings
 from kernelwright.verifier.integrity.static.patterns import BUILD_VARIABLES, COMPILERS
 from kernelwright.verifier.integrity.static.source import Source
@@ -17,6 +18,14 @@ RUNNERS = re.compile(
 )
 
 
+@static_rule(
+    "process-or-thread",
+    "suspicious",
+    "Starts threads or processes",
+    "Threads of its own, forks, and programs other than compilers can work outside the "
+    "time that is measured. OpenMP's teams end with the loop and are not meant.",
+    catches="H10 H34 H36 H37 H56",
+)
 def process(source: Source) -> Iterator[Hit]:
     """Find programs that are started and are no compilers."""
     for node in source.nodes:
@@ -100,6 +109,15 @@ FILE_METHODS = frozenset({"write_text", "write_bytes", "read_text", "read_bytes"
 OUTSIDE = re.compile(r"/(?!tmp/|var/tmp/)|\.\./|~(?!/\.cache/)")
 
 
+@static_rule(
+    "file-or-network",
+    "suspicious",
+    "Opens files or connections",
+    "Sockets, stored tensors, files opened in `forward` or written outside a build "
+    "folder, /proc and shared memory: ways to fetch an answer, keep one for the next run, "
+    "or forge a result.",
+    catches="H10 H23 H24 H25 H27 H54 H55 H76 H78",
+)
 def files(source: Source) -> Iterator[Hit]:
     """Find files opened inside `forward`, or written at a fixed place outside a build folder."""
     for node in source.nodes:
@@ -143,6 +161,14 @@ def _is_outside(source: Source, node: ast.Call) -> bool:
 IMPORTS = frozenset({"importlib.util.spec_from_file_location", "importlib.import_module"})
 
 
+@static_rule(
+    "reference-class",
+    "suspicious",
+    "Uses the reference",
+    "A class named Model as a base or an instance, or an import or file of the reference "
+    "or of this package: the answer would be the reference's own.",
+    catches="H06 H07 H25 H50 H76",
+)
 def reference_class(source: Source) -> Iterator[Hit]:
     """Find the reference's class, wherever it is from, and files and modules named after it."""
     yield from telling_strings(source, "reference-class")

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from itertools import islice
 
+from kernelwright.verifier.integrity.rule import static_rule
 from kernelwright.verifier.integrity.static.hits import Hit, below, below_any, hit_at
 from kernelwright.verifier.integrity.static.patterns import BUILD_VARIABLES, SNIFFED
 from kernelwright.verifier.integrity.static.source import Binding, Definition, Source, is_self
@@ -17,6 +18,15 @@ CACHES = frozenset({"functools.lru_cache", "functools.cache"})
 EQUAL = frozenset({"torch.equal", "torch.allclose"})
 
 
+@static_rule(
+    "memo-by-address",
+    "suspicious",
+    "Finds results by address or content",
+    "A tensor's address, identity or content as a key, or compared with one that was "
+    "kept, gives back an old result instead of a new one. What is prepared from "
+    "parameters and made again when their address or version changes is not meant.",
+    catches="H09 H26 H27 H30",
+)
 def memo(source: Source) -> Iterator[Hit]:
     """Find results that are found again by the address, the identity or the content of an input."""
     inputs = _inputs(source)
@@ -198,6 +208,14 @@ def _addresses(source: Source, node: ast.expr) -> list[ast.expr]:
     return [o for o in (_address_of(source, part) for part in parts) if o is not None]
 
 
+@static_rule(
+    "phase-sniffing",
+    "suspicious",
+    "Behaves differently when watched",
+    "`forward` branches on how often it was called, on the clock, the environment, grad "
+    "mode or a profiler: what tells a check from a timing.",
+    catches="H29 H31 H32",
+)
 def phase_sniffing(source: Source) -> Iterator[Hit]:
     """Find branches of `forward` on what tells a check from a timing."""
     counters = set(_counters(source))
@@ -302,6 +320,15 @@ TENSOR_METHODS = frozenset(
 )
 
 
+@static_rule(
+    "lazy-tensor",
+    "suspicious",
+    "Returns what computes later",
+    "A tensor with __torch_function__ or __torch_dispatch__, with methods of its own, or "
+    "without storage can put the work off until its values are asked for, after the clock "
+    "has stopped.",
+    catches="H15 H16",
+)
 def lazy_tensor(source: Source) -> Iterator[Hit]:
     """Find tensors that compute when they are looked at."""
     for node in source.nodes:
@@ -329,6 +356,14 @@ HARMLESS_ERRORS = frozenset(
 )
 
 
+@static_rule(
+    "silent-fallback",
+    "suspicious",
+    "Falls back to torch after an error",
+    "A kernel that failed to build or run is replaced by torch without a word, so what is "
+    "measured isn't the kernel.",
+    catches="H03 H05",
+)
 def silent_fallback(source: Source) -> Iterator[Hit]:
     """Find errors in `forward` that lead to torch computing the result."""
     failed = set(_failure_marks(source))

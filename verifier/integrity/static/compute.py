@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from kernelwright.verifier.integrity.rule import static_rule
 from kernelwright.verifier.integrity.static.hits import Hit, below, hit_at
 from kernelwright.verifier.integrity.static.patterns import OPERATORS, WORK_METHODS, WORK_PACKAGES
 from kernelwright.verifier.integrity.static.source import Source, is_self
@@ -18,6 +19,14 @@ CASTS = frozenset({"to", "type", "astype"})
 MAKERS = re.compile(r"torch\.(empty|zeros|ones|full|tensor|as_tensor|set_default_dtype)(_like)?")
 
 
+@static_rule(
+    "precision-cast",
+    "suspicious",
+    "Casts to a lower precision",
+    "Half-precision types, autocast, quantisation or TF32 switches in the text. Right "
+    "where the task's tensors are of that type, which the text alone does not tell.",
+    catches="H66 H68",
+)
 def precision_cast(source: Source) -> Iterator[Hit]:
     """Find casts to a half-precision type, and switches that let torch do it."""
     for node in source.nodes:
@@ -51,6 +60,15 @@ def _allows_tf32(source: Source, target: ast.expr, value: ast.expr) -> Iterator[
             yield hit_at(target, f"sets {target.attr}")
 
 
+@static_rule(
+    "library-call",
+    "info",
+    "Calls torch's own operators",
+    "Operators, layers, `@`, or BLAS calls in Python or C++ do work that others wrote. "
+    "Fine under the policy `any`; under `custom` the rule no-custom-code decides by "
+    "measuring. Not reported for the backends torch and inductor.",
+    catches="H01 H02 H03 H04",
+)
 def library_call(source: Source) -> Iterator[Hit]:
     """Find operators of torch that do the work of a task."""
     layers = _layers(source)

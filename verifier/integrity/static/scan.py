@@ -10,43 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
 from kernelwright.schema import Flag
-from kernelwright.verifier.integrity.catalog import RULES, flag
-from kernelwright.verifier.integrity.static.access import files, process, reference_class
-from kernelwright.verifier.integrity.static.caching import (
-    lazy_tensor,
-    memo,
-    phase_sniffing,
-    silent_fallback,
-)
-from kernelwright.verifier.integrity.static.compute import library_call, precision_cast
+from kernelwright.verifier.integrity.catalog import flag
+from kernelwright.verifier.integrity.rule import STATIC
 from kernelwright.verifier.integrity.static.cpp import Embedded, embedded
 from kernelwright.verifier.integrity.static.hits import Hit, below, hit_at
 from kernelwright.verifier.integrity.static.patterns import CPP, CPP_TEXT, USES
-from kernelwright.verifier.integrity.static.source import Source, parse
-from kernelwright.verifier.integrity.static.tampering import (
-    dynamic_code,
-    guard_evasion,
-    monkeypatch,
-    random_state,
-    thread_count,
-)
+from kernelwright.verifier.integrity.static.source import parse
 
-CHECKS: Mapping[str, Callable[[Source], Iterable[Hit]]] = {
-    "monkeypatch": monkeypatch,
-    "dynamic-code": dynamic_code,
-    "process-or-thread": process,
-    "file-or-network": files,
-    "memo-by-address": memo,
-    "phase-sniffing": phase_sniffing,
-    "lazy-tensor": lazy_tensor,
-    "silent-fallback": silent_fallback,
-    "reference-class": reference_class,
-    "library-call": library_call,
-    "precision-cast": precision_cast,
-    "thread-count": thread_count,
-    "guard-evasion": guard_evasion,
-    "random-state": random_state,
-}
 EXPECTED: Mapping[str, tuple[str, ...]] = {
     "torch": ("library-call",),
     "inductor": ("library-call",),
@@ -71,14 +41,14 @@ def static_flags(source: str, backend: str) -> list[Flag]:
     pieces = list(embedded(candidate))
     mentions = list(candidate.used())
     flags = []
-    for rule in RULES.values():
-        if rule.kind != "static" or rule.id in EXPECTED.get(backend, ()):
+    for rule in STATIC:
+        if rule.id in EXPECTED.get(backend, ()):
             continue
         found = {*_in_cpp(rule.id, pieces)}
         if names := USES.get(rule.id):
             found.update(hit_at(node, f"uses {p}") for node, p in mentions if below(p, names))
-        if rule.id in CHECKS:
-            found.update(CHECKS[rule.id](candidate))
+        if rule.check is not None:
+            found.update(rule.check(candidate))
         if found:
             flags.append(flag(rule.id, places_in_words(found)))
     return flags

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from kernelwright.verifier.integrity.rule import static_rule
 from kernelwright.verifier.integrity.static.hits import (
     Hit,
     below,
@@ -34,6 +35,15 @@ DICT_WRITES = ("update", "setdefault", "pop", "__setitem__", "clear")
 CODE = ("__code__", "__closure__", "__globals__", "__defaults__", "__kwdefaults__")
 
 
+@static_rule(
+    "monkeypatch",
+    "suspicious",
+    "Replaces parts of torch or Python",
+    "Assigns to attributes of an imported module, by name, setattr or its dictionary, or "
+    "takes over operators of aten. Judges that compare and time in the candidate's own "
+    "process fall for it; this one doesn't, but a kernel has no reason to do it.",
+    catches="H16 H38 H39 H49 H50 H52",
+)
 def monkeypatch(source: Source) -> Iterator[Hit]:
     """Find assignments into modules, however they are written."""
     for node in source.nodes:
@@ -77,6 +87,15 @@ def _replaced_by_call(source: Source, node: ast.Call) -> Iterator[Hit]:
             yield hit_at(node, "replaces operators of aten")
 
 
+@static_rule(
+    "dynamic-code",
+    "suspicious",
+    "Runs code that its text doesn't show",
+    "exec, eval, compile, decoded or unpickled payloads, imports and attributes whose "
+    "names are put together, dlopen. A reader, and every other static rule, sees nothing "
+    "of it.",
+    catches="H35 H39 H58",
+)
 def dynamic_code(source: Source) -> Iterator[Hit]:
     """Find names that are put together, and code objects that are replaced."""
     for node in source.nodes:
@@ -104,6 +123,14 @@ def _is_assembled(source: Source, node: ast.expr) -> bool:
     return made and source.text(node, follow=False) is not None
 
 
+@static_rule(
+    "guard-evasion",
+    "suspicious",
+    "Gets around memory checks",
+    "Sanitizer hooks and options, page protection, the C library by hand, LD_PRELOAD: "
+    "ways to hide a memory error, or to change the runtime below Python.",
+    catches="H39 H63 H71",
+)
 def guard_evasion(source: Source) -> Iterator[Hit]:
     """Find settings of the dynamic loader and the sanitizers, and the C library by hand."""
     yield from telling_strings(source, "guard-evasion")
@@ -116,6 +143,14 @@ def guard_evasion(source: Source) -> Iterator[Hit]:
             yield hit_at(node, "calls the C library by hand")
 
 
+@static_rule(
+    "random-state",
+    "suspicious",
+    "Sets or reads random states in forward",
+    "Seeds lead to inputs that can be guessed and computed beforehand. The seeds of a "
+    "verdict never reach the worker.",
+    catches="H28",
+)
 def random_state(source: Source) -> Iterator[Hit]:
     """Find seeds and states of random generators inside `forward`."""
     for node, path in source.used():
@@ -123,6 +158,13 @@ def random_state(source: Source) -> Iterator[Hit]:
             yield hit_at(node, f"uses {path}")
 
 
+@static_rule(
+    "thread-count",
+    "suspicious",
+    "Changes the number of threads",
+    "Threads and cores are part of the comparison: both sides get the same.",
+    catches="H44",
+)
 def thread_count(source: Source) -> Iterator[Hit]:
     """Find assignments of the environment's number of threads."""
     for node in source.nodes:
