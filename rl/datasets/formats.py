@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from kernelwright.rl.datasets.histories import TaskHistory
 from kernelwright.rl.datasets.rows import Row, attempt_rows, grpo_rows, preference_rows, sft_rows
 from kernelwright.rl.rewards import RewardFunction
+from kernelwright.store.records import TaskRecord
 
 
 class DatasetFormat(NamedTuple):
     """A format of datasets."""
 
-    rows: Callable[[TaskHistory, RewardFunction], Iterator[Row]]
+    rows: Callable[[TaskRecord, RewardFunction], Iterator[Row]]
     """Makes the rows of one task of a run."""
     why_none: str
     """Words for the case that there are none."""

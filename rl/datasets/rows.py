@@ -12,23 +12,23 @@ from itertools import product
 from typing import Any
 
 from kernelwright.rl.datasets.conversations import Messages, answer, instruction, stored_prompt
-from kernelwright.rl.datasets.histories import Evaluated, TaskHistory
 from kernelwright.rl.rewards import RewardFunction
 from kernelwright.schema import Evaluation, Record, Speedup, Status
+from kernelwright.store.records import Evaluated, TaskRecord
 
 Row = dict[str, Any]
 
 
-def sft_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
+def sft_rows(record: TaskRecord, _reward: RewardFunction) -> Iterator[Row]:
     """Yield proven wins as conversations that end with the candidate's file."""
-    for found in history.evaluated():
+    for found in record.evaluated():
         final = found.strict
         if final is None or final.gain is None or not found.is_proven_win:
             continue
-        prompt = stored_prompt(found.attempt, history.calls) or instruction(history.task)
+        prompt = stored_prompt(found.attempt, record.calls) or instruction(record.task)
         yield {
             "messages": prompt + answer(found.attempt),
-            **_place(history),
+            **_place(record),
             "candidate_hash": found.candidate.hash,
             "backend": found.candidate.backend,
             "origin": found.candidate.origin.kind,
@@ -37,43 +37,43 @@ def sft_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
         }
 
 
-def grpo_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
+def grpo_rows(record: TaskRecord, _reward: RewardFunction) -> Iterator[Row]:
     """Yield one prompt if the task's reference is known to run; the rest is for the reward."""
-    verdicts = [found.verdict.status for found in history.evaluated()]
+    verdicts = [found.verdict.status for found in record.evaluated()]
     if any(status is not Status.INVALID_REFERENCE for status in verdicts):
         yield {
-            "prompt": instruction(history.task),
-            "task_id": history.task.id,
-            "task_hash": history.task.hash,
-            "reference": history.task.source,
-            "task": as_json(history.task),
+            "prompt": instruction(record.task),
+            "task_id": record.task.id,
+            "task_hash": record.task.hash,
+            "reference": record.task.source,
+            "task": as_json(record.task),
         }
 
 
-def preference_rows(history: TaskHistory, _reward: RewardFunction) -> Iterator[Row]:
+def preference_rows(record: TaskRecord, _reward: RewardFunction) -> Iterator[Row]:
     """Yield pairs of a proven win and a candidate that is certainly worse."""
-    evaluated = history.evaluated()
+    evaluated = record.evaluated()
     winners = [found for found in evaluated if found.is_proven_win]
     for chosen, rejected in product(winners, evaluated):
         if chosen is rejected or not is_certainly_better(chosen.verdict, rejected.verdict):
             continue
         yield {
-            "prompt": _shared_prompt(history, chosen, rejected),
+            "prompt": _shared_prompt(record, chosen, rejected),
             "chosen": answer(chosen.attempt),
             "rejected": answer(rejected.attempt),
-            **_place(history),
+            **_place(record),
             "chosen_hash": chosen.candidate.hash,
             "rejected_hash": rejected.candidate.hash,
             "rejected_status": rejected.verdict.status.value,
         }
 
 
-def attempt_rows(history: TaskHistory, reward: RewardFunction) -> Iterator[Row]:
+def attempt_rows(record: TaskRecord, reward: RewardFunction) -> Iterator[Row]:
     """Yield every attempt; infrastructure errors and dropped ones have null as their reward."""
-    for attempt in history.attempts:
+    for attempt in record.attempts:
         scored = reward(attempt)
         yield {
-            **_place(history),
+            **_place(record),
             "index": attempt.index,
             **_verdict_columns(attempt.evaluation),
             "error": attempt.error,
@@ -91,8 +91,8 @@ def attempt_rows(history: TaskHistory, reward: RewardFunction) -> Iterator[Row]:
             "cost_usd": attempt.usage.cost_usd,
             "started": attempt.span.started,
             "ended": attempt.span.ended,
-            "git_commit": history.run.git_commit,
-            "packages": json.dumps(history.run.packages, sort_keys=True),
+            "git_commit": record.run.git_commit,
+            "packages": json.dumps(record.run.packages, sort_keys=True),
         }
 
 
@@ -123,17 +123,17 @@ def _above(left: Speedup, right: Speedup) -> bool:
     return left.ci95[0] > right.ci95[1]
 
 
-def _shared_prompt(history: TaskHistory, chosen: Evaluated, rejected: Evaluated) -> Messages:
+def _shared_prompt(record: TaskRecord, chosen: Evaluated, rejected: Evaluated) -> Messages:
     """Return the prompt of both: the stored one if it was the same, else the instruction."""
-    prompts = [stored_prompt(one.attempt, history.calls) for one in (chosen, rejected)]
+    prompts = [stored_prompt(one.attempt, record.calls) for one in (chosen, rejected)]
     if prompts[0] is not None and prompts[0] == prompts[1]:
         return prompts[0]
-    return instruction(history.task)
+    return instruction(record.task)
 
 
-def _place(history: TaskHistory) -> Row:
-    task = history.task
-    return {"run_id": history.run.id, "task_id": task.id, "task_hash": task.hash}
+def _place(record: TaskRecord) -> Row:
+    task = record.task
+    return {"run_id": record.run.id, "task_id": task.id, "task_hash": task.hash}
 
 
 def _verdict_columns(verdict: Evaluation | None) -> Row:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from kernelwright.registry import Kind, Registry
 from kernelwright.rl.datasets.formats import DatasetFormat
-from kernelwright.rl.datasets.histories import histories
 from kernelwright.rl.rewards import get_reward
 from kernelwright.store.files import write_atomically
 from kernelwright.store.store import Store
@@ -53,9 +52,10 @@ def export(
     """
     chosen, function = FORMATS.get(format), get_reward(reward)
     lines: dict[str, None] = {}
-    for history in histories(store, run_ids):
-        for row in chosen.rows(history, function):
-            lines[json.dumps(row, ensure_ascii=False, allow_nan=False)] = None
+    for run in [store.get_run(run_id) for run_id in run_ids]:
+        for record in store.task_records(run):
+            for row in chosen.rows(record, function):
+                lines[json.dumps(row, ensure_ascii=False, allow_nan=False)] = None
     if not lines:
         return Exported(0, None, f"nothing to export as {format}: {chosen.why_none}")
     write_atomically(out, "".join(f"{line}\n" for line in lines))

@@ -628,15 +628,6 @@ class Lesson(Record):
     """Number of later tasks that it was shown for in vain, since the last one that it helped."""
 
 
-class Trajectory(Record):
-    """The model calls and attempts behind one task of a run, in order."""
-
-    run_id: str
-    task: Task
-    calls: tuple[ModelCall, ...] = ()
-    attempts: tuple[Attempt, ...] = ()
-
-
 RunStatus = Literal["running", "done", "interrupted", "failed"]
 RunCommand = Literal["optimize", "bench", "demo"]
 

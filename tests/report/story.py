@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.html import render_report
 from kernelwright.schema import Attempt, Evidence, Flag, Span, Status, Task, Usage
+from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import TaskResult
 from tests.store import samples
 
@@ -19,7 +19,7 @@ HACK = Flag(
 NOTE = Flag(rule="threads", severity="info", evidence="2 OpenMP threads, as the reference")
 
 
-def improved_task() -> TaskBundle:
+def improved_task() -> TaskRecord:
     """Return a task with eleven attempts of every kind of outcome, and a strict win."""
     best = samples.candidate()
     evidence = Evidence(
@@ -33,7 +33,7 @@ def improved_task() -> TaskBundle:
         evaluation=final,
         ordinary=samples.ordinary_run(),
     )
-    return TaskBundle(samples.task(), result, _attempts(), ())
+    return TaskRecord(samples.run(), samples.task(), result, _attempts(), ())
 
 
 def _attempts() -> list[Attempt]:
@@ -62,7 +62,7 @@ def _attempts() -> list[Attempt]:
     return [*made, samples.attempt(10, plan="prefetch the next block", error=lost)]
 
 
-def unlucky_task() -> TaskBundle:
+def unlucky_task() -> TaskRecord:
     """Return a task with a model's attempts, none of them better, and partly unknown costs."""
     task = Task(id="kernelbench/1_Square_matrix_multiplication_", source=samples.REFERENCE)
     span = Span(started=samples.T0, ended=samples.T0 + 95)
@@ -78,21 +78,32 @@ def unlucky_task() -> TaskBundle:
     result = TaskResult(
         task_id=task.id, status="no_improvement", candidate_hash=best.hash, evaluation=final
     )
-    return TaskBundle(task, result, attempts, [samples.call(), samples.call(usage=Usage())])
-
-
-def broken_task() -> TaskBundle:
-    """Return a task with an infrastructure error and no attempt."""
-    task = Task(id="kernelbench/99_TripletMarginLoss", source=samples.REFERENCE)
-    return TaskBundle(
-        task, TaskResult(task_id=task.id, status="error", error="no worker answered"), [], []
+    return TaskRecord(
+        samples.run(), task, result, attempts, [samples.call(), samples.call(usage=Usage())]
     )
 
 
-def everything() -> list[TaskBundle]:
+def broken_task() -> TaskRecord:
+    """Return a task with an infrastructure error and no attempt."""
+    task = Task(id="kernelbench/99_TripletMarginLoss", source=samples.REFERENCE)
+    return TaskRecord(
+        samples.run(),
+        task,
+        TaskResult(task_id=task.id, status="error", error="no worker answered"),
+        [],
+        [],
+    )
+
+
+def everything() -> list[TaskRecord]:
     """Return four tasks, one for each kind of answer."""
     waiting = Task(id="kernelbench/100_HingeLoss", source=samples.REFERENCE)
-    return [improved_task(), unlucky_task(), broken_task(), TaskBundle(waiting, None, [], [])]
+    return [
+        improved_task(),
+        unlucky_task(),
+        broken_task(),
+        TaskRecord(samples.run(), waiting, None, [], []),
+    ]
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ import re
 import time
 from html.parser import HTMLParser
 
-from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.html import render_report
 from kernelwright.schema import BUSY_MACHINE, Flag, Message, Task
+from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import TaskResult
 from tests.agents.model_kit import TASK
 from tests.report import story
@@ -48,7 +48,7 @@ class Page(HTMLParser):
             self.words.append(data)
 
 
-def page(*tasks: TaskBundle) -> Page:
+def page(*tasks: TaskRecord) -> Page:
     return Page(render_report(samples.run(), tasks))
 
 
@@ -102,7 +102,9 @@ def test_an_unmeasured_baseline_is_said_to_be_so() -> None:
         candidate_hash=made.hash,
         evaluation=only_eager,
     )
-    text = page(TaskBundle(samples.task(), result, [samples.attempt(0, made)], [])).text
+    text = page(
+        TaskRecord(samples.run(), samples.task(), result, [samples.attempt(0, made)], [])
+    ).text
     assert "the speed of torch.compile not measured" in text
     assert "torch.compile configuration" in text and "inductor kernel" not in text
 
@@ -126,7 +128,7 @@ def test_what_a_busy_machine_left_open_is_never_called_slow() -> None:
         evaluation=samples.evaluation(made, 1.5, flags=(busy,), level="strict"),
     )
     attempts = [samples.attempt(0, made, evaluation=verdict)]
-    text = page(TaskBundle(samples.task(), result, attempts, [])).text
+    text = page(TaskRecord(samples.run(), samples.task(), result, attempts, [])).text
     assert "Not decided (busy machine) Other processes used these cores" in text
     assert text.count("not decided (busy machine)") == 1, "the attempt's badge"
     assert "right, not faster" not in text and "No improvement" not in text
@@ -155,7 +157,7 @@ def test_text_of_tasks_and_models_cannot_become_markup() -> None:
         task_id=task.id, status="improved", candidate_hash=made.hash, evaluation=verdict
     )
     run = samples.run(config={evil: evil}, packages={evil: evil})
-    html = render_report(run, [TaskBundle(task, result, attempts, calls)])
+    html = render_report(run, [TaskRecord(samples.run(), task, result, attempts, calls)])
     assert "<script" not in html and "<img" not in html
     assert evil in Page(html).text
 
@@ -163,7 +165,7 @@ def test_text_of_tasks_and_models_cannot_become_markup() -> None:
 def test_every_decision_can_be_followed() -> None:
     attempts = history()
     calls = [samples.call("the answer", attempt=1), samples.call("of nobody", attempt=9)]
-    text = page(TaskBundle(TASK, None, attempts, calls)).text
+    text = page(TaskRecord(samples.run(), TASK, None, attempts, calls)).text
     assert "Went on from attempt 1. Not kept; repaired by attempt 3." in text
     assert "coder: openai/some-model, 1,200 tokens in, 800 tokens out, $0.0123" in text
     assert "Make this module faster. answer the answer" in text and "of nobody" not in text
@@ -180,5 +182,5 @@ def test_the_chart_is_described_and_has_a_table() -> None:
 def test_a_thousand_attempts_render_in_a_moment() -> None:
     attempts = [samples.attempt(index) for index in range(1000)]
     start = time.perf_counter()
-    page(TaskBundle(samples.task(), samples.improved(), attempts, []))
+    page(TaskRecord(samples.run(), samples.task(), samples.improved(), attempts, []))
     assert time.perf_counter() - start < 10

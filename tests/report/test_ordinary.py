@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from kernelwright.batch.metrics import suite_metrics
-from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.html import render_report
 from kernelwright.report.ordinary import measured_before, ordinary_words
 from kernelwright.report.view import headline_of, task_view
 from kernelwright.schema import OrdinaryRun
+from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import TaskResult
 from tests.report import story
 from tests.report.test_html import Page
@@ -78,6 +78,6 @@ def test_results_of_earlier_versions_have_no_word_on_it() -> None:
     del stored["ordinary"]
     result = TaskResult.model_validate(stored)
     assert result.ordinary is None
-    found = TaskBundle(samples.task(), result, [], ())
+    found = TaskRecord(samples.run(), samples.task(), result, [], ())
     assert task_view(found, 1).ordinary == []
     assert measured_before(result).endswith("under the judge's conditions.")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from kernelwright.errors import PrerequisiteError, UsageError
-from kernelwright.report.bundle import bundle, bundles
 from kernelwright.report.result import read_result, write_result
 from kernelwright.report.verdict import explanation, verdict_document
 from kernelwright.reproduce.files import candidate_file_name
@@ -181,14 +180,14 @@ def test_file_names_are_plain() -> None:
     assert candidate_file_name("mine/..") == "task_optimized.py"
 
 
-def test_bundles_come_from_the_store(tmp_path: Path) -> None:
+def test_records_come_from_the_store(tmp_path: Path) -> None:
     with open_store(tmp_path / "store.db") as store:
         store.add_run(samples.run())
         store.add_task(samples.RUN_ID, samples.task())
-        assert bundle(store, samples.RUN_ID, samples.task()).result is None
+        assert store.task_record(samples.run(), samples.task().id).result is None
         store.add_attempt(samples.attempt())
         store.add_model_call(samples.RUN_ID, samples.task().id, samples.call())
         store.add_task_result(samples.RUN_ID, samples.improved())
-        [found] = bundles(store, samples.run())
+        [found] = store.task_records(samples.run())
     assert found.best == samples.candidate()
     assert (len(found.attempts), len(found.calls)) == (1, 1)

@@ -86,7 +86,7 @@ def test_tasks_of_equal_hash_keep_their_own_id_and_category(store: Store) -> Non
     assert store.tasks_of(samples.RUN_ID) == [samples.task(), twin]
 
 
-def test_trajectory_holds_calls_and_attempts_in_order(store: Store) -> None:
+def test_a_task_record_holds_calls_and_attempts_in_order(store: Store) -> None:
     attempts = [samples.attempt(index) for index in (1, 0, 2)]
     attempts.append(samples.attempt(3, error="sandbox did not start"))
     for attempt in attempts:
@@ -94,12 +94,12 @@ def test_trajectory_holds_calls_and_attempts_in_order(store: Store) -> None:
     calls = [samples.call("first"), samples.call(None, error="overloaded")]
     for call in calls:
         store.add_model_call(samples.RUN_ID, samples.task().id, call)
-    found = store.trajectory(samples.RUN_ID, samples.task().id)
+    found = store.task_record(samples.run(), samples.task().id)
     assert [attempt.index for attempt in found.attempts] == [0, 1, 2, 3]
     assert sorted(attempts, key=lambda one: one.index) == list(found.attempts)
     assert list(found.calls) == calls
     with pytest.raises(UsageError, match="no task"):
-        store.trajectory(samples.RUN_ID, "kernelbench/other")
+        store.task_record(samples.run(), "kernelbench/other")
 
 
 def test_the_same_attempt_again_is_fine_and_another_is_refused(store: Store) -> None:

@@ -68,7 +68,6 @@ def run_bench(
     from kernelwright.batch.run import require_budget
     from kernelwright.batch.suite import missing_tasks, run_suite, suite_config
     from kernelwright.cli.run import announce, command_run
-    from kernelwright.report.bundle import bundle
     from kernelwright.report.result import write_result, write_suite
     from kernelwright.store.files import require_writable
 
@@ -81,7 +80,7 @@ def run_bench(
 
         def write(task: Task) -> None:
             name = task.id.replace("/", "-")
-            write_result(folder / name, opened.run, bundle(opened.store, opened.run.id, task))
+            write_result(folder / name, opened.run, opened.store.task_record(opened.run, task.id))
 
         suite = run_suite(opened, tasks, write)
         write_suite(folder, opened.store, suite)

@@ -76,11 +76,10 @@ def run_optimize(
 def write_files(opened: OpenRun, task: Task, folder: Path) -> ResultFiles:
     """Mark the run as done and write its result folder; the run fails where that fails."""
     from kernelwright.batch.run import finish
-    from kernelwright.report.bundle import bundle
     from kernelwright.report.result import write_result
 
     run = finish(opened.store, opened.run, "done")
-    return write_result(folder, run, bundle(opened.store, run.id, task))
+    return write_result(folder, run, opened.store.task_record(run, task.id))
 
 
 def print_result(result: TaskResult, files: ResultFiles, json: bool) -> None:

@@ -123,12 +123,12 @@ def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: b
     from kernelwright.report.decisions import calls_of
 
     wanted = _known_task(store, run, task)
-    trajectory = store.trajectory(run.id, wanted)
-    found = next((one for one in trajectory.attempts if one.number == number), None)
+    record = store.task_record(run, wanted)
+    found = next((one for one in record.attempts if one.number == number), None)
     if found is None:
-        known = len(trajectory.attempts)
+        known = len(record.attempts)
         raise UsageError(f"{wanted!r} has no attempt {number}", hint=f"it has {known} attempts")
-    calls = calls_of(found, trajectory.calls)
+    calls = calls_of(found, record.calls)
     if json:
         document = {
             "attempt": found.model_dump(mode="json"),
@@ -136,7 +136,7 @@ def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: b
         }
         typer.echo(dumps(document, indent=2))
         return
-    _print_attempt(found, trajectory.attempts, calls)
+    _print_attempt(found, record.attempts, calls)
 
 
 def _known_task(store: Store, run: Run, named: str | None) -> str:
@@ -201,13 +201,12 @@ def report(
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
 ) -> None:
     """Write the HTML report of a run, one self-contained file."""
-    from kernelwright.report.bundle import bundles
     from kernelwright.report.html import render_report
     from kernelwright.store.files import write_atomically
 
     with _open(settings) as opened:
         found = opened.get_run(run)
-        write_atomically(out, render_report(found, bundles(opened, found)))
+        write_atomically(out, render_report(found, list(opened.task_records(found))))
     typer.echo(out)
 
 

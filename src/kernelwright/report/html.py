@@ -10,14 +10,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from kernelwright.batch.metrics import SuiteMetrics, suite_metrics
 from kernelwright.report import format as fmt
-from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.view import task_view
 from kernelwright.schema import Run
+from kernelwright.store.records import TaskRecord
 
 TEMPLATE = "report.html.j2"
 
 
-def render_report(run: Run, tasks: Sequence[TaskBundle]) -> str:
+def render_report(run: Run, tasks: Sequence[TaskRecord]) -> str:
     """Return the report of a run, or of one of its tasks, as a complete HTML document."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -29,7 +29,7 @@ def render_report(run: Run, tasks: Sequence[TaskBundle]) -> str:
     return environment.get_template(TEMPLATE).render(_context(run, tasks))
 
 
-def _context(run: Run, tasks: Sequence[TaskBundle]) -> dict[str, Any]:
+def _context(run: Run, tasks: Sequence[TaskRecord]) -> dict[str, Any]:
     results = [found.result for found in tasks if found.result is not None]
     duration = None if run.ended is None else run.ended - run.started
     return {

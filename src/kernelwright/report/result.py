@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from kernelwright.errors import UsageError
-from kernelwright.report.bundle import TaskBundle, bundles
 from kernelwright.report.html import render_report
 from kernelwright.report.ordinary import measured_before
 from kernelwright.report.verdict import plain, verdict_document
@@ -36,6 +35,7 @@ from kernelwright.schema import (
     Usage,
 )
 from kernelwright.store.files import explained, write_all_atomically
+from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import TaskResult, TaskStatus
 from kernelwright.store.store import Store
 
@@ -93,7 +93,7 @@ class ResultFiles(NamedTuple):
     script: Path | None
 
 
-def write_result(out_dir: Path, run: Run, found: TaskBundle) -> ResultFiles:
+def write_result(out_dir: Path, run: Run, found: TaskRecord) -> ResultFiles:
     """Write the result folder of a task that has an answer; replace an earlier result there.
 
     Raises:
@@ -151,13 +151,13 @@ def write_suite(out_dir: Path, store: Store, suite: SuiteResult) -> None:
         PrerequisiteError: the folder cannot be written.
     """
     files = {
-        REPORT: render_report(suite.run, bundles(store, suite.run)),
+        REPORT: render_report(suite.run, list(store.task_records(suite.run))),
         SUITE: json.dumps(suite.document(), indent=2) + "\n",
     }
     write_all_atomically(out_dir, files)
 
 
-def _answer(found: TaskBundle) -> tuple[TaskResult, Candidate | None]:
+def _answer(found: TaskRecord) -> tuple[TaskResult, Candidate | None]:
     if found.result is None:
         raise ValueError(f"task {found.task.id!r} has no answer yet")
     if found.result.status == "improved" and found.best is None:
@@ -165,7 +165,7 @@ def _answer(found: TaskBundle) -> tuple[TaskResult, Candidate | None]:
     return found.result, found.best
 
 
-def _document(run: Run, found: TaskBundle, result: TaskResult, name: str | None) -> ResultDocument:
+def _document(run: Run, found: TaskRecord, result: TaskResult, name: str | None) -> ResultDocument:
     best, verdict, reference = found.best, None, None
     if best is not None:
         reference = CandidateReference(

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from kernelwright.delivery.scope import OUTSIDE
 from kernelwright.report import decisions
 from kernelwright.report import format as fmt
-from kernelwright.report.bundle import TaskBundle
 from kernelwright.report.chart import Point, points, speedup_chart
 from kernelwright.report.ordinary import conditions, ordinary_words
 from kernelwright.report.uses import UseView, uses_view
@@ -27,6 +26,7 @@ from kernelwright.schema import (
     Speedup,
     WorkloadResult,
 )
+from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import TaskResult
 
 DISTURBED = (
@@ -130,7 +130,7 @@ class TaskView:
     usage: list[tuple[str, str]]
 
 
-def task_view(found: TaskBundle, position: int) -> TaskView:
+def task_view(found: TaskRecord, position: int) -> TaskView:
     """Return the content of one task's section; `position` makes its ids unique in the page."""
     result, best = found.result, found.best
     final = result.evaluation if result else None
@@ -300,7 +300,7 @@ def _margin(found: Correctness | None) -> str:
     return f"{found.worst_margin:.0%} of allowed"
 
 
-def _attempt(attempt: Attempt, found: TaskBundle) -> AttemptView:
+def _attempt(attempt: Attempt, found: TaskRecord) -> AttemptView:
     final = attempt.evaluation
     tone, status = _outcome(attempt)
     return AttemptView(
@@ -366,14 +366,14 @@ def _diff(reference: str, best: str) -> list[tuple[str, str]]:
     return named
 
 
-def _environment(found: TaskBundle) -> list[tuple[str, object]]:
+def _environment(found: TaskRecord) -> list[tuple[str, object]]:
     evaluations: Sequence[Evaluation] = [one.evaluation for one in found.attempts if one.evaluation]
     if found.result and found.result.evaluation:
         return list(found.result.evaluation.environment.items())
     return list(evaluations[-1].environment.items()) if evaluations else []
 
 
-def _usage(found: TaskBundle) -> list[tuple[str, str]]:
+def _usage(found: TaskRecord) -> list[tuple[str, str]]:
     total = found.usage
     return [
         ("Attempts", fmt.count(len(found.attempts))),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -25,12 +25,12 @@ from kernelwright.schema import (
     Run,
     RunStatus,
     Task,
-    Trajectory,
     Usage,
     digest,
 )
 from kernelwright.store import rows, tables
 from kernelwright.store.database import Database, require_file
+from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import Event, Lost, TaskResult
 
 KNOWN_RUNS_IN_HINT = 10
@@ -301,22 +301,29 @@ class Store:
             found = connection.execute(ordered).scalars().all()
         return [rows.decode(ModelCall, data) for data in found]
 
-    def trajectory(self, run_id: str, task_id: str) -> Trajectory:
-        """Return the model calls and attempts behind one task of a run.
+    def task_record(self, run: Run, task_id: str) -> TaskRecord:
+        """Return all that is known of one task of a run.
 
         Raises:
             UsageError: the run has no such task.
         """
-        by_id = {task.id: task for task in self.tasks_of(run_id)}
+        by_id = {task.id: task for task in self.tasks_of(run.id)}
         if task_id not in by_id:
             hint = did_you_mean(task_id, list(by_id)) if by_id else "the run has no tasks"
-            raise UsageError(f"run {run_id!r} has no task {task_id!r}", hint)
-        return Trajectory(
-            run_id=run_id,
-            task=by_id[task_id],
-            calls=tuple(self.model_calls_of(run_id, task_id)),
-            attempts=tuple(self.attempts_of(run_id, task_id)),
+            raise UsageError(f"run {run.id!r} has no task {task_id!r}", hint)
+        results = {result.task_id: result for result in self.task_results_of(run.id)}
+        return TaskRecord(
+            run,
+            by_id[task_id],
+            results.get(task_id),
+            self.attempts_of(run.id, task_id),
+            self.model_calls_of(run.id, task_id),
         )
+
+    def task_records(self, run: Run) -> Iterator[TaskRecord]:
+        """Yield all that is known of a run's tasks, one at a time, in their order."""
+        for task in self.tasks_of(run.id):
+            yield self.task_record(run, task.id)
 
     # Lessons
 

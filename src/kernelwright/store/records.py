@@ -1,13 +1,12 @@
-"""Attempts of stored runs together with what is known about them, the source of every export."""
+"""Everything that is known of one task of one run: the one shape that reports and exports read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from kernelwright.schema import Attempt, Candidate, Evaluation, ModelCall, Run, Task
+from kernelwright.schema import Attempt, Candidate, Evaluation, ModelCall, Run, Task, Usage
 from kernelwright.store.results import TaskResult
-from kernelwright.store.store import Store
 
 
 class Evaluated(NamedTuple):
@@ -31,14 +30,31 @@ class Evaluated(NamedTuple):
         return all(flag.severity == "info" for flag in final.flags)
 
 
-class TaskHistory(NamedTuple):
+class TaskRecord(NamedTuple):
     """One task of one run."""
 
     run: Run
     task: Task
-    attempts: Sequence[Attempt]
-    calls: Sequence[ModelCall]
     result: TaskResult | None
+    """None while the task has no answer."""
+    attempts: Sequence[Attempt]
+    """In order."""
+    calls: Sequence[ModelCall]
+    """Calls of models, in order."""
+
+    @property
+    def usage(self) -> Usage:
+        """Usage of all model calls, those included that led to no attempt."""
+        return sum((call.usage for call in self.calls), Usage.zero())
+
+    @property
+    def best(self) -> Candidate | None:
+        """The answer's file, as it is delivered; None when there is none."""
+        wanted = self.result.candidate_hash if self.result else None
+        if self.result and self.result.delivered:
+            return self.result.delivered
+        made = (attempt.candidate for attempt in self.attempts)
+        return next((one for one in made if one and one.hash == wanted), None)
 
     def evaluated(self) -> list[Evaluated]:
         """Return the attempts that have a verdict, each candidate once."""
@@ -58,18 +74,3 @@ class TaskHistory(NamedTuple):
         if result and result.evaluation and result.candidate_hash == attempt.candidate.hash:
             return result.evaluation  # of the same code, behind its guard
         return own if own is not None and own.level == "strict" else None
-
-
-def histories(store: Store, run_ids: Sequence[str]) -> Iterator[TaskHistory]:
-    """Yield all tasks of the runs, one at a time, in order.
-
-    Raises:
-        UsageError: a run is unknown.
-    """
-    runs = [store.get_run(run_id) for run_id in run_ids]
-    for run in runs:
-        results = {result.task_id: result for result in store.task_results_of(run.id)}
-        for task in store.tasks_of(run.id):
-            trajectory = store.trajectory(run.id, task.id)
-            result = results.get(task.id)
-            yield TaskHistory(run, task, trajectory.attempts, trajectory.calls, result)
