@@ -16,7 +16,6 @@ from kernelwright import syntax
 from kernelwright.schema import Attempt, Candidate, digest
 from kernelwright.tasks.kinds.module import MODULE
 
-UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 # A string with either of these is the source of a C++ or CUDA extension.
 NATIVE = ("#include", "__global__")
 # Text in quotes, which is kept, or a comment, or blanks within a line.
@@ -31,7 +30,7 @@ def statements(source: str) -> list[str]:
     """Return top-level statements in normal form; `ModelNew` and `Model` count as one name.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError: it is not Python; see UNREADABLE.
+        SyntaxError, ValueError, RecursionError, MemoryError: it is not Python; see `syntax`.
     """
     return _statements(source, _normal_native)
 
@@ -86,7 +85,7 @@ def normal_form(source: str, with_native: bool = True) -> str:
     """
     try:
         return digest(_statements(source, _normal_native if with_native else _without))
-    except UNREADABLE:
+    except syntax.UNREADABLE:
         return digest(source)
 
 

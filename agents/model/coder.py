@@ -9,7 +9,8 @@ import ast
 import re
 from collections.abc import Iterable, Sequence
 
-from kernelwright.agents.duplicates import UNREADABLE, normal_form, parsed, statements
+from kernelwright import syntax
+from kernelwright.agents.duplicates import normal_form, parsed, statements
 from kernelwright.agents.model.answers import BadAnswer, whole_text
 from kernelwright.agents.model.context import common_context, other_code, shown_code, what_was_found
 from kernelwright.agents.proposer import Idea, View
@@ -56,7 +57,7 @@ def read_file(
         )
     try:
         own = statements(source)
-    except UNREADABLE as error:
+    except syntax.UNREADABLE as error:
         raise BadAnswer(f"Your file is not valid Python: {_where(error)}. {FILE_ONLY}") from error
     if not _defines_model_new(source):
         raise BadAnswer(f"Your file has no top-level `class {MODULE.candidate}`. {FILE_ONLY}")
@@ -106,7 +107,7 @@ def _only_file(text: str) -> str:
 def _known_statements(source: str) -> list[str]:
     try:
         return statements(source)
-    except UNREADABLE:
+    except syntax.UNREADABLE:
         return []
 
 

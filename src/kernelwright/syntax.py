@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import threading
 
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""The errors of `parse` for a text that is no Python, or too deep for it."""
 _ALONE = threading.RLock()
 
 
@@ -16,7 +18,7 @@ def parse(source: str) -> ast.Module:
     """Return the tree of a Python text.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse`.
+        SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse`; see UNREADABLE.
     """
     with _ALONE:
         return ast.parse(source)

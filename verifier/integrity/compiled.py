@@ -38,7 +38,7 @@ def compiled_reference(candidate: str, reference: str) -> Compiled | None:
         return None
     try:
         own, other = syntax.parse(candidate), syntax.parse(reference)
-    except (SyntaxError, ValueError, RecursionError):
+    except syntax.UNREADABLE:
         return None
     guarded = fast_path(own) if is_guarded(candidate) else None
     stripper = _Stripper()

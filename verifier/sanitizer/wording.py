@@ -92,7 +92,7 @@ def _sources(source: str, functions: set[str]) -> Iterator[str]:
     """Yield string constants of a candidate that define these functions."""
     try:
         nodes = list(ast.walk(syntax.parse(source)))
-    except (SyntaxError, ValueError, RecursionError):
+    except syntax.UNREADABLE:
         return
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

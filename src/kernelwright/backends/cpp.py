@@ -107,7 +107,7 @@ def extra_flags(source: str) -> tuple[str, ...]:
 def _calls(source: str) -> Iterator[ast.Call]:
     try:
         tree = syntax.parse(source)
-    except (SyntaxError, ValueError):
+    except syntax.UNREADABLE:
         return
     yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
 

@@ -310,7 +310,7 @@ def parse(text: str) -> Source | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = syntax.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except syntax.UNREADABLE:
         return None
     tree.body = [node for node in tree.body if not _is_main_block(node)]
     return Source(tree)
