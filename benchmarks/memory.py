@@ -5,8 +5,9 @@
 Each task's reference is judged as a candidate of itself, in an interpreter of its own. Tasks are
 library ids or files; by default the library, the tasks of the honest corpus, and the ten large
 problems in benchmarks/large. A peak is what the kernel counted (VmHWM) for the judge's process, and
-the largest of that for a worker, looked at every 50 ms. Writes results/memory.json when none was
-named. Exit code 1 where the judge took more than its budget and 500 MB.
+the largest of that for a worker, looked at every 50 ms. Writes results/memory.json as rows come;
+tasks that are not named keep theirs, each with its commit. Exit code 1 where the judge took more
+than its budget and 500 MB.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import results_file
+from benchmarks.verdict import measured_on
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
@@ -54,10 +56,14 @@ def main() -> int:
         return 0
     chosen = given.tasks or [*library_ids(), *map(str, _files())]
     options = ["--level", given.level, *(f"--set={value}" for value in given.set)]
-    rows = {name: _in_own_process(name, options) for name in chosen}
-    if not given.tasks:
-        print(results_file.write("memory", {"level": given.level, "tasks": rows}, THREADS))
-    return int(any(row.get("excess_bytes", 0) > PROCESS_BYTES for row in rows.values()))
+    stored = results_file.RESULTS / "memory.json"
+    rows = json.loads(stored.read_text())["tasks"] if stored.exists() else {}
+    for name in chosen:
+        rows[name] = {**_in_own_process(name, options), "level": given.level, **measured_on()}
+        results_file.write("memory", {"tasks": rows}, THREADS)
+    over = [name for name in chosen if rows[name].get("excess_bytes", 0) > PROCESS_BYTES]
+    print(f"{len(chosen) - len(over)} of {len(chosen)} within the budget and 500 MB")
+    return int(bool(over))
 
 
 def _files() -> list[Path]:

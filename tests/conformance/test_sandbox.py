@@ -14,7 +14,8 @@ from tests.sandbox.kit import opened
 
 class TestSandboxes(SandboxConformance):
     @pytest.fixture(scope="class", params=list(SANDBOXES))
-    def sandbox(self, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    @classmethod
+    def sandbox(cls, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         with opened(request.param) as found:
             yield found
 

@@ -4,7 +4,8 @@ Subclass it in a test file, and give it the sandbox:
 
     class TestMine(SandboxConformance):
         @pytest.fixture(scope="class")
-        def sandbox(self):
+        @classmethod
+        def sandbox(cls):
             opened = MySandbox()
             yield opened
             opened.close()
