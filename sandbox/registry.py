@@ -30,8 +30,18 @@ def open_sandbox(name: str) -> Sandbox:
     return open_strongest() if name == AUTO else SANDBOXES.open(name)
 
 
+def check_sandbox(name: str) -> None:
+    """Check that there is a sandbox of this name, without opening it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name != AUTO:
+        SANDBOXES.find(name)
+
+
 def open_strongest() -> Sandbox:
-    """Open the strongest sandbox that this machine can have."""
+    """Open the strongest sandbox that this machine can have; those of other packages come last."""
     for name in SANDBOXES:
         try:
             return SANDBOXES.open(name)

@@ -106,7 +106,7 @@ class Evaluator:
         self.flags: list[Flag] = []
 
     def verdict(self, workloads: Sequence[LiveWorkload]) -> Verdict:
-        """Compare values on all workloads, then time the `bench` workloads; return the verdict."""
+        """Compare values, time the `bench` workloads, and try the uses; return the verdict."""
         try:
             # Where a few percent matter, new workers are timed: a worker's speed depends on what it
             # did before. The first of them is made ready while values are compared.
@@ -171,7 +171,7 @@ class Evaluator:
 
     def _load_eager(self, timed: Sequence[LiveWorkload]) -> None:
         for item in timed:
-            item.baseline(item.prepared, "eager")
+            item.baseline("eager")
 
     def _check(
         self, worker: CandidateWorker, new: CandidateWorker, workloads: Sequence[LiveWorkload]
@@ -212,10 +212,10 @@ class Evaluator:
 
     def _note(self, flags: Sequence[Flag]) -> None:
         """Add flags. Raises Wrong if one of them refuses."""
+        self.flags += flags
         for found in flags:
             if found.severity == "refuse":
                 raise refused_by(found)
-        self.flags += flags
 
     def _must_not_fall_back(self, client: WorkerClient) -> None:
         """Raise Wrong if a guarded file ran the original forward in a call of the judge's."""
@@ -234,7 +234,7 @@ class Evaluator:
 
     def _try_uses(self, workloads: Sequence[LiveWorkload]) -> None:
         """Try what a user does with the module; raise Wrong where that refuses."""
-        if self.effort.uses_s == 0 or any(one.severity == "refuse" for one in self.flags):
+        if self.effort.uses_s == 0:
             return
         timed = {one.workload: one.speedup["eager"] for one in self.done if one.speedup}
         if self.criteria.delivers and timed and not combine(timed).is_faster:

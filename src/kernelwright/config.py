@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -26,7 +26,6 @@ OFFLINE = "offline"
 """The value of `model` that means no language model."""
 PROJECT_FILE = "kernelwright.toml"
 
-SandboxName = Literal["auto", "docker", "bwrap", "process"]
 ToleranceName = Literal["default", "kernelbench"]
 PolicyName = Literal["any", "custom"]
 """The names of `schema.Policy`, as `ToleranceName` has those of `schema.ToleranceName`."""
@@ -175,7 +174,7 @@ class Search(_Group):
 
 
 class Budget(_Group):
-    """Limits of a run, which its parts may have others of."""
+    """Limits. Parts of one run may differ in them."""
 
     attempts: Annotated[int, Number, Field(ge=1)] = 12
     """Most candidates proposed and evaluated per task."""
@@ -205,7 +204,7 @@ class Judge(_Group):
     target: Annotated[str, AfterValidator(_target)] = "auto"
     """Device to optimize for: `auto` (the CPU, until timing on GPUs is validated), `cpu`, `cuda` or
     `cuda:N`, whose verdicts are marked `not-validated`."""
-    sandbox: SandboxName = "auto"
+    sandbox: Name = "auto"
     """Where candidates run; `auto` takes the strictest one that works here."""
     threads: Annotated[
         Annotated[int, Field(ge=1)] | None, BeforeValidator(_threads), AfterValidator(_available)
@@ -378,7 +377,7 @@ def _layers(flags: Mapping[str, Any], cwd: Path, env: Mapping[str, str]) -> Iter
 
 
 def _env_key(variable: str) -> str:
-    """Return `seed` for `KERNELWRIGHT_SEED`; other spellings stay, and so are unknown keys."""
+    """Return `seed` for `KERNELWRIGHT_SEED`; other spellings stay as they are, and are unknown."""
     rest = variable.removeprefix(ENV_PREFIX)
     return rest.lower() if rest.isupper() else variable
 
@@ -416,7 +415,8 @@ def _bad_value(
     field = Settings.model_fields[key]
     cause = first.get("ctx", {}).get("error", first["msg"])
     if first["type"] == "literal_error":
-        hint = did_you_mean(str(values[key]), list(get_args(field.annotation)))
+        known = re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", ""))
+        hint = did_you_mean(str(first["input"]), known)
     else:
         hint = f"{key}: {' '.join((field.description or '').split())}"
     return UsageError(f"{key} = {values[key]!r} (from {sources[key]}) is not valid: {cause}", hint)

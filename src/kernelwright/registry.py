@@ -42,15 +42,16 @@ def load(path: str) -> Any:
     """Return the object at a dotted path. Raises UsageError where there is none."""
     module, _, attribute = path.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        found = import_module(module)
     except (ImportError, SyntaxError) as error:
         missing = getattr(error, "name", None) or module  # what the named module imports, perhaps
         hint = moved_hint(module) or moved_hint(missing)
         hint = hint or "install it, or put the folder that holds it on PYTHONPATH"
         raise UsageError(f"cannot import {module}: {error}", hint) from error
-    except AttributeError as error:
+    if not hasattr(found, attribute):
         hint = moved_hint(module) or "write package.module:attribute"
-        raise UsageError(f"{module} has no {attribute!r}", hint) from error
+        raise UsageError(f"{module} has no {attribute!r}", hint)
+    return getattr(found, attribute)
 
 
 def make(path: str, factory: object, arguments: Sequence[object], kind: Kind) -> Any:
@@ -124,7 +125,7 @@ class Registry(Generic[T]):
             return load(name)
         installed = self._installed()
         if name in installed:
-            return installed[name].load()
+            return load(installed[name].value)
         raise UsageError(f"unknown {self._noun} {name!r}", did_you_mean(name, list(self)))
 
     def get(self, name: str) -> T:

@@ -118,7 +118,8 @@ class Task(Record):
 
     id: str
     """`suite/name`."""
-    kind: Literal["module"] = "module"
+    kind: str = "module"
+    """Name of a kind of task."""
     source: str
     """The reference file, unchanged."""
     overrides: dict[str, Size] = Field(default_factory=dict)
@@ -321,8 +322,8 @@ class SearchSettings(Record):
 class MachineSpec(Record):
     """The machine that is wanted for all workers of a run."""
 
-    sandbox: Literal["auto", "docker", "bwrap", "process"] = "auto"
-    """`auto`: the strictest one that works."""
+    sandbox: str = "auto"
+    """Name of a sandbox; `auto`: the strictest of ours that works."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of one worker; None: one for each CPU."""
     target: str = "auto"

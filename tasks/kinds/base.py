@@ -10,8 +10,8 @@ from typing import Protocol
 class TaskKind(Protocol):
     """A kind of task: the names that its files define, and their check.
 
-    `verifier/inside/kinds/<name>.py` gives the worker a module to build and call; to the judge
-    everything is one.
+    Its adapter gives the worker a module to build and call; to the judge everything is one. Our
+    adapters lie in `verifier/inside/kinds/`.
     """
 
     name: str
@@ -26,6 +26,8 @@ class TaskKind(Protocol):
     """Function of a reference's file that returns the constructor's arguments."""
     constructor_seed: int
     """Seed of torch while an instance is built."""
+    adapter: Path
+    """File that the worker gets a module from: what builds an instance, and makes its inputs."""
     hint: str
     """Words on what a file of this kind defines, in one sentence."""
     contract: str

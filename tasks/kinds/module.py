@@ -2,8 +2,9 @@
 
 The format (github.com/ScalingIntelligence/KernelBench) is a file with `class Model`
 (`__init__(*init_inputs)`, `forward(*inputs)`), `get_inputs()` and `get_init_inputs()`. A
-candidate's file defines `ModelNew`. No other code on this side of the sandbox spells these names,
-except texts that run by themselves: the guard and its splicing, `reproduce.py`, and examples.
+candidate's file defines `ModelNew`. What works by these names takes them from here, except texts
+that run by themselves (the guard and its splicing, `reproduce.py`) and the default of stored
+candidates. Messages may spell them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class ModuleKind:
     constructor_arguments = "get_init_inputs"
     # KernelBench's; a candidate without matching parameter names depends on it.
     constructor_seed = 42
+    adapter = Path(__file__).parents[2] / "verifier" / "inside" / "kinds" / "module.py"
     hint = "a task file defines class Model, get_inputs() and get_init_inputs()"
     contract = """\
 - defines `class ModelNew(nn.Module)` with the constructor and `forward` of `Model`: same \
@@ -58,7 +60,7 @@ their values in `__init__`;"""
 def _has_forward(model: ast.ClassDef) -> bool:
     # A base class other than nn.Module may bring forward along.
     own = any(isinstance(n, ast.FunctionDef) and n.name == "forward" for n in model.body)
-    plain = any(ast.unparse(base).endswith("Module") for base in model.bases)
+    plain = any(ast.unparse(base).rpartition(".")[2] == "Module" for base in model.bases)
     return own or not plain
 
 

@@ -55,7 +55,7 @@ def evaluate(judge: Judge, body: str, before: str = "", backend: str = "torch") 
     """Evaluate at `fast`, and check that only the reference's workers are left."""
     reference = judge.reference
     live = reference.prepare(reference.workloads()[0])
-    assert live.instance and live.baseline(live.prepared, "eager")
+    assert live.instance and live.baseline("eager")
     running = kit.children()
     result = judge.evaluate(kit.candidate(forward(body, before), backend), "fast")
     assert len(kit.children()) <= len(running)  # eager's worker is a new one each time
@@ -160,7 +160,7 @@ def test_eager_has_a_worker_for_the_run_or_one_for_every_candidates_worker(
     workers = []
     for _ in range(2):
         judge.evaluate(kit.candidate(forward(RIGHT)), level)
-        workers.append(live.baseline(live.prepared, "eager"))
+        workers.append(live.baseline("eager"))
     assert (workers[0] is workers[1]) == is_kept
 
 

@@ -134,7 +134,7 @@ class WorkloadProbe:
     @functools.cached_property
     def call_s(self) -> float:
         """Least seconds of an eager call, in the worker that will be timed."""
-        eager = self.live.baseline(self.prepared, "eager")
+        eager = self.live.baseline("eager")
         assert eager is not None  # only a compiled baseline may be missing
         eager.set_inputs(self.prepared.input_buffer([self.drawn[0]]))
         seconds = _call_s(eager, self.samples[0].expected.values.nbytes)

@@ -18,10 +18,12 @@ import torch
 from torch import nn
 
 # A usual call that is longer, or of more bytes, is made with a smaller batch where that will do;
-# one that is slow, or of large inputs, in every use.
+# one that is slow, or large, in every use.
 QUICK_S, SMALL_BYTES = 0.005, 2**21
 SLOW_S, LARGE_BYTES = 0.03, 2**24
 SMALL_BATCH = 8
+# Of what is large even with that; some uses keep a handful of results.
+LEAST_BATCH = 2
 MOST_ELEMENTS = 2**22
 MOST_PARTS, MOST_STRINGS, MOST_NUMBERS = 2, 3, 3
 Variant = dict[str, Any]
@@ -125,26 +127,32 @@ class Planner:
     def _batch(self) -> int | None:
         """Return the size of a small batch with which the module works; None: its own."""
         arguments = self.subject.arguments(True)
-        self._seconds(arguments)
-        seconds = self._seconds(arguments)
-        nbytes = sum(t.numel() * t.element_size() for t in _leaves(arguments))
+        self._call(arguments)
+        seconds, result = self._call(arguments)
+        nbytes = sum(map(_bytes, (arguments, result)))
+        del result  # it may be large
         first = _first(arguments)
-        is_small = seconds < QUICK_S and nbytes <= SMALL_BYTES
-        if is_small or first is None or first.dim() < 2 or first.shape[0] <= SMALL_BATCH:
+        if first is None or first.dim() < 2 or (seconds < QUICK_S and nbytes <= SMALL_BYTES):
             return None
-        self.subject.batch = SMALL_BATCH
+        batch = SMALL_BATCH
+        while batch > LEAST_BATCH and nbytes * batch > LARGE_BYTES * first.shape[0]:
+            batch //= 2
+        if first.shape[0] <= batch:
+            return None
+        self.subject.batch = batch
         try:
-            self._seconds(self.subject.arguments(False))
+            self._call(self.subject.arguments(False))
         except Exception:  # it works with its own batch only
             return None
         self.trims = seconds > SLOW_S or nbytes > LARGE_BYTES
-        return SMALL_BATCH
+        return batch
 
-    def _seconds(self, arguments: Sequence[Any]) -> float:
+    def _call(self, arguments: Sequence[Any]) -> tuple[float, Any]:
+        """Call the module; return its seconds and its result."""
         start = time.perf_counter()
         with torch.no_grad():
-            self.subject.call(self.model, arguments)
-        return time.perf_counter() - start
+            result = self.subject.call(self.model, arguments)
+        return time.perf_counter() - start, result
 
     def plan(self) -> list[Variant]:
         """Return the variants of all uses: `use`, `words`, `parameters`, and whether it `refuses`.
@@ -389,6 +397,11 @@ class Planner:
 
 def _variant(use: str, words: str, parameters: Spec, refuses: bool = False) -> Variant:
     return {"use": use, "words": words, "parameters": parameters, "refuses": refuses}
+
+
+def _bytes(value: Any) -> int:
+    """Return the bytes of a nest's tensors."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in _leaves(value))
 
 
 def _leaves(value: Any) -> list[torch.Tensor]:

@@ -1,14 +1,15 @@
 """The baselines' workers, which hold the reference as it is (eager) and in torch.compile.
 
-They are only timed, so that they are in the same state as a candidate's worker.
+They are only timed and do nothing else, as a candidate's worker does while it is timed.
 """
 
 from __future__ import annotations
 
+from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Limits
 from kernelwright.verifier.levels import Baseline
-from kernelwright.verifier.reference.calls import invalid, load_again, run_once
+from kernelwright.verifier.reference.calls import load_again, run_once
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -51,17 +52,21 @@ class Baselines:
     def instance(self, prepared: PreparedWorkload, baseline: Baseline) -> Instance | None:
         """Return a baseline's instance of the workload; None if it does not compile.
 
+        Args:
+            prepared: the workload with the parameters that instances get.
+
         Raises:
-            InvalidReferenceError: eager fails.
+            InfrastructureError: eager fails, which has run in the oracle's worker.
         """
         key = (baseline, prepared.workload.name)
         if key not in self._loaded:
             try:
                 self._loaded[key] = self._load(prepared, baseline)
             except WorkerFault as fault:
-                if baseline == "eager":
-                    raise invalid(prepared.workload, fault) from fault
                 self._end(baseline)
+                if baseline == "eager":
+                    message = f"the reference worked once and then failed: {fault.reason}"
+                    raise InfrastructureError(message) from fault
                 self._loaded[key] = None
         return self._loaded[key]
 

@@ -1,4 +1,4 @@
-"""The input pool of timed rounds: a worker sees every set once, and only while the clock runs.
+"""The input pool of timed rounds: a worker is timed on every set once.
 
 A set lies in a buffer with as many others as fit into the bytes that the level allows. The larger a
 buffer is, the longer are rounds, and the less it matters that each starts with cold caches.
@@ -74,7 +74,7 @@ class InputPool:
             return kept[0]
         del kept
         buffer = InputBuffer(self.layout)
-        seeds = [derived_seed(self._secret, "timed", number, slot) for slot in range(wanted)]
+        seeds = [self._seed("timed", number, slot) for slot in range(wanted)]
         with known_to_work():
             oracle.set_layout(self.layout)
             oracle.fill(seeds)
@@ -124,4 +124,9 @@ class InputPool:
         """Return torch's seed before each call; None if the reference draws no random numbers."""
         if not self.prepared.traits.uses_rng:
             return None
-        return [derived_seed(self._secret, "call", number, slot) for slot in slots]
+        return [self._seed("call", number, slot) for slot in slots]
+
+    def _seed(self, purpose: str, number: int, slot: int) -> int:
+        """Return a seed that no other workload has, nor a level with rounds of another size."""
+        place = self.prepared.workload.name, self.nbytes, number, slot
+        return derived_seed(self._secret, purpose, *place)

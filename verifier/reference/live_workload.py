@@ -92,12 +92,11 @@ class LiveWorkload:
         """Operations in one call; those that torch does not count are left out."""
         with known_to_work():
             self.instance.set_inputs(self.prepared.input_buffer([self.prepared.example_inputs]))
-            self.instance.state_set = None
             return self.instance.flops(0)
 
-    def baseline(self, prepared: PreparedWorkload, baseline: Baseline) -> Instance | None:
-        """Return a baseline's instance; see `Baselines.instance`."""
-        return self._parts.baselines.instance(prepared, baseline)
+    def baseline(self, baseline: Baseline) -> Instance | None:
+        """Return a baseline's instance with perturbed weights; see `Baselines.instance`."""
+        return self._parts.baselines.instance(self.perturbed, baseline)
 
     def iterations(
         self, baseline: Baseline, round_s: float, measure: Callable[[Instance], int]
@@ -112,7 +111,7 @@ class LiveWorkload:
         """
         key = baseline, round_s
         if key not in self._iterations:
-            instance = self.baseline(self.prepared, baseline)
+            instance = self.baseline(baseline)
             self._iterations[key] = None if instance is None else measure(instance)
         return self._iterations[key]
 
@@ -145,6 +144,7 @@ class LiveWorkload:
         if not suits(distribution, prepared.has_integers):
             distribution = "reference"
         asked = prepared.has_perturbed_weights, seed, distribution
+        is_known = asked in self._works
         default = distribution, moves_numbers(distribution, seed)
         distribution, moves = self._works.get(asked, default)
         place = ("case", self.name, *asked[:2], distribution, moves)
@@ -152,14 +152,14 @@ class LiveWorkload:
         if case is None:
             drawn = derived_seed(self._parts.seed, "case", seed)
             try:
-                if moves:
+                if moves and not is_known:
                     case = self._case_with_moved_numbers(prepared, drawn, distribution)
                     moves = case is not None
-                case = case or self._make_case(prepared, drawn, distribution)
+                case = case or self._make_case(prepared, drawn, distribution, moves)
             except WorkerFault as fault:
+                self._parts.oracle.end()
                 if distribution == "reference":
                     raise invalid(prepared.workload, fault) from fault
-                self._parts.oracle.end()
                 case = self.case(prepared, seed, "reference")
                 self._works[asked] = self._works[*asked[:2], "reference"]
                 return case
@@ -182,7 +182,7 @@ class LiveWorkload:
     def _case_with_moved_numbers(
         self, prepared: PreparedWorkload, seed: int, distribution: Distribution
     ) -> Case | None:
-        """Return a case with other Python numbers; None where they are none, or can't be others.
+        """Return a case with other Python numbers; None where there are none, or they must stay.
 
         Where the reference fails with other numbers, or only with these returns what is not finite
         (a root of a negative number), they stay for the rest of the run.

@@ -49,10 +49,9 @@ def conditioning(
 
 def _set_inputs(oracle: Instance, prepared: PreparedWorkload, calls: Sequence[Call]) -> InputBuffer:
     """Set the instance's parameters, stage the inputs of some calls, and return their buffer."""
-    if prepared.state.tensors and oracle.state_set is not prepared.state:
+    has_it = oracle.state_set is prepared.state and not prepared.traits.mutates_state
+    if prepared.state.tensors and not has_it:
         oracle.set_state(prepared.state)
-    if not prepared.traits.mutates_state:
-        oracle.state_set = prepared.state
     buffer = prepared.input_buffer([call.inputs for call in calls])
     oracle.set_inputs(buffer)
     return buffer

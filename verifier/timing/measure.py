@@ -111,7 +111,7 @@ class RoundTimer:
     Args:
         prepared: the workload with the parameters of all sides.
         sides: `candidate`, `eager`, and `compile` if the level asks for it.
-        worker: index of the candidate's worker; no two get the same inputs.
+        worker: index of the candidate's worker; no two are timed on the same inputs.
     """
 
     def __init__(
@@ -324,12 +324,13 @@ def time_workload(
     """
     sides = {CANDIDATE: TimedInstance(check.instance, is_baseline=False)}
     for name in effort.baselines:
-        baseline = check.live.baseline(check.prepared, name)
+        baseline = check.live.baseline(name)
         if baseline is not None:
             sides[name] = TimedInstance(baseline, is_baseline=True)
-    if check.prepared.traits.mutates_state:
-        for side in sides.values():
-            side.instance.set_state(check.prepared.state)
+    state, changes = check.prepared.state, check.prepared.traits.mutates_state
+    for side in sides.values():
+        if changes or side.instance.state_set is not state:
+            side.instance.set_state(state)
     timer = RoundTimer(check.reference, check.live, check.prepared, effort, sides, worker)
     machine, client = check.reference.machine, check.instance.client
     with check.live.memory.used(_used_bytes(timer)):

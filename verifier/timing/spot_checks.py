@@ -79,7 +79,8 @@ def check_fresh(check: WorkloadCheck, effort: Effort) -> None:
     """
     distributions: list[Distribution] = ["reference"]
     if effort.times_new_workers:
-        chosen = random.SystemRandom().choice(effort.cases)
+        others = [case for case in effort.cases if case[1] != "reference"]
+        chosen = random.SystemRandom().choice(others)
         distributions.append(check.live.distribution(check.prepared, *chosen))
     for distribution in distributions:
         case = check.live.fresh_case(check.prepared, distribution)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,13 @@ class WorkerClient:
     def write(self, name: str, text: str) -> str:
         """Write a file to the worker's folder; return its path inside the sandbox."""
         path = Path(self.process.folder) / name
-        # A worker may have put a link to a file of the host there.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        # A worker may have put a link to a file of the host there, or a pipe that nobody reads.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             with open(os.open(path, flags, 0o644), "w", encoding="utf-8") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise WorkerFault(Status.RUNTIME_ERROR, "the worker changed its folder")
+                file.truncate(0)
                 file.write(text)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -11,7 +11,6 @@ import torch
 
 from kernelwright.schema import Status, digest
 from kernelwright.tasks.kinds.base import TaskKind
-from kernelwright.verifier.inside import kinds
 from kernelwright.verifier.worker.channel import NO_TENSORS
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault, nonsense
@@ -27,7 +26,6 @@ from kernelwright.verifier.worker.outputs import (
 from kernelwright.verifier.worker.sampler import CodeSamples, sample
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
-ADAPTERS = Path(kinds.__file__).parent
 MAX_OPERATOR_NAME = 120
 # Name of the module that holds the uses in a worker.
 USES_MODULE = "uses_of_a_module"
@@ -43,7 +41,7 @@ class Instance:
         self.init = init
         """The constructor's arguments."""
         self.state_set: TensorTree | None = None
-        """Parameters and buffers that it was set to, where calls do not change them."""
+        """Parameters and buffers that it was set to last; calls may have changed them since."""
         self._request = functools.partial(client.channel.request, key=key)
         self._way: tuple[bool, list[str]] | None = None
         """Whether results were read from memory, and the devices they lay on."""
@@ -69,7 +67,7 @@ class Instance:
             timeout_s: the client's time-out by default.
         """
         fields = {
-            "adapter": client.write("adapter.py", _adapter(kind.name)),
+            "adapter": client.write("adapter.py", _text(kind.adapter)),
             "path": path,
             "module": f"module_{digest(key)[:12]}",
             "entry_point": entry_point,
@@ -113,6 +111,7 @@ class Instance:
         matched, own = reply.get("matched"), reply.get("own")
         if type(matched) is not int or type(own) is not int:
             raise nonsense("no counts of parameters")
+        self.state_set = state
         return matched, own
 
     def set_layout(self, layout: Layout) -> None:
@@ -331,9 +330,8 @@ class Instance:
 
 
 @functools.cache
-def _adapter(kind: str) -> str:
-    """Return the text of the adapter of a task's kind."""
-    return (ADAPTERS / f"{kind}.py").read_text()
+def _text(path: Path) -> str:
+    return path.read_text()
 
 
 def _is_operator(row: object) -> bool:

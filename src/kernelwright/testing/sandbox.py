@@ -10,6 +10,10 @@ Subclass it in a test file, and give it the sandbox:
             yield opened
             opened.close()
 
+        @pytest.fixture
+        def another(self):
+            return MySandbox()
+
 Workers here are small scripts, not the verifier's: a sandbox knows nothing of what it runs.
 """
 
@@ -103,7 +107,7 @@ def until(happened: Callable[[], bool], within_s: float = 20.0) -> bool:
 class SandboxConformance:
     """The duties of a sandbox.
 
-    Fixtures of the subclass: `sandbox`, and `another` of the same kind, which is closed.
+    Fixtures of the subclass: `sandbox`, and `another` of the same kind, which a test closes.
     """
 
     def test_it_says_what_it_holds(self, sandbox: Sandbox) -> None:

@@ -83,12 +83,14 @@ class SearchConformance:
         history = search(opened(), SPEEDUPS, width)
         for found in history:
             for index in (found.move.parent, *found.move.others):
-                assert index is None or index < found.index
+                assert index is None or index < found.index - found.index % width
             if found.move.operator in ("improve", "combine"):
-                parent = history[found.move.parent or 0]
+                assert found.move.parent is not None
+                parent = history[found.move.parent]
                 assert parent.evaluation is not None and parent.evaluation.accepted
             if found.move.operator == "repair":
-                failed = history[found.move.parent or 0].evaluation
+                assert found.move.parent is not None
+                failed = history[found.move.parent].evaluation
                 assert failed is not None and not failed.accepted
 
     def test_nothing_accepted_yet_is_no_reason_to_stop(self, opened: Open) -> None:

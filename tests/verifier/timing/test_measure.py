@@ -31,7 +31,7 @@ def test_late_rounds_are_compared_as_well_as_early_ones() -> None:
     effort = EFFORTS["fast"]
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
         live = reference.prepare(reference.workloads()[0])
-        eager = live.baseline(live.prepared, "eager")
+        eager = live.baseline("eager")
         assert eager is not None
         side = TimedInstance(eager, is_baseline=True)
         compared: Counter[bool] = Counter()
@@ -55,7 +55,7 @@ def places(level: Level, repeats: int) -> dict[int, set[int]]:
     found: dict[int, set[int]] = defaultdict(set)
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
         live = reference.prepare(reference.workloads()[0])
-        eager = live.baseline(live.prepared, "eager")
+        eager = live.baseline("eager")
         assert eager is not None
         side = TimedInstance(eager, is_baseline=True)
         for _ in range(repeats):
@@ -90,7 +90,7 @@ def test_expected_values_are_kept_by_place_only() -> None:
 def test_no_two_workers_are_shown_the_same_inputs() -> None:
     with kit.live_reference(kit.task(REFERENCE, Limits(memory_bytes=2**30))) as reference:
         live = reference.prepare(reference.workloads()[0])
-        eager = live.baseline(live.prepared, "eager")
+        eager = live.baseline("eager")
         assert eager is not None
         side = TimedInstance(eager, is_baseline=True)
         found: list[set[bytes]] = []
@@ -118,7 +118,7 @@ def test_single_calls_do_not_crowd_out_the_spot_checks_of_rounds(
     monkeypatch.setattr(measure, "batched", lambda rounds, single_calls: "looks slow")
     with kit.live_reference(kit.task(REFERENCE)) as reference:
         live = reference.prepare(reference.workloads()[0])
-        eager = live.baseline(live.prepared, "eager")
+        eager = live.baseline("eager")
         assert eager is not None
         side = TimedInstance(eager, is_baseline=True)
         timer = RoundTimer(
