@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,55 +16,157 @@ Loaded = dict[str, Any]
 PLAIN = (bool, int, float, str, type(None))
 IGNORED = frozenset(vars(torch.nn.Module()))
 """Attributes of every module, the mode among them."""
+REGISTERED = ("_parameters", "_buffers", "_modules")
+DESCRIBED = (complex, bytes, torch.dtype, torch.device, torch.Size)
+MOST_TEXT = 2000
 LARGEST = 2**40
 
 
 def facts(loaded: Loaded, key: str) -> dict[str, Any]:
     """Return the facts of an instance, found in one call on its first inputs.
 
-    `attributes`: plain attributes that the call reads, by path. `writes`: those that it sets.
-    `reads_mode`: paths of modules whose mode it reads.
+    Besides what the call reads, what its source names counts: another branch may read it.
+
+    `attributes`: plain attributes, by path. `described`: others that a text describes. `missing`:
+    those that are asked for and not there. `writes`: those that the call sets or changes.
+    `replaced`: buffers that it puts others in the place of. `reads_mode`: paths of modules whose
+    mode is read. `tied`: names of one parameter or buffer.
     """
     model, inputs = loaded[key].model, loaded[key].slots[0]
-    paths = {id(part): path for path, part in model.named_modules()}
-    reads: dict[str, dict[str, Any]] = {}
-    writes: set[str] = set()
-    modes: set[str] = set()
-    get, put = torch.nn.Module.__getattribute__, torch.nn.Module.__setattr__
-
-    def recorded(self: torch.nn.Module, name: str) -> Any:
-        value = get(self, name)
-        path = paths.get(id(self))
-        if path is not None and name == "training":
-            modes.add(path)
-        elif path is not None and name not in IGNORED and name in get(self, "__dict__"):
-            if (tree := plain(value)) is not None:
-                reads.setdefault(path, {})[name] = tree
-        return value
-
-    def noted(self: torch.nn.Module, name: str, value: Any) -> None:
-        if not isinstance(value, (torch.Tensor, torch.nn.Module)):
-            writes.add(f"{paths.get(id(self), '?')}.{name}".lstrip("."))
-        put(self, name, value)
-
-    module: Any = torch.nn.Module
-    module.__getattribute__, module.__setattr__ = recorded, noted
-    try:
+    watch = Watch(model)
+    with watch:
         model.forward(*inputs)
-    finally:
-        del module.__getattribute__
-        module.__setattr__ = put
     return {
         "names": named(model.forward, len(inputs)),
         "modules": {path: kind(part, model) for path, part in model.named_modules() if path},
-        "attributes": {
-            p: {n: v for n, v in own.items() if n not in writes} for p, own in reads.items()
-        },
-        "writes": sorted(writes),
-        "reads_mode": sorted(modes),
+        "attributes": watch.attributes(plain),
+        "described": watch.attributes(lambda v: described(v) if plain(v) is None else None),
+        "missing": {path: sorted(own) for path, own in watch.missing.items()},
+        "writes": sorted(watch.writes),
+        "replaced": sorted(watch.replaced),
+        "reads_mode": sorted(watch.modes),
         "training": {path: part.training for path, part in model.named_modules()},
         "state": dict(state(model)),
+        "tied": tied(model),
     }
+
+
+class Watch:
+    """What a module and its parts read and set while this is entered."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self.parts = dict(model.named_modules())
+        self.paths = {id(part): path for path, part in self.parts.items()}
+        self.reads = {path: set[str]() for path in self.parts}
+        self.missing: dict[str, set[str]] = {}
+        self.writes: set[str] = set()
+        self.replaced: set[str] = set()
+        self.modes: set[str] = set()
+        for path, names in named_in_source(model):
+            self.modes |= {path} if "training" in names else set()
+            self.reads[path] |= names
+        self.held = {path: containers(part) for path, part in self.parts.items()}
+
+    def __enter__(self) -> None:
+        module: Any = torch.nn.Module
+        get, self.put = torch.nn.Module.__getattribute__, torch.nn.Module.__setattr__
+        module.__getattribute__ = lambda part, name: self.read(part, name, get)
+        module.__setattr__ = lambda part, name, value: self.written(part, name, value)
+
+    def __exit__(self, *_exc: object) -> None:
+        module: Any = torch.nn.Module
+        del module.__getattribute__
+        module.__setattr__ = self.put
+        for path, part in self.parts.items():
+            before, after = self.held[path], containers(part)
+            changed = (name for name in before if after.get(name) != before[name])
+            self.writes |= {full(path, name) for name in changed}
+
+    def read(self, part: torch.nn.Module, name: str, get: Any) -> Any:
+        """Note that an attribute is read, or asked for in vain; return it."""
+        own, path = get(part, "__dict__"), self.paths.get(id(part))
+        if path is not None and name == "training":
+            self.modes.add(path)
+        elif path is not None and name in own:
+            self.reads[path].add(name)
+        try:
+            return get(part, name)
+        except AttributeError:
+            if path is not None and not any(name in own[kind] for kind in REGISTERED):
+                self.missing.setdefault(path, set()).add(name)
+            raise
+
+    def written(self, part: torch.nn.Module, name: str, value: Any) -> None:
+        """Note that an attribute is set, and set it."""
+        own, place = vars(part), full(self.paths.get(id(part), "?"), name)
+        if name in own["_buffers"]:
+            self.replaced.add(place)
+        elif name not in own["_parameters"] and not isinstance(value, torch.nn.Module):
+            self.writes.add(place)
+        self.put(part, name, value)
+
+    def attributes(self, form: Callable[[Any], Any]) -> dict[str, dict[str, Any]]:
+        """Return the attributes that have a form, in it, without those that the call sets."""
+        found: dict[str, dict[str, Any]] = {}
+        for path, part in self.parts.items():
+            for name in sorted(self.reads[path] & vars(part).keys() - IGNORED):
+                value = form(vars(part)[name])
+                if value is not None and full(path, name) not in self.writes:
+                    found.setdefault(path, {})[name] = value
+        return found
+
+
+def full(path: str, name: str) -> str:
+    """Return the dotted name of an attribute of a part."""
+    return f"{path}.{name}".lstrip(".")
+
+
+def named_in_source(model: torch.nn.Module) -> Iterator[tuple[str, set[str]]]:
+    """Yield, for each module of a class in the model's file, its attributes that the file reads."""
+    try:
+        tree = ast.parse(Path(inspect.getfile(type(model))).read_text())
+    except (OSError, TypeError, SyntaxError):
+        return
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    names = {node.attr for node in nodes if isinstance(node.ctx, ast.Load)}
+    for path, part in model.named_modules():
+        if type(part).__module__ == type(model).__module__:
+            yield path, names & {*vars(part), "training"}
+
+
+def containers(part: torch.nn.Module) -> dict[str, list[int]]:
+    """Return what the containers among a module's attributes hold, by name."""
+    found = {}
+    for name, value in vars(part).items():
+        if name not in IGNORED and isinstance(value, (list, dict, set, deque)):
+            items = [*value, *value.values()] if isinstance(value, dict) else value
+            found[name] = [id(item) for item in items]
+    return found
+
+
+def tied(model: torch.nn.Module) -> list[list[str]]:
+    """Return the names of each parameter or buffer that has several."""
+    names: dict[int, list[str]] = {}
+    for name, tensor in (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    ):
+        names.setdefault(id(tensor), []).append(name)
+    return sorted(own for own in names.values() if len(own) > 1)
+
+
+def described(value: Any) -> str | None:
+    """Return a text that only an equal value has; None for what no text describes.
+
+    The guard has the same function.
+    """
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str) and not name.endswith("<lambda>"):  # a function, a class
+        return f"{value.__module__}.{name}"
+    kind = type(value)
+    if kind in DESCRIBED or hasattr(kind, "__members__") or kind.__module__ == "numpy":
+        return f"{kind.__module__}.{kind.__qualname__} {value!r}"[:MOST_TEXT]
+    return None
 
 
 def named(function: Any, count: int) -> list[str]:
@@ -83,7 +188,10 @@ def kind(part: torch.nn.Module, model: torch.nn.Module) -> str:
 
 def state(model: torch.nn.Module) -> Iterator[tuple[str, list[Any]]]:
     """Yield dtype, shape and strides of each parameter and buffer by name."""
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+    for name, tensor in (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    ):
         dtype = str(tensor.dtype).removeprefix("torch.")
         yield name, [dtype, list(tensor.shape), list(tensor.stride())]
 

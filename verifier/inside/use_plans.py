@@ -317,8 +317,10 @@ class Planner:
                 first = [{"of": 0, "layout": layout}, *self.usual[1:]]
                 yield self._called(use, "the first input", first, own=True)
         if any(map(self.subject.may_be_index, _leaves(self.own))):
-            counted = self._changed(layout="from-the-end")
-            yield self._called("negative-indices", "some integers -1", counted, own=True)
+            for layout, number in (("from-the-end", -1), ("ignored", -100)):
+                changed = self._changed(layout=layout)
+                words = f"some integers {number}"
+                yield self._called("negative-indices", words, changed, own=True)
         kinds = {tensor.dtype for tensor in _leaves(self.given) if tensor.is_floating_point()}
         for dtype in ("float64", "float32", "float16", "bfloat16"):
             if kinds and kinds != {getattr(torch, dtype)}:
@@ -362,13 +364,13 @@ class Planner:
         if self.model.state_dict():
             yield _variant("weights-loaded-later", "", {})
             yield _variant("functional-call", "", {})
+            yield _variant("two-instances", "", {})
+            yield _variant("instances-in-turn", "", {})
         if self.weights:
             names = {"names": self.weights}
             yield _variant("weights-changed-in-place", "", names)
             yield _variant("weights-replaced", "", names)
             yield _variant("optimizer-step", "", names)
-            yield _variant("two-instances", "", {})
-            yield _variant("instances-in-turn", "", {})
         if self.buffers:
             yield _variant("buffers-changed", "", {"names": self.buffers})
         yield _variant("input-changed-in-place", "", {})

@@ -30,6 +30,7 @@ CONSTRUCTOR_SEED = 42
 CALL_SEED = 1234
 THREADS, CALLS_OF_A_THREAD, SECONDS_OF_A_THREAD = 4, 3, 0.5
 FORK_TIMEOUT_S = 15
+MOST_KEPT = 2**20
 INSTANCES = 8
 Spec = dict[str, Any]
 
@@ -186,14 +187,24 @@ def leaves(value: Any) -> Iterator[torch.Tensor]:
 
 
 def kept(value: Any) -> Any:
-    """Return a copy that later calls don't change."""
+    """Return a copy that later calls don't change; of a large tensor its shape and some elements.
+
+    A use has up to ten results, and the judge holds each three times.
+    """
     if isinstance(value, tuple):
         return tuple(kept(item) for item in value)
     if isinstance(value, (list, dict)):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         copied = {key: kept(item) for key, item in items}
         return copied if isinstance(value, dict) else list(copied.values())
-    return value.detach().clone() if isinstance(value, torch.Tensor) else value
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.numel() <= MOST_KEPT or value.layout is not torch.strided:
+        return value.detach().clone()
+    generator = torch.Generator().manual_seed(value.numel())
+    places = torch.randint(value.numel(), (MOST_KEPT,), generator=generator)
+    some = value.detach().reshape(-1)[places.to(value.device)]
+    return {"shape": list(value.shape), "some of its elements": some}
 
 
 def first_sizes(values: Sequence[Any]) -> list[int]:
@@ -273,10 +284,19 @@ def _offset(tensor: torch.Tensor) -> torch.Tensor:
 
 def _from_the_end(tensor: torch.Tensor) -> torch.Tensor:
     """Return indices every third of which is -1, which is the last."""
+    return _with_a_third(tensor, -1)
+
+
+def _ignored(tensor: torch.Tensor) -> torch.Tensor:
+    """Return labels every third of which is -100, which losses leave out by default."""
+    return _with_a_third(tensor, -100)
+
+
+def _with_a_third(tensor: torch.Tensor, number: int) -> torch.Tensor:
     if not Subject.may_be_index(tensor):
         return tensor
     found = tensor.clone()
-    found.view(-1)[::3] = -1
+    found.view(-1)[::3] = number
     return found
 
 
@@ -287,6 +307,7 @@ LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "channels-last": _channels_last,
     "offset": _offset,
     "from-the-end": _from_the_end,
+    "ignored": _ignored,
 }
 
 
@@ -469,7 +490,10 @@ def instances_in_turn(subject: Subject) -> Any:
 
 
 def _between(old: torch.Tensor, new: torch.Tensor, share: float) -> torch.Tensor:
-    return torch.lerp(old, new, share) if old.is_floating_point() else old
+    if old.is_floating_point():
+        return torch.lerp(old, new, share)
+    places = round(INSTANCES * share)  # integers change places, each time others
+    return new.roll(places, -1) if places and new.dim() else old
 
 
 def input_changed_in_place(subject: Subject) -> Any:
@@ -578,7 +602,9 @@ def functional_call(subject: Subject) -> Any:
 
 
 def _scaled(value: torch.Tensor, share: float) -> torch.Tensor:
-    return value * share if value.is_floating_point() else value
+    if value.is_floating_point() or not value.dim():
+        return value * share if value.is_floating_point() else value
+    return value.roll(round(2 * share), -1)
 
 
 def _copied(subject: Subject, copying: Callable[[nn.Module], Any]) -> Any:

@@ -87,6 +87,10 @@ def _fixed_family(
         attributes={p: _values(own) for p, own in facts["attributes"].items() if own},
         training=facts["training"] if facts["reads_mode"] else {},
         state=facts["state"],
+        described=facts["described"],
+        missing=facts["missing"],
+        replaced=facts["replaced"],
+        tied=facts["tied"],
     )
     return family, free["sizes"], free["ranges"]
 

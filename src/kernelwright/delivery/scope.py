@@ -27,11 +27,19 @@ class Family(Record):
     modules: dict[str, str] = {}
     """Class of each submodule, by path, in their order. A class of the file has its name alone."""
     attributes: dict[str, dict[str, Any]] = {}
-    """Plain attributes that `forward` reads, by path of the module and name."""
+    """Plain attributes that `forward` may read, by path of the module and name."""
     training: dict[str, bool] = {}
     """Mode of each module; empty where train() and eval() mean the same."""
     state: dict[str, tuple[str, list[int], list[int]]] = {}
     """Dtype, shape and strides of each parameter and buffer."""
+    described: dict[str, dict[str, str]] = {}
+    """Other attributes, which a text describes, as `attributes`."""
+    missing: dict[str, list[str]] = {}
+    """Attributes that `forward` asks for, by path, and that are not there."""
+    replaced: list[str] = []
+    """Buffers in the place of which `forward` puts others."""
+    tied: list[list[str]] = []
+    """Names of parameters and buffers that are one tensor."""
 
 
 class Scope(Record):

@@ -245,3 +245,13 @@ def test_a_link_in_the_folder_is_not_followed(liar: Liar, instance: Instance) ->
     with pytest.raises(WorkerFault, match="changed its folder"):
         instance.client.write("candidate.py", "yours")
     assert victim.read_text() == "mine"
+
+
+def test_a_pipe_in_the_folder_does_not_hold_the_judge(liar: Liar, instance: Instance) -> None:
+    os.mkfifo(liar.folder / "adapter.py")
+    with pytest.raises(WorkerFault, match="changed its folder"):
+        instance.client.write("adapter.py", "text")
+    reader = os.open(liar.folder / "adapter.py", os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(WorkerFault, match="changed its folder"):
+        instance.client.write("adapter.py", "text")
+    os.close(reader)

@@ -7,6 +7,7 @@ else:
 # -- the guard: the fast path inside the scope, the original forward everywhere else ---------------
 
 GUARD_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype)
+GUARD_DESCRIBED = (complex, bytes, torch.dtype, torch.device, torch.Size)
 GUARD_GRADIENTS = "gradients are wanted (torch.inference_mode() says that they are not)"
 GUARD_REPLACED = "a parameter, buffer or attribute was replaced"
 GUARD_SHAPES = 1000
@@ -213,6 +214,21 @@ def guard_watch(module, scope, families):
         for path, own in judged["attributes"].items()
         for name, value in own.items()
     ]
+    for path, own in judged["described"].items():
+        for name, text in own.items():
+            if guard_text(vars(parts[path]).get(name)) != text:
+                raise ValueError(f"{name} is not {text}")
+    objects = [
+        (vars(parts[path]), name, vars(parts[path]).get(name))
+        for path, own in judged["described"].items()
+        for name in own
+    ]
+    missing = [
+        (vars(parts[path])[holder] if holder else vars(parts[path]), name)
+        for path, own in judged["missing"].items()
+        for name in own
+        for holder in ("", "_parameters", "_buffers", "_modules")
+    ]
     modes = [(parts[path], mode) for path, mode in judged["training"].items()]
     kind, Tensor, float32, known = scope["device"], torch.Tensor, torch.float32, {}
     tensors = []
@@ -229,11 +245,18 @@ def guard_watch(module, scope, families):
         layout = getattr(torch, dtype), torch.Size(shape), tuple(strides)
         seen = None if tensor.is_inference() else tensor
         words = f"{name} is not {dtype}{shape}"
-        tensors.append((holder, last, seen, is_parameter, *layout, words))
+        is_kept = is_parameter or name not in judged["replaced"] and seen is not None
+        tensors.append((holder, last, seen, is_kept, *layout, words))
+    if guard_tied(module) != judged["tied"]:
+        raise ValueError("other parameters are tied than when it was judged")
     absent = guard_absent(parts, [holder[name] for holder, name, *_ in tensors])
     marks = [None] * len(tensors)
     latest = [(None, None)]
-    classes = [(part, type(part), vars(part), len(vars(part))) for part in parts.values()]
+    classes = [
+        (part, type(part), own, len(own), own["_parameters"], own["_buffers"])
+        for part, own in zip(parts.values(), map(vars, parts.values()))
+    ]
+    classes = [(*one, len(one[-2]), len(one[-1])) for one in classes]
     device = tensors[0][0][tensors[0][1]].device if tensors else torch.device(kind)
     names = guard_named(super(Guarded, module).forward, len(judged["arguments"]))
 
@@ -257,9 +280,20 @@ def guard_watch(module, scope, families):
                 return "a submodule was replaced"
         if any(hooks):
             return "a submodule has hooks or parametrizations"
-        for part, kind_of_part, attributes, size in classes:
-            if len(attributes) != size or type(part) is not kind_of_part:
+        for part, kind_of_part, attributes, size, parameters, buffers, most, more in classes:
+            if (
+                len(attributes) != size
+                or type(part) is not kind_of_part
+                or len(parameters) != most
+                or len(buffers) != more
+            ):
                 return GUARD_REPLACED
+        for holder, name, value in objects:
+            if holder.get(name) is not value:
+                return GUARD_REPLACED
+        for holder, name in missing:
+            if name in holder:
+                return f"{name} was not there when it was judged"
         for holder, name, value in numbers:
             if holder.get(name) is not value and not guard_same(holder.get(name), value):
                 return f"{name} is not {value!r}"
@@ -270,13 +304,15 @@ def guard_watch(module, scope, families):
             if holder.get(name) is not None:
                 return f"{name} is not None"
         for at, watched in enumerate(tensors):
-            holder, name, seen, is_parameter, dtype, shape, strides, words = watched
+            holder, name, seen, is_kept, dtype, shape, strides, words = watched
             tensor, mark = holder.get(name), None
             if tensor is seen is not None:
                 mark = tensor._version, tensor.data_ptr()
                 if mark == marks[at]:
                     continue
-            elif is_parameter:
+                if marks[at] is not None and mark[1] != marks[at][1]:
+                    return GUARD_REPLACED  # it lies elsewhere: set by `.data`, or moved
+            elif is_kept:
                 return GUARD_REPLACED
             # A forward may replace buffers, even by those of inference mode: no version there.
             if (
@@ -290,7 +326,13 @@ def guard_watch(module, scope, families):
             marks[at] = mark
         try:
             key = [
-                (value.dtype, value.shape, value.stride(), value.is_cpu or value.device)
+                (
+                    value.dtype,
+                    value.shape,
+                    value.stride(),
+                    value.is_neg(),
+                    value.is_cpu or value.device,
+                )
                 if type(value) is Tensor
                 else guard_keyed(value)
                 for value in given
@@ -336,6 +378,28 @@ def guard_absent(parts, tensors):
     return absent
 
 
+def guard_tied(module):
+    """Return the names of each parameter or buffer that has several."""
+    names = {}
+    for name, tensor in (
+        *module.named_parameters(remove_duplicate=False),
+        *module.named_buffers(remove_duplicate=False),
+    ):
+        names.setdefault(id(tensor), []).append(name)
+    return sorted(own for own in names.values() if len(own) > 1)
+
+
+def guard_text(value):
+    """Return a text that only an equal value has; None for what no text describes."""
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str) and not name.endswith("<lambda>"):  # a function, a class
+        return f"{value.__module__}.{name}"
+    kind = type(value)
+    if kind in GUARD_DESCRIBED or hasattr(kind, "__members__") or kind.__module__ == "numpy":
+        return f"{kind.__module__}.{kind.__qualname__} {value!r}"[:2000]
+    return None
+
+
 def guard_has_infra_mode():
     """Whether calls are diverted to fake tensors or into a trace."""
     keys = torch._C._TorchDispatchModeKey
@@ -347,9 +411,9 @@ def guard_keyed(value):
     if isinstance(value, (list, tuple)):
         return type(value), tuple(map(guard_keyed, value))
     if isinstance(value, dict):
-        return dict, tuple((name, guard_keyed(item)) for name, item in value.items())
+        return type(value), tuple((name, guard_keyed(item)) for name, item in value.items())
     if type(value) is torch.Tensor:
-        return value.dtype, value.shape, value.stride(), value.device
+        return value.dtype, value.shape, value.stride(), value.is_neg(), value.device
     return type(value), value if isinstance(value, GUARD_PLAIN) else id(type(value))
 
 
