@@ -39,6 +39,8 @@ from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import WORKER_VERSION
 
 DEFAULT_CRITERIA = Criteria()
+# Raised when a candidate may be judged otherwise than before, so that kept verdicts are made anew.
+JUDGE_VERSION = "1"
 # Results from this size on are compared with more than one thread.
 LARGE_BYTES = 2**26
 # A kernel that hangs, or reads where it must not, may leave a GPU in a broken state.
@@ -80,7 +82,8 @@ class Judge:
         device = environment(machine.threads, machine.device)
         info = machine.sandbox.info.kind
         policy, uses = self.criteria.policy, self.criteria.uses
-        parts = [candidate.hash, task.hash, WORKER_VERSION, device, level, info, policy]
+        versions = [WORKER_VERSION, JUDGE_VERSION]
+        parts = [candidate.hash, task.hash, versions, device, level, info, policy]
         return digest(parts if uses == "flag" else [*parts, uses])
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:

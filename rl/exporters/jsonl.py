@@ -21,8 +21,10 @@ FORMATS: Registry[DatasetFormat] = Registry(
     "format",
     Kind("a format of datasets", "rows"),
     {
-        name: f"kernelwright.rl.datasets.formats:{name.upper()}"
-        for name in ("sft", "grpo", "preference", "attempts")
+        "sft": "kernelwright.rl.datasets.formats:SFT",
+        "grpo": "kernelwright.rl.datasets.formats:GRPO",
+        "preference": "kernelwright.rl.datasets.formats:PREFERENCE",
+        "attempts": "kernelwright.rl.datasets.formats:ATTEMPTS",
     },
     "kernelwright.formats",
 )

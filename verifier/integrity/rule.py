@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["static", "advice", "runtime", "physical", "statistical", "values", "uses"]
 Severity = Literal["info", "suspicious", "refuse"]
+Hint = Literal["info", "suspicious"]
+"""Severity of what a text shows, which never refuses."""
 RuleId = Literal[
     "monkeypatch", "dynamic-code", "frame-walk", "process-or-thread", "file-or-network",
     "memo-by-address", "phase-sniffing", "lazy-tensor", "silent-fallback", "reference-class",
@@ -49,7 +51,7 @@ STATIC: list[Rule] = []
 
 
 def static_rule(
-    identity: RuleId, severity: Severity, title: str, reason: str, *, catches: str
+    identity: RuleId, severity: Hint, title: str, reason: str, *, catches: str
 ) -> Callable[[Check], Check]:
     """Return a decorator that makes a check of a candidate's text a rule.
 
@@ -65,9 +67,7 @@ def static_rule(
     return declare
 
 
-def named_rule(
-    identity: RuleId, severity: Severity, title: str, reason: str, *, catches: str
-) -> None:
+def named_rule(identity: RuleId, severity: Hint, title: str, reason: str, *, catches: str) -> None:
     """Declare a rule that names and patterns find."""
     caught = tuple(catches.split())
     STATIC.append(Rule(identity, "static", severity, title, reason, caught))

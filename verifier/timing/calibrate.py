@@ -44,10 +44,7 @@ def find_iterations(
     with quietly(check.reference.machine):
         calls = _filling(timer, call_s)
         for _ in range(MAX_CALIBRATIONS):
-            runs = [
-                timer.run(side, timer.buffer(calls), timer.shuffled(calls))
-                for _ in range(CALIBRATION_RUNS)
-            ]
+            runs = [timer.run(side, calls) for _ in range(CALIBRATION_RUNS)]
             seconds = min(ran.seconds for ran in runs)
             before, calls = calls, _filling(timer, seconds / calls)
             if calls <= before * ENOUGH:

@@ -151,7 +151,7 @@ class RoundTimer:
             side.instance.set_layout(self.pool.layout)
             side.instance.client.prefault(HEAP_PER_ROUND * used)
             for _ in range(WARM_UP_ROUNDS):
-                self.run(side, self.buffer(calls), self.shuffled(calls))
+                self.run(side, calls)
 
     def measure(self, calls: int) -> tuple[Rounds, tuple[Flag, ...]]:
         """Time rounds until their ratios are known well enough, or the level's time is over.
@@ -192,7 +192,8 @@ class RoundTimer:
             self.chance.shuffle(order)
             for name in order:
                 slots = self.shuffled(found.iterations_in(halved))
-                ran = self.run(self.sides[name], buffer, slots)
+                seeds = self.pool.call_seeds(self.number, slots)
+                ran = self.sides[name].run(buffer, slots, seeds, self.state)
                 found.judge[name].append(ran.seconds)
                 found.worker[name].append(ran.worker_seconds)
                 if name == CANDIDATE:
@@ -206,9 +207,11 @@ class RoundTimer:
         """Return slots for so many calls of a round, in random order."""
         return self.chance.sample(range(calls), calls)
 
-    def run(self, side: TimedInstance, buffer: InputBuffer, slots: list[int]) -> RunReply:
-        """Let one side call once for each slot of this round's inputs."""
-        return side.run(buffer, slots, self.pool.call_seeds(self.number, slots), self.state)
+    def run(self, side: TimedInstance, calls: int) -> RunReply:
+        """Let one side run a round with this round's inputs, which is not recorded."""
+        slots = self.shuffled(calls)
+        seeds = self.pool.call_seeds(self.number, slots)
+        return side.run(self.buffer(calls), slots, seeds, self.state)
 
     def _maybe_spot_check(self, buffer: InputBuffer, slots: list[int], ran: RunReply) -> None:
         """Read one call's result from the stopped worker, perhaps replacing an earlier spot check.

@@ -178,9 +178,7 @@ class Instance:
             unmask_seed: seed of the inputs' mask; see `mask`.
         """
         self.client.has_run = True
-        given = None if seeds is None else list(seeds)
-        fields = {"slots": list(slots), "seeds": given, "poison": poison, "cover": unmask_seed}
-        reply, _ = self._request("run", fields)
+        reply, _ = self._request("run", _run_fields(slots, seeds, poison, unmask_seed))
         return checked_run(reply, len(slots), self.client.channel.window_s)
 
     def sampled_run(
@@ -193,12 +191,7 @@ class Instance:
             found.append(sample(self.client.process, finished))
             self.client.process.thaw()
 
-        given = None if seeds is None else list(seeds)
-        reply, _ = self._request(
-            "run",
-            {"slots": list(slots), "seeds": given, "poison": False, "cover": None},
-            meanwhile=watch,
-        )
+        reply, _ = self._request("run", _run_fields(slots, seeds), meanwhile=watch)
         return found[0], checked_run(reply, len(slots), self.client.channel.window_s)
 
     def observe(self, slot: int) -> dict[str, list[str]]:
@@ -230,6 +223,10 @@ class Instance:
         if read is not None:
             self.client.was_read = True
             return read
+        return self._sent(ran, call)
+
+    def _sent(self, ran: RunReply, call: int) -> TensorTree:
+        """Return a result that the worker sends, where its memory can't be read."""
         if self.client.must_be_read:
             message = "its memory can't be read, where the reference's can"
             raise WorkerFault(Status.RUNTIME_ERROR, message)
@@ -316,17 +313,22 @@ class Instance:
     def used(self, reply: UseReply) -> TensorTree:
         """Return the results of the last use. Raises WorkerFault if they are not there."""
         read = read_result(self.client.process.pid, reply.ran, 0)
-        if read is not None:
-            return read
-        entries = reply.ran.entries
-        specs = [Spec(getattr(torch, e["dtype"]), tuple(e["shape"])) for e in entries]
-        sent, tensors = self._request("fetch", {"call": 0}, expect=specs)
-        return TensorTree(sent.get("value"), tensors)
+        return self._sent(reply.ran, 0) if read is None else read
 
     def flops(self, slot: int) -> int:
         """Count the operations of one call's matrix products, convolutions and attention."""
         reply, _ = self._request("flops", {"slot": slot})
         return checked_count(reply.get("flops"), 0)
+
+
+def _run_fields(
+    slots: Sequence[int],
+    seeds: Sequence[int] | None,
+    poison: bool = False,
+    unmask_seed: int | None = None,
+) -> dict[str, Any]:
+    given = None if seeds is None else list(seeds)
+    return {"slots": list(slots), "seeds": given, "poison": poison, "cover": unmask_seed}
 
 
 @functools.cache
