@@ -70,7 +70,8 @@ def _workflow(
         backends=engine.backends,
         proposer=engine.make_proposer(task, reference),
         judge=CachingJudge(judge, engine.store),
-        halving=engine.search.halving,
+        # The proof measures the best of a few attempts at length anyway.
+        halving=engine.search.halving if engine.search.attempts >= engine.search.halving else 0,
         record=record,
         on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
     )

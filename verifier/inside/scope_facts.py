@@ -52,7 +52,7 @@ def facts(loaded: Loaded, key: str) -> dict[str, Any]:
 
 
 class Watch:
-    """What a module and its parts read and set while this is entered."""
+    """A record of what a module and its parts read and set while it is entered."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.parts = dict(model.named_modules())

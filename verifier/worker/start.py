@@ -18,8 +18,16 @@ from kernelwright.verifier.worker.faults import WorkerFault
 WORKER_PATH = str(Path(worker_file.__file__))
 WORKER_VERSION = worker_file.VERSION
 START_TIMEOUT_S = 120.0
+CPUINFO = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
 BUILD_FOLDER = "build"
 TOOLS_FOLDER = "bin"
+# A worker's folder is new, so what torch.compile keeps for the next time is made in vain: headers
+# that are compiled beforehand, and the proof that the compiler knows the CPU's vectors (5 s each).
+# Where the CPU has AMX, which a virtual machine may not let through, that proof is made.
+QUICK_INDUCTOR = {
+    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
+    **({} if "amx" in CPUINFO else {"TORCHINDUCTOR_VEC_ISA_OK": "1"}),
+}
 # torch itself needs this much private memory before the first tensor.
 BASE_MEMORY_BYTES = 2 * 2**30
 
@@ -75,6 +83,7 @@ def base_environment(machine: Machine) -> dict[str, str]:
         "OMP_NUM_THREADS": str(machine.threads),
         "TORCH_EXTENSIONS_DIR": f"{{folder}}/{BUILD_FOLDER}",
         "TORCHINDUCTOR_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/inductor",
+        **QUICK_INDUCTOR,
         "TRITON_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/triton",
     }
 

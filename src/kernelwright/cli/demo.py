@@ -1,10 +1,10 @@
-"""`kernelwright demo`: the main job on three library tasks, without key, GPU or Docker."""
+"""`kernelwright demo`: the main job on two library tasks, without key, GPU or Docker."""
 
 from __future__ import annotations
 
 from kernelwright.cli import options
 
-TASKS = ("library/int4_gemv", "library/rope", "library/elementwise_chain")
+TASKS = ("library/int4_gemv", "library/rope")
 # Whatever the user has configured, the demo needs no key and spends nothing. torch.compile is
 # not searched, but measured as a baseline.
 SETTINGS = {
@@ -12,7 +12,7 @@ SETTINGS = {
     "backends": ["cpp"],
     "target": "cpu",
     "search": "greedy",
-    "attempts": 2,
+    "attempts": 1,
     "budget_usd": 0.0,
     "tolerance": "default",
     "policy": "any",
@@ -20,7 +20,7 @@ SETTINGS = {
 
 
 def demo(out: options.OutFolder = None, json: options.Json = False) -> None:
-    """Optimize three small modules on this CPU and write reports."""
+    """Optimize two small modules on this CPU and write reports."""
     from kernelwright.batch.run import new_run_id
     from kernelwright.cli.bench import run_bench
     from kernelwright.config import load_settings
