@@ -23,6 +23,7 @@ from rich.text import Text
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "run.svg"
 WIDTH = 104
+COMMAND = (sys.executable, "-m", "kernelwright", "optimize")
 PROGRESS = re.compile(r"\[ *[\d.]+s\]")
 WIN = re.compile(r"Faster than|the speed of|it is faster")
 
@@ -30,7 +31,7 @@ WIN = re.compile(r"Faster than|the speed of|it is faster")
 def main() -> None:
     """Run the command, and draw what it printed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", nargs="?", default="examples/gate.py")
+    parser.add_argument("task", nargs="?", default="rope")
     parser.add_argument("--log", type=Path)
     arguments = parser.parse_args()
     lines = printed(arguments.task)
@@ -45,7 +46,7 @@ def printed(task: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "KERNELWRIGHT_STORE": f"{folder}/runs.db", "NO_COLOR": "1"}
         done = subprocess.run(
-            [sys.executable, "-m", "kernelwright", "optimize", task, "--out", f"{folder}/gate"],
+            [*COMMAND, task, "--out", f"{folder}/{Path(task).stem}"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
