@@ -29,7 +29,7 @@ from kernelwright.schema import Candidate, Origin
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build.build import build_candidate
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.worker.client import WorkerClient
+from kernelwright.verifier.worker.instance import Instance
 
 MODEL = """
 class ModelNew(nn.Module):
@@ -110,11 +110,11 @@ def measure(
 ) -> dict[str, float]:
     """Return the median seconds to build a new and an unchanged source."""
     loads: list[float] = []
-    inner = WorkerClient.load
+    inner = Instance.load
 
-    def timed(self: WorkerClient, *args: Any, **kwargs: Any) -> Any:
+    def timed(*args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
-        result = inner(self, *args, **kwargs)
+        result = inner(*args, **kwargs)
         loads.append(time.perf_counter() - start)
         return result
 
@@ -122,10 +122,10 @@ def measure(
         reference.prepare(workload)
     new, unchanged = [], []
     for one in made:
-        WorkerClient.load = timed  # type: ignore[method-assign]
+        Instance.load = timed  # type: ignore[method-assign]
         loads.clear()
         build_candidate(one, backend, reference, cache)
-        WorkerClient.load = inner  # type: ignore[method-assign]
+        Instance.load = inner  # type: ignore[method-assign]
         new.append(loads[0])
         unchanged.append(seconds(lambda one=one: build_candidate(one, backend, reference, cache)))
     return {

@@ -25,7 +25,6 @@ from kernelwright.agents.optimize import optimize_task
 from kernelwright.batch.run import open_run
 from kernelwright.cli.progress import PlainProgress
 from kernelwright.config import Settings
-from kernelwright.report.bundle import bundle
 from kernelwright.report.result import write_result
 from kernelwright.schema import OrdinaryRun, Speedup
 from kernelwright.tasks.loader import load_task
@@ -85,7 +84,7 @@ def proven(names: list[str], attempts: int, scratch: Path) -> tuple[list[Proven]
                 left_out[task.id] = problem or result.status
                 continue
             assert result.evaluation is not None
-            held = bundle(opened.store, opened.run.id, task)
+            held = opened.store.task_record(opened.run, task.id)
             script = write_result(scratch / "out" / name, opened.run, held).script
             assert script is not None
             judged = result.evaluation.speedup["eager"]

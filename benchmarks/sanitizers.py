@@ -19,6 +19,7 @@ import results_file
 
 from kernelwright.agents.offline.emit import design, forward_arguments, library_candidate
 from kernelwright.agents.offline.trace import trace
+from kernelwright.kernels.catalog import LIBRARIES
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Flag, Origin
@@ -50,8 +51,8 @@ def checked(identity: str, machine: Machine) -> tuple[float, list[Flag]]:
     """Return the seconds that the sanitizers took, and their findings."""
     task = load_task(identity)
     with Reference(task, machine, seed=0) as reference:
-        arguments, graph = forward_arguments(task.source), trace(reference)
-        plan = design(graph, arguments) if graph and arguments else None
+        arguments, graph = forward_arguments(task.source), trace(reference, print)
+        plan = design(graph, arguments, LIBRARIES["cpp"]) if graph and arguments else None
         assert plan is not None, f"no kernel for {identity}"
         source = library_candidate(task.source, f"Kernels for {identity}.", plan, {})
         candidate = Candidate(source=source, backend="cpp", origin=Origin(kind="offline"))
