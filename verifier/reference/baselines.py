@@ -5,11 +5,10 @@ They are only timed and do nothing else, as a candidate's worker does while it i
 
 from __future__ import annotations
 
-from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Limits
 from kernelwright.verifier.levels import Baseline
-from kernelwright.verifier.reference.calls import load_again, run_once
+from kernelwright.verifier.reference.calls import known_to_work, load_again, run_once
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -62,11 +61,11 @@ class Baselines:
         if key not in self._loaded:
             try:
                 self._loaded[key] = self._load(prepared, baseline)
-            except WorkerFault as fault:
+            except WorkerFault:
                 self._end(baseline)
                 if baseline == "eager":
-                    message = f"the reference worked once and then failed: {fault.reason}"
-                    raise InfrastructureError(message) from fault
+                    with known_to_work():
+                        raise
                 self._loaded[key] = None
         return self._loaded[key]
 
