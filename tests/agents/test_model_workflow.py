@@ -19,12 +19,12 @@ from kernelwright.config import Allowance
 from kernelwright.errors import InfrastructureError, ProviderError
 from kernelwright.llm.replay import Recorder, Replay
 from kernelwright.schema import Candidate, Evaluation
+from kernelwright.testing.sandbox import until
 from tests.agents.model_kit import TASK, block, file, loopback_server, role_of
 from tests.agents.workflow_kit import ByPlan, Scripted, run, scripted, verdicts
 from tests.llm.conftest import Hosted, openai_hosted
 from tests.llm.loopback import Asked, Reply
 from tests.store import samples
-from tests.verifier.kit import until
 
 CALL_USD = 0.0035
 """Cost of one scripted call: 1000 tokens in, 100 out, GPT-4o."""

@@ -18,8 +18,9 @@ from kernelwright.sandbox.base import WorkerSpec
 from kernelwright.sandbox.bwrap import BwrapSandbox
 from kernelwright.sandbox.cgroups import groups_of
 from kernelwright.sandbox.escapes import descendants
+from kernelwright.testing.sandbox import is_alive, until
 from tests.sandbox.kit import opened
-from tests.verifier.kit import gone, is_alive, until
+from tests.verifier.kit import gone
 
 WAITS = "import time; time.sleep(600)"
 

@@ -23,8 +23,8 @@ from kernelwright.sandbox.docker.engine import connect
 from kernelwright.sandbox.docker.image import build, tag
 from kernelwright.sandbox.docker.sandbox import DockerSandbox
 from kernelwright.sandbox.linux_worker import LinuxWorker
+from kernelwright.testing.sandbox import is_alive, until
 from tests.sandbox.kit import opened
-from tests.verifier.kit import is_alive, until
 
 WAITS = "import time; time.sleep(600)"
 NOBODY = 65534

@@ -6,8 +6,7 @@ import atexit
 import functools
 import os
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Limits, Origin, Task, Workload
 from kernelwright.tasks.kinds.module import MODULE
+from kernelwright.testing.sandbox import until
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.input_buffers import InputBuffer, plan_layout
@@ -138,22 +138,6 @@ def worker_pid(client: WorkerClient) -> int:
     """Return the process id of a worker in the `process` sandbox."""
     assert isinstance(client.process, LinuxWorker)
     return client.process.pid
-
-
-def is_alive(process: int) -> bool:
-    """Return whether a process runs; zombies don't."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def until(happened: Callable[[], bool], within_s: float = 20.0) -> bool:
-    """Return whether it happens in time: the kernel takes a moment to end a process."""
-    deadline = time.monotonic() + within_s
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return happened()
 
 
 def gone(group: int) -> bool:

@@ -15,6 +15,7 @@ from kernelwright.sandbox.base import WorkerProcess, WorkerSpec
 from kernelwright.sandbox.memory import MappedRegion, mappings
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Flag
+from kernelwright.testing.sandbox import is_alive, until
 from kernelwright.verifier.correctness.precision import precision_flags
 from kernelwright.verifier.integrity.attribution import attribution_flags
 from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
@@ -31,7 +32,6 @@ from kernelwright.verifier.reference.peaks import Peaks
 from kernelwright.verifier.tolerance import Difference
 from kernelwright.verifier.worker.frames import Spec
 from kernelwright.verifier.worker.sampler import CodeSamples, Owner, owner, sample
-from tests.verifier.kit import is_alive, until
 
 
 @pytest.fixture(scope="module")

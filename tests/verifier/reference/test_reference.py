@@ -6,6 +6,7 @@ import pytest
 
 from kernelwright.errors import InvalidReferenceError
 from kernelwright.schema import Limits, Task, Workload
+from kernelwright.testing.sandbox import until
 from tests.verifier import kit
 
 MODEL = """
@@ -56,7 +57,7 @@ def test_a_reference_that_cannot_be_used(task: Task, message: str, hint: str) ->
             live.prepare(live.workloads()[0])
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
-    assert kit.until(lambda: kit.children() <= running)
+    assert until(lambda: kit.children() <= running)
 
 
 @pytest.mark.parametrize("change", ["self.mean.lerp_(x.mean(0), 1 / self.calls)", "pass"])
