@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernelwright.errors import InvalidReferenceError
+from kernelwright.errors import InfrastructureError, InvalidReferenceError
 from kernelwright.schema import Limits, Task, Workload
 from kernelwright.testing.sandbox import until
 from tests.verifier import kit
@@ -109,3 +109,14 @@ def test_a_reference_that_does_not_compile_has_one_baseline_less() -> None:
         assert work.baseline("compile") is None
         assert work.baseline("compile") is None
         assert work.baseline("eager") is not None
+
+
+def test_a_baseline_that_breaks_is_the_systems_fault_in_eager_and_unknown_in_compile() -> None:
+    model = "class Model(nn.Module):\n    def forward(self, x):\n        return x * 2\n"
+    with kit.live_reference(kit.task(kit.source(model))) as reference:
+        whole = reference.prepare(reference.workloads()[0]).perturbed
+        broken = whole._replace(source="raise RuntimeError('broken')")
+        with pytest.raises(InfrastructureError, match="worked once and then failed: RuntimeError"):
+            reference.baselines.instance(broken, "eager")
+        assert reference.baselines.instance(broken, "compile") is None
+        assert reference.baselines.instance(whole, "eager") is not None
