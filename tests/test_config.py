@@ -182,7 +182,6 @@ def test_not_durations(text: str) -> None:
         ("time_limit_s", 0),
         ("time_limit_s", "-5"),
         ("time_limit_s", False),
-        ("sandbox", "podman"),
         ("tolerance", "loose"),
         ("seed", -1),
         ("seed", 2**32),
@@ -218,7 +217,6 @@ def test_a_bad_value_names_the_place_that_won(places: Places) -> None:
 
 
 def test_a_mistyped_choice_gets_the_closest_one(places: Places) -> None:
-    assert "did you mean 'process'?" in (places.refuse(sandbox="proces").hint or "")
     assert "did you mean 'kernelbench'?" in (places.refuse(tolerance="kernel-bench").hint or "")
 
 
