@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from kernelwright.delivery.splice import own_part
+from kernelwright.delivery.guarded import own_part
 from kernelwright.schema import (
     Candidate,
     Criteria,

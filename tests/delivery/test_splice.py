@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 
-from kernelwright.delivery.splice import NotDeliverableError, guard, own_part, splice
+from kernelwright.delivery.guarded import fast_path, guard, own_part
+from kernelwright.delivery.splice import PRIVATE, RESERVED, NotDeliverableError, splice
 from kernelwright.verifier.integrity.compiled import compiled_reference
 from kernelwright.verifier.integrity.static.scan import static_flags
 from tests.delivery.kit import OWN_CONSTRUCTOR, REFERENCE, SAME_CONSTRUCTOR, SCOPE, guarded
@@ -91,3 +93,42 @@ def test_future_imports_stand_first() -> None:
                   SAME_CONSTRUCTOR, SCOPE, "A title.")  # fmt: skip
     compile(text, "guarded", "exec")
     assert text.count("__future__") == 1 and guard() in text
+
+
+def test_all_that_the_guard_gives_a_module_has_a_reserved_name() -> None:
+    tree = ast.parse("try:\n    pass\n" + guard())
+    (own,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Guarded")
+    names = {n.name for n in own.body if isinstance(n, ast.FunctionDef)}
+    names |= {t.id for n in own.body if isinstance(n, ast.Assign) for t in n.targets}  # type: ignore[attr-defined]
+    for pattern in (r'vars\(self\)\["(\w+)"\]', r"Guarded\.(\w+) = ", r"self\.(_\w+)"):
+        names |= set(re.findall(pattern, guard()))
+    of_torch = {"forward", "_apply"}
+    assert {n for n in names - of_torch if not n.startswith(("__", PRIVATE))} == RESERVED
+
+
+@pytest.mark.parametrize("name", [*sorted(RESERVED), "_guard_prepare"])
+def test_a_method_that_the_guard_would_hide_is_refused(name: str) -> None:
+    method = f"class Model(nn.Module):\n    def {name}(self, x):\n        return x\n\n"
+    with pytest.raises(NotDeliverableError, match=f"the name '{name}'"):
+        splice(REFERENCE.replace("class Model(nn.Module):\n", method), SAME_CONSTRUCTOR, SCOPE, "")
+
+
+DEEP = "TOTAL = " + " + ".join(["1"] * 1200) + "\n"
+
+
+def test_a_text_too_deep_to_read_is_not_delivered_and_refuses_nothing_by_itself() -> None:
+    with pytest.raises(NotDeliverableError, match="can't be put beside"):
+        splice(REFERENCE, SAME_CONSTRUCTOR + DEEP, SCOPE, "")
+    assert compiled_reference(COMPILED.format("") + DEEP, REFERENCE) is None
+    text = guarded() + DEEP
+    assert own_part(text, REFERENCE) == text
+
+
+def test_a_fast_path_is_that_of_the_guard() -> None:
+    quoted = f"import torch\nTEXT = '''\n{guard()}'''\ntorch.compile(print)\n"
+    assert fast_path(quoted) is None and compiled_reference(quoted, REFERENCE) is None
+    other = "try:\n    import numpy\nexcept ImportError:\n    pass\nelse:\n    FOUND = 1\n"
+    text = splice(other + REFERENCE, SAME_CONSTRUCTOR, SCOPE, "")
+    path = fast_path(text)
+    assert path is not None and "class FastModel" in "\n".join(map(ast.unparse, path))
+    assert fast_path(other) is None

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from kernelwright import syntax
-from kernelwright.delivery.splice import FAST, fast_path, is_guarded
+from kernelwright.delivery.guarded import FAST, fast_path
 from kernelwright.schema import Compiled
 from kernelwright.tasks.kinds.module import MODULE
 
@@ -37,10 +37,14 @@ def compiled_reference(candidate: str, reference: str) -> Compiled | None:
     if not CALLED.search(candidate):
         return None
     try:
-        own, other = syntax.parse(candidate), syntax.parse(reference)
+        return _compiled(candidate, reference)
     except syntax.UNREADABLE:
         return None
-    guarded = fast_path(own) if is_guarded(candidate) else None
+
+
+def _compiled(candidate: str, reference: str) -> Compiled | None:
+    own, other = syntax.parse(candidate), syntax.parse(reference)
+    guarded = fast_path(candidate)
     stripper = _Stripper()
     stripped = [stripper.visit(node) for node in (guarded or own.body)]
     if not stripper.arguments:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from kernelwright.delivery.splice import is_guarded
+from kernelwright.delivery.guarded import is_guarded
 from kernelwright.schema import Candidate, Level, ToleranceName, UseOutcome, UseResult
 from kernelwright.verifier.reference.candidates import new_instance
 from kernelwright.verifier.uses.catalogue import ALL, USES, Use, uses_at

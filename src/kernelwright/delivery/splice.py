@@ -7,24 +7,19 @@ frozen text), the scope, and `ModelNew`, which is the reference's class with the
 from __future__ import annotations
 
 import ast
-import functools
 import math
 import pprint
 import re
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from kernelwright import syntax
 from kernelwright.delivery.edits import Edit, defined, edited, indented, renamed, span, without
+from kernelwright.delivery.guarded import FAST, MODEL, guard
 from kernelwright.delivery.scope import OUTSIDE, Family, Scope
 
-GUARD = Path(__file__).parent / "sources" / "guard.py"
-FAST = "FastModel"
-RESERVED = frozenset(
-    {"fallbacks", "refresh", "scope", "implementation", "_guard", "_families", "_shadows"}
-)
-"""Attributes that the guard adds to the module."""
+RESERVED = frozenset({"fallbacks", "refresh", "scope", "implementation"})
+"""Attributes that the guard adds to the module, besides those that begin with PRIVATE."""
+PRIVATE = "_guard"
 IMPORTS = (
     "import collections",
     "import inspect",
@@ -45,12 +40,6 @@ class NotDeliverableError(Exception):
     """A candidate can't be put into a guarded file; the message says why."""
 
 
-@functools.cache
-def guard() -> str:
-    """Return the guard's text."""
-    return GUARD.read_text()
-
-
 def splice(reference: str, candidate: str, scope: Scope, title: str) -> str:
     """Return the guarded file.
 
@@ -62,11 +51,21 @@ def splice(reference: str, candidate: str, scope: Scope, title: str) -> str:
     Raises:
         NotDeliverableError: the guard can't stand in front of this module.
     """
-    reference, candidate = _plain(reference), _plain(candidate)
+    try:
+        text = _spliced(_plain(reference), _plain(candidate), scope, title)
+        syntax.parse(text)
+    except syntax.UNREADABLE as error:
+        why = str(error) or type(error).__name__
+        message = f"its text can't be put beside the reference's: {why}"
+        raise NotDeliverableError(message) from error
+    return text
+
+
+def _spliced(reference: str, candidate: str, scope: Scope, title: str) -> str:
     _require_free_names(reference)
     futures, own, theirs = _without_futures(reference, candidate)
     fast = _fast_path(own, theirs)
-    text = "\n".join(
+    return "\n".join(
         [
             f'"""{title}\n\n{_indented_words(scope, "")}\n"""\n',
             *([f"from __future__ import {', '.join(futures)}\n"] if futures else []),
@@ -80,62 +79,6 @@ def splice(reference: str, candidate: str, scope: Scope, title: str) -> str:
             f"\n\n{MODEL.format(words=_indented_words(scope, '    '))}",
         ]
     )
-    try:
-        syntax.parse(text)
-    except SyntaxError as error:
-        raise NotDeliverableError(
-            f"its text can't be put beside the reference's: {error}"
-        ) from error
-    return text
-
-
-def own_part(source: str, reference: str) -> str:
-    """Return a guarded file's text without the guard and all that the reference has as well.
-
-    Line numbers stay. A file without the frozen guard is returned as it is: there a copy of the
-    reference is the candidate's own doing.
-    """
-    before, found, after = source.partition(guard())
-    if not found:
-        return source
-    blank = "finally:\n    pass\n"
-    kept = before + blank + "\n" * (found.count("\n") - blank.count("\n")) + after
-    kept = kept.replace(f"class {FAST}(Model):", f"class {FAST}(torch.nn.Module):")  # by us
-    known = {ast.dump(statement) for statement in syntax.parse(reference).body}
-    body = [s for s in syntax.parse(kept).body if not isinstance(s, ast.Import | ast.ImportFrom)]
-    return _blanked(kept, [s for s in body if ast.dump(s) in known or _is_model(s)])
-
-
-def is_guarded(source: str) -> bool:
-    """Return whether a file holds the frozen guard."""
-    return guard() in source
-
-
-def fast_path(tree: ast.Module) -> list[ast.stmt]:
-    """Return the statements of a guarded file's fast path."""
-    blocks = [node for node in tree.body if isinstance(node, ast.Try)]
-    return next(block.body for block in blocks if block.orelse)
-
-
-def _is_model(statement: ast.stmt) -> bool:
-    """Whether a statement is the guarded class, which has nothing of the candidate's."""
-    text = ast.unparse(statement)
-    return bool(re.fullmatch(MODEL_PATTERN, text, re.DOTALL))
-
-
-MODEL = '''class ModelNew(Guarded, Model):
-    """The reference's module, faster inside the scope of the proof.
-
-{words}
-    """
-
-    scope = SCOPE
-    implementation = IMPLEMENTATION
-'''
-MODEL_PATTERN = (
-    r'class ModelNew\(Guarded, Model\):\n    """[^"]*"""\n'
-    r"    scope = SCOPE\n    implementation = IMPLEMENTATION"
-)
 
 
 def _indented_words(scope: Scope, margin: str) -> str:
@@ -170,7 +113,7 @@ def _require_free_names(reference: str) -> None:
         raise NotDeliverableError(f"the guard needs the name {name!r}, which the reference defines")
     for node in ast.walk(tree):
         named = getattr(node, "attr", None) or getattr(node, "name", None)
-        if named in RESERVED:
+        if named in RESERVED or str(named).startswith(PRIVATE):
             raise NotDeliverableError(f"the guard needs the name {named!r}, which the module uses")
 
 
@@ -309,14 +252,6 @@ def _imported(tree: ast.Module) -> set[tuple[str, str]]:
             of = "." * node.level + (node.module or "")
             names |= {(a.asname or a.name, f"{of}:{a.name}") for a in node.names}
     return names
-
-
-def _blanked(source: str, statements: Iterable[ast.stmt]) -> str:
-    edits = []
-    for statement in statements:
-        (first, left), (last, right) = span(statement)
-        edits.append(Edit((first, left), (last, right), "\n" * (last - first)))
-    return edited(source, edits)
 
 
 def _data(scope: Scope) -> dict[str, Any]:

@@ -47,15 +47,15 @@ class Guarded:
         if "scope" in vars(cls):
             signature = inspect.signature(super(Guarded, cls).forward)
             Guarded.forward.__signature__ = signature
-            Guarded._given = len(cls.scope["families"][0]["arguments"])
+            Guarded._guard_given = len(cls.scope["families"][0]["arguments"])
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         init = super().__init__
         made = guard_bound(init, args, kwargs)
         judged = [guard_bound(init, family["constructor"], {}) for family in self.scope["families"]]
-        vars(self)["_families"] = [i for i, one in enumerate(judged) if guard_same(one, made)]
-        vars(self)["_shadows"] = guard_shadows(self)
+        vars(self)["_guard_families"] = [i for i, one in enumerate(judged) if guard_same(one, made)]
+        vars(self)["_guard_shadows"] = guard_shadows(self)
 
     def forward(self, *args, **kwargs):
         if (
@@ -66,19 +66,19 @@ class Guarded:
         ):
             return super().forward(*args, **kwargs)
         given = args
-        if kwargs or len(args) != self._given:
-            given = guard_arranged(super().forward, args, kwargs, self._given)
+        if kwargs or len(args) != self._guard_given:
+            given = guard_arranged(super().forward, args, kwargs, self._guard_given)
         owner, steps, outside, fast = self._guard
         if owner is not self:  # also in a replica, which shares this one's dictionary
-            owner, steps, outside, fast = self._prepare()
+            owner, steps, outside, fast = self._guard_prepare()
         reason = "other arguments are given" if given is None else outside(given)
         if reason is GUARD_REPLACED or reason is None and steps != guard_steps[0]:
             # A new fast path, which has kept nothing of what the old values gave.
-            owner, steps, outside, fast = self._prepare()
+            owner, steps, outside, fast = self._guard_prepare()
             reason = outside(given)
         if reason is None:
             return fast(*given)
-        self._count(reason, args)
+        self._guard_count(reason, args)
         return super().forward(*args, **kwargs)
 
     def refresh(self):
@@ -97,22 +97,22 @@ class Guarded:
         state = inherited() if inherited else vars(self)
         return {name: value for name, value in state.items() if name != "_guard"}
 
-    def _prepare(self):
+    def _guard_prepare(self):
         vars(self)["_guard"] = Guarded._guard
         try:
             if isinstance(self.implementation, Exception):
                 raise self.implementation
-            families = [self.scope["families"][index] for index in self._families]
+            families = [self.scope["families"][index] for index in self._guard_families]
             if not families:
                 raise ValueError("the constructor's arguments are outside the scope")
             outside = guard_watch(self, self.scope, families)
             fast = guard_implement(self, self.implementation, families[0]["constructor"])
-            vars(self)["_guard"] = self, guard_steps[0], outside, self._tried(fast)
+            vars(self)["_guard"] = self, guard_steps[0], outside, self._guard_tried(fast)
         except Exception as error:
-            self._give_up(error)
+            self._guard_give_up(error)
         return self._guard
 
-    def _tried(self, fast):
+    def _guard_tried(self, fast):
         """Return the fast path, given up if its first call fails and the original's doesn't."""
         buffers = list(self.buffers())
         values = [buffer.clone() for buffer in buffers]
@@ -125,7 +125,7 @@ class Guarded:
                     for buffer, value in zip(buffers, values):
                         buffer.copy_(value)
                 result = super(Guarded, self).forward(*given)
-                self._count(self._give_up(error), given)
+                self._guard_count(self._guard_give_up(error), given)
                 return result
             values.clear()
             vars(self)["_guard"] = *self._guard[:3], fast.forward
@@ -133,12 +133,12 @@ class Guarded:
 
         return first
 
-    def _give_up(self, error):
+    def _guard_give_up(self, error):
         reason = f"there is no fast path here: {type(error).__name__}: {error}"
         vars(self)["_guard"] = self, guard_steps[0], lambda given: reason, None
         return reason
 
-    def _count(self, reason, args):
+    def _guard_count(self, reason, args):
         if reason not in self.fallbacks:
             called = ", ".join(map(guard_described, args))
             text = f"the original forward runs: {reason}; called with ({called})"
@@ -157,7 +157,7 @@ def guard_shadows(module):
 
 def guard_require_own_code(module):
     """Raise where attributes or a subclass replace what the class defines."""
-    if guard_shadows(module) != module._shadows:
+    if guard_shadows(module) != module._guard_shadows:
         raise ValueError("an attribute replaces what its class defines")
     defined = set(dir(Model)) - set(dir(torch.nn.Module))
     for kind in type(module).__mro__:
