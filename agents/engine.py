@@ -28,6 +28,19 @@ class Progress(Protocol):
         """Report that a finalist was measured again."""
 
 
+class Unobserved:
+    """The observer of a run that nobody watches."""
+
+    def phase(self, task: Task, phase: Phase | str, text: str) -> None:
+        """See `Progress.phase`."""
+
+    def attempt(self, task: Task, attempt: Attempt) -> None:
+        """See `Progress.attempt`."""
+
+    def final(self, task: Task, evaluation: Evaluation) -> None:
+        """See `Progress.final`."""
+
+
 class Engine(NamedTuple):
     """Everything that the tasks of a run share."""
 

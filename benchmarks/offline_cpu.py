@@ -55,7 +55,7 @@ def run(names: list[str], attempts: int, scratch: Path) -> list[dict[str, Any]]:
         out=scratch / "out",
     )
     rows = []
-    with open_run("bench", settings, PlainProgress(), {}) as opened:
+    with open_run("bench", settings, {}, progress=PlainProgress()) as opened:
         for name in names:
             task = load_task(name)
             opened.store.add_task(opened.run.id, task)

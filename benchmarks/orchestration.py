@@ -97,7 +97,7 @@ def run(task_id: str, attempts: int) -> int:
             store=f"{scratch}/store.db",
             cache_dir=Path(scratch) / "cache",
         )
-        with open_run("optimize", settings, PlainProgress(), {}) as opened:
+        with open_run("optimize", settings, {}, progress=PlainProgress()) as opened:
             task = load_task(task_id)
             opened.store.add_task(opened.run.id, task)
             optimize_task(opened.engine, task)

@@ -73,7 +73,7 @@ def proven(names: list[str], attempts: int, scratch: Path) -> tuple[list[Proven]
     )
     found: list[Proven] = []
     left_out: dict[str, str] = {}
-    with open_run("bench", settings, PlainProgress(), {}) as opened:
+    with open_run("bench", settings, {}, progress=PlainProgress()) as opened:
         for name in names:
             task = load_task(name)
             opened.store.add_task(opened.run.id, task)

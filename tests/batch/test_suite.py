@@ -10,9 +10,8 @@ import pytest
 
 from kernelwright.agents.engine import Engine
 from kernelwright.batch import suite
-from kernelwright.batch.run import OpenRun, open_run
+from kernelwright.batch.run import OpenRun, finish, open_run
 from kernelwright.batch.suite import missing_tasks, run_suite
-from kernelwright.cli.progress import PlainProgress
 from kernelwright.config import Settings
 from kernelwright.errors import InfrastructureError, TaskError, UsageError
 from kernelwright.schema import Task
@@ -66,16 +65,42 @@ def test_an_error_becomes_the_result_of_its_task(opened: OpenRun, asked: list[st
 
 
 def test_tasks_with_an_answer_are_not_asked_for_again(opened: OpenRun, asked: list[str]) -> None:
-    run_suite(opened, TASKS, lambda task: None)
+    run_suite(opened, TASKS)
     assert missing_tasks(opened, TASKS) == [BROKEN, UNUSABLE]
-    again = run_suite(opened, TASKS, lambda task: None)
+    again = run_suite(opened, TASKS)
     assert asked[len(TASKS) :] == [BROKEN.id, UNUSABLE.id]
     assert len(again.results) == len(TASKS)
 
 
 def test_an_unknown_strategy_begins_no_run(tmp_path: Path) -> None:
     settings = Settings(search="gredy", store=f"{tmp_path}/store.db", sandbox="process")
-    with pytest.raises(UsageError, match="gredy"), open_run("bench", settings, PlainProgress(), {}):
+    with pytest.raises(UsageError, match="gredy"), open_run("bench", settings, {}):
         pass
     with open_store(settings.store) as store:
         assert store.list_runs(None) == []
+
+
+def test_a_run_ends_once_and_lasts_as_long_as_its_result_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answered(engine: Engine, task: Task) -> TaskResult:
+        result = TaskResult(task_id=task.id, status="no_improvement")
+        engine.store.add_task_result(engine.run_id, result)
+        return result
+
+    monkeypatch.setattr(suite, "optimize_task", answered)
+    settings = Settings(store=f"{tmp_path}/store.db", cache_dir=tmp_path, sandbox="process")
+    with open_run("bench", settings, {}) as opened:
+        found = run_suite(opened, [FINE])
+    with open_store(settings.store) as store:
+        assert store.get_run(found.run.id) == found.run
+    assert found.run.status == "done" and found.run.ended is not None
+
+
+def test_a_run_that_fails_after_its_end_has_failed(tmp_path: Path) -> None:
+    settings = Settings(store=f"{tmp_path}/store.db", cache_dir=tmp_path, sandbox="process")
+    with pytest.raises(OSError), open_run("optimize", settings, {}) as opened:
+        finish(opened.store, opened.run, "done")
+        raise OSError("the folder is full")
+    with open_store(settings.store) as store:
+        assert store.list_runs(None)[0].status == "failed"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from kernelwright.agents.engine import Engine, Progress
+from kernelwright.agents.engine import Engine, Progress, Unobserved
 from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.agents.roles import allowances, models
 from kernelwright.agents.search.strategy import open_strategy
@@ -41,26 +41,32 @@ def new_run_id() -> str:
 def open_run(
     command: RunCommand,
     settings: Settings,
-    progress: Progress,
     config: Mapping[str, Any],
     run_id: str | None = None,
+    progress: Progress | None = None,
     checkpoint: Callable[[], None] = go_on,
 ) -> Iterator[OpenRun]:
     """Open a run, new or known; its end is recorded however it ends.
 
     Args:
         config: values that define the run besides the settings.
+        progress: is told what happens; None: nobody is.
         run_id: continue this run where the store knows it.
         checkpoint: called before anything new is started; raises KeyboardInterrupt to end the run.
 
     Raises:
         UsageError: another process works on the run, it was started with other settings, or there
             is no such search strategy.
+        PrerequisiteError: the machine, or one of the backends, is not there.
+        StoreError: the store can't be opened.
     """
-    store = open_store(settings.store)
     open_strategy(settings.search)  # an unknown one is no task's fault
     run_id = run_id or new_run_id()
-    with _alone(run_id), open_machine(settings.machine) as machine, store:
+    with (
+        open_store(settings.store) as store,
+        _alone(run_id),
+        open_machine(settings.machine) as machine,
+    ):
         backends = require_backends(settings.backends, machine.kind)
         run = _start(store, command, settings, config, run_id)
         with _recorded_end(store, run):
@@ -73,7 +79,7 @@ def open_run(
                 search=settings.search_settings,
                 backends=tuple(backend.name for backend in backends),
                 make_proposer=proposer_factory(settings, store, run.id),
-                progress=progress,
+                progress=progress or Unobserved(),
                 checkpoint=checkpoint,
             )
             yield OpenRun(run, store, engine)
@@ -104,9 +110,9 @@ def _start(
     config: Mapping[str, Any],
     run_id: str,
 ) -> Run:
-    known = {run.id: run for run in store.list_runs(None)}
-    if run_id in known:
-        _require_same(known[run_id], settings, config)
+    known = store.find_run(run_id)
+    if known is not None:
+        _require_same(known, settings, config)
         return store.update_run(run_id, status="running")
     commit, dirty = git_state()
     run = Run(
@@ -147,7 +153,9 @@ def _recorded_end(store: Store, run: Run) -> Iterator[None]:
         status = "interrupted"
         raise
     finally:
-        finish(store, run, status)
+        # A result that holds the run's end was perhaps written: a run that is done ends once.
+        if status != "done" or store.get_run(run.id).status != "done":
+            finish(store, run, status)
 
 
 def finish(store: Store, run: Run, status: RunStatus) -> Run:

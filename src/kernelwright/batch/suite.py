@@ -51,7 +51,7 @@ def missing_tasks(opened: OpenRun, tasks: Sequence[Task]) -> list[Task]:
 
 
 def run_suite(
-    opened: OpenRun, tasks: Sequence[Task], on_result: Callable[[Task], None]
+    opened: OpenRun, tasks: Sequence[Task], on_result: Callable[[Task], None] = lambda _: None
 ) -> SuiteResult:
     """Run the missing tasks, mark the run as done, and return the results of all.
 

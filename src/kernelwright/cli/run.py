@@ -56,7 +56,7 @@ def command_run(
     with (
         draining() as checkpoint,
         shown_progress(settings.attempts) as progress,
-        open_run(command, settings, progress, config, run_id, checkpoint) as opened,
+        open_run(command, settings, config, run_id, progress, checkpoint) as opened,
         hint_if_stopped(hint),
     ):
         yield opened

@@ -111,6 +111,13 @@ class Store:
             connection.execute(statement.values(rows.run_row(run)))
         return run
 
+    def find_run(self, run_id: str) -> Run | None:
+        """Return the run with exactly this id; None where there is none."""
+        query = select(tables.runs.c.data).where(tables.runs.c.id == run_id)
+        with self._database.reading() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else rows.decode(Run, found)
+
     def get_run(self, reference: str) -> Run:
         """Return the run with this id, or the only one with an id that starts so.
 
