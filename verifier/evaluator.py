@@ -16,6 +16,7 @@ from kernelwright.schema import (
     Criteria,
     Evidence,
     Flag,
+    Level,
     Status,
     UseResult,
     WorkloadResult,
@@ -89,6 +90,7 @@ class Evaluator:
         reference: Reference,
         candidate: Candidate,
         build: Build,
+        level: Level,
         criteria: Criteria,
         is_timed: bool,
         run_uses: RunUses,
@@ -96,12 +98,12 @@ class Evaluator:
         self.reference = reference
         self.candidate = candidate
         self.build = build
+        self.level = level
         self.criteria = criteria
-        self.effort = EFFORTS[criteria.level]
+        self.effort = EFFORTS[level]
         self.is_timed = is_timed
         self.run_uses = run_uses
         self.uses: tuple[UseResult, ...] = ()
-        self.must_be_clean = criteria.level == "strict"
         self.done: list[WorkloadResult] = []
         self.flags: list[Flag] = []
 
@@ -192,7 +194,7 @@ class Evaluator:
                 self.flags += text.result()
         self._must_not_fall_back(worker.client)
         self._note(worker.inspect())
-        if self.must_be_clean:
+        if self.effort.sanitizes:
             self._note(self._sanitized())
 
     def _sanitized(self) -> list[Flag]:
@@ -245,7 +247,7 @@ class Evaluator:
                 worker.restart,
                 self.candidate,
                 self.reference.task.tolerance,
-                self.criteria.level,
+                self.level,
                 self.effort.uses_s,
             )
             tried = trial.run()

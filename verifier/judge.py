@@ -65,26 +65,33 @@ class Judge:
     Args:
         reference: must stay open for as long as the judge is used.
         cache: folder of the build cache.
-        criteria: what verdicts are to decide; each call has a level of its own.
+        criteria: what verdicts are to decide.
+        run_uses: the reference's side of the uses, if another judge has it already.
     """
 
     def __init__(
-        self, reference: Reference, cache: Path, criteria: Criteria = DEFAULT_CRITERIA
+        self,
+        reference: Reference,
+        cache: Path,
+        criteria: Criteria = DEFAULT_CRITERIA,
+        run_uses: RunUses | None = None,
     ) -> None:
         self.reference = reference
         self.cache = cache
         self.criteria = criteria
-        self._run_uses = RunUses(reference)
+        self._run_uses = run_uses or RunUses(reference)
 
     def evaluation_key(self, candidate: Candidate, level: Level) -> str:
         """Return a digest of all that a verdict depends on; equal keys may share a verdict."""
         machine, task = self.reference.machine, self.reference.task
         device = environment(machine.threads, machine.device)
         info = machine.sandbox.info.kind
-        policy, uses = self.criteria.policy, self.criteria.uses
+        wanted = self.criteria
         versions = [WORKER_VERSION, JUDGE_VERSION]
-        parts = [candidate.hash, task.hash, versions, device, level, info, policy]
-        return digest(parts if uses == "flag" else [*parts, uses])
+        parts = [candidate.hash, task.hash, versions, device, level, info, wanted.policy]
+        parts += [wanted.uses] if wanted.uses != "flag" else []
+        parts += ["delivers"] if wanted.delivers else []
+        return digest(parts)
 
     def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
         """Return the candidate's build, or the verdict on a candidate that can't be built.
@@ -155,7 +162,8 @@ class Judge:
             self.reference,
             candidate,
             build,
-            self.criteria.model_copy(update={"level": level}),
+            level,
+            self.criteria,
             timed,
             self._run_uses,
         )

@@ -38,7 +38,10 @@ class Effort(Record):
     budget_s: float
     """Timing of one workload ends after this, however wide the intervals are."""
     is_thorough: bool
-    """Also do what takes some tenths of a second: sample running code, give advice on source."""
+    """Also do what takes longer and decides little: sample the running code, give advice on the
+    source; for GPUs compile for every architecture, profile, and read hardware counters."""
+    sanitizes: bool
+    """Run machine code that the candidate brings under sanitizers."""
     traces_operators: bool
     """Trace torch's operators in one call. Some compiled modules fail under that, or recompile."""
     workers: int
@@ -78,6 +81,7 @@ EFFORTS: dict[Level, Effort] = {
         relative_width=0.25,
         budget_s=1.5,
         is_thorough=False,
+        sanitizes=False,
         traces_operators=False,
         workers=1,
         times_new_workers=False,
@@ -113,6 +117,7 @@ EFFORTS: dict[Level, Effort] = {
         relative_width=0.03,
         budget_s=0.7,
         is_thorough=True,
+        sanitizes=False,
         traces_operators=False,
         workers=2,
         times_new_workers=True,
@@ -147,6 +152,7 @@ EFFORTS: dict[Level, Effort] = {
         relative_width=0.02,
         budget_s=2.0,
         is_thorough=True,
+        sanitizes=True,
         traces_operators=True,
         workers=4,
         times_new_workers=True,

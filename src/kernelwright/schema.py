@@ -291,9 +291,8 @@ class SandboxInfo(Record):
 
 
 class Criteria(Record):
-    """The decision that is wanted of a verdict, and its level; the tolerance is the task's."""
+    """The decision that is wanted of a verdict at any level; the tolerance is the task's."""
 
-    level: Level = "standard"
     policy: Policy = "any"
     uses: UsesRule = "flag"
     delivers: bool = False
@@ -335,6 +334,7 @@ class EvaluationJob(Record):
 
     task: Task
     candidate: Candidate
+    level: Level = "standard"
     criteria: Criteria = Criteria()
     machine: MachineSpec = MachineSpec()
 

@@ -10,7 +10,7 @@ import pytest
 from kernelwright.errors import InvalidReferenceError, UsageError
 from kernelwright.executors import local
 from kernelwright.executors.local import LocalExecutor
-from kernelwright.schema import Criteria, EvaluationJob, Limits, MachineSpec, Task
+from kernelwright.schema import Criteria, EvaluationJob, Limits, MachineSpec, Policy, Task
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
 from tests.verifier import kit
@@ -24,11 +24,12 @@ RIGHT, WRONG = kit.forward("return torch.relu(x) * 2"), kit.forward("return torc
 SPEC = MachineSpec(sandbox="process", threads=1, target="cpu")
 
 
-def job(text: str, task: Task, backend: str = "torch") -> EvaluationJob:
+def job(text: str, task: Task, backend: str = "torch", policy: Policy = "any") -> EvaluationJob:
     return EvaluationJob(
         task=task,
         candidate=kit.candidate(text, backend),
-        criteria=Criteria(level="fast"),
+        level="fast",
+        criteria=Criteria(policy=policy),
         machine=SPEC,
     )
 
@@ -59,10 +60,11 @@ def test_jobs_for_one_task_share_a_reference(
     before = kit.children()
     with LocalExecutor(tmp_path) as executor:
         assert executor.evaluate(job(RIGHT, task)).accepted
+        assert not executor.evaluate(job(RIGHT, task, policy="custom")).accepted
         sent = EvaluationJob.model_validate_json(job(WRONG, task).model_dump_json())
         assert not executor.evaluate(sent).accepted
         assert opened == [task.id]
-        assert len(judges) == 1  # it keeps what the reference does in uses
+        assert len({id(judge._run_uses) for judge in judges}) == 1
         other = task.model_copy(update={"id": "tests/other", "source": task.source + "\n"})
         assert executor.evaluate(job(RIGHT, other)).accepted
         assert opened == [task.id, other.id]

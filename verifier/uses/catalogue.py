@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from kernelwright.schema import Level
 
@@ -13,7 +13,7 @@ class Use(NamedTuple):
 
     name: str
     words: str
-    level: Level = "standard"
+    level: Literal["standard", "strict"] = "standard"
     """The level from which it is tried."""
     is_lossy: bool = False
     """It is computed in a lower precision, where only gross errors say something."""

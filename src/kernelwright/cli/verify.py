@@ -98,7 +98,7 @@ def _evaluations(
     from kernelwright.schema import Criteria, EvaluationJob
     from kernelwright.verifier.audit.audit import quick_audit
 
-    criteria = Criteria(level=level, policy=settings.policy, uses=settings.uses)
+    criteria = Criteria(policy=settings.policy, uses=settings.uses)
     spec = settings.machine
     tell_of_unused_gpu(settings)
     with terminable(), LocalExecutor(settings.cache_dir) as executor:
@@ -109,7 +109,9 @@ def _evaluations(
         findings = quick_audit(reference)
         typer.echo(f"memory: {reference.memory_words}", err=True)
         for path, candidate in candidates.items():
-            job = EvaluationJob(task=task, candidate=candidate, criteria=criteria, machine=spec)
+            job = EvaluationJob(
+                task=task, candidate=candidate, level=level, criteria=criteria, machine=spec
+            )
             yield path, executor.evaluate(job), findings
 
 

@@ -8,9 +8,10 @@ from typing import Self
 
 from kernelwright.backends.registry import require_backends
 from kernelwright.sandbox.machine import Machine, open_machine
-from kernelwright.schema import Criteria, Evaluation, EvaluationJob, MachineSpec, Task
+from kernelwright.schema import Evaluation, EvaluationJob, MachineSpec, Task
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.uses.run import RunUses
 
 
 class LocalExecutor:
@@ -29,8 +30,8 @@ class LocalExecutor:
         self._references = ExitStack()
         self._machine: tuple[MachineSpec, Machine] | None = None
         self._reference: tuple[str, Reference] | None = None
-        self._judges: dict[Criteria, Judge] = {}
-        """Judges of the open reference."""
+        self._uses: RunUses | None = None
+        """The open reference's side of the uses."""
 
     def __enter__(self) -> Self:
         return self
@@ -39,8 +40,7 @@ class LocalExecutor:
         self._close()
 
     def _close(self) -> None:
-        self._machine = self._reference = None
-        self._judges.clear()
+        self._machine = self._reference = self._uses = None
         with self._machines, self._references:
             pass
 
@@ -64,8 +64,7 @@ class LocalExecutor:
         """
         machine = self.machine(spec)
         if self._reference is None or self._reference[0] != task.hash:
-            self._reference = None
-            self._judges.clear()
+            self._reference = self._uses = None
             self._references.close()
             reference = self._references.enter_context(Reference.open(task, machine))
             reference.check()
@@ -76,6 +75,6 @@ class LocalExecutor:
         """See `Executor.evaluate`."""
         require_backends((job.candidate.backend,), self.machine(job.machine).kind, timed=False)
         reference = self.reference(job.task, job.machine)
-        if job.criteria not in self._judges:
-            self._judges[job.criteria] = Judge(reference, self._cache, job.criteria)
-        return self._judges[job.criteria].evaluate(job.candidate, job.criteria.level)
+        self._uses = self._uses or RunUses(reference)
+        judge = Judge(reference, self._cache, job.criteria, self._uses)
+        return judge.evaluate(job.candidate, job.level)
