@@ -18,7 +18,7 @@ from kernelwright import syntax
 from kernelwright.errors import TaskError, UsageError, did_you_mean
 from kernelwright.schema import Size, Task, ToleranceName, Workload
 from kernelwright.tasks.constants import replace_constants
-from kernelwright.tasks.kinds.module import MODULE
+from kernelwright.tasks.kinds.registry import kind_in
 
 LIBRARY = Path(__file__).parent / "library"
 TOML_FIELDS = ("category", "description", "limits", "workloads")
@@ -42,7 +42,7 @@ def load_task(
     """
     path = find_task_file(reference)
     source = _read(path)
-    kind = MODULE
+    kind = kind_in(source)
     kind.check(_parsed_task(source, path), path)
     more = _task_toml(path.parent / "task.toml") if path.name == "reference.py" else {}
     task = _build(

@@ -14,6 +14,12 @@ KINDS: Registry[TaskKind] = Registry(
 )
 
 
+def kind_in(source: str) -> TaskKind:
+    """Return the kind that a file looks like; `module` where it looks like none."""
+    kinds = map(KINDS.get, KINDS)
+    return next((kind for kind in kinds if kind.may_be(source)), KINDS.get("module"))
+
+
 def kind_of(task: Task) -> TaskKind:
     """Return the kind of a task."""
     return KINDS.get(task.kind)
