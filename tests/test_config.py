@@ -17,6 +17,7 @@ from kernelwright.config import (
     Resolved,
     Settings,
     ToleranceName,
+    UsesName,
     load_settings,
     parse_duration,
 )
@@ -267,6 +268,7 @@ def test_names_are_the_schemas() -> None:
     assert get_args(ToleranceName) == get_args(schema.ToleranceName)
     assert get_args(PolicyName) == get_args(schema.Policy)
     assert get_args(BlockName) == get_args(Block)
+    assert get_args(UsesName) == get_args(schema.UsesRule)
 
 
 def test_defaults_of_the_search_and_of_the_machine_are_those_of_the_settings() -> None:

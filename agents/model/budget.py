@@ -115,7 +115,6 @@ class Budget:
         self._start = clock()
         self._used = Amounts()
         self._held = Amounts()
-        self._unknown = 0
 
     def inner(self, scope: Scope, allowance: Allowance) -> Budget:
         """Return a scope inside this one."""
@@ -130,11 +129,6 @@ class Budget:
     def spent_usd(self) -> float:
         """Sum of the known costs, and of the worst cases of calls that told none."""
         return self._used.usd
-
-    @property
-    def calls_with_unknown_cost(self) -> int:
-        """Number of calls without a known price, which dollars could not limit."""
-        return self._unknown
 
     def add(self, usage: Usage) -> None:
         """Count a call of an earlier part of the run, in this scope but not in those around it."""
@@ -191,7 +185,6 @@ class Budget:
 
     def _count(self, usage: Usage) -> None:
         self._used = self._used.plus(_amounts(usage))
-        self._unknown += usage.cost_usd is None
 
 
 HINTS: dict[Scope, str] = {

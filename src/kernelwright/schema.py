@@ -77,6 +77,7 @@ class Status(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     REWARD_HACK = "reward_hack"
     INVALID_REFERENCE = "invalid_reference"
+    """In verdicts of other judges, and of old stores: here it is an error, and no verdict."""
 
 
 class Workload(Record):
@@ -343,8 +344,6 @@ GAIN_OVER = "eager"
 """Baseline of `Evaluation.gain`."""
 BUSY_MACHINE: Final = "busy-machine"
 """Rule that flags times which decide nothing, because the machine was busy."""
-USES_RULES = ("wrong-outside-scope", "crashes-outside-scope", "renamed-parameters")
-"""Rules on uses of a candidate, which refuse where that is wanted."""
 NOT_VALIDATED: Final = "not-validated"
 """Rule that flags verdicts on devices where timing is not validated yet."""
 
