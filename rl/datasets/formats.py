@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from kernelwright.registry import Kind, Registry
 from kernelwright.rl.datasets.rows import Row, attempt_rows, grpo_rows, preference_rows, sft_rows
 from kernelwright.rl.rewards import RewardFunction
 from kernelwright.store.records import TaskRecord
@@ -30,3 +31,14 @@ PREFERENCE = DatasetFormat(
     "suspicious stands beside a certainly worse one",
 )
 ATTEMPTS = DatasetFormat(attempt_rows, "the runs have no attempts")
+FORMATS: Registry[DatasetFormat] = Registry(
+    "format",
+    Kind("a format of datasets", "rows"),
+    {
+        "sft": "kernelwright.rl.datasets.formats:SFT",
+        "grpo": "kernelwright.rl.datasets.formats:GRPO",
+        "preference": "kernelwright.rl.datasets.formats:PREFERENCE",
+        "attempts": "kernelwright.rl.datasets.formats:ATTEMPTS",
+    },
+    "kernelwright.formats",
+)

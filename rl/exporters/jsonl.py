@@ -11,23 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kernelwright.registry import Kind, Registry
-from kernelwright.rl.datasets.formats import DatasetFormat
+from kernelwright.rl.datasets.formats import FORMATS
 from kernelwright.rl.rewards import get_reward
 from kernelwright.store.files import write_atomically
 from kernelwright.store.store import Store
-
-FORMATS: Registry[DatasetFormat] = Registry(
-    "format",
-    Kind("a format of datasets", "rows"),
-    {
-        "sft": "kernelwright.rl.datasets.formats:SFT",
-        "grpo": "kernelwright.rl.datasets.formats:GRPO",
-        "preference": "kernelwright.rl.datasets.formats:PREFERENCE",
-        "attempts": "kernelwright.rl.datasets.formats:ATTEMPTS",
-    },
-    "kernelwright.formats",
-)
 
 
 class Exported(NamedTuple):
