@@ -12,10 +12,8 @@ from kernelwright.backends.base import Backend
 from kernelwright.schema import Candidate
 from kernelwright.verifier.build.cache import Build, build_key, keep, kept_object_code
 from kernelwright.verifier.build.object_code import inspect_object_code
-from kernelwright.verifier.reference.calls import run_once
-from kernelwright.verifier.reference.candidates import load_candidate
+from kernelwright.verifier.reference.candidates import run_every_workload
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.start import BUILD_FOLDER, await_start, start_worker
 
 
@@ -37,16 +35,9 @@ def build_candidate(
     client = start_worker(machine, limits, env, timeout_s=limits.build_timeout_s)
     try:
         await_start(client)
-        _run_once(client, candidate, reference)
+        run_every_workload(client, candidate, reference)
         object_code = inspect_object_code(client)
         keep(client.process.folder / BUILD_FOLDER, folder, object_code)
     finally:
         client.process.kill()
     return Build(folder, time.monotonic() - start, object_code)
-
-
-def _run_once(client: WorkerClient, candidate: Candidate, reference: Reference) -> None:
-    for workload in reference.workloads():
-        prepared = reference.prepare(workload).prepared
-        instance = load_candidate(client, candidate, prepared).instance
-        run_once(instance, prepared, [prepared.example_inputs])

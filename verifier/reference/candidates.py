@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kernelwright.backends.registry import open_backend
 from kernelwright.schema import Candidate
+from kernelwright.verifier.reference.calls import run_once
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.worker.client import WorkerClient
@@ -61,3 +62,11 @@ def load_candidate(
     """Build an instance for a workload and give it the reference's weights."""
     instance = new_instance(client, candidate, prepared)
     return LoadedCandidate(instance, *instance.set_state(prepared.state))
+
+
+def run_every_workload(client: WorkerClient, candidate: Candidate, reference: Reference) -> None:
+    """Load a candidate for every workload, and call it once on each."""
+    for workload in reference.workloads():
+        prepared = reference.prepare(workload).prepared
+        instance = load_candidate(client, candidate, prepared).instance
+        run_once(instance, prepared, [prepared.example_inputs])

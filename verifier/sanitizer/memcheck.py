@@ -12,11 +12,9 @@ from pathlib import Path
 from kernelwright.backends.cuda import find_tool
 from kernelwright.schema import Candidate, Flag
 from kernelwright.verifier.integrity.catalog import flag
-from kernelwright.verifier.reference.calls import run_once
-from kernelwright.verifier.reference.candidates import load_candidate
+from kernelwright.verifier.reference.candidates import run_every_workload
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.sanitizer.asan import INCOMPLETE, UNAVAILABLE
-from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.wrapped import worker_under, written
 
@@ -45,7 +43,7 @@ def gpu_sanitizer_flags(candidate: Candidate, reference: Reference, build: Path)
             (tool, *OPTIONS), reference.machine, reference.task.limits, candidate, build, UNCACHED
         ) as client:
             try:
-                _call(client, candidate, reference)
+                run_every_workload(client, candidate, reference)
             finally:
                 report = written(client, LOG)
     except WorkerFault as raised:
@@ -54,13 +52,6 @@ def gpu_sanitizer_flags(candidate: Candidate, reference: Reference, build: Path)
     if found is not None:
         return [flag("gpu-memory-error", found)]
     return [] if fault is None else [flag(INCOMPLETE, f"under compute-sanitizer: {fault.reason}")]
-
-
-def _call(client: WorkerClient, candidate: Candidate, reference: Reference) -> None:
-    for workload in reference.workloads():
-        prepared = reference.prepare(workload).prepared
-        instance = load_candidate(client, candidate, prepared).instance
-        run_once(instance, prepared, [prepared.example_inputs])
 
 
 def memory_error(report: str) -> str | None:
