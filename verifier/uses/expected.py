@@ -44,7 +44,7 @@ class Plan(NamedTuple):
     variants: list[Variant]
 
 
-class Expected(NamedTuple):
+class ExpectedUse(NamedTuple):
     """The reference's results in one use."""
 
     error: str | None
@@ -92,7 +92,7 @@ class ExpectedUses:
         self._seed = seed
         self._instance: Instance | None = None
         self._plan: Plan | None = None
-        self._kept: dict[int, Expected | None] = {}
+        self._kept: dict[int, ExpectedUse | None] = {}
         self._kept_bytes = 0
 
     def __enter__(self) -> Self:
@@ -110,7 +110,7 @@ class ExpectedUses:
             assert self._plan is not None
         return self._plan
 
-    def expected(self, index: int) -> Expected | None:
+    def expected(self, index: int) -> ExpectedUse | None:
         """Return the reference's results in a variant; None where its process dies or hangs."""
         if index in self._kept:
             return self._kept[index]
@@ -123,7 +123,7 @@ class ExpectedUses:
             self._kept_bytes += nbytes
         return found
 
-    def _made(self, variant: Variant) -> Expected | None:
+    def _made(self, variant: Variant) -> ExpectedUse | None:
         instance = self._instance or self._start()
         timeout_s = USES[variant.use].timeout_s
         try:
@@ -131,14 +131,14 @@ class ExpectedUses:
             if reply.died:
                 return None
             if reply.error is not None:
-                return Expected(reply.error, NOTHING, None, reply.streams)
+                return ExpectedUse(reply.error, NOTHING, None, reply.streams)
             values = instance.used(reply)
             golden = None if any(reply.streams) else self._golden(instance, variant, values)
         except WorkerFault:
             instance.client.process.kill()
             self._instance = None
             return None
-        return Expected(None, values, golden, reply.streams)
+        return ExpectedUse(None, values, golden, reply.streams)
 
     def _golden(
         self, instance: Instance, variant: Variant, values: TensorTree

@@ -16,7 +16,7 @@ import torch
 
 from kernelwright.schema import ToleranceName, UseOutcome
 from kernelwright.verifier.tolerance import compare
-from kernelwright.verifier.uses.expected import Expected
+from kernelwright.verifier.uses.expected import ExpectedUse
 from kernelwright.verifier.worker.outputs import UseReply
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     detail: str | None = None
 
 
-def wrong_form(reply: UseReply, expected: Expected, any_float: bool) -> str | None:
+def wrong_form(reply: UseReply, expected: ExpectedUse, any_float: bool) -> str | None:
     """Return in which way the form of a candidate's results is wrong; None if it is right.
 
     Args:
@@ -65,7 +65,7 @@ def _same_nest(own: Any, other: Any) -> bool:
 
 
 def wrong_values(
-    own: TensorTree, expected: Expected, tolerance: ToleranceName, lossy: bool
+    own: TensorTree, expected: ExpectedUse, tolerance: ToleranceName, lossy: bool
 ) -> str | None:
     """Return by how much a candidate's values are wrong; None if they are right.
 

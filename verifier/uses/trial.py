@@ -11,7 +11,7 @@ from kernelwright.delivery.guarded import is_guarded
 from kernelwright.schema import Candidate, Level, ToleranceName, UseOutcome, UseResult
 from kernelwright.verifier.reference.candidates import new_instance
 from kernelwright.verifier.uses.catalogue import ALL, USES, Use, uses_at
-from kernelwright.verifier.uses.expected import Expected, ExpectedUses, Variant
+from kernelwright.verifier.uses.expected import ExpectedUse, ExpectedUses, Variant
 from kernelwright.verifier.uses.outcome import Outcome, wrong_form, wrong_values
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -189,7 +189,7 @@ class Trial:
             return [Outcome("wrong", _detail(variant, found))]
         return [Outcome("falls-back" if reply.fell_back else "same")]
 
-    def _wrong_values(self, use: Use, expected: Expected, own: TensorTree) -> str | None:
+    def _wrong_values(self, use: Use, expected: ExpectedUse, own: TensorTree) -> str | None:
         return wrong_values(own, expected, self._tolerance, use.is_lossy)
 
 

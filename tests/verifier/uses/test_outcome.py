@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from kernelwright.verifier.uses.expected import Expected
+from kernelwright.verifier.uses.expected import ExpectedUse
 from kernelwright.verifier.uses.outcome import wrong_form, wrong_values
 from kernelwright.verifier.worker.outputs import RunReply, UseReply
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
@@ -12,8 +12,8 @@ from kernelwright.verifier.worker.tensor_tree import TensorTree, packed
 VALUES = torch.randn(64, 64, generator=torch.Generator().manual_seed(1))
 
 
-def expected(*values: object, golden: object = None) -> Expected:
-    return Expected(
+def expected(*values: object, golden: object = None) -> ExpectedUse:
+    return ExpectedUse(
         None, packed(list(values)), packed([golden]) if golden is not None else None, []
     )
 
@@ -81,5 +81,5 @@ def test_few_integers_may_differ_where_numbers_tie_but_no_flag() -> None:
 
 def test_nothing_to_compare_is_right() -> None:
     empty = TensorTree({"l": []}, [])
-    assert wrong_values(empty, Expected(None, empty, None, []), "default", False) is None
+    assert wrong_values(empty, ExpectedUse(None, empty, None, []), "default", False) is None
     assert wrong(torch.empty(0, 3), torch.empty(0, 3)) is None
