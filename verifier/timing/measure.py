@@ -337,7 +337,7 @@ def time_workload(
     timer = RoundTimer(check.reference, check.live, check.prepared, effort, sides, worker)
     machine, client = check.reference.machine, check.instance.client
     with check.live.memory.used(_used_bytes(timer)):
-        before = client.process.cpu_seconds() or 0.0, client.channel.running_s
+        before, running_s = client.process.cpu_seconds(), client.channel.running_s
         with quietly(machine):
             timer.warm_up(calls)
             rounds, busy = timer.measure(calls)
@@ -345,9 +345,10 @@ def time_workload(
             flags = (*busy, *gpu_flags(machine))
             left, returns_inputs = timer.left(), timer.returns_inputs()
             single_calls = timer.single_calls(rounds)
-        used = (client.process.cpu_seconds() or 0.0) - before[0]
-        for found in cpu_flags(used, client.channel.running_s - before[1], len(machine.cores)):
-            raise refused_by(found)
+        after, window_s = client.process.cpu_seconds(), client.channel.running_s - running_s
+        if before is not None and after is not None:
+            for found in cpu_flags(after - before, window_s, len(machine.cores)):
+                raise refused_by(found)
         check.must_have_left_inputs(left)
         if returns_inputs and not check.prepared.traits.returns_inputs:
             raise refused("output-aliases-input", "the result of a timed call is an input")

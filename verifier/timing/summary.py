@@ -114,9 +114,10 @@ def _clock_flags(timing: Mapping[str, Timing], is_noisy: bool) -> Iterator[Flag]
     Only the noise of waking up differs between them.
     """
     candidate = timing[CANDIDATE]
-    own, judge = candidate.worker_median_us or 0.0, candidate.median_us
+    own, judge = candidate.worker_median_us, candidate.median_us
     constant = ROUNDS_MAY_DIFFER_S * 1e6 / candidate.calls_per_block
     share = NOISY_CLOCKS_MAY_DIFFER if is_noisy else CLOCKS_MAY_DIFFER
+    assert own is not None, "every round has both clocks"
     if abs(own - judge) > share * judge + constant:
         yield flag("clocks-disagree", f"judge {judge:.1f} us, worker {own:.1f} us per call")
 
