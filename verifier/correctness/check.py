@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from kernelwright.schema import Candidate, Correctness, Flag, Status, ToleranceName, WorkloadResult
@@ -32,6 +33,22 @@ CaseKey = tuple[int, Distribution]
 TOGETHER_BYTES = 256 * 2**20
 
 
+@dataclass
+class Compared:
+    """What was compared so far."""
+
+    cases: int
+    """Number of cases that are to be compared."""
+    differences: list[Difference] = field(default_factory=list)
+    """One for each output of each case."""
+    has_golden: bool = True
+    """Each was compared with float64 values."""
+    repeatable: bool | None = None
+    """Whether the same inputs gave the same bits; None while nobody knows."""
+    moved: int = 0
+    """Number of cases with other Python numbers than the workload's."""
+
+
 class WorkloadCheck:
     """The correctness check of one candidate on one workload.
 
@@ -54,10 +71,6 @@ class WorkloadCheck:
         self.flags: list[Flag] = []
         self.call_s = math.inf
         """Least seconds of a checked call."""
-        self._differences: list[Difference] = []
-        self._has_golden = True
-        self._repeatable: bool | None = None
-        self._moved = 0
 
     @classmethod
     def load(
@@ -82,28 +95,25 @@ class WorkloadCheck:
 
     def run(self, effort: Effort) -> WorkloadResult:
         """Compare values on every case of the effort. Raises Wrong or WorkerFault."""
-        self._differences = []
-        self._has_golden, self._repeatable, self._moved = True, None, 0
+        found = Compared(len(effort.cases))
         for group in self._groups(effort.cases):
             with self._room(len(group), len(effort.cases)):
-                self._check_group(group, len(effort.cases))
-        if self._repeatable is False:
+                self._check_group(group, found)
+        if found.repeatable is False:
             self.flags.append(flag("not-repeatable", "same inputs twice, other bits"))
-        return self._result(
-            self._differences, len(effort.cases), self._has_golden, self._repeatable
-        )
+        return self._result(found)
 
-    def _check_group(self, group: Sequence[CaseKey], count: int) -> None:
-        """Run some of `count` cases together and compare their results."""
+    def _check_group(self, group: Sequence[CaseKey], found: Compared) -> None:
+        """Run some cases together and compare their results."""
         made = {key: self.live.case(self.prepared, *key) for key in dict.fromkeys(group)}
-        self._moved += sum(not self.prepared.fits(case.inputs) for case in made.values())
+        found.moved += sum(not self.prepared.fits(case.inputs) for case in made.values())
         cases = [made[key] for key in group]
         results = self.results(cases)
         if group[0] == group[-1] and len(group) > 1:
-            self._repeatable = same_bits(results[0], results[-1])
+            found.repeatable = same_bits(results[0], results[-1])
         for case, result in zip(cases, results, strict=True):
-            self._differences += self._compared(case, result, self._differences, count)
-            self._has_golden = self._has_golden and case.expected.golden is not None
+            found.has_golden = found.has_golden and case.expected.golden is not None
+            self._compare(case, result, found)
 
     def _are_kept(self, count: int) -> bool:
         """Return whether so many cases fit into memory, with a call for each."""
@@ -226,23 +236,20 @@ class WorkloadCheck:
                 reason = f"buffer {name!r} after a call: {difference.reason}"
                 raise Wrong(Status.INCORRECT_NUMERICAL, reason)
 
-    def _compared(
-        self, case: Case, result: TensorTree, before: list[Difference], cases: int
-    ) -> list[Difference]:
-        found = self.checker.check(case, result)
-        wrong = [difference for difference in found if difference.reason is not None]
+    def _compare(self, case: Case, result: TensorTree, found: Compared) -> None:
+        """Compare the results of a case. Raises Wrong."""
+        own = self.checker.check(case, result)
+        found.differences += own
+        wrong = [difference for difference in own if difference.reason is not None]
         if wrong:
-            golden = case.expected.golden is not None
-            whole = self._result([*before, *found], cases, golden, None)
             where = f"workload {self.live.name!r}, {case.distribution} inputs"
             if not self.prepared.fits(case.inputs):
                 where += " with another number"
             flags = list(precision_flags(wrong, self.prepared.specs))
             reason = f"{where}: {wrong[0].reason}{self._without_parameters()}"
-            raise Wrong(Status.INCORRECT_NUMERICAL, reason, whole, flags)
+            raise Wrong(Status.INCORRECT_NUMERICAL, reason, self._result(found), flags)
         if self.tolerance != "default":
-            self.flags += precision_flags(found, self.prepared.specs)
-        return found
+            self.flags += precision_flags(own, self.prepared.specs)
 
     def _without_parameters(self) -> str:
         """Return a likely cause of wrong values as words for the reason, or nothing."""
@@ -250,23 +257,17 @@ class WorkloadCheck:
             return "; it has no parameters, and the reference's are not those of its constructor"
         return ""
 
-    def _result(
-        self,
-        differences: list[Difference],
-        cases: int,
-        golden: bool,
-        repeatable: bool | None,
-    ) -> WorkloadResult:
-        finite = [d for d in differences if d.max_abs_error != float("inf")]
+    def _result(self, found: Compared) -> WorkloadResult:
+        finite = [d for d in found.differences if d.max_abs_error != float("inf")]
         correctness = Correctness(
-            cases=cases,
-            golden="float64" if golden else "reference",
+            cases=found.cases,
+            golden="float64" if found.has_golden else "reference",
             max_abs_error=max((d.max_abs_error for d in finite), default=None),
             reference_max_abs_error=max((d.reference_max_abs_error for d in finite), default=None),
             worst_margin=max((d.margin for d in finite if math.isfinite(d.margin)), default=None),
-            bitwise_repeatable=repeatable,
+            bitwise_repeatable=found.repeatable,
             weights=self.weights,
-            moved_numbers=self._moved,
+            moved_numbers=found.moved,
         )
         return WorkloadResult(workload=self.live.name, correctness=correctness)
 
