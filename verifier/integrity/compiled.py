@@ -146,7 +146,7 @@ def _text(node: ast.stmt | None) -> str | None:
     if node is None:
         return None
     for part in ast.walk(node):
-        body = getattr(part, "body", None)
-        if isinstance(body, list) and len(body) > 1 and ast.get_docstring(part, False) is not None:  # type: ignore[arg-type]
-            part.body = body[1:]  # type: ignore[attr-defined]
+        if isinstance(part, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            has_text = ast.get_docstring(part, clean=False) is not None
+            part.body = part.body[1:] if has_text and len(part.body) > 1 else part.body
     return ast.unparse(ast.fix_missing_locations(node))

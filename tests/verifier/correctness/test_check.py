@@ -129,7 +129,7 @@ def test_a_wrong_answer_keeps_its_evidence(softmax: Check) -> None:
     correctness = caught.value.result.correctness
     assert correctness is not None
     assert (correctness.worst_margin or 0) > 1
-    assert correctness.bitwise_repeatable is None
+    assert correctness.bitwise_repeatable
 
 
 OPERATORS = """

@@ -85,6 +85,55 @@ def test_other_programs(text: str) -> None:
     assert compiled_reference(text, REFERENCE) is None
 
 
+STATEMENTS = """
+def steps(x):
+    '''Every statement with a body.'''
+    for _ in range(2):
+        x = x + 1
+        x = x * 2
+    else:
+        x = x - 1
+        x = x - 2
+    while x.sum() < 0:
+        x = x + 1
+        x = x + 2
+    if x.numel():
+        x = x.relu()
+        x = x.abs()
+    with torch.no_grad():
+        x = x.exp()
+        x = x.log()
+    try:
+        x = x.sin()
+        x = x.cos()
+    except ValueError:
+        x = x.tan()
+        x = x.tan()
+    match x.dim():
+        case 1:
+            x = x + 1
+            x = x + 2
+    return (lambda y: y)(x)
+"""
+
+
+def test_every_statement_can_be_in_a_program() -> None:
+    reference = REFERENCE.replace("class Model", STATEMENTS + "\n\nclass Model").replace(
+        "half(self", "steps(self"
+    )
+    text = compiled_candidate(reference, "Compiled.", {})
+    assert compiled_reference(text, reference) == "baseline"
+    assert compiled_reference(text.replace("x.tan()", "x.sin()"), reference) is None
+
+
+@pytest.mark.parametrize("folder", ["cheats", "honest", "uses"])
+def test_any_file_can_be_read(folder: str) -> None:
+    texts = [path.read_text() for path in Path("tests", folder).rglob("*.py")]
+    assert len(texts) > 40
+    for text in texts:
+        assert compiled_reference(f"{text}\ntorch.compile(print)\n", text) != "options"
+
+
 def judged(text: str, tmp_path: Path) -> Evaluation:
     task = kit.task(REFERENCE.partition("nn\n")[2])
     with kit.live_reference(task) as reference:
