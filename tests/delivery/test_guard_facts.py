@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.delivery.kit import loaded
 
 X = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
 HEAD = """
+import types
+
 import numpy as np
 import torch
 from torch import nn
@@ -47,8 +50,46 @@ ATTRIBUTES = """
         x = x + self.mask if hasattr(self, "mask") else x
         return x.clamp(max=self.clip).to(self.kind) if x.sum() > self.limit else x.to(self.kind)
 """
+PACKED = """
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.register_buffer("shift", torch.ones(4))
+
+    def forward(self, x):
+        return self.linear(x) * self.shift
+"""
+FUNCTIONS = """
+    def __init__(self):
+        super().__init__()
+        self.act, self.first, self.names = twice, lambda x: x + 1, {1: 2}
+        self.options, self.weights = {"left", "right"}, np.ones(2000)
+
+    def forward(self, x):
+        x = x * float(self.weights[1500])
+        return self.act(self.first(x)) * self.names.get(1, 3) * len(self.options) * self.factor()
+
+    def factor(self):
+        return 0.5
+
+
+def twice(x):
+    return 2 * x
+
+
+class Extra(nn.Module):
+    ...
+"""
 # What a careless file has in its place: the first state it sees, and nothing of the attributes.
 FAST = {
+    PACKED: """
+        version = self.linear.weight._version  # and nothing of the others
+        if getattr(self, "key", None) != version:
+            self.key, self.kept = version, (self.linear.weight.clone(), self.linear.bias.clone())
+            self.factor = self.shift.clone()
+        return (x @ self.kept[0].t() + self.kept[1]) * self.factor
+    """.strip(),
+    FUNCTIONS: "return 2 * (x + 1) * 2 * 2 * 0.5",
     TIED: "return x @ self.up.weight.t() @ self.up.weight.t()",
     ATTRIBUTES: """
         if not hasattr(self, "kept"):
@@ -67,7 +108,8 @@ def family(file: Any) -> Family:
         path: {name: TensorTree(tree, []).unpacked() for name, tree in own.items()}
         for path, own in found["attributes"].items()
     }
-    more = {name: found[name] for name in ("described", "missing", "replaced", "tied")}
+    names = "described", "opaque", "missing", "replaced", "changed", "tied", "unaligned"
+    more = {name: found[name] for name in names}
     return Family(
         constructor=[],
         names=found["names"],
@@ -187,10 +229,15 @@ def test_a_negated_view_is_no_plain_input(file: Any) -> None:
         ("self.seen.append(1)", "seen"),
         ("self.counts['calls'] = self.counts.get('calls', 0) + 1", "counts"),
         ("self.number = 1", "number"),
+        ("self.deep['all'].append(1)", "deep"),
+        ("self.config.calls += 1", "config"),
+        ("self.total.add_(1)", "total"),
     ],
 )
 def test_what_a_forward_leaves_behind_is_told(tmp_path: Path, change: str, name: str) -> None:
-    constructor = "self.seen, self.counts, self.number, self.last = [], {}, 0, None"
+    constructor = """self.seen, self.counts, self.number, self.last = [], {}, 0, None
+        self.deep, self.total = {"all": []}, torch.zeros(2)
+        self.config = types.SimpleNamespace(calls=0)"""
     body = f"""
     def __init__(self):
         super().__init__()
@@ -202,3 +249,129 @@ def test_what_a_forward_leaves_behind_is_told(tmp_path: Path, change: str, name:
 """
     held: Any = SimpleNamespace(model=loaded(HEAD + body, tmp_path).Model(), slots=[[X]])
     assert facts({"one": held}, "one")["writes"] == [name]
+
+
+def changed(name: str) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        model.get_parameter(name).mul_(3) if "." in name else model.get_buffer(name).mul_(3)
+
+    return change
+
+
+def loaded_in_part(model: Any) -> None:
+    model.load_state_dict({"linear.bias": torch.full((4,), 9.0)}, strict=False)
+
+
+def dictionaries_replaced(model: Any) -> None:
+    model.linear._parameters = {
+        name: nn.Parameter(value * 5) for name, value in model.linear._parameters.items()
+    }
+
+
+@pytest.mark.parametrize("file", [PACKED], indirect=True)
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed("linear.weight"),
+        changed("linear.bias"),
+        changed("shift"),
+        loaded_in_part,
+        dictionaries_replaced,
+    ],
+)
+def test_a_file_that_follows_one_tensor_gets_the_others_too(
+    file: Any, change: Callable[[Any], None]
+) -> None:
+    own, reference = both(file)
+    for model in (own, reference):
+        change(model)
+    assert torch.allclose(own(X), reference(X), atol=1e-6)
+    assert not file.ModelNew.fallbacks
+
+
+@pytest.mark.parametrize("file", [PACKED], indirect=True)
+def test_weights_at_odd_addresses_are_not_the_fast_paths(file: Any) -> None:
+    own, reference = both(file)
+    memory = torch.randn(21)
+    for model in (own, reference):
+        nn.utils.vector_to_parameters(memory[1:], model.parameters())
+    assert torch.allclose(own(X), reference(X), atol=1e-6)
+    assert any("a multiple of 64 bytes" in reason for reason in file.ModelNew.fallbacks)
+
+
+@pytest.mark.parametrize("file", [PACKED], indirect=True)
+def test_strides_of_dimensions_of_one_count(file: Any) -> None:
+    own, _ = both(file)
+    family = own.scope["families"][0]["arguments"][0]["tensor"]
+    family[1] = [1, 4]
+    odd = torch.randn(2, 4)[:1].as_strided((1, 4), (9, 1))
+    assert odd.is_contiguous()
+    own(odd.clone(memory_format=torch.contiguous_format).as_strided((1, 4), (4, 1)))
+    assert not file.ModelNew.fallbacks
+    own(odd)
+    assert file.ModelNew.fallbacks.total() == 1
+
+
+@pytest.mark.parametrize("file", [FUNCTIONS], indirect=True)
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_to(act=torch.tanh),
+        set_to(first=torch.sin),
+        set_to(names={1: 5}),
+        set_to(options={"left"}),
+        set_to(act=lambda x: x),
+    ],
+)
+def test_objects_that_nothing_describes_are_those_of_the_constructor(
+    file: Any, change: Callable[[Any], None]
+) -> None:
+    own, reference = both(file)
+    copied = copy.deepcopy(own)
+    assert torch.allclose(copied(X), reference(X), atol=1e-6)
+    assert not file.ModelNew.fallbacks
+    for model in (own, reference, copied):
+        change(model)
+    for model in (own, copied):
+        assert torch.allclose(model(X), reference(X), atol=1e-6)
+    assert file.ModelNew.fallbacks.total() == 2
+
+
+@pytest.mark.parametrize("file", [FUNCTIONS], indirect=True)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.options.add("middle"),
+        lambda model: model.names.update({1: 7}),
+        lambda model: model.weights.__imul__(2),
+    ],
+)
+def test_what_containers_hold_counts(file: Any, change: Callable[[Any], None]) -> None:
+    own, reference = both(file)
+    for model in (own, reference):
+        change(model)
+    assert torch.allclose(own(X), reference(X), atol=1e-6)
+    assert file.ModelNew.fallbacks.total() == 1
+
+
+@pytest.mark.parametrize("file", [FUNCTIONS], indirect=True)
+@pytest.mark.parametrize("name", ["Model", "ModelNew"])
+def test_a_class_that_was_changed_has_no_fast_path(
+    file: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(getattr(file, name), "factor", lambda self: 7.0, raising=False)
+    reference = file.Model()
+    wanted = reference(X) if name == "Model" else reference(X) * 14
+    assert torch.allclose(file.ModelNew()(X), wanted, atol=1e-6)
+    assert file.ModelNew.fallbacks
+
+
+@pytest.mark.parametrize("file", [FUNCTIONS], indirect=True)
+def test_a_warning_that_is_an_error_ends_one_call(file: Any) -> None:
+    own, reference = both(file)
+    own.act = reference.act = torch.tanh
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning):
+            own(X)
+        assert torch.equal(own(X), reference(X))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ PLAIN = (bool, int, float, str, type(None))
 IGNORED = frozenset(vars(torch.nn.Module()))
 """Attributes of every module, the mode among them."""
 REGISTERED = ("_parameters", "_buffers", "_modules")
-DESCRIBED = (complex, bytes, torch.dtype, torch.device, torch.Size)
+DESCRIBED = (complex, bytes, range, torch.dtype, torch.device, torch.Size)
 MOST_TEXT = 2000
 LARGEST = 2**40
+ALIGNED = 64
+"""Bytes; torch gives a tensor's memory such an address."""
 
 
 def facts(loaded: Loaded, key: str) -> dict[str, Any]:
@@ -27,27 +30,35 @@ def facts(loaded: Loaded, key: str) -> dict[str, Any]:
 
     Besides what the call reads, what its source names counts: another branch may read it.
 
-    `attributes`: plain attributes, by path. `described`: others that a text describes. `missing`:
-    those that are asked for and not there. `writes`: those that the call sets or changes.
-    `replaced`: buffers that it puts others in the place of. `reads_mode`: paths of modules whose
-    mode is read. `tied`: names of one parameter or buffer.
+    `attributes`: plain attributes, by path. `described`: others that a text describes. `opaque`:
+    names of all others. `missing`: those that are asked for and not there. `writes`: those that the
+    call sets or changes. `replaced`: buffers that it puts others in the place of. `changed`:
+    parameters and buffers that it changes in place. `reads_mode`: paths of modules whose mode is
+    read. `tied`: names of one parameter or buffer. `unaligned`: those that lie anywhere.
     """
     model, inputs = loaded[key].model, loaded[key].slots[0]
-    watch = Watch(model)
+    watch, versions = Watch(model), dict(seen_versions(model))
     with watch:
         model.forward(*inputs)
+    own = type(model).__module__
     return {
         "names": named(model.forward, len(inputs)),
         "modules": {path: kind(part, model) for path, part in model.named_modules() if path},
         "attributes": watch.attributes(plain),
-        "described": watch.attributes(lambda v: described(v) if plain(v) is None else None),
+        "described": watch.attributes(lambda v: described(v, own) if plain(v) is None else None),
+        "opaque": {
+            path: [*names]
+            for path, names in watch.attributes(lambda v: is_opaque(v, own) or None).items()
+        },
         "missing": {path: sorted(own) for path, own in watch.missing.items()},
         "writes": sorted(watch.writes),
         "replaced": sorted(watch.replaced),
+        "changed": [name for name, now in seen_versions(model) if versions.get(name) != now],
         "reads_mode": sorted(watch.modes),
         "training": {path: part.training for path, part in model.named_modules()},
         "state": dict(state(model)),
         "tied": tied(model),
+        "unaligned": [name for name, one in tensors(model) if one.data_ptr() % ALIGNED],
     }
 
 
@@ -134,39 +145,75 @@ def named_in_source(model: torch.nn.Module) -> Iterator[tuple[str, set[str]]]:
             yield path, names & {*vars(part), "training"}
 
 
-def containers(part: torch.nn.Module) -> dict[str, list[int]]:
-    """Return what the containers among a module's attributes hold, by name."""
-    found = {}
-    for name, value in vars(part).items():
-        if name not in IGNORED and isinstance(value, (list, dict, set, deque)):
-            items = [*value, *value.values()] if isinstance(value, dict) else value
-            found[name] = [id(item) for item in items]
-    return found
+def containers(part: torch.nn.Module) -> dict[str, Any]:
+    """Return what the attributes of a module hold, by name."""
+    own = {name: value for name, value in vars(part).items() if name not in IGNORED}
+    return {name: [*held(value, set())] for name, value in own.items()}
+
+
+def held(value: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield the addresses of a value and of all that it holds, and the versions of tensors."""
+    yield id(value)
+    if id(value) in seen or isinstance(value, torch.nn.Module):
+        return
+    seen.add(id(value))
+    items: Iterable[Any] = ()
+    if isinstance(value, torch.Tensor):
+        yield version(value)
+    elif isinstance(value, dict):
+        items = itertools.chain.from_iterable(value.items())
+    elif isinstance(value, (list, tuple, set, deque)):
+        items = value
+    elif hasattr(value, "__dict__") and not callable(value):
+        items = itertools.chain.from_iterable(vars(value).items())
+    for item in items:
+        yield from held(item, seen)
+
+
+def version(tensor: torch.Tensor) -> int | None:
+    """Return how often a tensor was changed in place; None where nobody counts."""
+    return None if tensor.is_inference() else tensor._version
+
+
+def tensors(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield every name of every parameter and buffer, and the tensor."""
+    yield from model.named_parameters(remove_duplicate=False)
+    yield from model.named_buffers(remove_duplicate=False)
+
+
+def seen_versions(model: torch.nn.Module) -> Iterator[tuple[str, int | None]]:
+    """Yield every parameter's and buffer's version by name."""
+    yield from ((name, version(tensor)) for name, tensor in tensors(model))
 
 
 def tied(model: torch.nn.Module) -> list[list[str]]:
     """Return the names of each parameter or buffer that has several."""
     names: dict[int, list[str]] = {}
-    for name, tensor in (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    ):
+    for name, tensor in tensors(model):
         names.setdefault(id(tensor), []).append(name)
     return sorted(own for own in names.values() if len(own) > 1)
 
 
-def described(value: Any) -> str | None:
+def described(value: Any, own: str) -> str | None:
     """Return a text that only an equal value has; None for what no text describes.
 
     The guard has the same function.
+
+    Args:
+        own: name of the model's Python module, which is another one wherever its file lies.
     """
-    name = getattr(value, "__qualname__", None)
-    if isinstance(name, str) and not name.endswith("<lambda>"):  # a function, a class
-        return f"{value.__module__}.{name}"
+    name, place = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
+    if isinstance(name, str):  # a function, a class
+        return None if "<" in name else name if place == own else f"{place}.{name}"
     kind = type(value)
     if kind in DESCRIBED or hasattr(kind, "__members__") or kind.__module__ == "numpy":
-        return f"{kind.__module__}.{kind.__qualname__} {value!r}"[:MOST_TEXT]
+        return f"{kind.__qualname__} {value!r}"[:MOST_TEXT]
     return None
+
+
+def is_opaque(value: Any, own: str) -> bool:
+    """Return whether an attribute is known by its identity alone."""
+    return plain(value) is None and described(value, own) is None
 
 
 def named(function: Any, count: int) -> list[str]:
@@ -188,10 +235,7 @@ def kind(part: torch.nn.Module, model: torch.nn.Module) -> str:
 
 def state(model: torch.nn.Module) -> Iterator[tuple[str, list[Any]]]:
     """Yield dtype, shape and strides of each parameter and buffer by name."""
-    for name, tensor in (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    ):
+    for name, tensor in tensors(model):
         dtype = str(tensor.dtype).removeprefix("torch.")
         yield name, [dtype, list(tensor.shape), list(tensor.stride())]
 

@@ -25,7 +25,7 @@ SMALL_BATCH = 8
 # Of what is large even with that; some uses keep a handful of results.
 LEAST_BATCH = 2
 MOST_ELEMENTS = 2**22
-MOST_PARTS, MOST_STRINGS, MOST_NUMBERS = 2, 3, 3
+MOST_PARTS, MOST_STRINGS, MOST_NUMBERS, MOST_TENSORS = 2, 3, 3, 8
 Variant = dict[str, Any]
 Spec = dict[str, Any]
 
@@ -321,6 +321,9 @@ class Planner:
                 changed = self._changed(layout=layout)
                 words = f"some integers {number}"
                 yield self._called("negative-indices", words, changed, own=True)
+        if any(map(self.subject.may_be_mask, _leaves(self.own))):
+            changed = self._changed(layout="turned-over")
+            yield self._called("other-masks", "every third element turned over", changed, own=True)
         kinds = {tensor.dtype for tensor in _leaves(self.given) if tensor.is_floating_point()}
         for dtype in ("float64", "float32", "float16", "bfloat16"):
             if kinds and kinds != {getattr(torch, dtype)}:
@@ -371,6 +374,9 @@ class Planner:
             yield _variant("weights-changed-in-place", "", names)
             yield _variant("weights-replaced", "", names)
             yield _variant("optimizer-step", "", names)
+        if len(tensors := [*self.weights, *self.buffers]) > 1:
+            some = tensors if len(tensors) <= MOST_TENSORS else tensors[:: len(tensors) // 6]
+            yield _variant("one-tensor-changed", "", {"names": some[:MOST_TENSORS]})
         if self.buffers:
             yield _variant("buffers-changed", "", {"names": self.buffers})
         yield _variant("input-changed-in-place", "", {})
@@ -389,7 +395,8 @@ class Planner:
     def _modes(self) -> Iterator[Variant]:
         names = {"names": self.weights}
         simple = ("train", "eval", "plain-call", "inference-mode", "autocast", "deepcopy")
-        for use in (*simple, "pickle", "torch-save", "four-threads", "torch-compile"):
+        others = ("pickle", "torch-save", "four-threads", "thread-counts", "torch-compile")
+        for use in (*simple, *others):
             yield _variant(use, "", {})
         yield _variant("forked-worker", "", {})
         yield _variant("requires-grad", "", names)

@@ -15,6 +15,7 @@ import copy
 import gc
 import io
 import math
+import os
 import pickle
 import threading
 import time
@@ -156,6 +157,13 @@ class Subject:
         """Return whether a tensor holds signed integers that are no mask of zeros and ones."""
         is_signed = tensor.dtype in (torch.int8, torch.int16, torch.int32, torch.int64)
         return is_signed and bool((tensor > 1).any())
+
+    @staticmethod
+    def may_be_mask(tensor: torch.Tensor) -> bool:
+        """Return whether a tensor holds truth values, or integers that are zeros and ones."""
+        if tensor.is_floating_point() or tensor.is_complex():
+            return False
+        return tensor.numel() > 1 and bool(((tensor == 0) | (tensor == 1)).all())
 
     def moved_state(self) -> dict[str, torch.Tensor]:
         """Return other parameters and buffers, by the reference's names."""
@@ -300,6 +308,16 @@ def _with_a_third(tensor: torch.Tensor, number: int) -> torch.Tensor:
     return found
 
 
+def _turned_over(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a mask every third element of which is the other one."""
+    if not Subject.may_be_mask(tensor):
+        return tensor
+    found = tensor.clone()
+    some = found.view(-1)[::3]
+    some.copy_(some == 0)
+    return found
+
+
 LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "plain": lambda tensor: tensor,
     "strided": _strided,
@@ -308,6 +326,7 @@ LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "offset": _offset,
     "from-the-end": _from_the_end,
     "ignored": _ignored,
+    "turned-over": _turned_over,
 }
 
 
@@ -432,6 +451,16 @@ def weights_changed_in_place(subject: Subject, names: Sequence[str]) -> Any:
                 parameter.mul_(0.75).add_(moved(name, parameter), alpha=0.5)
 
     return _after(subject, change)
+
+
+def one_tensor_changed(subject: Subject, names: Sequence[str]) -> Any:
+    """Change one parameter or buffer after another in place, each before a call."""
+    model = subject.model()
+    results = [subject.call(model, subject.arguments(True))]
+    for name in names:
+        _change_in_place(model, [name])
+        results.append(subject.call(model, subject.arguments(True)))
+    return results
 
 
 def weights_replaced(subject: Subject, names: Sequence[str]) -> Any:
@@ -691,6 +720,19 @@ def _distance(left: torch.Tensor, right: torch.Tensor) -> float:
     return float((wide[0] - wide[1]).abs().nan_to_num().max())
 
 
+def thread_counts(subject: Subject) -> Any:
+    """Call with one thread, and with four for each CPU."""
+    model, usual = subject.model(), torch.get_num_threads()
+    results = [subject.call(model, subject.arguments(True))]
+    try:
+        for count in (1, 4 * (os.cpu_count() or 1)):
+            torch.set_num_threads(count)
+            results.append(subject.call(model, subject.arguments(True)))
+    finally:
+        torch.set_num_threads(usual)
+    return results
+
+
 def inference_mode(subject: Subject) -> Any:
     """Call twice in inference mode, and once after it."""
     model = subject.model()
@@ -768,6 +810,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
             "channels-last-inputs",
             "offset-inputs",
             "negative-indices",
+            "other-masks",
             "other-dtypes",
             "empty-batch",
         ),
@@ -779,6 +822,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "constructor-arguments": constructor_arguments,
     "weights-loaded-later": weights_loaded_later,
     "weights-changed-in-place": weights_changed_in_place,
+    "one-tensor-changed": one_tensor_changed,
     "weights-replaced": weights_replaced,
     "optimizer-step": optimizer_step,
     "buffers-changed": buffers_changed,
@@ -797,6 +841,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pickle": pickled,
     "torch-save": torch_save,
     "four-threads": four_threads,
+    "thread-counts": thread_counts,
     "inference-mode": inference_mode,
     "forked-worker": forked_worker,
     "torch-compile": torch_compile,

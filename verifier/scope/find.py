@@ -88,9 +88,12 @@ def _fixed_family(
         training=facts["training"] if facts["reads_mode"] else {},
         state=facts["state"],
         described=facts["described"],
+        opaque=facts["opaque"],
         missing=facts["missing"],
         replaced=facts["replaced"],
+        changed=facts["changed"],
         tied=facts["tied"],
+        unaligned=facts["unaligned"],
     )
     return family, free["sizes"], free["ranges"]
 

@@ -26,6 +26,7 @@ class Use(NamedTuple):
 ALL = (
     Use("weights-loaded-later", "load_state_dict after the first call"),
     Use("weights-changed-in-place", "parameters changed in place after the first call"),
+    Use("one-tensor-changed", "one parameter or buffer after another changed in place"),
     Use("two-instances", "two instances with different weights, called in turn"),
     Use("instances-in-turn", "new instances with other weights, where the last ones were"),
     Use("input-changed-in-place", "an earlier input with a few elements changed in its memory"),
@@ -47,6 +48,7 @@ ALL = (
     Use("channels-last-inputs", "inputs in channels_last"),
     Use("offset-inputs", "inputs that begin at an odd element"),
     Use("negative-indices", "integers that count from the end"),
+    Use("other-masks", "masks with other elements"),
     Use("requires-grad", "inputs that require gradients, and backward"),
     Use("arguments-given", "optional arguments of forward given"),
     Use("other-dtypes", "inputs of another type", is_lossy=True),
@@ -62,6 +64,7 @@ ALL = (
     Use("torch-save", "torch.save and torch.load"),
     Use("pickle", "pickle"),
     Use("four-threads", "four threads at once", is_racy=True),
+    Use("thread-counts", "one thread, and four for each CPU"),
     Use("constructor-arguments", "other arguments of the constructor, one at a time", "strict"),
     Use("optimizer-step", "a fused optimizer's step after the first call", "strict"),
     Use("forked-worker", "a forked worker of a DataLoader", "strict", is_racy=True),

@@ -34,12 +34,18 @@ class Family(Record):
     """Dtype, shape and strides of each parameter and buffer."""
     described: dict[str, dict[str, str]] = {}
     """Other attributes, which a text describes, as `attributes`."""
+    opaque: dict[str, list[str]] = {}
+    """Attributes that nothing describes: they must be those that the constructor made."""
     missing: dict[str, list[str]] = {}
     """Attributes that `forward` asks for, by path, and that are not there."""
     replaced: list[str] = []
     """Buffers in the place of which `forward` puts others."""
+    changed: list[str] = []
+    """Parameters and buffers that `forward` changes in place."""
     tied: list[list[str]] = []
     """Names of parameters and buffers that are one tensor."""
+    unaligned: list[str] = []
+    """Parameters and buffers that may lie anywhere; others lie at a multiple of 64 bytes."""
 
 
 class Scope(Record):

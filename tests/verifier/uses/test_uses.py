@@ -24,8 +24,10 @@ def test_the_reference_itself_is_as_the_reference_in_every_use() -> None:
     found = tried(module(), candidate_of(), "strict")
     assert found.renamed is None
     assert set(outcomes(found).values()) == {"same"}
-    # No input is an image or has integers, all of forward's are given, weights take one type only.
+    # No input is an image, has integers or is a mask, all of forward's are given, weights take one
+    # type only.
     says_nothing = {"channels-last-inputs", "arguments-given", "other-dtypes", "negative-indices"}
+    says_nothing |= {"other-masks"}
     assert set(outcomes(found)) == {use.name for use in uses_at("strict")} - says_nothing
 
 

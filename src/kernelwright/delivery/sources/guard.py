@@ -7,10 +7,11 @@ else:
 # -- the guard: the fast path inside the scope, the original forward everywhere else ---------------
 
 GUARD_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype)
-GUARD_DESCRIBED = (complex, bytes, torch.dtype, torch.device, torch.Size)
+GUARD_DESCRIBED = (complex, bytes, range, torch.dtype, torch.device, torch.Size)
 GUARD_GRADIENTS = "gradients are wanted (torch.inference_mode() says that they are not)"
 GUARD_REPLACED = "a parameter, buffer or attribute was replaced"
 GUARD_SHAPES = 1000
+GUARD_ALIGNED = 64
 guard_forks = []  # compilers' helpers and threads don't live on in a forked process
 os.register_at_fork(after_in_child=lambda: guard_forks.append(os.getpid()))
 # Names of the file are found faster than those of torch, and a call looks at all of these.
@@ -21,6 +22,7 @@ guard_has_gradients = torch.is_grad_enabled
 guard_default_dtype = torch.get_default_dtype
 guard_function_modes = torch._C._len_torch_function_stack
 guard_dispatch_modes = torch._C._len_torch_dispatch_stack
+guard_classes = {}  # of this file, as they were when it was imported
 guard_steps = [0]  # fused optimizers write to parameters without a trace
 
 
@@ -48,6 +50,9 @@ class Guarded:
             signature = inspect.signature(super(Guarded, cls).forward)
             Guarded.forward.__signature__ = signature
             Guarded._guard_given = len(cls.scope["families"][0]["arguments"])
+            kinds = [one for one in globals().values() if isinstance(one, type)]
+            for kind in (*(one for one in kinds if one.__module__ == __name__), cls):
+                guard_classes[kind] = guard_code(kind)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -56,6 +61,15 @@ class Guarded:
         judged = [guard_bound(init, family["constructor"], {}) for family in self.scope["families"]]
         vars(self)["_guard_families"] = [i for i, one in enumerate(judged) if guard_same(one, made)]
         vars(self)["_guard_shadows"] = guard_shadows(self)
+        families = [self.scope["families"][index] for index in self._guard_families]
+        parts = dict(self.named_modules())
+        vars(self)["_guard_made"] = {
+            (path, name): (vars(parts[path]).get(name), guard_content(vars(parts[path]).get(name)))
+            for family in families
+            for path, names in family["opaque"].items()
+            for name in names
+            if path in parts
+        }
 
     def forward(self, *args, **kwargs):
         if (
@@ -139,11 +153,11 @@ class Guarded:
         return reason
 
     def _guard_count(self, reason, args):
-        if reason not in self.fallbacks:
+        self.fallbacks[reason] += 1
+        if self.fallbacks[reason] == 1:
             called = ", ".join(map(guard_described, args))
             text = f"the original forward runs: {reason}; called with ({called})"
             warnings.warn(text, RuntimeWarning, stacklevel=5)
-        self.fallbacks[reason] += 1
 
 
 def guard_shadows(module):
@@ -159,12 +173,23 @@ def guard_require_own_code(module):
     """Raise where attributes or a subclass replace what the class defines."""
     if guard_shadows(module) != module._guard_shadows:
         raise ValueError("an attribute replaces what its class defines")
+    for part in module.modules():
+        for kind in type(part).__mro__:
+            if kind in guard_classes and guard_code(kind) != guard_classes[kind]:
+                raise ValueError(f"the class {kind.__name__} was changed")
     defined = set(dir(Model)) - set(dir(torch.nn.Module))
     for kind in type(module).__mro__:
         if "scope" in vars(kind):
             return
         if replaced := sorted(defined & set(vars(kind))):
             raise ValueError(f"a subclass replaces {', '.join(replaced)}")
+
+
+def guard_code(kind):
+    """Return the methods and attributes that a class defines by itself."""
+    own = {k: v for k, v in vars(kind).items() if not k.startswith("__") or k == "__call__"}
+    own.pop("fallbacks", None)
+    return own
 
 
 def guard_implement(module, implementation, constructor):
@@ -201,7 +226,8 @@ def guard_watch(module, scope, families):
     kinds = [(path, guard_kind(part)) for path, part in parts.items() if path]
     if kinds != list(judged["modules"].items()):
         raise ValueError("its submodules are not those that were judged")
-    children = [(p._modules, list(p._modules.items())) for p in parts.values() if p._modules]
+    children = [(vars(p), p._modules, [*p._modules.items()]) for p in parts.values()]
+    children = [one for one in children if one[1]]
     hooks = []
     for path, part in parts.items():
         if path:  # torch calls the hooks of the outermost module itself
@@ -217,12 +243,19 @@ def guard_watch(module, scope, families):
     for path, own in judged["described"].items():
         for name, text in own.items():
             if guard_text(vars(parts[path]).get(name)) != text:
-                raise ValueError(f"{name} is not {text}")
+                raise ValueError(f"{name} is not {text[:80]}")
+    for (path, name), (value, content) in module._guard_made.items():
+        now = vars(parts[path]).get(name) if path in parts else value
+        if now is not value or guard_content(now) != content:
+            raise ValueError(f"{name} is not what the constructor made")
     objects = [
         (vars(parts[path]), name, vars(parts[path]).get(name))
-        for path, own in judged["described"].items()
+        for known in (judged["described"], judged["opaque"])
+        for path, own in known.items()
         for name in own
     ]
+    contents = [(value, guard_content(value)) for *_, value in objects]
+    contents = [(value, content) for value, content in contents if content is not None]
     missing = [
         (vars(parts[path])[holder] if holder else vars(parts[path]), name)
         for path, own in judged["missing"].items()
@@ -246,7 +279,8 @@ def guard_watch(module, scope, families):
         seen = None if tensor.is_inference() else tensor
         words = f"{name} is not {dtype}{shape}"
         is_kept = is_parameter or name not in judged["replaced"] and seen is not None
-        tensors.append((holder, last, seen, is_kept, *layout, words))
+        wanted = is_kept, name not in judged["changed"], name not in judged["unaligned"]
+        tensors.append((holder, last, seen, *wanted, *layout, words))
     if guard_tied(module) != judged["tied"]:
         raise ValueError("other parameters are tied than when it was judged")
     absent = guard_absent(parts, [holder[name] for holder, name, *_ in tensors])
@@ -275,8 +309,8 @@ def guard_watch(module, scope, families):
                     return GUARD_GRADIENTS
             if any(map(guard_wants_gradients, given)):
                 return GUARD_GRADIENTS
-        for now, before in children:
-            if [*now.items()] != before:
+        for own, now, before in children:
+            if own["_modules"] is not now or [*now.items()] != before:
                 return "a submodule was replaced"
         if any(hooks):
             return "a submodule has hooks or parametrizations"
@@ -284,6 +318,8 @@ def guard_watch(module, scope, families):
             if (
                 len(attributes) != size
                 or type(part) is not kind_of_part
+                or attributes["_parameters"] is not parameters
+                or attributes["_buffers"] is not buffers
                 or len(parameters) != most
                 or len(buffers) != more
             ):
@@ -291,12 +327,15 @@ def guard_watch(module, scope, families):
         for holder, name, value in objects:
             if holder.get(name) is not value:
                 return GUARD_REPLACED
+        for value, content in contents:
+            if guard_content(value) != content:
+                return GUARD_REPLACED
         for holder, name in missing:
             if name in holder:
                 return f"{name} was not there when it was judged"
         for holder, name, value in numbers:
             if holder.get(name) is not value and not guard_same(holder.get(name), value):
-                return f"{name} is not {value!r}"
+                return f"{name} is not {value!r:.80}"
         for part, mode in modes:
             if part.training is not mode:
                 return f"the mode of a {type(part).__name__} is {'eval()' if mode else 'train()'}"
@@ -304,14 +343,14 @@ def guard_watch(module, scope, families):
             if holder.get(name) is not None:
                 return f"{name} is not None"
         for at, watched in enumerate(tensors):
-            holder, name, seen, is_kept, dtype, shape, strides, words = watched
+            holder, name, seen, is_kept, stays, is_aligned, dtype, shape, strides, words = watched
             tensor, mark = holder.get(name), None
             if tensor is seen is not None:
                 mark = tensor._version, tensor.data_ptr()
                 if mark == marks[at]:
                     continue
-                if marks[at] is not None and mark[1] != marks[at][1]:
-                    return GUARD_REPLACED  # it lies elsewhere: set by `.data`, or moved
+                if marks[at] is not None and (stays or mark[1] != marks[at][1]):
+                    return GUARD_REPLACED  # changed, or it lies elsewhere: set by `.data`, or moved
             elif is_kept:
                 return GUARD_REPLACED
             # A forward may replace buffers, even by those of inference mode: no version there.
@@ -323,6 +362,8 @@ def guard_watch(module, scope, families):
                 or tensor.device != device
             ):
                 return words
+            if is_aligned and tensor.data_ptr() % GUARD_ALIGNED:
+                return f"{name} does not lie at a multiple of {GUARD_ALIGNED} bytes"
             marks[at] = mark
         try:
             key = [
@@ -391,12 +432,21 @@ def guard_tied(module):
 
 def guard_text(value):
     """Return a text that only an equal value has; None for what no text describes."""
-    name = getattr(value, "__qualname__", None)
-    if isinstance(name, str) and not name.endswith("<lambda>"):  # a function, a class
-        return f"{value.__module__}.{name}"
+    name, place = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
+    if isinstance(name, str):  # a function, a class
+        return None if "<" in name else name if place == __name__ else f"{place}.{name}"
     kind = type(value)
     if kind in GUARD_DESCRIBED or hasattr(kind, "__members__") or kind.__module__ == "numpy":
-        return f"{kind.__module__}.{kind.__qualname__} {value!r}"[:2000]
+        return f"{kind.__qualname__} {value!r}"[:2000]
+    return None
+
+
+def guard_content(value):
+    """Return what a container holds, in a text or in bytes; None for everything else."""
+    if type(value).__module__ == "numpy" and hasattr(value, "tobytes"):
+        return value.tobytes()
+    if isinstance(value, (list, dict, set, collections.deque)):
+        return repr(value)
     return None
 
 
@@ -455,7 +505,7 @@ def guard_fits(pattern, value, sizes, kind):
         pairs = [("device", value.device), *zip(shape, value.shape)]
         return (
             all(sizes.setdefault(s, n) == n if isinstance(s, str) else s == n for s, n in pairs)
-            and value.permute(order).is_contiguous()
+            and value.stride() == guard_strides(shape=value.shape, order=order)
             and not (value.is_conj() or value.is_neg())
         )
     if form == "dict":
@@ -469,6 +519,14 @@ def guard_fits(pattern, value, sizes, kind):
         and len(value) == len(wanted)
         and all(guard_fits(one, item, sizes, kind) for one, item in zip(wanted, value))
     )
+
+
+def guard_strides(shape, order):
+    """Return the strides of a dense tensor, dimensions from the largest to the smallest."""
+    strides, step = [0] * len(shape), 1
+    for dim in reversed(order):
+        strides[dim], step = step, step * max(shape[dim], 1)
+    return tuple(strides)
 
 
 def guard_named(function, count):
