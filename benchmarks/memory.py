@@ -4,8 +4,9 @@
 
 Each task's reference is judged as a candidate of itself, in an interpreter of its own. Tasks are
 library ids or files; by default the library, the tasks of the honest corpus, and the ten large
-problems in benchmarks/large. A peak is what the kernel counted (VmHWM) for the judge's process, and
-the largest of that for a worker, looked at every 50 ms. Writes results/memory.json as rows come;
+problems in benchmarks/large. The judge's peak is the most memory of its own (RssAnon and RssFile:
+not the inputs that lie in workers' shared memory), a worker's is what the kernel counted (VmHWM),
+both looked at every 50 ms. Writes results/memory.json as rows come;
 tasks that are not named keep theirs, each with its commit. Exit code 1 where the judge took more
 than its budget and 500 MB.
 """
@@ -106,22 +107,24 @@ def judged(task: Task, level: Any) -> dict[str, Any]:
         wanted = max(reference.needs.values(), key=sum)
     peaks.end()
     sandbox.close()
-    judge = _peak(Path("/proc/self/status"))
     return {
         "status": found.status.value,
         "seconds": round(time.monotonic() - start, 1),
         "budget_bytes": wanted.judge,
         "workers_estimate_bytes": wanted.workers,
-        "judge_bytes": judge,
-        "excess_bytes": judge - wanted.judge,
+        "judge_bytes": peaks.own,
+        "judge_with_shared_bytes": _rows("/proc/self/status", "VmHWM:"),
+        "excess_bytes": peaks.own - wanted.judge,
         "worker_bytes": max(peaks.found.values(), default=0),
     }
 
 
 class Peaks:
-    """The peak memory of this process's workers, looked at again and again until it ends."""
+    """The peak memory of this process and of its workers, looked at until it ends."""
 
     def __init__(self) -> None:
+        self.own = 0
+        """Bytes of this process, without shared memory."""
         self.found: dict[int, int] = {}
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -134,8 +137,9 @@ class Peaks:
 
     def _watch(self) -> None:
         while not self._is_over.wait(LOOK_S):
+            self.own = max(self.own, _rows("/proc/self/status", "RssAnon:", "RssFile:"))
             for pid in _descendants(os.getpid()):
-                peak = _peak(Path(f"/proc/{pid}/status"))
+                peak = _rows(f"/proc/{pid}/status", "VmHWM:")
                 self.found[pid] = max(peak, self.found.get(pid, 0))
 
 
@@ -148,13 +152,13 @@ def _descendants(pid: int) -> list[int]:
     return [*own, *(further for child in own for further in _descendants(child))]
 
 
-def _peak(status: Path) -> int:
-    """Return a process's peak resident memory in bytes; 0 when it is gone."""
+def _rows(status: str, *names: str) -> int:
+    """Return the sum of some rows of a process's status, in bytes; 0 when it is gone."""
     try:
-        rows = (line.split() for line in status.read_text().splitlines())
+        rows = [line.split() for line in Path(status).read_text().splitlines()]
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return next((int(row[1]) * 1024 for row in rows if row[0] == "VmHWM:"), 0)
+    return sum(int(row[1]) * 1024 for row in rows if row[0] in names)
 
 
 if __name__ == "__main__":

@@ -139,10 +139,11 @@ class WorkloadCheck:
         size = max(2, TOGETHER_BYTES // max(1, prepared.example_inputs.nbytes))
         if not self._are_kept(len(cases)):
             half = self.live.memory.nbytes // 2
-            size = max(2, min(size, half // (prepared.case_bytes + prepared.call_bytes)))
+            size = max(1, min(size, half // (prepared.case_bytes + prepared.call_bytes)))
         first, *others = self._by_numbers(cases)
-        yield [*first[: size - 1], first[0]]
-        for rest in (first[size - 1 :], *others):
+        twice = max(1, size - 1)
+        yield [*first[:twice], first[0]]
+        for rest in (first[twice:], *others):
             yield from (rest[start : start + size] for start in range(0, len(rest), size))
 
     def _by_numbers(self, cases: Sequence[CaseKey]) -> list[list[CaseKey]]:

@@ -69,6 +69,7 @@ def prepare(
         overlaps_itself=any(map(overlaps_itself, ran.entries)),
         returns_inputs=returns_inputs(oracle, ran, buffer, [0]),
     )
+    del buffer  # another one is made below
     oracle.set_state(state)
     known = bare._replace(
         specs=found, strides=[entry["strides"] for entry in ran.entries], traits=traits

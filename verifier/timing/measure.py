@@ -39,6 +39,7 @@ from kernelwright.verifier.timing.spot_checks import (
     SpotCheck,
     check_fresh,
     compare_spot_checks,
+    keeps_inputs,
     most_spot_checks,
 )
 from kernelwright.verifier.worker.faults import WorkerFault
@@ -137,11 +138,13 @@ class RoundTimer:
         # A side with history starts each round in the same state, so that its results are known.
         self.state = prepared.state if prepared.traits.depends_on_history else None
         self.most_spot_checks = most_spot_checks(live, effort)
-        self._last: tuple[InputBuffer, list[int], RunReply]
+        self.keeps_inputs = keeps_inputs(live, effort)
+        self._last: tuple[InputBuffer, list[int], RunReply] | None = None
         """The inputs, slots and reply of the candidate's last round."""
 
     def buffer(self, calls: int) -> InputBuffer:
-        """Return the input buffer of this round."""
+        """Return the input buffer of this round; that of the last one is dropped before."""
+        self._last = None
         return self.pool.buffer(self.number, calls)
 
     def warm_up(self, calls: int) -> None:
@@ -188,6 +191,7 @@ class RoundTimer:
         for _ in range(rounds):
             self.number += 1
             self.rounds_done += 1
+            buffer = None  # the last round's goes before this one's is made
             buffer, halved = self.buffer(calls), self.chance.random() < HALVED
             self.chance.shuffle(order)
             for name in order:
@@ -225,8 +229,9 @@ class RoundTimer:
             if place >= self.most_spot_checks:
                 return
         slot = self.pool.spot_check_slot(self.number, len(slots), self.effort.spot_check_slots)
-        inputs = self.prepared.input_buffer([buffer.sets[slot]]).sets[0]
-        self.spot_checks[place : place + 1] = [self._spot_check(slot, inputs, slots, ran)]
+        self.spot_checks[place : place + 1] = [
+            self._spot_check(slot, buffer.sets[slot], slots, ran)
+        ]
 
     def _spot_check(
         self, slot: int, inputs: TensorTree, slots: list[int], ran: RunReply
@@ -234,7 +239,8 @@ class RoundTimer:
         side, call = self.sides[CANDIDATE], slots.index(slot)
         result = side.instance.result(ran, call, self.prepared.specs)
         seeds = self.pool.call_seeds(self.number, [slot]) or [0]
-        return SpotCheck((self.number, slot), inputs, seeds[0], result, tuple(slots[:call]))
+        kept = self.prepared.input_buffer([inputs]).sets[0] if self.keeps_inputs else None
+        return SpotCheck((self.number, slot), kept, seeds[0], result, tuple(slots[:call]))
 
     def sampled_rounds(self, calls: int, limit_s: float) -> CodeSamples:
         """Run more rounds, in which the running code is sampled."""
@@ -243,6 +249,7 @@ class RoundTimer:
         while time.monotonic() - start < limit_s and CodeSamples(total).wants_more:
             self.number += 1
             self.rounds_done += 1
+            buffer = None
             buffer, slots = self.buffer(calls), self.shuffled(calls)
             if self.state is not None:
                 instance.set_state(self.state)
@@ -298,6 +305,7 @@ class RoundTimer:
 
     def left(self) -> Overwrites:
         """Return what the candidate's last round wrote besides results."""
+        assert self._last is not None, "a round ran"
         buffer, slots, _ran = self._last
         instance = self.sides[CANDIDATE].instance
         instance.download(buffer.layout.nbytes)
@@ -305,6 +313,7 @@ class RoundTimer:
 
     def returns_inputs(self) -> bool:
         """Return whether results of the last round lie in its inputs' memory. Overwrites these."""
+        assert self._last is not None, "a round ran"
         buffer, slots, ran = self._last
         instance = self.sides[CANDIDATE].instance
         calls = self.chance.sample(range(len(slots)), min(len(slots), ALIAS_CHECKS))
@@ -349,10 +358,12 @@ def time_workload(
         if before is not None and after is not None:
             for found in cpu_flags(after - before, window_s, len(machine.cores)):
                 raise refused_by(found)
+        spot_checks = timer.spot_checks
+        del timer  # and with it the last round's inputs
         check.must_have_left_inputs(left)
         if returns_inputs and not check.prepared.traits.returns_inputs:
             raise refused("output-aliases-input", "the result of a timed call is an input")
-        checked = compare_spot_checks(check, timer.spot_checks, effort)
+        checked = compare_spot_checks(check, spot_checks, effort)
         check_fresh(check, effort)
     return Timed(rounds, single_calls, code_samples, flags, checked)
 
@@ -360,4 +371,5 @@ def time_workload(
 def _used_bytes(timer: RoundTimer) -> int:
     """Return the memory of the spot checks, of two rounds' inputs, and of a case."""
     spot_checks, prepared = timer.most_spot_checks + 1, timer.prepared
-    return spot_checks * prepared.call_bytes + 2 * timer.pool.buffer_bytes + prepared.case_bytes
+    each = prepared.call_bytes if timer.keeps_inputs else prepared.result_bytes
+    return spot_checks * each + 2 * timer.pool.buffer_bytes + prepared.case_bytes

@@ -19,7 +19,8 @@ class SpotCheck(NamedTuple):
 
     place: tuple[int, int]
     """Number of the pool's buffer with the inputs, and their slot in it."""
-    inputs: TensorTree
+    inputs: TensorTree | None
+    """None where they are so large that they are made again."""
     seed: int
     result: TensorTree
     earlier: tuple[int, ...]
@@ -30,6 +31,12 @@ def most_spot_checks(live: LiveWorkload, effort: Effort) -> int:
     """Return how many timed calls are spot-checked: fewer where their results are large."""
     fitting = live.memory.nbytes // 2 // max(1, live.prepared.call_bytes)
     return min(effort.spot_checks, max(LEAST_SPOT_CHECKS, fitting))
+
+
+def keeps_inputs(live: LiveWorkload, effort: Effort) -> bool:
+    """Return whether spot checks keep their inputs: all of them take a quarter of the budget."""
+    together = (most_spot_checks(live, effort) + 1) * live.prepared.example_inputs.nbytes
+    return together <= live.memory.nbytes // 4
 
 
 def compare_spot_checks(check: WorkloadCheck, spot_checks: list[SpotCheck], effort: Effort) -> int:
@@ -51,12 +58,18 @@ def compare_spot_checks(check: WorkloadCheck, spot_checks: list[SpotCheck], effo
         if check.prepared.traits.depends_on_history:
             earlier = _earlier(check, spot_check, effort)
         place = None if effort.spot_check_slots is None or earlier else spot_check.place
-        calls = *earlier, Call(spot_check.inputs, spot_check.seed)
+        inputs = spot_check.inputs or _made_again(check, spot_check, effort)
+        calls = *earlier, Call(inputs, spot_check.seed)
         expected = check.live.expect(check.prepared, *calls, place=place)
-        case = Case(spot_check.seed, "reference", spot_check.inputs, expected, earlier)
+        case = Case(spot_check.seed, "reference", inputs, expected, earlier)
         must_be_right(check.checker.check(case, spot_check.result), "a timed call")
-        del expected, case, calls  # before the next one is made
+        del expected, case, calls, inputs  # before the next one is made
     return number
+
+
+def _made_again(check: WorkloadCheck, spot_check: SpotCheck, effort: Effort) -> TensorTree:
+    number, slot = spot_check.place
+    return check.live.input_pool(effort.buffer_bytes).buffer(number, slot + 1).sets[slot]
 
 
 def _earlier(check: WorkloadCheck, spot_check: SpotCheck, effort: Effort) -> tuple[Call, ...]:

@@ -105,9 +105,8 @@ def test_no_two_workers_are_shown_the_same_inputs() -> None:
             )
             timer.warm_up(CALLS)
             timer.single_calls(timer.time_rounds(CALLS, ROUNDS))
-            found.append(
-                {spot_check.inputs.tensors[0].numpy().tobytes() for spot_check in timer.spot_checks}
-            )
+            kept = [one.inputs for one in timer.spot_checks if one.inputs is not None]
+            found.append({inputs.tensors[0].numpy().tobytes() for inputs in kept})
         assert min(map(len, found)) > EFFORTS["fast"].spot_checks
         assert not found[0] & found[1]
 
