@@ -163,6 +163,31 @@ def test_a_file_that_cannot_be_built_here_still_runs(run: Run) -> None:
     ran = run(WITHOUT_COMPILER, *FAST)
     assert ran.code == 0
     assert "no compiler" in ran.err
+    assert "fast path" not in ran.out, "it has none"
+
+
+GUARDED = f"""{RIGHT}
+ModelNew.fallbacks = {{"there is no fast path here": 2}}
+"""
+
+
+def test_a_fast_path_that_did_not_run_is_told(run: Run) -> None:
+    ran = run(GUARDED, *FAST)
+    assert ran.code == 0
+    assert "its fast path did not run here" in ran.out.splitlines()[-2]
+    row = rows(run(GUARDED, "--json", *FAST))["fast path"]
+    assert (row["outcome"], row["is_fault"]) == ("did not run", False)
+    assert row["detail"] == "there is no fast path here"
+
+
+def test_a_file_that_is_missing_is_named(run: Run, tmp_path: Path) -> None:
+    run(RIGHT, *FAST)
+    (script,) = tmp_path.rglob("reproduce.py")
+    (script.parent / "my_task_reference.py").unlink()
+    done = subprocess.run([sys.executable, "-I", str(script)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("my_task_reference.py", done.stderr.rindex("/") + 1)
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_file_that_raises_gets_its_traceback_and_exit_code_1(run: Run) -> None:

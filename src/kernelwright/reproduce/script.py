@@ -54,6 +54,9 @@ MOST_ROUNDS = 60
 MOVES, MOVES_OF_TIES = 5, 16
 NO_FLOAT64 = (RuntimeError, TypeError, ValueError, NotImplementedError)
 
+IDLE = "did not run"
+"""Outcome of a fast path that the file did not take."""
+
 Inputs = list[Any]
 Tensors = list[torch.Tensor]
 
@@ -106,8 +109,7 @@ def loaded(name: str) -> dict[str, Any]:
     """Run a file beside this program; return the names that it defines."""
     path = FOLDER / name
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; it belongs beside this program")
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
@@ -345,7 +347,14 @@ def checked(files: Files, seeds: Sequence[int]) -> tuple[Pair, list[Row]]:
     fault = pair.problem is not None
     taken = f"parameters and buffers of the reference, all taken: {pair.tensors}"
     outcome, detail = ("WRONG", pair.problem) if fault else ("right", taken)
-    return pair, [Row("load_state_dict", outcome, str(detail), fault), *rows]
+    return pair, [Row("load_state_dict", outcome, str(detail), fault), *rows, *fell_back(files)]
+
+
+def fell_back(files: Files) -> Iterator[Row]:
+    """Yield a row if the file's fast path did not run on the task's own inputs."""
+    reasons = getattr(files.optimized[ENTRY_POINT], "fallbacks", {})
+    if reasons:
+        yield Row("fast path", IDLE, "; ".join(map(str, reasons)))
 
 
 def rows_of_uses(seed: int) -> list[Row]:
@@ -400,6 +409,8 @@ def told(rows: Sequence[Row], times: Times | None) -> str:
     right = not any(row.is_fault for row in rows)
     answer = "The file returned the reference's values" if right else "The file is WRONG here"
     speed = f", at {times.speedup:.2f} times its speed" if times else ""
+    if any(row.outcome == IDLE for row in rows):
+        speed += ", but its fast path did not run here: these are the original forward's"
     head = filter(None, [f"{OPTIMIZED} beside {REFERENCE}", SIZES, machine()])
     end = filter(None, [f"{answer}{speed}.", REPORTED])
     return "\n".join([*head, "", *table(rows), "", *end])
@@ -428,6 +439,10 @@ def main() -> int:
     if DEVICE != "cpu" and not torch.cuda.is_available():
         print("this result is for a GPU, and torch sees none here", file=sys.stderr)
         return 2
+    for name in (REFERENCE, OPTIMIZED):
+        if not (FOLDER / name).is_file():
+            print(f"{FOLDER / name} is missing; it belongs beside this program", file=sys.stderr)
+            return 2
     files = Files(loaded(REFERENCE), loaded(OPTIMIZED))
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     if given.uses_from is not None:
