@@ -47,7 +47,7 @@ HOLDS = (
     "memory, file-size and core-dump limits",
     "clean environment without keys",
 )
-LACKS = ("a kernel of its own",)
+LACKS = ("a Linux kernel of its own",)
 NO_GROUPS = "limits on all processes of a worker together"
 READY_S = 10.0
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")

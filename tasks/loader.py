@@ -59,7 +59,8 @@ def find_task_file(reference: str) -> Path:
     """Return the reference file that a path or id means. Raises TaskError when there is none."""
     path = Path(reference)
     try:
-        if path.is_dir():
+        is_folder = path.is_dir()
+        if is_folder:
             path = path / "reference.py"
         if path.is_file():
             return path
@@ -68,6 +69,9 @@ def find_task_file(reference: str) -> Path:
     shipped = LIBRARY / reference.removeprefix("library/") / "reference.py"
     if shipped.is_file():
         return shipped
+    if is_folder:
+        hint = f"for a folder of task files use `kernelwright bench {reference}`"
+        raise TaskError(f"{reference!r} is a folder without reference.py", hint=hint)
     if path.suffix == ".py" or "/" in reference.removeprefix("library/"):
         raise TaskError(f"no task file {reference!r}", hint="`kernelwright tasks list` shows ids")
     raise TaskError(f"unknown task {reference!r}", hint=did_you_mean(reference, library_ids()))

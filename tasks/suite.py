@@ -22,7 +22,8 @@ def suite_files(folder: Path) -> list[Path]:
         TaskError: the folder is missing, or has no task.
     """
     if not folder.is_dir():
-        raise TaskError(f"no folder {str(folder)!r}")
+        hint = "for one file use `kernelwright optimize`" if folder.is_file() else None
+        raise TaskError(f"no folder {str(folder)!r}", hint=hint)
     files = [path for path in sorted(folder.rglob("*.py")) if _may_be_task(path)]
     if not files:
         raise TaskError(f"no task in {str(folder)!r}", hint=MODULE.hint)

@@ -35,7 +35,7 @@ INFO = SandboxInfo(
         "memory, process, file-size and core-dump limits",
         "clean environment without keys",
     ),
-    lacks=("a kernel of its own",),
+    lacks=("a Linux kernel of its own",),
 )
 
 

@@ -26,7 +26,7 @@ WRONG = OrdinaryRun(right=False, problem="values, seed 3: 7 of 9 values are wron
         (samples.ordinary_run(1.1), "it may not be faster: 1.10× (0.91–1.29×)."),
         (
             samples.ordinary_run(1.1, 1.0),
-            "other processes left no time to tell: 1.10× (0.10–2.10×).",
+            "the times differ too much to tell: 1.10× (0.10–2.10×).",
         ),
         (samples.ordinary_run(0.7), "it is slower: 0.70× (0.51–0.89×)."),
         (LOST, "it was not timed: It did not end within 180 s."),

@@ -9,7 +9,7 @@ from kernelwright.sandbox.check import Checked
 from kernelwright.sandbox.probes import PROBES, ProbeResult
 from kernelwright.schema import SandboxInfo
 
-INFO = SandboxInfo(kind="bwrap", holds=("a",), lacks=("a kernel of its own",))
+INFO = SandboxInfo(kind="bwrap", holds=("a",), lacks=("a Linux kernel of its own",))
 PROCESS = SandboxInfo(kind="process", holds=(), lacks=("network isolation",))
 
 
@@ -21,7 +21,7 @@ def test_one_sandbox_shows_what_happened(capsys: pytest.CaptureFixture[str]) -> 
     show([Checked("bwrap", INFO, "", findings(True))])
     out = capsys.readouterr().out
     assert "what happened" in out and f"why {PROBES[0].name}" in out
-    assert "BROKEN" not in out and "bwrap does not hold: a kernel of its own" in out
+    assert "BROKEN" not in out and "bwrap does not hold: a Linux kernel of its own" in out
 
 
 def test_several_are_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:

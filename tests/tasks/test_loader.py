@@ -107,8 +107,9 @@ def test_missing_files_and_ids_say_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="no task file") as caught:
         load_task(str(tmp_path / "missing.py"))
     assert caught.value.hint
-    with pytest.raises(TaskError, match="no task file"):
+    with pytest.raises(TaskError, match="is a folder without reference.py") as caught:
         load_task(str(tmp_path))
+    assert f"kernelwright bench {tmp_path}" in (caught.value.hint or "")
     with pytest.raises(TaskError, match="unknown task 'sofmax'") as caught:
         load_task("sofmax")
     assert "did you mean 'library/softmax'?" in (caught.value.hint or "")

@@ -67,7 +67,11 @@ def invalid(workload: Workload, fault: WorkerFault) -> InvalidReferenceError:
     hint = {
         "timeout": "shrink it with --set NAME=VALUE, or give its task.toml [limits] call_timeout_s",
         "out_of_memory": "shrink it with --set NAME=VALUE",
-    }.get(fault.status.value, "run the file by itself to see the error")
+    }.get(
+        fault.status.value,
+        "a task is one file, and its worker sees nothing beside it; copy the file into an empty "
+        "folder and call its Model there to see the error",
+    )
     return InvalidReferenceError(
         f"the reference fails on workload {workload.name!r}: {fault.status.value}: {fault.reason}",
         hint=hint,

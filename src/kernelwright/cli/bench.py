@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @with_settings(*SEARCH, *JUDGE, "seed", "threads", "out", "store")
 def bench(
-    folder: Annotated[Path, typer.Argument(help="Task folders, or KernelBench-format files.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of task folders or KernelBench-format files.")
+    ],
     settings: Settings,
     filter_: Annotated[
         str | None, typer.Option("--filter", help="Only tasks whose id contains this text.")

@@ -26,7 +26,7 @@ def comparison(found: Prediction) -> str:
     low, high = found.pi95
     if high < 1:
         return "it is slower"
-    return "it may not be faster" if high < TELLS * low else "other processes left no time to tell"
+    return "it may not be faster" if high < TELLS * low else "the times differ too much to tell"
 
 
 def prediction(found: Prediction) -> str:

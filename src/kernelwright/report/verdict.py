@@ -56,8 +56,8 @@ ADVICE: Mapping[Status, str] = {
     Status.INCORRECT_SHAPE: "return what the reference returns: the same nest of tensors",
     Status.INCORRECT_DTYPE: "return tensors of the reference's dtype, on its device",
     Status.INCORRECT_NUMERICAL: (
-        "docs/concepts/correctness.md says which error is allowed and why; the inputs named above "
-        f"(scaled, constant, zero) are derived from {MODULE.inputs}()"
+        "docs/concepts/correctness.md says which error is allowed and why; inputs that are not the "
+        f"reference's own (scaled, constant, zero) are derived from those of {MODULE.inputs}()"
     ),
     Status.TIMEOUT: "give the task's task.toml longer [limits], or find what does not end",
     Status.OUT_OF_MEMORY: "it gets the reference's limit; see [limits] in the task's task.toml",
