@@ -29,7 +29,7 @@ class Progress(Protocol):
 
 
 class Unobserved:
-    """The observer of a run that nobody watches."""
+    """An observer that does nothing with what it is told."""
 
     def phase(self, task: Task, phase: Phase | str, text: str) -> None:
         """See `Progress.phase`."""

@@ -35,7 +35,7 @@ TOGETHER_BYTES = 256 * 2**20
 
 @dataclass
 class Compared:
-    """What was compared so far."""
+    """The results of the comparisons so far."""
 
     cases: int
     """Number of cases that are to be compared."""
@@ -44,7 +44,7 @@ class Compared:
     has_golden: bool = True
     """Each was compared with float64 values."""
     repeatable: bool | None = None
-    """Whether the same inputs gave the same bits; None while nobody knows."""
+    """Whether the same inputs gave the same bits; None before it is known."""
     moved: int = 0
     """Number of cases with other Python numbers than the workload's."""
 

@@ -171,7 +171,7 @@ def held(value: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def version(tensor: torch.Tensor) -> int | None:
-    """Return how often a tensor was changed in place; None where nobody counts."""
+    """Return how often a tensor was changed in place; None in inference mode."""
     return None if tensor.is_inference() else tensor._version
 
 

@@ -6,6 +6,7 @@ they fit. All of them come from seeds, so what does not fit is made again and is
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -21,6 +22,7 @@ LEAST_BYTES, CASES = 500 * 10**6, 4
 # Workers that live at once: the oracle counts twice, as it also computes in float64; eager, the
 # compiled reference, and two of a candidate.
 WORKERS = 6
+TRIMMED_BYTES = 2**26
 
 
 class Worth(IntEnum):
@@ -86,6 +88,8 @@ class MemoryBudget:
             yield
         finally:
             self._used_bytes -= nbytes
+            if nbytes >= TRIMMED_BYTES:
+                trim()
 
     def _evict(self, nbytes: int) -> None:
         """Make room for so many bytes: of what is worth least, the last in is the first out."""
@@ -98,6 +102,13 @@ class MemoryBudget:
     def _drop(self, key: Hashable) -> None:
         if key in self._kept:
             self._kept_bytes -= self._kept.pop(key).nbytes
+
+
+def trim() -> None:
+    """Give free memory back to the system: tensors of some MB would leave holes in the heap."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # not in musl
+        libc.malloc_trim(0)
 
 
 class Needs(NamedTuple):

@@ -50,7 +50,7 @@ def open_run(
 
     Args:
         config: values that define the run besides the settings.
-        progress: is told what happens; None: nobody is.
+        progress: an observer, told what happens; None: there is none.
         run_id: continue this run where the store knows it.
         checkpoint: called before anything new is started; raises KeyboardInterrupt to end the run.
 

@@ -39,8 +39,8 @@ def reference(
 @pytest.mark.parametrize(
     ("task", "message", "hint"),
     [
-        (reference("x @ torch.ones(5)"), "runtime_error: RuntimeError: size mismatch", "by itself"),
-        (reference(before="import sys; sys.exit(0)"), "exit code 0", "by itself"),
+        (reference("x @ torch.ones(5)"), "runtime_error: RuntimeError: size mismatch", "one file"),
+        (reference(before="import sys; sys.exit(0)"), "exit code 0", "one file"),
         (reference("3.0"), "forward() returns no tensor", "a tensor"),
         (reference("torch.ones(3)", "[1, 2]"), "get_inputs() returns no tensor", "list"),
         (reference("x * (time.perf_counter_ns() % 999_983)", before="import time"),
