@@ -119,7 +119,7 @@ class WorkloadCheck:
         """Return whether so many cases fit into memory, with a call for each."""
         prepared = self.prepared
         both = prepared.case_bytes + prepared.call_bytes
-        return count * both <= self.live.memory.nbytes
+        return count * both <= self.live.memory.unused_bytes
 
     def _room(self, calls: int, count: int) -> AbstractContextManager[None]:
         """Return the memory for a group of so many calls of `count` cases."""
@@ -138,7 +138,7 @@ class WorkloadCheck:
             return
         size = max(2, TOGETHER_BYTES // max(1, prepared.example_inputs.nbytes))
         if not self._are_kept(len(cases)):
-            half = self.live.memory.nbytes // 2
+            half = self.live.memory.unused_bytes // 2
             size = max(1, min(size, half // (prepared.case_bytes + prepared.call_bytes)))
         first, *others = self._by_numbers(cases)
         twice = max(1, size - 1)

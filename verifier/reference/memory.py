@@ -57,6 +57,11 @@ class MemoryBudget:
         self.nbytes = max(self.nbytes, CASES * case_bytes)
 
     @property
+    def unused_bytes(self) -> int:
+        """Bytes that are not in use; what is kept in them can go."""
+        return max(0, self.nbytes - self._used_bytes)
+
+    @property
     def _excess(self) -> int:
         return self._kept_bytes + self._used_bytes - self.nbytes
 

@@ -99,3 +99,4 @@ def check_fresh(check: WorkloadCheck, effort: Effort) -> None:
         case = check.live.fresh_case(check.prepared, distribution)
         for result in check.results([case]):
             must_be_right(check.checker.check(case, result), "wrong after being timed")
+        del case  # before the next one is made
