@@ -43,10 +43,9 @@ def compiled_reference(candidate: str, reference: str) -> Compiled | None:
 
 
 def _compiled(candidate: str, reference: str) -> Compiled | None:
-    own, other = syntax.parse(candidate), syntax.parse(reference)
-    guarded = fast_path(candidate)
+    guarded, other = fast_path(candidate), syntax.parse(reference)
     stripper = _Stripper()
-    stripped = [stripper.visit(node) for node in (guarded or own.body)]
+    stripped = [stripper.visit(node) for node in guarded or syntax.parse(candidate).body]
     if not stripper.arguments:
         return None
     known = {_text(node) for node in _definitions(other.body)}

@@ -47,10 +47,12 @@ def fast_path(source: str) -> list[ast.stmt] | None:
         SyntaxError, ValueError, RecursionError, MemoryError: see `syntax.parse`.
     """
     before, found, _ = source.partition(guard())
+    if not found:
+        return None
     line = before.count("\n") + 1
     blocks = [node for node in syntax.parse(source).body if isinstance(node, ast.Try)]
     ours = [block.body for block in blocks if [one.lineno for one in block.handlers] == [line]]
-    return ours[0] if found and ours else None
+    return ours[0] if ours else None
 
 
 def own_part(source: str, reference: str) -> str:
