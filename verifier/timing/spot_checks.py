@@ -34,7 +34,7 @@ def most_spot_checks(live: LiveWorkload, effort: Effort) -> int:
 
 
 def keeps_inputs(live: LiveWorkload, effort: Effort) -> bool:
-    """Return whether spot checks keep their inputs: all of them take a quarter of the budget."""
+    """Return whether spot checks keep their inputs: all take at most a quarter of the budget."""
     together = (most_spot_checks(live, effort) + 1) * live.prepared.example_inputs.nbytes
     return together <= live.memory.nbytes // 4
 

@@ -50,8 +50,8 @@ def open_run(
 
     Args:
         config: values that define the run besides the settings.
-        progress: an observer, told what happens; None: there is none.
         run_id: continue this run where the store knows it.
+        progress: an observer, told what happens; None: there is none.
         checkpoint: called before anything new is started; raises KeyboardInterrupt to end the run.
 
     Raises:

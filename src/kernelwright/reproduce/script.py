@@ -353,7 +353,7 @@ def checked(files: Files, seeds: Sequence[int]) -> tuple[Pair, list[Row]]:
 def fell_back(files: Files) -> Iterator[Row]:
     """Yield a row if the file's fast path did not run on the task's own inputs."""
     reasons = getattr(files.optimized[ENTRY_POINT], "fallbacks", {})
-    if reasons:
+    if isinstance(reasons, dict) and reasons:
         yield Row("fast path", IDLE, "; ".join(map(str, reasons)))
 
 

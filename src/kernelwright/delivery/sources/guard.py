@@ -64,7 +64,7 @@ class Guarded:
         families = [self.scope["families"][index] for index in self._guard_families]
         parts = dict(self.named_modules())
         vars(self)["_guard_made"] = {
-            (path, name): (vars(parts[path]).get(name), guard_content(vars(parts[path]).get(name)))
+            (path, name): (value := vars(parts[path]).get(name), guard_content(value))
             for family in families
             for path, names in family["opaque"].items()
             for name in names
@@ -505,7 +505,7 @@ def guard_fits(pattern, value, sizes, kind):
         pairs = [("device", value.device), *zip(shape, value.shape)]
         return (
             all(sizes.setdefault(s, n) == n if isinstance(s, str) else s == n for s, n in pairs)
-            and value.stride() == guard_strides(shape=value.shape, order=order)
+            and value.stride() == guard_strides(value.shape, order)
             and not (value.is_conj() or value.is_neg())
         )
     if form == "dict":
