@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,16 +19,9 @@ from kernelwright.verifier.worker.faults import WorkerFault
 WORKER_PATH = str(Path(worker_file.__file__))
 WORKER_VERSION = worker_file.VERSION
 START_TIMEOUT_S = 120.0
-CPUINFO = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+CPUINFO = Path("/proc/cpuinfo")
 BUILD_FOLDER = "build"
 TOOLS_FOLDER = "bin"
-# A worker's folder is new, so what torch.compile keeps for the next time is made in vain: headers
-# that are compiled beforehand, and the proof that the compiler knows the CPU's vectors (5 s each).
-# Where the CPU has AMX, which a virtual machine may not let through, that proof is made.
-QUICK_INDUCTOR = {
-    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
-    **({} if "amx" in CPUINFO else {"TORCHINDUCTOR_VEC_ISA_OK": "1"}),
-}
 # torch itself needs this much private memory before the first tensor.
 BASE_MEMORY_BYTES = 2 * 2**30
 
@@ -75,6 +69,19 @@ def start_worker(
     return WorkerClient(process, limits.memory_bytes, timeout_s, machine.kind)
 
 
+@functools.cache
+def _quick_inductor() -> dict[str, str]:
+    """Return the variables that keep Inductor from what only pays off the next time.
+
+    A worker's folder is new, so headers would be compiled beforehand in vain, and the compiler be
+    asked in vain whether it knows the CPU's vectors (5 s each). Where the CPU has AMX, which a
+    virtual machine may not let through, it is asked.
+    """
+    has_amx = CPUINFO.exists() and "amx" in CPUINFO.read_text()
+    is_known = {} if has_amx else {"TORCHINDUCTOR_VEC_ISA_OK": "1"}
+    return {"TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0", **is_known}
+
+
 def base_environment(machine: Machine) -> dict[str, str]:
     """Return the variables of every worker: build folders, thread count, and its only GPU."""
     gpu = {} if machine.kind == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_uuid(machine.device)}
@@ -83,7 +90,7 @@ def base_environment(machine: Machine) -> dict[str, str]:
         "OMP_NUM_THREADS": str(machine.threads),
         "TORCH_EXTENSIONS_DIR": f"{{folder}}/{BUILD_FOLDER}",
         "TORCHINDUCTOR_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/inductor",
-        **QUICK_INDUCTOR,
+        **_quick_inductor(),
         "TRITON_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/triton",
     }
 
