@@ -22,7 +22,6 @@ LEAST_BYTES, CASES = 500 * 10**6, 4
 # Workers that live at once: the oracle counts twice, as it also computes in float64; eager, the
 # compiled reference, and two of a candidate.
 WORKERS = 6
-TRIMMED_BYTES = 2**26
 
 
 class Worth(IntEnum):
@@ -93,7 +92,7 @@ class MemoryBudget:
             yield
         finally:
             self._used_bytes -= nbytes
-            if nbytes >= TRIMMED_BYTES:
+            if self.nbytes > LEAST_BYTES:  # it takes 6 ms, which small tasks would feel
                 trim()
 
     def _evict(self, nbytes: int) -> None:
