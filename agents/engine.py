@@ -52,7 +52,8 @@ class Engine(NamedTuple):
     criteria: Criteria
     search: SearchSettings
     backends: tuple[str, ...]
-    make_proposer: Callable[[Task, Reference], Proposer]
+    make_proposer: Callable[[Task, Reference, Callable[[str], None]], Proposer]
+    """Makes the proposer of a task; takes a function that is told, in a line, what happens."""
     progress: Progress
     checkpoint: Callable[[], None] = go_on
     """Called before anything new is started; raises KeyboardInterrupt where that is not wanted."""

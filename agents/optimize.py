@@ -64,11 +64,15 @@ def _workflow(
         engine.store.add_attempt(attempt)
         engine.progress.attempt(task, attempt)
 
+    def note(words: str) -> None:
+        engine.store.add_event(engine.run_id, f"{task.id}: {words}")
+        engine.progress.phase(task, "plan", words)
+
     deps = AttemptDeps(
         run_id=engine.run_id,
         task=task,
         backends=engine.backends,
-        proposer=engine.make_proposer(task, reference),
+        proposer=engine.make_proposer(task, reference, note),
         judge=CachingJudge(judge, engine.store),
         # The proof measures the best of a few attempts at length anyway.
         halving=engine.search.halving if engine.search.attempts >= engine.search.halving else 0,

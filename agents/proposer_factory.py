@@ -14,10 +14,13 @@ from kernelwright.schema import Task, Usage
 from kernelwright.store.store import Store
 from kernelwright.verifier.reference.reference import Reference
 
+Note = Callable[[str], None]
+"""Takes one line on what happens."""
+
 
 def proposer_factory(
     settings: Settings, store: Store, run_id: str
-) -> Callable[[Task, Reference], Proposer]:
+) -> Callable[[Task, Reference, Note], Proposer]:
     """Return a function that makes a proposer for each task of a run.
 
     Model calls of the run so far, where it is continued, count against the budgets.
@@ -27,11 +30,8 @@ def proposer_factory(
     """
     if settings.model == OFFLINE:
 
-        def offline(task: Task, reference: Reference) -> Proposer:
-            def note(words: str) -> None:
-                store.add_event(run_id, f"{task.id}: {words}")
-
-            return OfflineProposer(task, lambda: trace(reference, note), settings.seed)
+        def offline(task: Task, reference: Reference, note: Note) -> Proposer:
+            return OfflineProposer(task, lambda: trace(reference, note), settings.seed, note)
 
         return offline
     # Not needed offline, and the providers' SDKs take seconds to import.
@@ -51,7 +51,7 @@ def proposer_factory(
     for usage in _used(store, run_id):
         budget.add(usage)
 
-    def make(task: Task, reference: Reference) -> Proposer:
+    def make(task: Task, reference: Reference, _note: Note) -> Proposer:
         own = budget.inner("task", settings.task_budget)
         for usage in _used(store, run_id, task.id):
             own.add(usage)

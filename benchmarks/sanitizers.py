@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import results_file
 
-from kernelwright.agents.offline.emit import design, forward_arguments, library_candidate
+from kernelwright.agents.offline.design import design
+from kernelwright.agents.offline.emit import forward_arguments, library_candidate
 from kernelwright.agents.offline.trace import trace
 from kernelwright.kernels.catalog import LIBRARIES
 from kernelwright.sandbox.machine import Machine
@@ -25,7 +26,7 @@ from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Candidate, Flag, Origin
 from kernelwright.tasks.loader import library_ids, load_task
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.sanitizer.asan import sanitizer_flags
+from kernelwright.verifier.sanitizer.asan import sanitized_inputs, sanitizer_flags
 
 
 def main() -> int:
@@ -52,14 +53,13 @@ def checked(identity: str, machine: Machine) -> tuple[float, list[Flag]]:
     task = load_task(identity)
     with Reference(task, machine, seed=0) as reference:
         arguments, graph = forward_arguments(task.source), trace(reference, print)
-        plan = design(graph, arguments, LIBRARIES["cpp"]) if graph and arguments else None
-        assert plan is not None, f"no kernel for {identity}"
+        assert graph is not None and arguments is not None, identity
+        plan = design(graph, arguments, LIBRARIES["cpp"])
         source = library_candidate(task.source, f"Kernels for {identity}.", plan, {})
         candidate = Candidate(source=source, backend="cpp", origin=Origin(kind="offline"))
-        for workload in reference.workloads():
-            reference.prepare(workload)
+        inputs = [sanitized_inputs(reference.prepare(one)) for one in reference.workloads()]
         start = time.monotonic()
-        flags = sanitizer_flags(candidate, reference)
+        flags = sanitizer_flags(candidate, reference, inputs)
         return time.monotonic() - start, flags
 
 

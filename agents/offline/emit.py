@@ -1,154 +1,26 @@
-"""Candidate files from a traced graph: library kernels and generated ones, or torch.compile."""
+"""Candidate files: the reference's text with another `forward`, or under torch.compile."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from kernelwright import syntax
-from kernelwright.agents.offline.graph import Attribute, Graph, Inverse, Node, Ref, attribute_path
-from kernelwright.agents.offline.kernel_rules import Found, find
-from kernelwright.agents.offline.pointwise import find_region
-from kernelwright.kernels.cpp import CPP
-from kernelwright.kernels.library import Library, Part
+from kernelwright.agents.offline.design import Design
+from kernelwright.agents.offline.forward_body import Arguments
 from kernelwright.schema import Scalar
 from kernelwright.tasks.kinds.module import MODULE
 
-# Operators that may stand between kernels as they are: none takes a size from the traced shapes.
-OPAQUE = frozenset(
-    f"aten.{name}"
-    for name in (
-        "linear.default addmm.default mm.default bmm.default matmul.default conv1d.default "
-        "conv2d.default conv2d.padding conv3d.default conv_transpose1d.default "
-        "conv_transpose2d.input conv_transpose3d.input max_pool1d.default max_pool2d.default "
-        "max_pool3d.default avg_pool1d.default avg_pool2d.default avg_pool3d.default "
-        "mean.dim sum.dim_IntList amax.default max.dim min.dim logsumexp.default softmax.int "
-        "group_norm.default layer_norm.default transpose.int permute.default unsqueeze.default "
-        "squeeze.dim flatten.using_ints cat.default chunk.default"
-    ).split()
-)
-GETITEM = "<built-in function getitem>"
 
-
-class Design(NamedTuple):
-    """A plan to compute a graph with kernels."""
-
-    library: Library
-    parts: tuple[Part, ...]
-    """Generated kernels."""
-    kernels: tuple[str, ...]
-    """Library kernels."""
-    body: tuple[str, ...]
-    """Statements of `forward`."""
-
-    def tunables(self) -> dict[str, tuple[int, ...]]:
-        """Return `kernel.NAME` -> values, for the tuner."""
-        return {
-            f"{name}.{own}": values
-            for name in self.kernels
-            for own, values in self.library.kernels[name].tunables.items()
-        }
-
-
-def design(graph: Graph, argument_names: list[str], library: Library = CPP) -> Design | None:
-    """Cover the graph with kernels; None where none fits or something can't stand between them.
-
-    Args:
-        library: the kernels' own; C++ also has generated kernels.
-    """
-    if graph.mutates or len(argument_names) != len(graph.inputs):
-        return None
-    found, parts = _cover(graph, library)
-    if not found:
-        return None
-    body = _Body(graph, argument_names, found).statements()
-    if body is None:
-        return None
-    kernels = sorted({f.kernel for f in found.values()} & set(library.kernels))
-    return Design(library, tuple(parts), tuple(kernels), tuple(body))
-
-
-def _cover(graph: Graph, library: Library) -> tuple[dict[str, Found], list[Part]]:
-    """Return kernels by the name of the node they end at, outputs first, and generated parts."""
-    found: dict[str, Found] = {}
-    covered: set[str] = set()
-    parts: list[Part] = []
-    for node in reversed(list(graph.nodes.values())):
-        if node.op != "call_function" or node.name in covered:
-            continue
-        place = find(graph, node)
-        if place is None or place.covered & covered or place.kernel not in library.kernels:
-            region = find_region(graph, node) if library is CPP else None
-            if region is None or region[0].covered & covered:
-                continue
-            place = region[0]
-            parts.append(region[1])
-        found[node.name] = place
-        covered |= place.covered
-    return found, parts
-
-
-class _Body:
-    """A renderer of the statements of `forward`."""
-
-    def __init__(self, graph: Graph, arguments: list[str], found: Mapping[str, Found]) -> None:
-        self.graph = graph
-        self.found = found
-        self.hidden = set().union(*(f.covered for f in found.values()))
-        self.names = {n.name: a for n, a in zip(graph.inputs, arguments, strict=True)}
-
-    def statements(self) -> list[str] | None:
-        lines: list[str] = []
-        for node in self.graph.nodes.values():
-            if node.attribute is not None:
-                self.names[node.name] = attribute_path(node.attribute)
-            elif node.name in self.found:
-                lines.append(self._kernel(self.found[node.name]))
-            elif node.op == "call_function" and node.name not in self.hidden:
-                if not self._can_stand(node):
-                    return None
-                lines.append(self._opaque(node))
-        results = [self._render(r) for r in self.graph.outputs]
-        return [*lines, f"return {', '.join(results)}"]
-
-    def _can_stand(self, node: Node) -> bool:
-        return node.target in OPAQUE or node.target == GETITEM
-
-    def _kernel(self, found: Found) -> str:
-        arguments = ", ".join(self._render(a) for a in found.call.arguments)
-        results = [self._variable(name) for name in found.call.results]
-        return f"{', '.join(results)} = {found.kernel}({arguments})"
-
-    def _variable(self, name: str) -> str:
-        # Node names are those of operators, and so of the kernels' wrappers.
-        self.names[name] = f"y_{name}"
-        return self.names[name]
-
-    def _opaque(self, node: Node) -> str:
-        arguments = [self._render(a) for a in node.args]
-        result = self._variable(node.name)
-        if node.target == GETITEM:
-            return f"{result} = {arguments[0]}[{arguments[1]}]"
-        arguments += [f"{key}={self._render(value)}" for key, value in node.kwargs.items()]
-        return f"{result} = torch.ops.{node.target}({', '.join(arguments)})"
-
-    def _render(self, value: Any) -> str:
-        if isinstance(value, Ref):
-            return self.names[value.name]
-        if isinstance(value, Attribute):
-            return attribute_path(value.name)
-        if isinstance(value, Inverse):
-            return f"1.0 / {self._render(value.of)}"
-        if isinstance(value, list):
-            return f"[{', '.join(self._render(item) for item in value)}]"
-        return repr(value)
-
-
-def forward_arguments(source: str) -> list[str] | None:
-    """Return the names of `Model.forward`'s arguments without self; None where it is inherited."""
+def forward_arguments(source: str) -> Arguments | None:
+    """Return the arguments of the reference's `forward`; None where it is inherited."""
     forward = _forward(_model_class(syntax.parse(source)))
-    return None if forward is None else [argument.arg for argument in forward.args.args[1:]]
+    if forward is None:
+        return None
+    given = forward.args
+    names = [argument.arg for argument in [*given.posonlyargs, *given.args]][1:]
+    return Arguments(tuple(names), given.vararg.arg if given.vararg else None)
 
 
 def library_candidate(source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]) -> str:

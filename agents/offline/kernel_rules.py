@@ -71,7 +71,8 @@ def _all_float(graph: Graph, call: KernelCall) -> bool:
     return dtypes <= {"float32", "int64", "uint8"} and "float32" in dtypes
 
 
-def _argument(node: Node, index: int, name: str, default: Any) -> Any:
+def argument_of(node: Node, index: int, name: str, default: Any) -> Any:
+    """Return an argument that is given by place or by name."""
     return node.args[index] if len(node.args) > index else node.kwargs.get(name, default)
 
 
@@ -88,25 +89,39 @@ def _over_last(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
 
 
 def _layer_norm(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
-    weight, bias = _argument(root, 2, "weight", None), _argument(root, 3, "bias", None)
-    eps = _argument(root, 4, "eps", 1e-5)
+    weight, bias = argument_of(root, 2, "weight", None), argument_of(root, 3, "bias", None)
+    eps = argument_of(root, 4, "eps", 1e-5)
     return KernelCall((b["x"], weight, bias, eps, len(b["sizes"])), (root.name,))
 
 
+def _group_norm(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
+    weight, bias = argument_of(root, 2, "weight", None), argument_of(root, 3, "bias", None)
+    eps = argument_of(root, 4, "eps", 1e-5)
+    return KernelCall((b["x"], graph.scalar(b["groups"]), weight, bias, eps), (root.name,))
+
+
+def _instance_norm(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
+    weight, bias, mean, variance, from_input = root.args[1:6]
+    shape = graph[b["x"]].shape
+    if mean is not None or variance is not None or not from_input or not shape or len(shape) < 3:
+        return None
+    return KernelCall((b["x"], graph.scalar(shape[1]), weight, bias, root.args[7]), (root.name,))
+
+
 def _cross_entropy(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
-    weight, reduction = _argument(root, 2, "weight", None), _argument(root, 3, "reduction", 1)
-    ignore = _argument(root, 4, "ignore_index", -100)
-    smoothing = _argument(root, 5, "label_smoothing", 0.0)
+    weight, reduction = argument_of(root, 2, "weight", None), argument_of(root, 3, "reduction", 1)
+    ignore = argument_of(root, 4, "ignore_index", -100)
+    smoothing = argument_of(root, 5, "label_smoothing", 0.0)
     plain = weight is None and reduction == 1 and smoothing == 0.0
     rows = len(graph[b["x"]].shape or ()) == 2 and graph[b["t"]].dtype == "int64"
     return KernelCall((b["x"], b["t"], ignore), (root.name,)) if plain and rows else None
 
 
 def _depthwise(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
-    bias, stride = _argument(root, 2, "bias", None), _argument(root, 3, "stride", [1, 1])
-    padding = _argument(root, 4, "padding", [0, 0])
-    dilation = _argument(root, 5, "dilation", [1, 1])
-    groups, shape, weight = _argument(root, 6, "groups", 1), graph[b["x"]].shape, graph[b["w"]]
+    bias, stride = argument_of(root, 2, "bias", None), argument_of(root, 3, "stride", [1, 1])
+    padding = argument_of(root, 4, "padding", [0, 0])
+    dilation = argument_of(root, 5, "dilation", [1, 1])
+    groups, shape, weight = argument_of(root, 6, "groups", 1), graph[b["x"]].shape, graph[b["w"]]
     square = all(isinstance(v, list) and len(set(v)) == 1 for v in (stride, padding, dilation))
     if not square or shape is None or len(shape) != 4 or weight.shape is None:
         return None
@@ -116,14 +131,14 @@ def _depthwise(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
 
 
 def _topk(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
-    dim, largest = _argument(root, 2, "dim", -1), _argument(root, 3, "largest", True)
-    ordered = _argument(root, 4, "sorted", True)
+    dim, largest = argument_of(root, 2, "dim", -1), argument_of(root, 3, "largest", True)
+    ordered = argument_of(root, 4, "sorted", True)
     if not (_is_last(graph, b["x"], dim) and largest and ordered):
         return None
-    return KernelCall((b["x"], graph.scalar(b["k"])), tuple(_items(graph, root, 2)))
+    return KernelCall((b["x"], graph.scalar(b["k"])), tuple(items(graph, root, 2)))
 
 
-def _items(graph: Graph, root: Node, count: int) -> list[str]:
+def items(graph: Graph, root: Node, count: int) -> list[str]:
     """Return the names of a tuple's getitem nodes, with a made-up name for an unused one."""
     names = [f"{root.name}_{index}" for index in range(count)]
     for user in graph.users[root.name]:
@@ -134,8 +149,8 @@ def _items(graph: Graph, root: Node, count: int) -> list[str]:
 
 def _linear_gelu(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
     linear = graph[b["linear"]]
-    bias = _argument(linear, 2, "bias", None)
-    tanh = _argument(root, 1, "approximate", "none") == "tanh"
+    bias = argument_of(linear, 2, "bias", None)
+    tanh = argument_of(root, 1, "approximate", "none") == "tanh"
     return KernelCall((b["x"], b["w"], bias, tanh), (root.name,))
 
 
@@ -170,7 +185,7 @@ def _plain_residual(graph: Graph, added: Node) -> bool:
 
 
 def _native_rms_norm(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
-    weight, eps = _argument(root, 2, "weight", None), _argument(root, 3, "eps", None)
+    weight, eps = argument_of(root, 2, "weight", None), argument_of(root, 3, "eps", None)
     if eps is None or len(b["sizes"]) != 1:
         return None
     return KernelCall((b["x"], None, weight, eps), (root.name,))
@@ -230,8 +245,8 @@ def _scale(factor: Any, q: tuple[int, ...]) -> Any:
 
 
 def _sdpa(graph: Graph, root: Node, b: Bindings) -> KernelCall | None:
-    mask, dropout = _argument(root, 3, "attn_mask", None), _argument(root, 4, "dropout_p", 0.0)
-    causal, scale = _argument(root, 5, "is_causal", False), root.kwargs.get("scale")
+    mask, dropout = argument_of(root, 3, "attn_mask", None), argument_of(root, 4, "dropout_p", 0.0)
+    causal, scale = argument_of(root, 5, "is_causal", False), root.kwargs.get("scale")
     q, k, v = (graph[b[name]].shape for name in "qkv")
     if mask is not None or dropout != 0.0 or q is None or k is None or len(q) < 3:
         return None
@@ -331,6 +346,8 @@ KERNEL_RULES = (
     KernelRule("softmax", Op("softmax.int", X, Var("dim")), _over_last),
     KernelRule("cumsum", Op("cumsum.default", X, Var("dim")), _over_last),
     KernelRule("layer_norm", Op("layer_norm.default", X, Var("sizes")), _layer_norm),
+    KernelRule("group_norm", Op("group_norm.default", X, Var("groups")), _group_norm),
+    KernelRule("group_norm", Op("instance_norm.default", X), _instance_norm),
     KernelRule("cross_entropy", Op("cross_entropy_loss.default", X, Var("t")), _cross_entropy),
     KernelRule("depthwise_conv2d", Op("conv2d.default", X, W), _depthwise),
     KernelRule("topk", Op("topk.default", X, Var("k")), _topk),

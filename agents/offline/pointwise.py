@@ -1,80 +1,67 @@
 """Generated C++ for a region of elementwise operations: one pass over memory.
 
-The output is walked as rows of `cols` elements. An operand is `full` (the output's shape), `row`
-(its shape is the output's trailing dimensions: one value per column) or `scalar` (one value per
-row, repeating: a channel, or a kept dimension). Sizes are read at run time, and so are numbers
-that the caller gives or the module holds.
+The output is walked as rows of `cols` elements. Within a row an operand has a value for each column
+or one for all. Its row is found from the index of the output's row, where it has not all of the
+output's dimensions. Sizes are read at run time, and so are numbers that the caller gives or the
+module holds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from kernelwright.agents.offline.graph import Attribute, Graph, Node, Ref, attribute_path
+from kernelwright.agents.offline.expressions import (
+    C_TYPES,
+    EXPRESSIONS,
+    arguments,
+    is_elementwise,
+)
+from kernelwright.agents.offline.graph import (
+    Attribute,
+    Graph,
+    Node,
+    PerChannel,
+    Ref,
+    attribute_path,
+)
 from kernelwright.agents.offline.kernel_rules import Found, KernelCall
-from kernelwright.kernels.cpp import pointwise_source
+from kernelwright.kernels.cpp import Read, pointwise_source
 from kernelwright.kernels.library import Part
 
-Kind = Literal["full", "row", "scalar"]
 CHUNK = 4096
-
-
-def _call(name: str) -> Callable[..., str]:
-    return lambda *arguments: f"{name}({', '.join(arguments)})"
-
-
-def _binary(sign: str) -> Callable[..., str]:
-    return lambda left, right: f"({left} {sign} {right})"
-
-
-# ATen overload -> C++ expression of its arguments, all of them v8f or float literals.
-EXPRESSIONS: dict[str, Callable[..., str]] = {
-    "aten.add.Tensor": _binary("+"),
-    "aten.add.Scalar": _binary("+"),
-    "aten.sub.Tensor": _binary("-"),
-    "aten.sub.Scalar": _binary("-"),
-    "aten.mul.Tensor": _binary("*"),
-    "aten.mul.Scalar": _binary("*"),
-    "aten.div.Tensor": _binary("/"),
-    "aten.div.Scalar": _binary("/"),
-    "aten.neg.default": lambda x: f"(-{x})",
-    "aten.abs.default": _call("absolute"),
-    "aten.relu.default": _call("relu"),
-    "aten.sigmoid.default": _call("sigmoid"),
-    "aten.silu.default": _call("silu"),
-    "aten.tanh.default": _call("tanh"),
-    "aten.exp.default": _call("exp"),
-    "aten.mish.default": _call("mish"),
-    "aten.sqrt.default": _call("root"),
-    "aten.rsqrt.default": lambda x: f"(1.0f / root({x}))",
-    "aten.reciprocal.default": lambda x: f"(1.0f / {x})",
-    "aten.hardswish.default": _call("hardswish"),
-    "aten.hardsigmoid.default": _call("hardsigmoid"),
-    "aten.gelu.default": lambda x, kind="none": f"{'gelu_tanh' if kind == 'tanh' else 'gelu'}({x})",
-    "aten.leaky_relu.default": lambda x, slope="0.01f": f"leaky_relu({x}, {slope})",
-    "aten.hardtanh.default": lambda x, low="-1.0f", high="1.0f": f"clamp({x}, {low}, {high})",
-    "aten.clamp.default": lambda x, low=None, high=None: (
-        f"clamp({x}, {low or '-INF'}, {high or 'INF'})"
-    ),
-    "aten.clamp_min.default": lambda x, low: f"clamp({x}, {low}, INF)",
-    "aten.relu6.default": lambda x: f"clamp({x}, 0.0f, 6.0f)",
-    "aten.pow.Tensor_Scalar": lambda x, power: f"({x} * {x})",
-    "aten.square.default": lambda x: f"({x} * {x})",
-}
+"""Columns where all operands have the output's shape."""
+Tensor = Ref | PerChannel
+Number = Ref | Attribute
 
 
 class Operand(NamedTuple):
     """A tensor that the region reads."""
 
-    ref: Ref
-    kind: Kind
-    shape: tuple[int, ...]
-    """Its shape in the trace."""
+    tensor: Tensor
+    dtype: str
+    has: tuple[bool, ...]
+    """For each dimension of the output, whether the operand has it; else it repeats there."""
+    dims: int
+    """Number of its own dimensions."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it has the output's shape."""
+        return all(self.has)
 
-Number = Ref | Attribute
+    def groups(self, outer: int) -> list[tuple[int, int]]:
+        """Return first and last of neighbouring dimensions that it has, of the first `outer`."""
+        found: list[tuple[int, int]] = []
+        for dim in range(outer):
+            if not self.has[dim]:
+                continue
+            if found and found[-1][1] == dim - 1:
+                found[-1] = found[-1][0], dim
+            else:
+                found.append((dim, dim))
+        return found
 
 
 class RegionLayout(NamedTuple):
@@ -83,131 +70,111 @@ class RegionLayout(NamedTuple):
     operands: tuple[Operand, ...]
     numbers: tuple[Number, ...]
     """Numbers that are read at run time."""
+    dims: int
+    """Dimensions of the output."""
     trailing: int
     """Number of trailing dimensions that make a row; 0 where all operands are full."""
 
 
-def is_pointwise(node: Node) -> bool:
-    """Whether generated code can compute this node."""
-    if node.target not in EXPRESSIONS or node.dtype != "float32":
-        return False
-    if node.target == "aten.pow.Tensor_Scalar" and node.args[1] not in (2, 2.0):
-        return False
-    plain = not set(node.kwargs) - {"approximate"}
-    tensors = [a for a in node.args if isinstance(a, Ref)]
-    return plain and bool(tensors) and all(not isinstance(a, bool) for a in node.args)
-
-
 def find_region(graph: Graph, root: Node) -> tuple[Found, Part] | None:
     """Return the largest region that ends at `root`, as a generated kernel; None without one."""
-    if not is_pointwise(root):
+    if not is_elementwise(graph, root) or not root.shape:
         return None
-    covered = _grow(graph, root)
-    layout = _layout(graph, root, covered)
-    if layout is None:
+    covered = grown(graph, root, root.shape)
+    layout = region_layout(graph, root.shape, covered)
+    if layout is None or not layout.operands:
         return None
     name = f"fused_{root.name}"
     part = Part(name, _source(graph, root, covered, layout, name), _wrapper(layout, root, name))
-    tensors = tuple(operand.ref for operand in layout.operands)
+    tensors = tuple(operand.tensor for operand in layout.operands)
     call = KernelCall((*tensors, *layout.numbers), (root.name,))
     return Found(name, call, frozenset(covered)), part
 
 
-def _grow(graph: Graph, root: Node) -> set[str]:
+def grown(graph: Graph, root: Node, shape: tuple[int, ...]) -> set[str]:
+    """Return `root` and the elementwise operations of a shape that nothing else needs."""
     covered = {root.name}
     for node in reversed(list(graph.nodes.values())):
         users = graph.users[node.name]
-        if users and users <= covered and node.shape == root.shape and is_pointwise(node):
+        is_inner = bool(users) and users <= covered and node.shape == shape
+        if is_inner and is_elementwise(graph, node):
             covered.add(node.name)
     return covered
 
 
-def _layout(graph: Graph, root: Node, covered: set[str]) -> RegionLayout | None:
-    shape = root.shape
-    if not shape:
-        return None
-    given = [a for name in covered for a in graph.nodes[name].args if isinstance(a, Number)]
-    numbers = {_key(a): a for a in given if graph.is_number(a)}
-    references = {a for a in given if isinstance(a, Ref) and not graph.is_number(a)}
-    outside = sorted(r for r in references if r.name not in covered)
-    shapes = [graph[r].shape for r in outside]
-    if any(graph[r].dtype != "float32" for r in outside) or None in shapes:
-        return None
-    trailing = _trailing([s for s in shapes if s is not None], shape)
-    if trailing is None:
-        return None
-    kinds = [_kind(s, shape, trailing) for s in shapes if s is not None]
-    operands = tuple(
-        Operand(ref, kind, graph[ref].shape or ())
-        for ref, kind in zip(outside, kinds, strict=True)
-        if kind is not None
-    )
-    if len(operands) != len(outside) or not any(o.kind == "full" for o in operands):
-        return None
-    return RegionLayout(
-        tuple(sorted(operands, key=lambda o: o.kind != "full")),
-        tuple(number for _key, number in sorted(numbers.items())),
-        trailing,
-    )
+def region_layout(
+    graph: Graph, shape: tuple[int, ...], covered: set[str], further: Sequence[Tensor] = ()
+) -> RegionLayout | None:
+    """Return how a region with an output of that shape is walked; None where it can't be.
 
-
-def _key(number: Number) -> str:
-    return attribute_path(number.name) if isinstance(number, Attribute) else number.name
-
-
-def _trailing(shapes: list[tuple[int, ...]], shape: tuple[int, ...]) -> int | None:
-    """Return the dimensions in a row, from the first operand that is broadcast."""
-    for small in shapes:
-        if small == shape:
+    Args:
+        further: tensors that are read besides those that the region needs.
+    """
+    given = [*further, *(a for name in covered for a in arguments(graph.nodes[name]))]
+    numbers = {key(a): a for a in given if isinstance(a, Number) and graph.is_number(a)}
+    tensors = {a for a in given if isinstance(a, Tensor) and not graph.is_number(a)}
+    operands = []
+    for tensor in sorted(tensors, key=key):
+        node = graph[tensor.of if isinstance(tensor, PerChannel) else tensor]
+        if isinstance(tensor, Ref) and tensor.name in covered:
             continue
-        padded = (1,) * (len(shape) - len(small)) + small
-        ones = next((i for i, size in enumerate(reversed(padded)) if size != 1), len(padded))
-        if ones:
-            return ones
-        return next((i for i, size in enumerate(reversed(padded)) if size == 1), len(padded))
-    return 0
+        if node.shape is None or node.dtype not in C_TYPES:
+            return None
+        own = node.shape + (1,) * tensor.dims if isinstance(tensor, PerChannel) else node.shape
+        first = len(shape) - len(own)
+        has = tuple(d >= first and own[d - first] == size for d, size in enumerate(shape))
+        operands.append(Operand(tensor, node.dtype, has, len(own)))
+    return RegionLayout(
+        tuple(sorted(operands, key=lambda operand: not operand.is_full)),
+        tuple(number for _key, number in sorted(numbers.items())),
+        len(shape),
+        _trailing(operands, len(shape)),
+    )
 
 
-def _kind(small: tuple[int, ...], shape: tuple[int, ...], trailing: int) -> Kind | None:
-    if small == shape:
-        return "full"
-    padded = (1,) * (len(shape) - len(small)) + small
-    head, tail = padded[: len(shape) - trailing], padded[len(shape) - trailing :]
-    if tail == shape[len(shape) - trailing :] and math.prod(head) == 1:
-        return "row"
-    # One value per row: the kept dimensions must be the last ones of the head.
-    ones = next((i for i, size in enumerate(head) if size != 1), len(head))
-    dense = head[ones:] == shape[ones : len(shape) - trailing]
-    return "scalar" if math.prod(tail) == 1 and dense else None
+def key(value: Tensor | Number) -> str:
+    """Return a name for a tensor or a number outside of the region."""
+    if isinstance(value, Attribute):
+        return attribute_path(value.name)
+    return f"{value.of.name} per channel" if isinstance(value, PerChannel) else value.name
 
 
-def _source(graph: Graph, root: Node, covered: set[str], layout: RegionLayout, name: str) -> str:
-    names = {o.ref.name: f"v{i}" for i, o in enumerate(layout.operands)}
-    numbers = [f"s{i}" for i in range(len(layout.numbers))]
-    names |= dict(zip(map(_key, layout.numbers), numbers, strict=True))
+def _trailing(operands: list[Operand], dims: int) -> int:
+    """Return the most dimensions of which each operand has all or none; 0 if all have all."""
+    if all(operand.is_full for operand in operands):
+        return 0
+    return max(
+        count
+        for count in range(1, dims + 1)
+        if all(len(set(operand.has[-count:])) == 1 for operand in operands)
+    )
+
+
+def local_names(layout: RegionLayout) -> dict[str, str]:
+    """Return the C++ names of operands' values and numbers."""
+    names = {key(operand.tensor): f"v{i}" for i, operand in enumerate(layout.operands)}
+    return names | {key(number): f"s{i}" for i, number in enumerate(layout.numbers)}
+
+
+def statements(graph: Graph, covered: set[str], names: dict[str, str]) -> list[str]:
+    """Return C++ statements that compute a region's values; their names are added to `names`."""
     lines = []
     for node in graph.nodes.values():
         if node.name in covered:
-            lines.append(f"  const v8f n_{node.name} = {_expression(node, names)};")
+            expression = EXPRESSIONS[node.target]
+            given = [_text(graph, a, names, i in expression.masks)
+                     for i, a in enumerate(arguments(node))]  # fmt: skip
+            kind = "v8i" if expression.is_mask else "v8f"
+            lines.append(f"  const {kind} n_{node.name} = {expression.text(*given)};")
             names[node.name] = f"n_{node.name}"
-    values = ", ".join(
-        [*(f"v8f v{i}" for i in range(len(layout.operands))), *(f"float {s}" for s in numbers)]
-    )
-    body = "\n".join([*lines, f"  return n_{root.name};"])
-    operands = [(f"p{i}", o.kind) for i, o in enumerate(layout.operands)]
-    return pointwise_source(name, values, body, operands, numbers)
+    return lines
 
 
-def _expression(node: Node, names: dict[str, str]) -> str:
-    arguments = [_text(argument, names) for argument in node.args]
-    if node.kwargs.get("approximate"):
-        arguments.append(str(node.kwargs["approximate"]))
-    return EXPRESSIONS[node.target](*arguments)
-
-
-def _text(argument: Any, names: dict[str, str]) -> str | None:
-    if isinstance(argument, Number):
-        return names[_key(argument)]
+def _text(graph: Graph, argument: Any, names: dict[str, str], is_mask: bool) -> str | None:
+    if isinstance(argument, (Ref, Attribute, PerChannel)):
+        name = names[key(argument)]
+        is_bool = isinstance(argument, Ref) and graph[argument].dtype == "bool"
+        return f"number({name})" if is_bool and not is_mask else name
     if isinstance(argument, (int, float)):
         if math.isfinite(argument):
             return f"{float(argument)!r}f"
@@ -215,47 +182,89 @@ def _text(argument: Any, names: dict[str, str]) -> str | None:
     return None if argument is None else str(argument)
 
 
+def reads(layout: RegionLayout) -> list[Read]:
+    """Return how generated C++ reads the operands."""
+    outer = layout.dims - layout.trailing
+    found = []
+    for index, operand in enumerate(layout.operands):
+        in_row = not layout.trailing or operand.has[-1]
+        terms = None
+        if layout.trailing and not (in_row and all(operand.has[:outer])):
+            groups = operand.groups(outer)
+            terms = tuple((first > 0, last < outer - 1) for first, last in groups)
+        found.append(Read(f"v{index}", C_TYPES[operand.dtype], in_row, terms))
+    return found
+
+
+def _source(graph: Graph, root: Node, covered: set[str], layout: RegionLayout, name: str) -> str:
+    lines = statements(graph, covered, local_names(layout))
+    body = "\n".join([*lines, f"  return n_{root.name};"])
+    numbers = [f"s{i}" for i in range(len(layout.numbers))]
+    return pointwise_source(name, body, C_TYPES[str(root.dtype)], reads(layout), numbers)
+
+
 def _wrapper(layout: RegionLayout, root: Node, name: str) -> str:
     names = [f"x{i}" for i in range(len(layout.operands))]
     numbers = [f"s{i}" for i in range(len(layout.numbers))]
-    dense = ", ".join(f"dense({n})" for n in names)
-    if layout.trailing:
-        cols = f"max(x0.shape[-{layout.trailing}:].numel(), 1)"
-    else:
-        cols = str(CHUNK)
+    cols = f"max(shape[-{layout.trailing}:].numel(), 1)" if layout.trailing else str(CHUNK)
     lines = [
         f"def {name}({', '.join([*names, *numbers])}):",
         f'    """Elementwise operations that end in {root.target.split(".")[1]!r}, in one pass."""',
-        f"    {', '.join(names)} = {dense}",
-        *_shape_checks(layout, root, names),
-        "    y = torch.empty_like(x0)",
+        *prepared(layout, names),
+        f"    y = torch.empty(shape, dtype=torch.{root.dtype})",
+        f"    cols = {cols}",
         f"    pointers = {', '.join(f'{n}.data_ptr()' for n in names)}, y.data_ptr()",
     ]
-    periods = [f"{n}.numel()" for n, o in zip(names, layout.operands, strict=True)
-               if o.kind == "scalar"]  # fmt: skip
-    sizes = ", ".join(["y.numel()", cols, *periods, *numbers])
+    sizes = ", ".join(["y.numel()", "cols", *row_terms(layout), *numbers])
     return "\n".join([*lines, f"    {name}_cpp(*pointers, {sizes})", "    return y", ""])
 
 
-def _shape_checks(layout: RegionLayout, root: Node, names: list[str]) -> list[str]:
-    """Return the statement that compares the operands' shapes with that of the first, if any."""
-    dims = len(root.shape or ())
-    shapes = [
-        "x0.shape" if o.kind == "full" else _expected_shape(o, dims, layout.trailing)
-        for o in layout.operands
+def prepared(layout: RegionLayout, names: list[str]) -> list[str]:
+    """Return statements that make operands dense, set `shape`, and compare all shapes with it."""
+    dense = [
+        f"dense({name})" if o.dtype == "float32" else f"dense({name}, torch.{o.dtype})"
+        for name, o in zip(names, layout.operands, strict=True)
     ]
-    checks = [f"{n}.shape == {s}" for n, s in zip(names[1:], shapes[1:], strict=True)]
-    if not checks:
-        return []
-    return [f"    fits({' and '.join([f'x0.dim() == {dims}', *checks])}, {', '.join(names)})"]
+    lines = [f"    {', '.join(names)} = {', '.join(dense)}"]
+    if layout.operands[0].is_full:
+        lines.append(f"    shape = {names[0]}.shape")
+    else:
+        shapes = ", ".join(f"{name}.shape" for name in names)
+        lines.append(f"    shape = torch.broadcast_shapes({shapes})")
+    checks = [
+        f"{name}.shape == {_expected(operand)}"
+        for name, operand in zip(names, layout.operands, strict=True)
+    ]
+    checks = [f"len(shape) == {layout.dims}", *checks[layout.operands[0].is_full :]]
+    if len(checks) > 1:
+        lines.append(f"    fits({' and '.join(checks)}, {', '.join(names)})")
+    return lines
 
 
-def _expected_shape(operand: Operand, dims: int, trailing: int) -> str:
-    """Return the shape of an operand that repeats, as code: sizes of x0, or 1."""
-    own = len(operand.shape)
-    sizes = []
-    for place, size in zip(range(dims - own, dims), operand.shape, strict=True):
-        in_row = place >= dims - trailing
-        repeats = not in_row if operand.kind == "row" else in_row or size == 1
-        sizes.append("1" if repeats else f"x0.shape[{place - dims}]")
-    return f"({', '.join(sizes)}{',' if own == 1 else ''})"
+def _expected(operand: Operand) -> str:
+    """Return the shape of an operand as code: sizes of the output, or 1."""
+    if operand.is_full:
+        return "shape"
+    dims = len(operand.has)
+    own = range(dims - operand.dims, dims)
+    sizes = [f"shape[{dim}]" if operand.has[dim] else "1" for dim in own]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def row_terms(layout: RegionLayout) -> list[str]:
+    """Return divisor, size and stride of each term of the operands' rows, as code."""
+    outer = layout.dims - layout.trailing
+    found = []
+    for operand, read in zip(layout.operands, reads(layout), strict=True):
+        if read.terms is None:
+            continue
+        groups = operand.groups(outer)
+        for index, (first, last) in enumerate(groups):
+            later = [f"shape[{a}:{b + 1}].numel()" for a, b in groups[index + 1 :]]
+            stride = " * ".join([*later, *(["cols"] if read.in_row else [])]) or "1"
+            if last < outer - 1:
+                found.append(f"max(shape[{last + 1}:{outer}].numel(), 1)")
+            if first > 0:
+                found.append(f"max(shape[{first}:{last + 1}].numel(), 1)")
+            found.append(stride)
+    return found

@@ -12,10 +12,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from kernelwright.agents.offline.design import Design, NotCoveredError, design
 from kernelwright.agents.offline.emit import (
-    Design,
     compiled_candidate,
-    design,
     forward_arguments,
     library_candidate,
 )
@@ -47,14 +46,22 @@ class OfflineProposer:
     Args:
         trace: gives the reference's graph; asked once, at the first plan.
         seed: of the sampler; the same history and seed propose the same.
+        note: called with one line on why a library proposes nothing.
     """
 
     name = "offline"
 
-    def __init__(self, task: Task, trace: Callable[[], Graph | None], seed: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        trace: Callable[[], Graph | None],
+        seed: int,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._source = replace_constants(task.source, task.overrides)
         self._trace = trace
         self._seed = seed
+        self._note = note
         self._designs: dict[str, Design] | None = None
         self._designing = threading.Lock()
 
@@ -105,11 +112,18 @@ class OfflineProposer:
         wanted = {name: given for name, given in DESIGNED.items() if given.backend in backends}
         graph = self._trace() if wanted else None
         arguments = forward_arguments(self._source)
-        if graph is None or arguments is None:
+        if graph is None:
             return {}
-        given = arguments[: len(graph.inputs)]  # get_inputs() may leave out the last ones
-        found = {name: design(graph, given, library) for name, library in wanted.items()}
-        return {name: plan for name, plan in found.items() if plan is not None}
+        if arguments is None:
+            self._note("no kernels: the reference's forward is inherited")
+            return {}
+        found: dict[str, Design] = {}
+        for name, library in wanted.items():
+            try:
+                found[name] = design(graph, arguments, library)
+            except NotCoveredError as error:
+                self._note(f"{name}: {error}")
+        return found
 
     def _approaches(self, backends: tuple[str, ...]) -> list[str]:
         return [*self._designs_for(backends), *([INDUCTOR] if "inductor" in backends else [])]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from torch.utils._pytree import tree_leaves
+
 from kernelwright.agents.offline.constants import (
     DependentError,
     Source,
@@ -28,7 +30,7 @@ def trace(reference: Reference, note: Callable[[str], None]) -> Graph | None:
     A worker of its own does it, because a failed export ends the worker.
 
     Args:
-        note: called with one line on why there is no graph, where a number among the inputs is it.
+        note: called with one line on why there is no graph.
     """
     timed = [w for w in reference.workloads() if w.role == "bench"]
     if not timed:
@@ -42,7 +44,8 @@ def trace(reference: Reference, note: Callable[[str], None]) -> Graph | None:
         plain = instance.trace(0)
         found = _with_arguments(instance, prepared, plain, note)
         return None if found is None else Graph(_with_attributes(instance, prepared, found))
-    except WorkerFault:
+    except WorkerFault as fault:
+        note(f"no kernels: torch.export can't read the module: {fault.reason}")
         return None
     finally:
         client.process.kill()
@@ -57,20 +60,16 @@ def _with_arguments(
     """Return the trace with arguments in place of the numbers among the inputs."""
     inputs = prepared.example_inputs.unpacked()
     numbers = {index: value for index, value in enumerate(inputs) if is_movable(value)}
+    nested = [value for value in inputs if isinstance(value, (list, tuple, dict))]
+    if any(map(is_movable, tree_leaves(nested))):
+        note("no kernels: get_inputs() has numbers in lists, tuples or dicts")
+        return None
     if not numbers:
         return plain
     others = dict(zip(numbers, moved(numbers.values()), strict=True))
-    placeholders = [
-        node["name"]
-        for node in plain["nodes"]
-        if node["op"] == "placeholder" and node["attribute"] is None
-    ]
-    if len(placeholders) != len(inputs):
-        note("no kernels: get_inputs() has numbers beside nested values")
-        return None
+    nodes = {tuple(entry["path"] or ()): entry["node"] for entry in plain["inputs"]}
     sources = {
-        others[index]: Source(value, {"node": placeholders[index]})
-        for index, value in numbers.items()
+        others[index]: Source(value, {"node": nodes[index,]}) for index, value in numbers.items()
     }
     values = packed([others.get(index, value) for index, value in enumerate(inputs)])
     try:

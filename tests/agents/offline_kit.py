@@ -12,7 +12,8 @@ from torch import nn
 
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.tasks.loader import effective_source, load_task
-from kernelwright.verifier.inside.worker import describe_graph, load_file, scalars
+from kernelwright.verifier.inside.export_graph import described, exported, scalars
+from kernelwright.verifier.inside.worker import load_file
 
 
 class Expression(nn.Module):
@@ -31,8 +32,8 @@ class Expression(nn.Module):
 def graph_of(model: nn.Module, *inputs: Any) -> Graph:
     """Return a model's graph as a worker would send it."""
     with torch.no_grad():
-        program = torch.export.export(model, inputs, strict=False)
-    return Graph({**describe_graph(program), "scalars": scalars(model)})
+        program = exported(model, inputs)
+    return Graph({**described(program, model), "scalars": scalars(model)})
 
 
 def traced(function: Any, *inputs: Any) -> Graph:

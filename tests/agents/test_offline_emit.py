@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 
+from kernelwright.agents.offline.design import design
 from kernelwright.agents.offline.emit import (
     compiled_candidate,
-    design,
     forward_arguments,
     library_candidate,
     renamed_reference,
 )
+from kernelwright.agents.offline.forward_body import Arguments
 from kernelwright.tasks.loader import load_task
 from tests.agents.offline_kit import graph_of, imported, library_graph
 
@@ -144,15 +145,21 @@ def test_compiled_candidates_are_valid_files(style: str) -> None:
 
 
 def test_the_arguments_of_forward() -> None:
-    assert [forward_arguments(source) for source in STYLES.values()] == [["x"]] * 4
+    assert [forward_arguments(source) for source in STYLES.values()] == [Arguments(("x",))] * 4
     assert forward_arguments("class Model(Base):\n    pass") is None
-    assert forward_arguments("class Model:\n    def forward(self, a, b=1): pass") == ["a", "b"]
+    assert forward_arguments("class Model:\n    def forward(self, a, b=1): pass") == Arguments(
+        ("a", "b")
+    )
+    more = forward_arguments("class Model:\n    def forward(self, a, /, b, *rest, c=1): pass")
+    assert more == Arguments(("a", "b"), "rest")
+    assert [more.path(path) for path in ((0,), (1, "k", 2), (3, 0))] == [
+        "a", "b['k'][2]", "rest[1][0]",
+    ]  # fmt: skip
 
 
 def test_a_library_candidate_needs_nothing_of_this_package() -> None:
     task = load_task("softmax")
-    plan = design(library_graph("softmax"), ["x"])
-    assert plan is not None
+    plan = design(library_graph("softmax"), Arguments(("x",)))
     future = "from __future__ import annotations\n" + task.source
     for source in (task.source, future):
         text = library_candidate(source, "A title.", plan, {"softmax.UNROLL": 2})
@@ -164,20 +171,12 @@ def test_a_library_candidate_needs_nothing_of_this_package() -> None:
         assert names <= {"ctypes", "functools", "hashlib", "os", "shutil", "subprocess", "torch"}
 
 
-def test_designs_that_do_not_fit_the_arguments() -> None:
-    graph = library_graph("softmax")
-    assert design(graph, []) is None
-    assert design(graph, ["x", "y"]) is None
-    graph.mutates = True
-    assert design(graph, ["x"]) is None
-
-
 def test_parameters_of_nested_modules_are_reached(tmp_path: Path) -> None:
     names: dict[str, Any] = {}
     exec(compile(NESTED, "nested", "exec"), names)
     model, inputs = names["Model"](), names["get_inputs"]()
-    plan = design(graph_of(model, *inputs), ["x"])
-    assert plan is not None and plan.kernels == ("linear_gelu",)
+    plan = design(graph_of(model, *inputs), Arguments(("x",)))
+    assert plan.kernels == ("linear_gelu",)
     text = library_candidate(NESTED, "Nested.", plan, {})
     new = imported(tmp_path / "nested.py", text).ModelNew()
     new.load_state_dict(model.state_dict())

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from kernelwright.agents.offline.emit import design, forward_arguments, library_candidate
+from kernelwright.agents.offline.design import design
+from kernelwright.agents.offline.emit import forward_arguments, library_candidate
 from kernelwright.agents.offline.trace import trace
 from kernelwright.schema import Level, Task
 from tests.agents.offline_kit import imported
@@ -49,7 +50,7 @@ def made(subject: Task) -> tuple[str | None, list[str]]:
         graph = trace(reference, notes.append)
     names = forward_arguments(subject.source)
     assert names is not None
-    plan = design(graph, names[: len(graph.inputs)]) if graph else None
+    plan = design(graph, names) if graph else None
     text = library_candidate(subject.source, "Numbers.", plan, {}) if plan else None
     return text, notes
 

@@ -55,7 +55,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def opened(store: Store, **settings: Any) -> Any:
     machine = Machine(ProcessSandbox(), 2, "cpu")
     reference = cast(Reference, SimpleNamespace(machine=machine))
-    return proposer_factory(Settings(**settings), store, samples.RUN_ID)(TASK, reference)
+    return proposer_factory(Settings(**settings), store, samples.RUN_ID)(TASK, reference, print)
 
 
 def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:

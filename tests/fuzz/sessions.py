@@ -180,7 +180,6 @@ def extras(client: Watched, subject: Subject) -> None:
         subject.prepared.input_buffer([case.inputs for case in subject.cases]).layout
     )
     Evidence(level="trace", facts=tuple(operator_facts(instance.profile(0, 3), 1.0)))
-    json.dumps(instance.trace(0))
     for found in (client.copy_bandwidth(2**10), client.peak_flops(), 1 + instance.flops(0)):
         if not 0 < 1.0 / found < float("inf"):
             raise ArithmeticError("a measure that nothing can be divided by")

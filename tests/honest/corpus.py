@@ -13,8 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from kernelwright.agents.offline.design import Design
 from kernelwright.agents.offline.emit import (
-    Design,
     compiled_candidate,
     library_candidate,
     renamed_reference,

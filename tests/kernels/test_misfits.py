@@ -72,6 +72,11 @@ CALLS: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]] = {
             (ones(2, 0), packed(3, 0), ones(3, 2), ones(3, 2)),
         ],
     ),
+    "group_norm": (
+        [(ones(2, 6, 4), 3, ones(6), NONE, 1e-5), (ones(0, 6), 2, NONE, NONE, 1e-5)],
+        [(ones(6), 3, NONE, NONE, 1e-5), (ones(2, 6, 4), 4, NONE, NONE, 1e-5),
+         (ones(2, 6), 3, ones(5), NONE, 1e-5), (ones(2, 0, 3), 1, NONE, NONE, 1e-5)],
+    ),
     "layer_norm": (
         [(ones(3, 5), ones(5), ones(5), 1e-5), (ones(2, 3, 5), ones(3, 5), NONE, 1e-5, 2),
          (ones(0, 5), NONE, NONE, 1e-5), (ones(3, 0), NONE, NONE, 1e-5)],

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.agents.offline.emit import design, forward_arguments
+from kernelwright.agents.offline.design import NotCoveredError, design
+from kernelwright.agents.offline.emit import forward_arguments, library_candidate
 from kernelwright.agents.offline.proposer import OfflineProposer
+from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import View
 from kernelwright.kernels.cpp import CPP
 from kernelwright.kernels.library import SOURCES, Kernel
@@ -68,12 +70,42 @@ def test_they_are_proposed_for_a_traced_graph(name: str) -> None:
     assert found.origin.description.startswith("Triton kernels: ")
 
 
+GROUP_NORM = """
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.GroupNorm(3, 6)
+
+        def forward(self, x):
+            return self.norm(x), nn.functional.group_norm(x, 2)
+
+    def get_inputs():
+        return [torch.randn(2, 6, 5, 7)]
+
+    def get_init_inputs():
+        return []
+"""
+
+
+def test_group_norm_is_right_in_the_interpreter(tmp_path: Path) -> None:
+    task = kit.task(GROUP_NORM)
+    with kit.live_reference(task) as reference:
+        graph = trace(reference, print)
+        arguments = forward_arguments(task.source)
+        assert graph is not None and arguments is not None
+        plan = design(graph, arguments, TRITON)
+        text = library_candidate(task.source, "Group norm.", plan, {"group_norm.BLOCK": 2048})
+        found = Judge(reference, tmp_path).evaluate(kit.candidate(text, "triton"), "fast")
+    assert plan.kernels == ("group_norm",)
+    assert found.accepted, found.reason
+
+
 def test_generated_kernels_are_cpp_only() -> None:
     task = load_task("elementwise_chain")
     arguments = forward_arguments(task.source)
     assert arguments is not None
-    plan = design(library_graph("elementwise_chain"), arguments, TRITON)
-    assert plan is None or not plan.parts
+    with pytest.raises(NotCoveredError, match="nothing fits: "):
+        design(library_graph("elementwise_chain"), arguments, TRITON)
 
 
 @pytest.mark.parametrize("category", ["softmax", "matmul", "unheard of", None])

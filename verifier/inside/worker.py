@@ -35,7 +35,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-VERSION = "7"
+VERSION = "8"
 PREFIX = struct.Struct("!IQ")
 COPY_BYTES, COPIES = 2**28, 5
 # Of a square matrix product, by kind of device.
@@ -629,19 +629,6 @@ class Worker:
             loaded.call(*loaded.slots[header["slot"]])
         return {"operators": {name: sorted(types) for name, types in observer.seen.items()}}
 
-    def op_trace(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
-        """The ATen graph of the instance on a slot, by torch.export.
-
-        `numbers` are set in the module before, by dotted name.
-        """
-        loaded = self.loaded[header["key"]]
-        for name, value in header["numbers"].items():
-            path, _, own = name.rpartition(".")
-            setattr(loaded.model.get_submodule(path), own, value)
-        inputs = tuple(loaded.slots[header["slot"]])
-        program = torch.export.export(loaded.model, inputs, strict=False)
-        return {"graph": {**describe_graph(program), "scalars": scalars(loaded.model)}}
-
     def op_tool(self, header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         """Return what a function from a judge's file finds out about the loaded instances."""
         tool = load_file(header["path"], header["module"])[header["function"]]
@@ -720,53 +707,6 @@ class Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         names = {str(value.dtype).removeprefix("torch.") for value in given}
         self.seen.setdefault(str(function), set()).update(names)
         return function(*args, **(kwargs or {}))
-
-
-def scalars(model: torch.nn.Module) -> dict[str, float]:
-    """Numbers that the module and its parts hold, by dotted name."""
-    return {
-        f"{path}.{name}" if path else name: value
-        for path, part in model.named_modules()
-        for name, value in vars(part).items()
-        if type(value) in (int, float) and not name.startswith("_")
-    }
-
-
-def describe_graph(program: Any) -> dict[str, Any]:
-    """An exported program as JSON: inputs, nodes in order, outputs."""
-    signature = program.graph_signature
-    parameters = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    nodes = []
-    for node in program.graph.nodes:
-        value = node.meta.get("val")
-        tensor = value if isinstance(value, torch.Tensor) else None
-        nodes.append(
-            {
-                "name": node.name,
-                "op": node.op,
-                "target": str(node.target),
-                "args": [describe_argument(argument) for argument in node.args],
-                "kwargs": {key: describe_argument(item) for key, item in node.kwargs.items()},
-                "shape": None if tensor is None else [int(size) for size in tensor.shape],
-                "dtype": None if tensor is None else str(tensor.dtype).removeprefix("torch."),
-                "contiguous": None if tensor is None else bool(tensor.is_contiguous()),
-                "attribute": parameters.get(node.name),
-            }
-        )
-    mutated = len(signature.buffers_to_mutate) + len(signature.user_inputs_to_mutate)
-    constants = len(signature.inputs_to_lifted_tensor_constants)
-    return {"nodes": nodes, "mutates": mutated > 0, "constants": constants}
-
-
-def describe_argument(argument: Any) -> Any:
-    """A node's argument as JSON: `{"node": name}` for another node's result."""
-    if isinstance(argument, torch.fx.Node):
-        return {"node": argument.name}
-    if isinstance(argument, (list, tuple)):
-        return [describe_argument(item) for item in argument]
-    if argument is None or isinstance(argument, (bool, int, float, str)):
-        return argument
-    return {"text": str(argument)}
 
 
 def serve(sock: socket.socket, worker: Worker) -> None:

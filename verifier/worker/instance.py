@@ -27,6 +27,7 @@ from kernelwright.verifier.worker.sampler import CodeSamples, sample
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 MAX_OPERATOR_NAME = 120
+EXPORT_GRAPH = Path(__file__).parents[1] / "inside" / "export_graph.py"
 # Name of the module that holds the uses in a worker.
 USES_MODULE = "uses_of_a_module"
 
@@ -257,8 +258,8 @@ class Instance:
         Args:
             numbers: values that the module's numbers are set to before, by dotted name.
         """
-        reply, _ = self._request("trace", {"slot": slot, "numbers": dict(numbers or {})})
-        graph = reply.get("graph")
+        given = {"key": self.key, "slot": slot, "numbers": dict(numbers or {})}
+        graph = self.client.tool(EXPORT_GRAPH, "export_graph", **given)
         if not isinstance(graph, dict):
             raise nonsense("no graph")
         return graph

@@ -24,6 +24,8 @@ class Kernel(NamedTuple):
     """Operator class, as in `Task.category`."""
     tunables: Mapping[str, tuple[int, ...]] = {}
     """Constant -> values worth trying; the first is the default."""
+    shared: tuple[str, ...] = ()
+    """Files of code that it shares with others, which go before its own."""
 
 
 class Part(NamedTuple):

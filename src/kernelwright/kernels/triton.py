@@ -44,6 +44,7 @@ KERNELS = {
             },
         ),
         Kernel("rms_norm", "normalization", {"WARPS": WARPS}),
+        Kernel("group_norm", "normalization", {"BLOCK": (4096, 2048, 8192), "WARPS": WARPS}),
         Kernel("rope", "position_embedding", {"ROWS": (8, 4, 16), "WARPS": (4, 8, 2)}),
         Kernel("softmax", "softmax", {"WARPS": WARPS}),
         Kernel("topk", "selection", {"BLOCK": (4096, 2048, 8192), "WARPS": WARPS}),

@@ -7,9 +7,9 @@ import ast
 import pytest
 import torch
 
+from kernelwright.agents.offline.design import design
 from kernelwright.agents.offline.emit import (
     compiled_candidate,
-    design,
     forward_arguments,
     library_candidate,
 )
@@ -67,8 +67,9 @@ def test_an_exemplar_is_clean(kernel: Kernel) -> None:
 @pytest.mark.parametrize("identity", library_ids())
 def test_what_the_offline_optimizer_emits_is_clean(identity: str) -> None:
     task = load_task(identity)
-    plan = design(library_graph(identity), forward_arguments(task.source) or [])
-    assert plan is not None
+    arguments = forward_arguments(task.source)
+    assert arguments is not None
+    plan = design(library_graph(identity), arguments)
     assert found(library_candidate(task.source, "Library kernels.", plan, {})) <= LABELS
     options = {"options": {"freezing": True, "cpp.min_chunk_size": 4096}}
     flags = static_flags(compiled_candidate(task.source, "Compiled.", options), "inductor")

@@ -1,4 +1,51 @@
-// What generated elementwise kernels call, on eight floats at a time.
+// What generated kernels call, on eight floats at a time. A mask has all bits of a lane set, or none.
+
+typedef uint8_t v8b __attribute__((vector_size(8)));
+typedef uint16_t v8s __attribute__((vector_size(16)));
+typedef uint32_t v8u __attribute__((vector_size(32)));
+struct bf16 { uint16_t bits; };
+typedef _Float16 half;
+typedef half v8h __attribute__((vector_size(16)));
+
+INLINE v8f widen(v8s v) { return (v8f)(__builtin_convertvector(v, v8u) << 16); }
+INLINE v8s narrow(v8f v) {  // to the nearest, ties to even
+  const v8u u = (v8u)v;
+  const v8u rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
+  return __builtin_convertvector(v == v ? rounded : (u >> 16) | 0x40, v8s);
+}
+INLINE v8f load(const bf16* p) { v8s v; std::memcpy(&v, p, sizeof v); return widen(v); }
+INLINE v8f load(const half* p) { v8h v; std::memcpy(&v, p, sizeof v); return __builtin_convertvector(v, v8f); }
+INLINE v8i load(const bool* p) { v8b v; std::memcpy(&v, p, sizeof v); return -__builtin_convertvector(v, v8i); }
+INLINE void store(bf16* p, v8f v) { const v8s n = narrow(v); std::memcpy(p, &n, sizeof n); }
+INLINE void store(half* p, v8f v) { const v8h n = __builtin_convertvector(v, v8h); std::memcpy(p, &n, sizeof n); }
+INLINE void store(bool* p, v8i v) { const v8b n = __builtin_convertvector(v & 1, v8b); std::memcpy(p, &n, sizeof n); }
+
+// The same for the first n of eight, of a type narrower than float.
+template <class T>
+INLINE auto load_first(const T* p, int64_t n) {
+  T some[8] = {};
+  std::memcpy(some, p, n * sizeof(T));
+  return load(some);
+}
+template <class T, class V>
+INLINE void store_first(T* p, V v, int64_t n) {
+  T some[8];
+  store(some, v);
+  std::memcpy(p, some, n * sizeof(T));
+}
+
+// One value in all lanes.
+INLINE v8f spread(const float* p) { return splat(*p); }
+INLINE v8i spread(const bool* p) { return v8i{} - static_cast<int32_t>(*p); }
+template <class T>
+INLINE v8f spread(const T* p) { return load_first(p, 1)[0] + v8f{}; }
+
+INLINE v8f choose(v8i mask, v8f a, v8f b) { return mask ? a : b; }
+INLINE v8f number(v8i mask) { return choose(mask, splat(1), splat(0)); }
+
+// The larger and the smaller of a and b; NaN where either is.
+INLINE v8f maximum(v8f a, v8f b) { return a > b ? a : (b >= a ? b : a + b); }
+INLINE v8f minimum(v8f a, v8f b) { return a < b ? a : (b <= a ? b : a + b); }
 
 INLINE v8f sigmoid(v8f x) { return 1.0f / (1.0f + exp(-x)); }
 INLINE v8f silu(v8f x) { return x / (1.0f + exp(-x)); }
@@ -35,7 +82,58 @@ INLINE v8f leaky_relu(v8f x, float slope) { return x > 0.0f ? x : x * slope; }
 INLINE v8f hardsigmoid(v8f x) { return clamp(x + 3.0f, 0, 6) / 6.0f; }
 INLINE v8f hardswish(v8f x) { return x * clamp(x + 3.0f, 0, 6) / 6.0f; }
 INLINE v8f root(v8f x) {
+#ifdef __AVX2__
+  return (v8f)_mm256_sqrt_ps((__m256)x);
+#else
   v8f y;
   for (int i = 0; i < 8; ++i) y[i] = std::sqrt(x[i]);
   return y;
+#endif
+}
+
+// The natural logarithm within 2 ulp: Cephes' logf, with subnormal numbers scaled first.
+INLINE v8f log(v8f x) {
+  const v8i tiny = x < 1.17549435e-38f;
+  const v8i bits = (v8i)(tiny ? x * 8388608.0f : x);
+  const v8f mantissa = (v8f)((bits & 0x007fffff) | 0x3f000000);
+  const v8i low = mantissa < 0.707106781186547524f;
+  const v8f m = (low ? mantissa + mantissa : mantissa) - 1.0f;
+  const v8f n = __builtin_convertvector(((bits >> 23) & 0xff) - 126 + low + (tiny & -23), v8f);
+  const v8f z = m * m;
+  v8f p = m * 7.0376836292e-2f - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  const v8f y = m + (p * m * z - n * 2.12194440e-4f - 0.5f * z) + n * 0.693359375f;
+  const v8f special = x == 0 ? splat(-INF) : x > 0 ? x : splat(INF - INF);
+  return x > 0 && x < INF ? y : special;
+}
+
+// log(1 + x): what the sum loses comes in again.
+INLINE v8f log1p(v8f x) {
+  const v8f u = 1.0f + x, y = log(u);
+  return u > 0 && u < INF ? y + (x - (u - 1.0f)) / u : y;
+}
+
+// exp(x) - 1, near zero by tanh(x / 2), where nothing cancels.
+INLINE v8f expm1(v8f x) {
+  const v8f t = tanh(0.5f * x);
+  return absolute(x) < 0.5f ? 2.0f * t / (1.0f - t) : exp(x) - 1.0f;
+}
+
+INLINE v8f softplus(v8f x, float beta, float threshold) {
+  const v8f v = x * beta;
+  return v > threshold ? x : (larger(splat(0), v) + log1p(exp(-absolute(v)))) / beta;
+}
+INLINE v8f elu(v8f x, float alpha, float scale, float inner) {
+  return scale * (x > 0.0f ? x : alpha * expm1(x * inner));
+}
+
+// Huber's function of a distance: half its square up to delta, then a line.
+INLINE v8f huber(v8f distance, float delta) {
+  return distance < delta ? 0.5f * distance * distance : delta * (distance - 0.5f * delta);
 }
