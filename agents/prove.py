@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from kernelwright.agents.deliver import Measured, deliver
 from kernelwright.agents.elsewhere import ordinary_run, tried_elsewhere
 from kernelwright.agents.engine import Engine
-from kernelwright.agents.search.ranking import ranked, speedup_of
+from kernelwright.agents.search.ranking import best_attempt, ranked, speedup_of
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Attempt, OrdinaryRun, Task
@@ -20,10 +20,13 @@ FINALISTS = 3
 def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> TaskResult:
     """Measure finalists again, in fresh workers: all that may be fastest, others until one wins.
 
-    Each is judged as it would be delivered: behind the guard of its scope.
+    Each is judged as it would be delivered: behind the guard of its scope. What was seen to be
+    slower than the reference is not measured again.
     """
     measured: list[Measured] = []
-    order = ranked(history)
+    order = [attempt for attempt in ranked(history) if not _is_slower(attempt)]
+    if order:
+        judge.compile_ahead("strict")
     for attempt in order:
         if len(measured) == FINALISTS:
             break
@@ -74,7 +77,22 @@ def answer(task: Task, measured: Sequence[Measured], history: Sequence[Attempt])
     undecided = [one for one in measured if one.evaluation.is_undecided]
     if undecided:
         return _result(task, "not_decided", undecided[0])
+    best = best_attempt(history)
+    if best is not None and best.candidate is not None and not measured and _is_slower(best):
+        return TaskResult(
+            task_id=task.id,
+            status="no_improvement",
+            candidate_hash=best.candidate.hash,
+            evaluation=best.evaluation,
+        )
     return _result(task, "no_improvement", measured[0] if measured else None)
+
+
+def _is_slower(attempt: Attempt) -> bool:
+    """Whether the search saw, undisturbed, that an attempt's whole interval lies below 1."""
+    found = attempt.evaluation
+    assert found is not None and found.gain is not None
+    return found.gain.speedup.ci95[1] < 1.0 and not found.was_disturbed
 
 
 def _may_be_faster(attempt: Attempt, best: Attempt) -> bool:

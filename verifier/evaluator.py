@@ -40,7 +40,11 @@ from kernelwright.verifier.profiling.ncu import with_counters
 from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
-from kernelwright.verifier.sanitizer.asan import sanitizer_flags
+from kernelwright.verifier.sanitizer.asan import (
+    SanitizedInputs,
+    sanitized_inputs,
+    sanitizer_flags,
+)
 from kernelwright.verifier.sanitizer.memcheck import gpu_sanitizer_flags
 from kernelwright.verifier.timing.calibrate import round_iterations
 from kernelwright.verifier.timing.measure import time_workload
@@ -180,11 +184,13 @@ class Evaluator:
     ) -> None:
         """Compare values; meanwhile scan the source and make the first worker to be timed ready."""
         for live in workloads:
-            _ = live.perturbed  # cached now, for both threads
-        with ThreadPoolExecutor(2) as meanwhile:
+            _ = live.perturbed  # cached now, for all threads
+        inputs = [sanitized_inputs(live) for live in workloads] if self._is_sanitized else []
+        with ThreadPoolExecutor(3) as meanwhile:
             worker.start()
             text = meanwhile.submit(self._read)
             is_ready = meanwhile.submit(self._make_ready, new, workloads)
+            found = meanwhile.submit(self._sanitized, inputs)
             try:
                 worker.load(workloads)
                 for check in worker.checks:
@@ -194,16 +200,21 @@ class Evaluator:
                 self.flags += text.result()
         self._must_not_fall_back(worker.client)
         self._note(worker.inspect())
-        if self.effort.sanitizes:
-            self._note(self._sanitized())
+        self._note(found.result())
+        on_gpu = self.candidate.backend in ("cuda", "triton") and self.is_timed
+        if self.effort.sanitizes and on_gpu:
+            self._note(gpu_sanitizer_flags(self.candidate, self.reference, self.build.folder))
 
-    def _sanitized(self) -> list[Flag]:
-        """Return the flags of the sanitizers, for candidates that bring machine code."""
-        if self.candidate.backend == "cpp":
-            return sanitizer_flags(self.candidate, self.reference)
-        if self.candidate.backend in ("cuda", "triton") and self.is_timed:
-            return gpu_sanitizer_flags(self.candidate, self.reference, self.build.folder)
-        return []
+    @property
+    def _is_sanitized(self) -> bool:
+        """Whether the candidate brings C++ that the sanitizers are to watch."""
+        return self.effort.sanitizes and self.candidate.backend == "cpp"
+
+    def _sanitized(self, inputs: Sequence[SanitizedInputs]) -> list[Flag]:
+        """Return the flags of the sanitizers on C++."""
+        if not self._is_sanitized:
+            return []
+        return sanitizer_flags(self.candidate, self.reference, inputs)
 
     def _read(self) -> list[Flag]:
         """Return the flags that the candidate's source raises; a guard of ours raises none."""
@@ -270,6 +281,9 @@ class Evaluator:
         if not timed:
             return {}
         effort, policy = self.effort, self.criteria.policy
+        for live in timed:  # nothing is compiled any more while times are taken
+            for baseline in effort.baselines:
+                live.baseline(baseline)
         calls = {one.live.name: round_iterations(one, effort) for one in checked.timed_checks}
         found: dict[str, list[Timed]] = {live.name: [] for live in timed}
         end = time.monotonic() + self.effort.close_budget_s

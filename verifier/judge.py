@@ -30,6 +30,7 @@ from kernelwright.verifier.environment import environment
 from kernelwright.verifier.evaluator import Evaluator, Verdict
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.integrity.compiled import compiled_reference
+from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.scope.find import find_scope, fixed_scope
 from kernelwright.verifier.timing.contention import one_thread
@@ -121,11 +122,28 @@ class Judge:
             InvalidReferenceError, InfrastructureError: see `build`.
         """
         started = time.monotonic() - ((build.seconds or 0.0) if build else 0.0)
+        if self._is_timed(candidate):
+            self.compile_ahead(level)
         found = build or self.build(candidate, level)
         if isinstance(found, Evaluation):
             return found
         with self._renewed_after_failures():
             return self._evaluated(candidate, level, found, started)
+
+    def compile_ahead(self, level: Level) -> None:
+        """Start torch.compile of the timed workloads, beside what comes before times are taken.
+
+        Raises:
+            InvalidReferenceError, InfrastructureError: see `build`.
+        """
+        if "compile" in EFFORTS[level].baselines:
+            for workload in self.reference.workloads():
+                if workload.role == "bench":
+                    self.reference.prepare(workload).compile_ahead()
+
+    def _is_timed(self, candidate: Candidate) -> bool:
+        """Return whether times mean something for the candidate's backend on this device."""
+        return self.reference.machine.kind in open_backend(candidate.backend).timed_on
 
     def scope(self, candidate: Candidate) -> Scope:
         """Return what a proof of the candidate can cover.
@@ -157,14 +175,13 @@ class Judge:
         self, candidate: Candidate, level: Level, build: Build, started: float
     ) -> Evaluation:
         workloads = [self.reference.prepare(w) for w in self.reference.workloads()]
-        timed = self.reference.machine.kind in open_backend(candidate.backend).timed_on
         evaluator = Evaluator(
             self.reference,
             candidate,
             build,
             level,
             self.criteria,
-            timed,
+            self._is_timed(candidate),
             self._run_uses,
         )
         prepared = [live.prepared for live in workloads]

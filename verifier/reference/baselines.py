@@ -5,6 +5,8 @@ They are only timed and do nothing else, as a candidate's worker does while it i
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Limits
 from kernelwright.verifier.levels import Baseline
@@ -30,9 +32,18 @@ class Baselines:
         """Instances by baseline and workload; None if the workload does not compile."""
         self._spare: WorkerClient | None = None
         """A worker for eager that may still be starting."""
+        self._ahead: dict[str, Future[Instance]] = {}
+        """Workloads that are being compiled."""
+        self._compiler = ThreadPoolExecutor(1)
 
     def close(self) -> None:
         """End the workers; the next use starts new ones."""
+        ahead, self._ahead = list(self._ahead.values()), {}
+        for future in ahead:
+            future.cancel()
+        if ahead and "compile" in self._workers:
+            self._workers["compile"].process.kill()
+        wait(ahead)
         for baseline in list(self._workers):
             self._end(baseline)
         if self._spare is not None:
@@ -60,7 +71,8 @@ class Baselines:
         key = (baseline, prepared.workload.name)
         if key not in self._loaded:
             try:
-                self._loaded[key] = self._load(prepared, baseline)
+                ahead = self._ahead.pop(key[1], None) if baseline == "compile" else None
+                self._loaded[key] = ahead.result() if ahead else self._load(prepared, baseline)
             except WorkerFault:
                 self._end(baseline)
                 if baseline == "eager":
@@ -69,11 +81,16 @@ class Baselines:
                 self._loaded[key] = None
         return self._loaded[key]
 
+    def compile_ahead(self, prepared: PreparedWorkload) -> None:
+        """Start to compile a workload, beside other work; `instance` waits for it."""
+        name = prepared.workload.name
+        if ("compile", name) not in self._loaded and name not in self._ahead:
+            self._ahead[name] = self._compiler.submit(self._load, prepared, "compile")
+
     def _load(self, prepared: PreparedWorkload, baseline: Baseline) -> Instance:
         if baseline not in self._workers:
-            client = self._new(baseline)
-            await_start(client)
-            self._workers[baseline] = client
+            self._workers[baseline] = self._new(baseline)
+            await_start(self._workers[baseline])
         instance = load_again(self._workers[baseline], prepared)
         if baseline == "compile":
             instance.compile({})

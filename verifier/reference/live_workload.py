@@ -98,6 +98,10 @@ class LiveWorkload:
         """Return a baseline's instance with perturbed weights; see `Baselines.instance`."""
         return self._parts.baselines.instance(self.perturbed, baseline)
 
+    def compile_ahead(self) -> None:
+        """Start torch.compile of the workload, beside what comes before times are taken."""
+        self._parts.baselines.compile_ahead(self.perturbed)
+
     def iterations(
         self, baseline: Baseline, round_s: float, measure: Callable[[Instance], int]
     ) -> int | None:

@@ -5,8 +5,9 @@ This finds mistakes. It is no wall: code that wants to can tell that it is being
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from kernelwright.backends.cpp import compiler
 from kernelwright.schema import Candidate, Flag
@@ -28,6 +29,7 @@ from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import START_TIMEOUT_S
+from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 UNAVAILABLE: Final = "sanitizer-unavailable"
 INCOMPLETE: Final = "sanitizer-incomplete"
@@ -35,15 +37,36 @@ INCOMPLETE: Final = "sanitizer-incomplete"
 BUILD_SLOWDOWN = 3.0
 
 
-def sanitizer_flags(candidate: Candidate, reference: Reference) -> list[Flag]:
-    """Return what the sanitizers find in a `cpp` candidate on every workload, on own inputs.
+class SanitizedInputs(NamedTuple):
+    """A workload, and the inputs of the calls that are watched."""
+
+    prepared: PreparedWorkload
+    sets: tuple[TensorTree, ...]
+
+
+def sanitized_inputs(live: LiveWorkload) -> SanitizedInputs:
+    """Return inputs of two calls, since some errors need what an earlier call left.
+
+    Raises:
+        InfrastructureError: the reference fails.
+    """
+    fresh = live.fresh_case(live.prepared, "reference").inputs
+    return SanitizedInputs(live.prepared, (live.prepared.example_inputs, fresh))
+
+
+def sanitizer_flags(
+    candidate: Candidate, reference: Reference, inputs: Sequence[SanitizedInputs]
+) -> list[Flag]:
+    """Return what the sanitizers find in a `cpp` candidate on every workload.
+
+    The reference's workers are not asked for anything, so that they can do other work meanwhile.
 
     Returns:
         At most one flag: a refusal for an error in the candidate's own code, else a word about
         what could not be looked at. A worker ends at its first error.
 
     Raises:
-        InfrastructureError: no worker can be started, or the reference fails.
+        InfrastructureError: no worker can be started.
     """
     libraries = sanitizer_libraries(compiler())
     if libraries is None:
@@ -51,28 +74,31 @@ def sanitizer_flags(candidate: Candidate, reference: Reference) -> list[Flag]:
         return [flag(UNAVAILABLE, why)]
     client = start_instrumented(reference, libraries)
     try:
-        return _watched(client, candidate, reference)
+        return _watched(client, candidate, reference, inputs)
     finally:
         client.process.kill()
 
 
-def _watched(client: WorkerClient, candidate: Candidate, reference: Reference) -> list[Flag]:
+def _watched(
+    client: WorkerClient,
+    candidate: Candidate,
+    reference: Reference,
+    inputs: Sequence[SanitizedInputs],
+) -> list[Flag]:
     try:
         client.hello(START_TIMEOUT_S)
     except WorkerFault as fault:
         return [flag(UNAVAILABLE, f"a worker does not start under it: {fault.reason}")]
-    for workload in reference.workloads():
-        live = reference.prepare(workload)
-        prepared = live.prepared
+    for prepared, sets in inputs:
         try:
             instance = _load(client, candidate, prepared, reference)
         except WorkerFault as fault:
             what = f"it does not build or load under it: {fault.reason}"
             return [_found(client, candidate, prepared) or flag(UNAVAILABLE, what)]
         try:
-            _call(instance, live, reference.seed)
+            _call(instance, prepared, sets, reference.seed)
         except WorkerFault as fault:
-            what = f"workload {workload.name!r} ended without a report: {fault.reason}"
+            what = f"workload {prepared.workload.name!r} ended without a report: {fault.reason}"
             return [_found(client, candidate, prepared) or flag(INCOMPLETE, what)]
     if not was_rebuilt(client):
         return [flag(UNAVAILABLE, f"none of its code was compiled by {compiler()}")]
@@ -92,10 +118,9 @@ def _load(
     return instance
 
 
-def _call(instance: Instance, live: LiveWorkload, seed: int) -> None:
-    """Call twice, since some errors need what an earlier call left."""
-    prepared = live.prepared
-    sets = [prepared.example_inputs, live.fresh_case(prepared, "reference").inputs]
+def _call(
+    instance: Instance, prepared: PreparedWorkload, sets: Sequence[TensorTree], seed: int
+) -> None:
     instance.set_inputs(prepared.input_buffer(sets))
     seeds = (
         [derived_seed(seed, "sanitized", slot) for slot in range(len(sets))]

@@ -22,7 +22,8 @@ class TaskResult(Record):
     candidate_hash: str | None = None
     """The best candidate; None when nothing was accepted."""
     evaluation: Evaluation | None = None
-    """The strict re-measurement of the delivered file; in older records of the candidate itself."""
+    """The strict re-measurement of the delivered file; in older records of the candidate itself.
+    Where all candidates were slower than the reference, the search's own of the best of them."""
     delivered: Candidate | None = None
     """The candidate as it is delivered, behind the guard of its scope; None in older records."""
     scope: Scope | None = None

@@ -14,7 +14,12 @@ from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.sanitizer import rebuild
-from kernelwright.verifier.sanitizer.asan import INCOMPLETE, UNAVAILABLE, sanitizer_flags
+from kernelwright.verifier.sanitizer.asan import (
+    INCOMPLETE,
+    UNAVAILABLE,
+    sanitized_inputs,
+    sanitizer_flags,
+)
 from kernelwright.verifier.sanitizer.rebuild import sanitizer_libraries
 from kernelwright.verifier.sanitizer.report import ADDRESS, UNDEFINED, find_report
 from tests.agents.test_offline_library import library_file
@@ -68,7 +73,8 @@ def reference() -> Iterator[Reference]:
 
 
 def found(reference: Reference, source: str) -> list[Flag]:
-    return sanitizer_flags(kit.candidate(source, "cpp"), reference)
+    inputs = [sanitized_inputs(reference.prepare(one)) for one in reference.workloads()]
+    return sanitizer_flags(kit.candidate(source, "cpp"), reference, inputs)
 
 
 ERRORS = {
