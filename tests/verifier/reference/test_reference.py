@@ -120,3 +120,24 @@ def test_a_baseline_that_breaks_is_the_systems_fault_in_eager_and_unknown_in_com
             reference.baselines.instance(broken, "eager")
         assert reference.baselines.instance(broken, "compile") is None
         assert reference.baselines.instance(whole, "eager") is not None
+
+
+def test_a_workload_that_is_compiled_ahead_is_compiled_once() -> None:
+    with kit.live_reference(reference()) as live:
+        work = live.prepare(live.workloads()[0])
+        work.compile_ahead()
+        work.compile_ahead()
+        first = work.baseline("compile")
+        assert first is not None
+        work.compile_ahead()
+        assert work.baseline("compile") is first
+
+
+def test_a_reference_that_is_closed_leaves_no_worker_that_compiles() -> None:
+    with kit.live_reference(reference()) as live:
+        before = kit.children()
+        work = live.prepare(live.workloads()[0])
+        _ = work.perturbed
+        work.compile_ahead()
+        until(lambda: len(kit.children()) > len(before) + 1)
+    until(lambda: kit.children() <= before)
