@@ -34,7 +34,7 @@ from kernelwright.config import Settings  # noqa: E402
 from kernelwright.sandbox.linux_worker import LinuxWorker  # noqa: E402
 from kernelwright.tasks.loader import load_task  # noqa: E402
 from kernelwright.verifier.correctness import check  # noqa: E402
-from kernelwright.verifier.reference import reference  # noqa: E402
+from kernelwright.verifier.reference import live_workload  # noqa: E402
 from kernelwright.verifier.timing import summary  # noqa: E402
 from kernelwright.verifier.worker.channel import Channel  # noqa: E402
 
@@ -66,7 +66,7 @@ def main() -> None:
     clocked(LinuxWorker, "__init__", "workers")
     clocked(LinuxWorker, "kill", "workers")
     clocked(check, "compare", "judge")
-    clocked(reference, "distribute", "judge")
+    clocked(live_workload, "distribute", "judge")
     clocked(summary, "across_workers", "judge")
     clocked(summary, "bootstrap_median", "judge")
     imports = time.perf_counter() - STARTED
