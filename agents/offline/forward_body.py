@@ -19,8 +19,26 @@ from kernelwright.agents.offline.graph import (
     Size,
     attribute_path,
     references,
+    short,
 )
 from kernelwright.agents.offline.kernel_rules import Found
+
+# Names in torch itself of ATen operators; a call through `torch.ops` takes some microseconds more.
+METHODS = frozenset(
+    "view reshape transpose permute expand unsqueeze squeeze flatten contiguous select chunk split "
+    "unbind".split()
+)
+FUNCTIONS = {
+    "linear": "torch.nn.functional.linear",
+    **{
+        name: f"torch.{name}"
+        for name in (
+            "matmul mm bmm addmm baddbmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
+            "conv_transpose3d softmax cat stack add sub mul div embedding layer_norm group_norm "
+            "batch_norm max_pool2d cumsum exp sqrt rsqrt tril triu"
+        ).split()
+    },
+}
 
 
 class Arguments(NamedTuple):
@@ -93,7 +111,11 @@ class _Body:
         if node.target == GETITEM:
             return f"{result} = {arguments[0]}[{arguments[1]}]"
         arguments += [f"{key}={self._render(value)}" for key, value in node.open_kwargs.items()]
-        return f"{result} = torch.ops.{node.target}({', '.join(arguments)})"
+        name = short(node.target).removeprefix("aten.")
+        if name in METHODS:
+            return f"{result} = {arguments[0]}.{name}({', '.join(arguments[1:])})"
+        called = FUNCTIONS.get(name, f"torch.ops.{node.target}")
+        return f"{result} = {called}({', '.join(arguments)})"
 
     def _render(self, value: Any) -> str:
         """Return an argument, or a nest of arguments, as code."""

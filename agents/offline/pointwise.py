@@ -260,11 +260,16 @@ def row_terms(layout: RegionLayout) -> list[str]:
             continue
         groups = operand.groups(outer)
         for index, (first, last) in enumerate(groups):
-            later = [f"shape[{a}:{b + 1}].numel()" for a, b in groups[index + 1 :]]
+            later = [_count(a, b + 1) for a, b in groups[index + 1 :]]
             stride = " * ".join([*later, *(["cols"] if read.in_row else [])]) or "1"
             if last < outer - 1:
-                found.append(f"max(shape[{last + 1}:{outer}].numel(), 1)")
+                found.append(f"max({_count(last + 1, outer)}, 1)")
             if first > 0:
-                found.append(f"max(shape[{first}:{last + 1}].numel(), 1)")
+                found.append(f"max({_count(first, last + 1)}, 1)")
             found.append(stride)
     return found
+
+
+def _count(first: int, end: int) -> str:
+    """Return the product of some sizes of the output as code."""
+    return f"shape[{first}]" if end == first + 1 else f"shape[{first}:{end}].numel()"
