@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kernelwright import syntax
+from kernelwright.agents.offline.clashes import clashes, renamed
 from kernelwright.agents.offline.design import Design
 from kernelwright.agents.offline.forward_body import Arguments
 from kernelwright.schema import Scalar
@@ -24,12 +25,17 @@ def forward_arguments(source: str) -> Arguments | None:
 
 
 def library_candidate(source: str, title: str, plan: Design, tunables: Mapping[str, Scalar]) -> str:
-    """Return the reference with its `forward` computed by kernels."""
+    """Return the reference with its `forward` computed by kernels.
+
+    Names of the kernels' text that the reference's file gives to something else are changed.
+    """
     imports, source = _without_future_imports(source)
     library = plan.library
     parts = [library.part(library.kernels[name], _of(name, tunables)) for name in plan.kernels]
-    model = renamed_reference(source, list(plan.body))
-    return _with_future_imports(imports, library.file(title, [*parts, *plan.parts], model))
+    kernels = library.file(title, [*parts, *plan.parts], "")
+    names = clashes(kernels, source)
+    model = renamed_reference(source, [renamed(line, names) for line in plan.body])
+    return _with_future_imports(imports, f"{renamed(kernels, names).rstrip()}\n\n\n{model}")
 
 
 def _of(kernel: str, tunables: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -15,7 +15,28 @@ from kernelwright.agents.offline.emit import forward_arguments, library_candidat
 from kernelwright.verifier.tolerance import compare
 from tests.agents.offline_kit import graph_of, imported
 
-HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n\n\n"
+HEAD = """
+import functools
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+fits = 2.0
+
+
+class Path:
+    half = 0.5
+
+
+def softmax(x, factor):
+    return x * factor
+
+
+def dense(x, weight):
+    return x * weight + fits
+
+
+"""
 # Constructor, forward, arguments as code; what the file must and must not hold.
 CASES: dict[str, tuple[str, str, str, list[str]]] = {
     "nested results": (
@@ -115,6 +136,13 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "        return total.nan_to_num() + parts[1] * self.table + F.relu(parts[2])",
         "[torch.randn(4, 3), torch.randn(4, 3), torch.randn(4, 3)]",
         ["parts[2]", "self.table", "float('inf')"],
+    ),
+    "names of the kernels' text": (
+        "self.scale = softmax(torch.ones(19), Path.half)",
+        "def forward(self, x):\n"
+        "        return dense(x.softmax(-1), self.scale), fits * x.cumsum(-1)",
+        "[torch.randn(5, 19)]",
+        ["kernel_softmax(x)", "kernel_dense(x)", "from pathlib import Path as kernel_Path"],
     ),
     "outer sums": (
         "pass",
