@@ -16,6 +16,9 @@ from kernelwright.kernels.cpp import CPP
 from kernelwright.kernels.library import Library, Part
 
 MOST_NAMED = 5
+GENERATED = ("fused_", "reduced_", "generated_")
+# Library kernels that torch has tuned ones for, so that leaving them out is worth an attempt.
+RIVALS = ("linear_gelu", "attention", "depthwise_conv2d", "topk")
 
 
 class NotCoveredError(Exception):
@@ -32,6 +35,9 @@ class Design(NamedTuple):
     """Library kernels."""
     body: tuple[str, ...]
     """Statements of `forward`."""
+    kinds: tuple[str, ...]
+    """Kinds of kernels in it, each of which can be left out: first those that stand in for torch's
+    tuned ones."""
 
     def tunables(self) -> dict[str, tuple[int, ...]]:
         """Return `kernel.NAME` -> values, for the tuner."""
@@ -42,24 +48,34 @@ class Design(NamedTuple):
         }
 
 
-def design(graph: Graph, arguments: Arguments, library: Library = CPP) -> Design:
+def design(
+    graph: Graph, arguments: Arguments, library: Library = CPP, without: str | None = None
+) -> Design:
     """Cover the graph with kernels; what none of them computes stays an ATen call.
 
     Args:
         arguments: those of the reference's `forward`.
         library: the kernels' own; C++ also has generated kernels.
+        without: a kind of kernels that is left out.
 
     Raises:
         NotCoveredError: no kernel fits, or the graph can't be written down.
     """
     if graph.problem is not None:
         raise NotCoveredError(f"nothing, because {graph.problem}")
-    found, parts = _cover(graph, library)
+    found, parts = _cover(graph, library, without)
     if not found:
         raise NotCoveredError(f"nothing fits: {_operators(graph)}")
     body = forward_body(graph, arguments, found)
     kernels = sorted({f.kernel for f in found.values()} & set(library.kernels))
-    return Design(library, tuple(parts), tuple(kernels), tuple(body))
+    kinds = {kind(place.kernel) for place in found.values()}
+    ordered = [*(k for k in RIVALS if k in kinds), *sorted(kinds.difference(RIVALS))]
+    return Design(library, tuple(parts), tuple(kernels), tuple(body), tuple(ordered))
+
+
+def kind(kernel: str) -> str:
+    """Return the kind of a kernel: its name in the library, or how it was generated."""
+    return kernel.partition("_")[0] if kernel.startswith(GENERATED) else kernel
 
 
 def _operators(graph: Graph) -> str:
@@ -70,7 +86,9 @@ def _operators(graph: Graph) -> str:
     return ", ".join(shown) + (", and others" if len(names) > MOST_NAMED else "")
 
 
-def _cover(graph: Graph, library: Library) -> tuple[dict[str, Found], list[Part]]:
+def _cover(
+    graph: Graph, library: Library, without: str | None
+) -> tuple[dict[str, Found], list[Part]]:
     """Return kernels by the name of the node they end at, outputs first, and generated parts."""
     found: dict[str, Found] = {}
     covered: set[str] = set()
@@ -79,7 +97,7 @@ def _cover(graph: Graph, library: Library) -> tuple[dict[str, Found], list[Part]
         if node.op != "call_function" or node.name in covered:
             continue
         for place, part in _places(graph, node, library):
-            if not place.covered & covered:
+            if not place.covered & covered and kind(place.kernel) != without:
                 found[node.name] = place
                 covered |= place.covered
                 parts += [part] if part else []

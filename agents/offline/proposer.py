@@ -12,12 +12,13 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from kernelwright.agents.offline.design import Design, NotCoveredError, design
+from kernelwright.agents.offline.design import RIVALS, Design, NotCoveredError, design
 from kernelwright.agents.offline.emit import (
     compiled_candidate,
     forward_arguments,
     library_candidate,
 )
+from kernelwright.agents.offline.forward_body import Arguments
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search.ranking import eager_speedup
@@ -38,6 +39,8 @@ INDUCTOR_SPACE: dict[str, tuple[Scalar, ...]] = {
     "inductor.cpp.min_chunk_size": (512, 4096),
 }
 MAX_DUPLICATES = 40
+LEAVE_OUT = "leave_out"
+NOTHING = "nothing"
 
 
 class OfflineProposer:
@@ -63,13 +66,17 @@ class OfflineProposer:
         self._seed = seed
         self._note = note
         self._designs: dict[str, Design] | None = None
+        self._graph: tuple[Graph, Arguments] | None = None
         self._designing = threading.Lock()
 
     def plan(self, view: View) -> Idea | None:
         """Return the next point of the space that gives a file not tried yet; None without one."""
         seen = {a.candidate.hash for a in view.attempts if a.candidate}
         for parameters in self._points(view):
-            candidate = self._candidate(parameters, view.backends)
+            try:
+                candidate = self._candidate(parameters, view.backends)
+            except NotCoveredError:
+                continue
             if candidate.hash not in seen:
                 text = candidate.origin.description
                 return Idea(text=text, backend=candidate.backend, parameters=parameters)
@@ -88,19 +95,30 @@ class OfflineProposer:
         return Usage.zero()
 
     def _points(self, view: View) -> Iterator[dict[str, Scalar]]:
-        """Yield the first point of each approach, one an attempt, then the sampler's points."""
-        approaches = self._approaches(view.backends)
-        if not approaches:
+        """Yield the chosen points, one an attempt, then the sampler's."""
+        if not self._approaches(view.backends):
             return
-        if view.position < len(approaches):
-            approach = approaches[view.position]
-            first = {name: values[0] for name, values in self._space(approach, view).items()}
-            yield {APPROACH: approach, **first}
+        chosen = self._chosen(view)
+        if view.position < len(chosen):
+            yield chosen[view.position]
         study = self._study(view)
         for _ in range(MAX_DUPLICATES):
             trial = study.ask()
             yield self._sample(trial, view)
             study.tell(trial, state=_failed())
+
+    def _chosen(self, view: View) -> list[dict[str, Scalar]]:
+        """Return the first point of each approach, and where torch has tuned kernels of its own for
+        what the library's compute, the point without these.
+        """
+        found = []
+        for approach in self._approaches(view.backends):
+            space = self._space(approach, view)
+            first: dict[str, Scalar] = {APPROACH: approach, **{n: v[0] for n, v in space.items()}}
+            found.append(first)
+            rivals = [value for value in space.get(LEAVE_OUT, ()) if value in RIVALS]
+            found += [{**first, LEAVE_OUT: rivals[0]}] if rivals else []
+        return found
 
     def _designs_for(self, backends: tuple[str, ...]) -> dict[str, Design]:
         with self._designing:
@@ -117,6 +135,7 @@ class OfflineProposer:
         if arguments is None:
             self._note("no kernels: the reference's forward is inherited")
             return {}
+        self._graph = graph, arguments
         found: dict[str, Design] = {}
         for name, library in wanted.items():
             try:
@@ -131,7 +150,9 @@ class OfflineProposer:
     def _space(self, approach: str, view: View) -> dict[str, tuple[Scalar, ...]]:
         if approach == INDUCTOR:
             return INDUCTOR_SPACE
-        return dict(self._designs_for(view.backends)[approach].tunables())
+        plan = self._designs_for(view.backends)[approach]
+        parts = {LEAVE_OUT: (NOTHING, *plan.kinds)} if len(plan.kinds) > 1 else {}
+        return {**plan.tunables(), **parts}
 
     def _study(self, view: View) -> optuna.Study:
         """Return a study that knows all earlier attempts; the same for the same ones."""
@@ -183,6 +204,10 @@ class OfflineProposer:
         approach = str(parameters[APPROACH])
         settings = {name: value for name, value in parameters.items() if name != APPROACH}
         plan = self._designs_for(backends).get(approach)
+        without = str(settings.pop(LEAVE_OUT, NOTHING))
+        if plan is not None and without != NOTHING and self._graph is not None:
+            plan = design(*self._graph, plan.library, without)
+            settings = {n: v for n, v in settings.items() if n.partition(".")[0] in plan.kernels}
         title, source = self._designed(plan, settings) if plan else self._compiled(settings)
         return Candidate(
             source=source,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ from kernelwright.schema import (
     Usage,
 )
 from kernelwright.tasks.loader import load_task
-from tests.agents.offline_kit import library_graph
+from tests.agents.offline_kit import graph_of, library_graph
+from tests.uses.corpus import MODULES
 
 TASK = load_task("softmax")
 BOTH = ("cpp", "inductor")
@@ -141,3 +143,25 @@ def test_settings_of_the_task_reach_the_file() -> None:
     coded = small.code(view(), idea)
     assert coded is not None
     assert "COLS = 77\n" in coded.source
+
+
+def test_what_torch_has_tuned_itself_is_left_out_once() -> None:
+    task = load_task(str(MODULES / "convnext_block.py"))
+    names: dict[str, Any] = {}
+    exec(compile(task.source, task.id, "exec"), names)
+    graph = graph_of(names["Model"](*names["get_init_inputs"]()), *names["get_inputs"]())
+    subject, files = OfflineProposer(task, lambda: graph, 0), []
+    history: tuple[Attempt, ...] = ()
+    for _ in range(6):
+        shown = View(task, len(history), Move(), history, BOTH)
+        idea = subject.plan(shown)
+        assert idea is not None
+        candidate = subject.code(shown, idea)
+        assert candidate is not None
+        history = (*history, attempt(len(history), candidate, 1.0))
+        files.append((idea.parameters.get("leave_out"), candidate))
+    assert [what for what, _ in files[:3]] == ["nothing", "linear_gelu", None]
+    whole, without = files[0][1].source, files[1][1].source
+    assert "linear_gelu_cpp(" in whole and "depthwise_conv2d_cpp(" in whole
+    assert "linear_gelu_cpp(" not in without and "depthwise_conv2d_cpp(" in without
+    assert "linear_gelu" not in files[1][1].origin.description

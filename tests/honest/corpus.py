@@ -132,7 +132,7 @@ def library_source(
 ) -> str:
     """Return the source of a library task's answer by its kernel in one language."""
     use = LIBRARY[task]
-    plan = Design(library, (), (use.kernel,), (use.body,))
+    plan = Design(library, (), (use.kernel,), (use.body,), ())
     chosen = {f"{use.kernel}.{name}": value for name, value in tunables.items()}
     title = f"The library's {use.kernel}."
     return library_candidate(load_task(task).source, title, plan, chosen)
