@@ -45,7 +45,11 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
     # The proof has inputs that nothing in the search was measured on.
     with Reference.open(task, engine.machine) as reference:
         delivers = engine.criteria.model_copy(update={"uses": "refuse", "delivers": True})
-        judge = Judge(reference, engine.cache, delivers)
+
+        def tell(step: str) -> None:
+            engine.progress.phase(task, "step", step)
+
+        judge = Judge(reference, engine.cache, delivers, on_step=tell)
         result = prove(engine, task, judge, history)
     learn(engine.store, engine.run_id, task, history, result, engine.machine.kind)
     engine.store.add_task_result(engine.run_id, result)

@@ -60,12 +60,12 @@ def run_optimize(
     folder = out or settings.out / run_id
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder.absolute())}
     hint = f"kernelwright runs resume {run_id}"
-    with command_run("optimize", settings, config, run_id, hint) as opened:
+    with command_run("optimize", settings, config, run_id, hint) as (opened, say):
         require_writable(folder)
         if (folder / RESULT).exists():
             read_result(folder)  # refuses to replace a result of another version
         opened.store.add_task(opened.run.id, task)
-        announce(settings, [task])
+        announce(settings, [task], say)
         result = optimize_task(opened.engine, task)
         files = write_files(opened, task, folder)
     print_result(result, files, json)
@@ -84,13 +84,15 @@ def write_files(opened: OpenRun, task: Task, folder: Path) -> ResultFiles:
 
 def print_result(result: TaskResult, files: ResultFiles, json: bool) -> None:
     """Print the answer on stdout."""
+    from kernelwright.report.authorship import authorship
     from kernelwright.report.terminal import task_summary
 
     if json:
         typer.echo(files.result.read_text().rstrip())
         return
     typer.echo(task_summary(result))
-    if files.candidate:
+    if files.candidate and result.evaluation:
         typer.echo(f"file:   {files.candidate}")
+        typer.echo(f"is:     {authorship(result.evaluation).words}")
         typer.echo(f"check:  python {files.script}")
     typer.echo(f"report: {files.report}")

@@ -19,10 +19,12 @@ from kernelwright.errors import InfrastructureError, StoreError
 from kernelwright.schema import RunCommand, Task
 
 INTERRUPTED = 130
+Say = Callable[[str], None]
+"""A function that shows a line of text beside a run's progress."""
 
 
-def announce(settings: Settings, tasks: Sequence[Task]) -> None:
-    """Print the plan and its estimated cost, before a model is asked."""
+def announce(settings: Settings, tasks: Sequence[Task], say: Say) -> None:
+    """Say the plan and its estimated cost, before a model is asked."""
     if settings.model == OFFLINE:
         return
     from kernelwright.agents.model.estimate import estimate
@@ -46,25 +48,32 @@ def _limits(allowance: Allowance) -> Iterator[str]:
 @contextmanager
 def command_run(
     command: RunCommand, settings: Settings, config: Mapping[str, Any], run_id: str, hint: str
-) -> Iterator[OpenRun]:
+) -> Iterator[tuple[OpenRun, Say]]:
     """Open the run of a command, with its progress on stderr and Ctrl-C as `draining` takes it.
 
     Args:
         hint: how to continue the run, for when it is stopped.
+
+    Yields:
+        The run, and a function that shows a line of text beside its progress. Nothing else may
+        write to stderr meanwhile: in a terminal the progress is drawn over it.
     """
     tell_of_unused_gpu(settings)
     with (
-        draining() as checkpoint,
-        shown_progress(settings.attempts) as progress,
-        open_run(command, settings, config, run_id, progress, checkpoint) as opened,
-        hint_if_stopped(hint),
+        shown_progress(settings.attempts) as view,
+        draining(view.say) as checkpoint,
+        open_run(command, settings, config, run_id, view, checkpoint) as opened,
+        hint_if_stopped(hint, view.say),
     ):
-        yield opened
+        yield opened, view.say
 
 
 @contextmanager
-def draining() -> Iterator[Callable[[], None]]:
+def draining(say: Say) -> Iterator[Callable[[], None]]:
     """Take the first Ctrl-C or SIGTERM as a request to end soon, the second as one to end now.
+
+    Args:
+        say: shows a line, also from a signal handler.
 
     Yields:
         A function to call before anything new is started; it raises KeyboardInterrupt after the
@@ -80,7 +89,7 @@ def draining() -> Iterator[Callable[[], None]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        typer.echo("finishing what is running; once more to stop now", err=True)
+        say("finishing what is running; once more to stop now")
 
     def checkpoint() -> None:
         if asked:
@@ -97,13 +106,13 @@ def draining() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def hint_if_stopped(hint: str) -> Iterator[None]:
-    """Print how to continue a run that is interrupted, or stopped by an infrastructure error."""
+def hint_if_stopped(hint: str, say: Say) -> Iterator[None]:
+    """Say how to continue a run that is interrupted, or stopped by an infrastructure error."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; to continue: {hint}", err=True)
+        say(f"interrupted; to continue: {hint}")
         raise
     except (InfrastructureError, StoreError):
-        typer.echo(f"stopped; to continue: {hint}", err=True)
+        say(f"stopped; to continue: {hint}")
         raise

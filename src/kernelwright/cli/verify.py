@@ -126,6 +126,7 @@ def _document(
 
 
 def _print(evaluation: Evaluation, name: str) -> None:
+    from kernelwright.report.authorship import authorship
     from kernelwright.report.uses import uses_lines
     from kernelwright.report.verdict import evaluation_words, evidence_words, explanation
 
@@ -133,9 +134,9 @@ def _print(evaluation: Evaluation, name: str) -> None:
     typer.echo(f"{name}: {answer}: {evaluation.reason}")
     if evaluation.accepted:
         typer.echo(evaluation_words(evaluation))
+        typer.echo(f"it is {authorship(evaluation).words}")
         for line in evidence_words(evaluation):
             typer.echo(line)
-    if evaluation.accepted:
         typer.echo(f"proven for: {'; '.join(evaluation.scope)}")
     for line in uses_lines(evaluation.uses):
         typer.echo(line)

@@ -10,6 +10,7 @@ from rich.text import Text
 from kernelwright.batch.metrics import SuiteMetrics
 from kernelwright.delivery.scope import OUTSIDE
 from kernelwright.report import format as fmt
+from kernelwright.report.authorship import authorship
 from kernelwright.report.ordinary import ordinary_words
 from kernelwright.report.view import headline_of
 from kernelwright.store.results import TaskResult
@@ -91,7 +92,7 @@ def _row(result: TaskResult) -> tuple[str, ...]:
     final = result.evaluation
     found = final.speedup if final and final.accepted else {}
     speedups = (fmt.speedup(found.get(name)) for name in ("eager", "compile"))
-    by = " (torch.compile)" if final and final.accepted and final.compiled else ""
+    by = f" ({authorship(final).short})" if final and final.accepted else ""
     return (result.task_id, headline_of(result).word + by, *speedups)
 
 

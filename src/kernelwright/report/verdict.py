@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from kernelwright.report.authorship import authorship
 from kernelwright.report.format import NOT_DECIDED
 from kernelwright.schema import SCHEMA_VERSION, Candidate, Evaluation, Record, Status, Task
 from kernelwright.tasks.kinds.module import MODULE
@@ -37,6 +38,7 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
         "timing": timing or None,
         "speedup": found["speedup"] or None,
         "compiled": found["compiled"],
+        "what_it_is": authorship(evaluation).words,
         "evidence": found["evidence"],
         "uses": found["uses"],
         "scope": found["scope"],

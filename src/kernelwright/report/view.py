@@ -12,6 +12,7 @@ from markupsafe import Markup
 from kernelwright.delivery.scope import OUTSIDE
 from kernelwright.report import decisions
 from kernelwright.report import format as fmt
+from kernelwright.report.authorship import authorship
 from kernelwright.report.chart import Point, points, speedup_chart
 from kernelwright.report.ordinary import conditions, ordinary_words
 from kernelwright.report.uses import UseView, uses_view
@@ -257,9 +258,8 @@ def _figure(value: Speedup | None, meaning: str) -> Figure:
 def _facts(best: Candidate | None, final: Evaluation | None) -> list[tuple[str, str]]:
     facts = []
     if best is not None:
-        facts += [("What it is", fmt.backend(best.backend)), ("Found by", found_by(best.origin))]
-    if final is not None and final.compiled is not None:
-        facts.append(("Program", _program(final)))
+        kind = fmt.sentence(authorship(final).words) if final else fmt.backend(best.backend)
+        facts += [("What it is", kind), ("Found by", found_by(best.origin))]
     if final is not None:
         sandbox = final.sandbox
         facts += [
