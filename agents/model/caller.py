@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from kernelwright.agents.model.answers import BadAnswer
 from kernelwright.agents.model.budget import Budget, Reservation
+from kernelwright.agents.model.context import one_line
 from kernelwright.agents.model.ledger import Asked, Ledger
 from kernelwright.agents.model.limits import DEADLINE_S, MAX_TOKENS, MORE_TRIES, TEMPERATURE
-from kernelwright.agents.proposer import BudgetExhausted
+from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
 from kernelwright.config import Allowance
 from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import LLM, Completion, Request
@@ -28,6 +29,7 @@ Messages = tuple[Message, ...]
 LOST = "the connection broke; the answer may have been paid for"
 # Stands for an answer that is not worth sending back; providers refuse an empty one.
 NO_ANSWER = "[no usable answer]"
+PROBLEM_CHARACTERS = 300
 LONGEST_SENT_BACK = 100_000
 """Most characters of an answer that is sent back; all of it would be paid for again."""
 
@@ -79,9 +81,7 @@ class Caller:
         messages = render(role, context.without(self._without))
         return digest([message.model_dump() for message in messages])
 
-    def ask(
-        self, attempt: int, role: Role, context: Context, read: Callable[[Completion], T]
-    ) -> T | None:
+    def ask(self, attempt: int, role: Role, context: Context, read: Callable[[Completion], T]) -> T:
         """Ask, and ask again with the exact complaint where `read` raises BadAnswer.
 
         Args:
@@ -89,21 +89,22 @@ class Caller:
             context: what the role is shown; blocks that are switched off are left out.
 
         Returns:
-            What `read` made of the first good answer; None when there was none.
+            What `read` made of the first good answer.
 
         Raises:
+            NoUsableAnswer: there was none; its message is the fault of the last one.
             BudgetExhausted: before a call that a budget does not allow.
             InfrastructureError: the provider failed for good.
         """
         shown = context.without(self._without)
-        messages = render(role, shown)
+        messages, problem = render(role, shown), ""
         for _ in range(1 + MORE_TRIES):
             completion = self._call(attempt, role, messages, shown.characters())
             try:
                 return read(completion)
             except BadAnswer as bad:
-                messages = (*messages, *_complaint(completion, bad))
-        return None
+                messages, problem = (*messages, *_complaint(completion, bad)), bad.problem
+        raise NoUsableAnswer(one_line(problem, PROBLEM_CHARACTERS))
 
     def usage(self, attempt: int) -> Usage:
         """Return the sum over an attempt's calls; a part that one of them lacks is None."""

@@ -45,9 +45,15 @@ def results_table(results: Sequence[TaskResult]) -> Table:
     return table
 
 
-def results_text(results: Sequence[TaskResult]) -> str:
-    """Return the results as plain, aligned lines."""
-    lines = [COLUMNS, *(_row(result) for result in results)]
+def results_text(results: Sequence[TaskResult], waiting: Sequence[str] = ()) -> str:
+    """Return the results as plain, aligned lines.
+
+    Args:
+        waiting: ids of tasks that have no answer yet.
+    """
+    unanswered = headline_of(None).word
+    rows = [(name, unanswered, fmt.NOT_MEASURED, fmt.NOT_MEASURED) for name in waiting]
+    lines = [COLUMNS, *(_row(result) for result in results), *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     padded = (zip(line, widths, strict=True) for line in lines)
     return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in line).rstrip() for line in padded)

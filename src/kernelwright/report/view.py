@@ -21,6 +21,7 @@ from kernelwright.schema import (
     Candidate,
     Correctness,
     Evaluation,
+    Message,
     ModelCall,
     OrdinaryRun,
     Origin,
@@ -88,7 +89,7 @@ class CallView:
     blocks: str
     """Tokens of the prompt's parts."""
     prompt: list[tuple[str, str]]
-    """Role and text of each message."""
+    """Role and text of each message that no earlier call of the same role had."""
     answer: str
 
 
@@ -320,15 +321,18 @@ def _attempt(attempt: Attempt, found: TaskRecord) -> AttemptView:
         how=fmt.sentence(decisions.how(attempt.move)),
         fate=fmt.sentence(decisions.fate(attempt, found.attempts)),
         diagnosis=attempt.diagnosis,
-        calls=[_call(call) for call in decisions.calls_of(attempt, found.calls)],
+        calls=[
+            _call(call, messages)
+            for call, messages in decisions.said_anew(decisions.calls_of(attempt, found.calls))
+        ],
     )
 
 
-def _call(call: ModelCall) -> CallView:
+def _call(call: ModelCall, messages: Sequence[Message]) -> CallView:
     return CallView(
         title=decisions.call_title(call),
         blocks=decisions.blocks_line(call),
-        prompt=[(message.role, message.content) for message in call.messages],
+        prompt=[(message.role, message.content) for message in messages],
         answer=call.answer if call.answer is not None else f"no answer: {call.error}",
     )
 
