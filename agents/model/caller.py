@@ -15,10 +15,10 @@ from kernelwright.agents.model.context import one_line
 from kernelwright.agents.model.ledger import Asked, Ledger
 from kernelwright.agents.model.limits import DEADLINE_S, MAX_TOKENS, MORE_TRIES, TEMPERATURE
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
-from kernelwright.config import Allowance
+from kernelwright.config import Allowance, TokenPrice
 from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import LLM, Completion, Request
-from kernelwright.llm.prices import most_usage
+from kernelwright.llm.prices import most_usage, with_cost
 from kernelwright.prompts.context import Block, Context, Role
 from kernelwright.prompts.render import render
 from kernelwright.schema import Message, ModelCall, Span, Usage, digest
@@ -44,6 +44,7 @@ class Caller:
         earlier: calls of the task in an earlier part of the run.
         lost: what those without an answer may have used.
         without: blocks that no prompt has.
+        price: the user's, for models that the price table lacks.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class Caller:
         earlier: Iterable[ModelCall] = (),
         lost: Iterable[Lost] = (),
         without: Collection[Block] = (),
+        price: TokenPrice | None = None,
     ) -> None:
         self._models = models
         self._budget = budget
         self._each = each
         self._ledger = ledger
         self._without = without
+        self._price = price
         self._lock = threading.Lock()
         self._usage: defaultdict[int, Usage] = defaultdict(Usage.zero)
         self._budgets: dict[int, Budget] = {}
@@ -123,7 +126,7 @@ class Caller:
         llm, limit = self._models[role], MAX_TOKENS[role]
         request = Request(messages=messages, max_tokens=limit, temperature=TEMPERATURE)
         asked = Asked(model=llm.name, request=request)
-        worst = most_usage(llm.name, messages, limit)
+        worst = most_usage(llm.name, messages, limit, self._price)
         known = self._ledger.answer(attempt, asked)
         if known is not None:
             return known
@@ -141,8 +144,9 @@ class Caller:
             except (InfrastructureError, BudgetExhausted) as error:
                 self._ledger.failed(self._counted(call(error=error.message)))
                 raise
-            reservation.settle(completion.usage)
-            made = self._counted(call(answer=completion.text, usage=completion.usage))
+            usage = with_cost(completion.usage, llm.name, self._price)
+            reservation.settle(usage)
+            made = self._counted(call(answer=completion.text, usage=usage))
             self._ledger.answered(attempt, asked, completion, made)
         return completion
 

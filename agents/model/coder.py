@@ -142,15 +142,19 @@ def coder_context(view: View, machine: Machine, idea: Idea, edits: bool) -> Cont
     )
 
 
-def read_source(completion: Completion, view: View) -> str:
-    """Read the coder's file for a view. Raises BadAnswer, also for another backend."""
+def read_source(completion: Completion, view: View, also: Sequence[str] = ()) -> str:
+    """Read the coder's file for a view. Raises BadAnswer, also for another backend.
+
+    Args:
+        also: backends that are taken besides the view's.
+    """
     # A file without a verdict may come again.
     earlier = [a.candidate.source for a in view.attempts if a.candidate and a.evaluation]
     parent = view.parent.candidate if view.parent else None
     base = parent.source if parent else None
     source = read_file(completion, view.task.source, earlier, base)
     backend = guess_backend(source)
-    if backend not in view.backends:
+    if backend not in (*view.backends, *also):
         allowed = ", ".join(view.backends)
         raise BadAnswer(
             f"Your file uses backend {backend!r}; it must use one of: {allowed}.",

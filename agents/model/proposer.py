@@ -30,6 +30,7 @@ class ModelProposer:
         seed: draws the hints for the planner.
         lessons: what the planner is told of other tasks.
         edits: ask for changes to code that there is; after one that does not fit, for the file.
+        also: backends of files that are taken as well, though none is asked for.
 
     All steps raise BudgetExhausted instead of making a call that the budget does not allow, and
     InfrastructureError (ProviderError) when the provider fails for good.
@@ -42,12 +43,14 @@ class ModelProposer:
         seed: int,
         lessons: Sequence[Lesson] = (),
         edits: bool = False,
+        also: Sequence[str] = (),
     ) -> None:
         self._caller = caller
         self._machine = machine
         self._seed = seed
         self._lessons = lessons
         self._edits = edits
+        self._also = also
 
     @property
     def name(self) -> str:
@@ -76,7 +79,7 @@ class ModelProposer:
         A repair shows the failed file with its error, everything else what it goes on from.
         """
         context = coder_context(view, self._machine, idea, self._edits)
-        read = partial(read_source, view=view)
+        read = partial(read_source, view=view, also=self._also)
         source = self._caller.ask(view.position, "coder", context, read)
         origin = Origin(
             kind="model",

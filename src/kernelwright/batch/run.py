@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from kernelwright.agents.engine import Engine, Progress, Unobserved
 from kernelwright.agents.proposer_factory import proposer_factory
-from kernelwright.agents.roles import allowances, models
+from kernelwright.agents.roles import allowances, models, require_limit
 from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.agents.workflow import go_on
 from kernelwright.backends.registry import require_backends
@@ -86,11 +86,13 @@ def open_run(
 
 
 def require_budget(settings: Settings, tasks: Sequence[Task]) -> None:
-    """Raise UsageError where the budget leaves no room for a call on any of the tasks."""
+    """Raise UsageError where no limit holds, or it leaves no room for a call on any task."""
     if settings.model != OFFLINE:
         from kernelwright.agents.model.estimate import require_room
 
-        require_room(allowances(settings), models(settings)["planner"], tasks)
+        require_limit(settings)
+        planner = models(settings)["planner"]
+        require_room(allowances(settings), planner, tasks, settings.price)
 
 
 def _start(

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from kernelwright.agents.roles import models, run_allowance
+from kernelwright.agents.roles import models, run_allowance, without_price
 from kernelwright.batch.run import OpenRun, open_run
 from kernelwright.cli.machine import tell_of_unused_gpu
 from kernelwright.cli.progress import shown_progress
@@ -32,12 +32,13 @@ def announce(settings: Settings, tasks: Sequence[Task], say: Say) -> None:
     by_role = models(settings)
     found = estimate(settings, by_role, tasks)
     names = ", ".join(f"{role} {name}" for role, name in by_role.items())
-    cost = "cost unknown (a price is missing)" if found.usd is None else f"about ${found.usd:.2f}"
-    typer.echo(
-        f"plan: {settings.search}, up to {settings.attempts} attempts a task; {names}", err=True
-    )
-    limits = ", ".join(_limits(run_allowance(settings)))
-    typer.echo(f"estimate: up to {found.calls} calls, {cost}; limit: {limits}", err=True)
+    say(f"plan: {settings.search}, up to {settings.attempts} attempts a task; {names}")
+    unknown = f"the price of {', '.join(without_price(settings))} is not known"
+    cost = f", but {unknown}" if found.usd is None else f" and ${found.usd:.2f}"
+    calls = f"about {found.calls:,} calls{cost}; at most {found.most_calls:,} calls"
+    allowance = run_allowance(settings)
+    instead = " in the place of dollars" if allowance.tokens != settings.budget_tokens else ""
+    say(f"estimate: {calls}; limit: {', '.join(_limits(allowance))}{instead}")
 
 
 def _limits(allowance: Allowance) -> Iterator[str]:
