@@ -75,9 +75,9 @@ def run_bench(
 
     folder = settings.out / run_id
     require_budget(settings, tasks)
+    require_writable(folder)
     hint = "the same command again" if command == "bench" else "`kernelwright demo` starts anew"
     with command_run(command, settings, suite_config(tasks), run_id, hint) as (opened, say):
-        require_writable(folder)
         announce(settings, missing_tasks(opened, tasks), say)
 
         def write(task: Task) -> None:

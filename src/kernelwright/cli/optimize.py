@@ -58,12 +58,12 @@ def run_optimize(
         require_budget(settings, [task])
     run_id = run_id or new_run_id()
     folder = out or settings.out / run_id
+    require_writable(folder)
+    if (folder / RESULT).exists():
+        read_result(folder)  # refuses to replace a result of another version
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder.absolute())}
     hint = f"kernelwright runs resume {run_id}"
     with command_run("optimize", settings, config, run_id, hint) as (opened, say):
-        require_writable(folder)
-        if (folder / RESULT).exists():
-            read_result(folder)  # refuses to replace a result of another version
         opened.store.add_task(opened.run.id, task)
         announce(settings, [task], say)
         result = optimize_task(opened.engine, task)

@@ -58,12 +58,13 @@ ADVICE: Mapping[Status, str] = {
     Status.INCORRECT_SHAPE: "return what the reference returns: the same nest of tensors",
     Status.INCORRECT_DTYPE: "return tensors of the reference's dtype, on its device",
     Status.INCORRECT_NUMERICAL: (
-        "docs/concepts/correctness.md says which error is allowed and why; inputs that are not the "
-        f"reference's own (scaled, constant, zero) are derived from those of {MODULE.inputs}()"
+        "the error that is allowed follows from that of the reference's own arithmetic; --json has "
+        "both as `correctness`. Inputs that are not the reference's own (scaled, constant, zero) "
+        f"are derived from those of {MODULE.inputs}()"
     ),
     Status.TIMEOUT: "give the task's task.toml longer [limits], or find what does not end",
     Status.OUT_OF_MEMORY: "it gets the reference's limit; see [limits] in the task's task.toml",
-    Status.REWARD_HACK: "docs/reference/integrity.md describes the rule",
+    Status.REWARD_HACK: "the evidence of each flag says what was found, and where",
     Status.INVALID_REFERENCE: "`kernelwright tasks audit` says what is wrong with the task",
 }
 
