@@ -129,7 +129,8 @@ def test_what_a_busy_machine_left_open_has_one_name(status: str) -> None:
     assert "improvement" not in results_text([result])
     assert "Not decided (busy machine)" in task_summary(result)
     assert open_questions([NOTHING, result]).startswith("a/busy: not decided (busy machine): Other")
-    assert "again on a quiet machine" in open_questions([result])
+    assert "again on a quiet machine settles it" in open_questions([result])
+    assert "`kernelwright doctor` says when" in open_questions([result])
 
 
 def test_tasks_without_an_answer_say_why() -> None:

@@ -240,7 +240,10 @@ def report(
 @app.command("resume")
 @with_settings("store")
 def resume(run: RunId, settings: Settings, json: options.Json = False) -> None:
-    """Continue an interrupted `optimize` run with the settings it was started with."""
+    """Continue an interrupted `optimize` run with the settings it was started with.
+
+    One that is done, but that a busy machine left undecided, is proven again.
+    """
     from kernelwright.cli.optimize import run_optimize
     from kernelwright.config import Settings as Known
     from kernelwright.config import stored_settings
@@ -249,6 +252,7 @@ def resume(run: RunId, settings: Settings, json: options.Json = False) -> None:
     with _open(settings) as opened:
         found = opened.get_run(run)
         tasks = opened.tasks_of(found.id)
+        is_open = any(result.is_open for result in opened.task_results_of(found.id))
     if found.command != "optimize":
         raise UsageError(
             f"run {found.id!r} is a {found.command} run", hint="give the same command again"
@@ -257,7 +261,7 @@ def resume(run: RunId, settings: Settings, json: options.Json = False) -> None:
         raise UsageError(
             f"run {found.id!r} was stopped before it had a task", hint="give its command again"
         )
-    if found.status == "done":
+    if found.status == "done" and not is_open:
         raise UsageError(f"run {found.id!r} is done", hint="`kernelwright runs show` prints it")
     known = {name: found.config[name] for name in Known.model_fields if name in found.config}
     own = stored_settings({**known, "store": settings.store})

@@ -16,6 +16,7 @@ from kernelwright.report.authorship import authorship
 from kernelwright.report.chart import Point, points, speedup_chart
 from kernelwright.report.ordinary import conditions, ordinary_words
 from kernelwright.report.uses import UseView, uses_view
+from kernelwright.report.verdict import settling
 from kernelwright.schema import (
     Attempt,
     Candidate,
@@ -30,11 +31,6 @@ from kernelwright.schema import (
 )
 from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import TaskResult
-
-DISTURBED = (
-    "Other processes used these cores while it was measured, so the times decide nothing; "
-    "run it again on a quiet machine."
-)
 
 
 class Headline(NamedTuple):
@@ -177,7 +173,7 @@ def headline_of(result: TaskResult | None) -> Headline:
     # The evaluation decides, not the status: records of earlier versions call it no improvement.
     if final is not None and final.is_undecided:
         headline = fmt.sentence(fmt.NOT_DECIDED).rstrip(".")
-        return Headline("infra", fmt.NOT_DECIDED, headline, DISTURBED)
+        return Headline("infra", fmt.NOT_DECIDED, headline, settling(final))
     why = _why_none(final, result.ordinary)
     return Headline("none", "no improvement", "No improvement found", why)
 
