@@ -207,7 +207,7 @@ class Budget(_Group):
     """Candidates proposed side by side, each knowing the rounds before; evaluations overlap."""
     halving: Annotated[Count, Number] = 3
     """The fastest one in so many of a task's attempts is measured at length; 0: none is."""
-    budget_usd: Annotated[float | None, Number, Field(ge=0, allow_inf_nan=False)] = None
+    budget_usd: Annotated[Amount | None, Number] = None
     """Most dollars spent on model calls in one run; calls that might pass it are not sent. None: 5
     dollars, or 2,000,000 tokens where a model's price is not known and nothing else is limited."""
     budget_tokens: Annotated[Count | None, Number] = None

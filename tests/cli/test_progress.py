@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pyte
 import pytest
 from rich.console import Console
 
-from kernelwright.cli.progress import View, shown_progress
+from kernelwright.cli.progress import shown_progress
 from kernelwright.schema import Status
 from tests.cli.terminal import COLUMNS, LINES, new_screen, text_of
 from tests.store import samples
+
+if TYPE_CHECKING:
+    from kernelwright.cli.progress import View
 
 
 def screen_of(show: Callable[[View, Callable[[], str]], None]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kernelwright.report.authorship import authorship
@@ -30,7 +32,7 @@ PLAIN = "plain PyTorch: torch's own operators, no kernel"
     ],
 )
 def test_a_file_is_called_what_is_known_of_it(
-    backend: str, rules: tuple[str, ...], changes: dict[str, str], short: str, words: str
+    backend: str, rules: tuple[str, ...], changes: dict[str, Any], short: str, words: str
 ) -> None:
     made = samples.candidate("# text\n", backend)
     flags = tuple(Flag(rule=rule, severity="info", evidence="line 1") for rule in rules)

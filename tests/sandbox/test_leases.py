@@ -129,6 +129,6 @@ def test_a_look_at_a_lock_keeps_its_owner_waiting_and_not_out(
     folder.mkdir()
     looked = os.open(folder / "run-1", os.O_CREAT | os.O_RDWR)
     fcntl.flock(looked, fcntl.LOCK_SH)  # as `is_locked` does for a moment
-    monkeypatch.setattr(leases.time, "sleep", lambda _s: os.close(looked))
+    monkeypatch.setattr("time.sleep", lambda _s: os.close(looked))
     with try_lock("run-1") as has_lock:
         assert has_lock
