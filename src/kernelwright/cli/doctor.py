@@ -126,8 +126,8 @@ def _quiet() -> Check:
     text = f"others use {used:.2f} of {len(cores)} cores"
     if used < BUSY_CORES:
         return Check("quiet", True, False, text)
-    by = f", {busiest} most of it" if busiest else ""
-    return Check("quiet", False, False, f"busy: {text}{by}; times may stay undecided until it ends")
+    by = f", mostly {busiest}" if busiest else ""
+    return Check("quiet", False, False, f"busy: {text}{by}; times may stay undecided")
 
 
 def _sandboxes() -> Iterator[Check]:
