@@ -53,6 +53,7 @@ def test_attempts_stay_and_what_is_drawn_goes() -> None:
         until(lambda: "1 of 12" in now() and "  1. 2.40x eager" in now())
         view.attempt(task, samples.attempt(1, dropped="no usable answer: it is cut off"))
         view.phase(task, "ended", "all attempts used")
+        view.phase(task, "prove", "the first plan")
         view.phase(task, "step", "comparing its values")
         until(lambda: "proving" in now() and "comparing its values" in now())
         view.final(task, samples.evaluation(samples.candidate(), 2.31, level="strict"))
@@ -63,7 +64,7 @@ def test_attempts_stay_and_what_is_drawn_goes() -> None:
     assert lines[2].startswith("  2. dropped: no usable answer: it is cut off [plan 1")
     assert lines[3:] == [
         "  the search ended: all attempts used",
-        "  strict: 2.31x eager (2.24 to 2.38), 1.54x compile (1.49 to 1.59)",
+        "  strict: 2.31x eager (2.24 to 2.38), 1.54x compile (1.49 to 1.59) [the first plan]",
     ]
 
 

@@ -89,6 +89,8 @@ class LiveProgress:
         self._attempts: list[Attempt] = []
         self._usage = Usage.zero()
         self._spinner = Spinner("dots")
+        self._finalist = ""
+        """The plan of the attempt that is being proven."""
         self._lines: deque[Text] = deque()
         """Lines that stay and that are not printed yet."""
 
@@ -102,6 +104,8 @@ class LiveProgress:
             self._task, self._attempts = task, []
             self._lines.append(Text(task.id, "bold"))
         self._now = (PHASES.get(phase, phase), text, time.monotonic())
+        if phase == "prove":
+            self._finalist = text
         if phase == "ended":
             self.say(f"  {PHASES[phase]}: {text}")
 
@@ -113,7 +117,7 @@ class LiveProgress:
 
     def final(self, task: Task, evaluation: Evaluation) -> None:
         """See `Progress.final`."""
-        self.say(f"  strict: {evaluation_words(evaluation)}")
+        self.say(f"  strict: {evaluation_words(evaluation)} [{self._finalist}]")
 
     def print_lines(self, console: Console) -> None:
         """Print the lines that came since the last call."""
