@@ -54,6 +54,8 @@ def verify(
             typer.echo(dumps(document, indent=None if several else 2))
         elif isinstance(judged, KernelwrightError):
             typer.echo(f"{path}: not judged: {judged.message}")
+            if judged.hint:
+                typer.echo(f"hint: {judged.hint}")
         else:
             _print(judged.evaluation, str(path) if several else loaded.id)
             for finding in judged.findings:

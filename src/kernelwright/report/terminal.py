@@ -98,7 +98,7 @@ def _row(result: TaskResult) -> tuple[str, ...]:
     final = result.evaluation
     found = final.speedup if final and final.accepted else {}
     speedups = (fmt.speedup(found.get(name)) for name in ("eager", "compile"))
-    by = f" ({authorship(final).short})" if final and final.accepted else ""
+    by = f", {authorship(final).short}" if final and final.accepted else ""
     return (result.task_id, headline_of(result).word + by, *speedups)
 
 
