@@ -52,6 +52,7 @@ def test_attempts_stay_and_what_is_drawn_goes() -> None:
         view.attempt(task, samples.attempt(0))
         until(lambda: "1 of 12" in now() and "  1. 2.40x eager" in now())
         view.attempt(task, samples.attempt(1, dropped="no usable answer: it is cut off"))
+        view.phase(task, "plan", "library: nothing, because of aten.sort")
         view.phase(task, "ended", "all attempts used")
         view.phase(task, "prove", "the first plan")
         view.phase(task, "step", "comparing its values")
@@ -63,6 +64,7 @@ def test_attempts_stay_and_what_is_drawn_goes() -> None:
     assert lines[1].startswith("  1. 2.40x eager (2.33 to 2.47)")
     assert lines[2].startswith("  2. dropped: no usable answer: it is cut off [plan 1")
     assert lines[3:] == [
+        "  planning: library: nothing, because of aten.sort",
         "  the search ended: all attempts used",
         "  strict: 2.31x eager (2.24 to 2.38), 1.54x compile (1.49 to 1.59) [the first plan]",
     ]
@@ -92,8 +94,10 @@ def test_markup_in_a_candidates_words_is_text() -> None:
 def test_a_pipe_gets_lines(capfd: pytest.CaptureFixture[str]) -> None:
     with shown_progress(3, Console(file=io.StringIO())) as view:
         view.phase(samples.task(), "plan", "")
+        view.phase(samples.task(), "plan", "library: nothing")
         view.phase(samples.task(), "step", "comparing its values")
         view.say("interrupted; to continue: it")
-    first, last = capfd.readouterr().err.splitlines()
+    noted, first, last = capfd.readouterr().err.splitlines()
+    assert noted.endswith("kernelbench/36_RMSNorm_: planning: library: nothing")
     assert first.endswith("kernelbench/36_RMSNorm_: proving: comparing its values")
     assert last == "interrupted; to continue: it"

@@ -62,8 +62,8 @@ class PlainProgress:
         os.write(2, f"{text}\n".encode())
 
     def phase(self, task: Task, phase: str, text: str) -> None:
-        """See `Progress.phase`; only phases that take long get a line."""
-        if phase not in SHORT:
+        """See `Progress.phase`; phases that take long get a line, and what a planner notes."""
+        if phase not in SHORT or (phase == "plan" and text):
             self._say(f"{task.id}: {PHASES.get(phase, phase)}" + (f": {text}" if text else ""))
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
@@ -106,7 +106,7 @@ class LiveProgress:
         self._now = (PHASES.get(phase, phase), text, time.monotonic())
         if phase == "prove":
             self._finalist = text
-        if phase == "ended":
+        if phase == "ended" or (phase == "plan" and text):
             self.say(f"  {PHASES[phase]}: {text}")
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
