@@ -17,7 +17,7 @@ from langgraph.graph import END, START, StateGraph
 
 from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.duplicates import same_code, same_text
-from kernelwright.agents.proposer import BudgetExhausted, Idea, Proposer, View
+from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer, Proposer, View
 from kernelwright.agents.search.halving import is_promoted
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Attempt, Candidate, Evaluation, Move, Span, Status, Task
@@ -133,6 +133,8 @@ class AttemptGraph:
             candidate = self._deps.proposer.code(view, idea)
         except BudgetExhausted as over:
             return _over(over)
+        except NoUsableAnswer as refused:
+            return {"dropped": f"{NO_CODE}: {refused.message}"}
         if candidate is None:
             return {"dropped": NO_CODE}
         same = same_text(candidate, view.attempts)

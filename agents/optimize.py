@@ -21,12 +21,15 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
     """Find and prove the best candidate; store the result and return it.
 
     The task continues where the store says that an earlier, interrupted run of the same id ended.
+    Where the machine was too busy to decide, its best attempts are proven again.
 
     Raises:
         UsageError: the task has no workload for this device, or its reference is unusable.
         InfrastructureError: the reference could not be run.
     """
     history = engine.store.attempts_of(engine.run_id, task.id)
+    results = engine.store.task_results_of(engine.run_id)
+    lacks_proof = any(one.is_undecided for one in results if one.task_id == task.id)
     engine.checkpoint()
     engine.progress.phase(task, "reference", "")
     with Reference.open(task, engine.machine) as reference:
@@ -39,13 +42,18 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
             engine.store.add_event(engine.run_id, f"{task.id}: audit: {words}")
         judge = Judge(reference, engine.cache, engine.criteria)
         with checkpoints(engine.store) as saver:
-            reason = _workflow(engine, task, reference, judge, history, saver).run()
+            workflow = _workflow(engine, task, reference, judge, history, saver)
+            reason = "only its proof is lacking" if lacks_proof else workflow.run()
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
         engine.progress.phase(task, "ended", reason)
     # The proof has inputs that nothing in the search was measured on.
     with Reference.open(task, engine.machine) as reference:
         delivers = engine.criteria.model_copy(update={"uses": "refuse", "delivers": True})
-        judge = Judge(reference, engine.cache, delivers)
+
+        def tell(step: str) -> None:
+            engine.progress.phase(task, "step", step)
+
+        judge = Judge(reference, engine.cache, delivers, on_step=tell)
         result = prove(engine, task, judge, history)
     learn(engine.store, engine.run_id, task, history, result, engine.machine.kind)
     engine.store.add_task_result(engine.run_id, result)

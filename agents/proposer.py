@@ -25,6 +25,10 @@ class BudgetExhausted(KernelwrightError):
         self.scope = scope
 
 
+class NoUsableAnswer(KernelwrightError):
+    """The error of a step whose answers could not be used, with the fault of the last one."""
+
+
 class Idea(Record):
     """The next thing to try, in words and in what the coder needs."""
 
@@ -76,7 +80,11 @@ class Proposer(Protocol):
         """Return the next idea; None when there is nothing left to try."""
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
-        """Return the candidate; None when no usable answer could be had (nothing to evaluate)."""
+        """Return the candidate; None where there is nothing to write.
+
+        Raises:
+            NoUsableAnswer: a model's answers hold no file that can be evaluated.
+        """
 
     def diagnose(self, view: View, attempt: Attempt) -> str:
         """Return a bottleneck and a fix for an evaluated attempt; empty where none is asked for."""

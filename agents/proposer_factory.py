@@ -9,6 +9,7 @@ from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.roles import models, run_allowance
+from kernelwright.backends.registry import PLAIN
 from kernelwright.config import OFFLINE, Settings
 from kernelwright.schema import Task, Usage
 from kernelwright.store.store import Store
@@ -59,10 +60,11 @@ def proposer_factory(
         lost = store.lost_usage(run_id, task.id)
         ledger = Ledger(store, run_id, task.id)
         each, without = settings.attempt_budget, settings.without_blocks
-        caller = Caller(by_role, own, each, ledger, earlier, lost, without)
+        caller = Caller(by_role, own, each, ledger, earlier, lost, without, settings.price)
         shown = lessons_shown(store, run_id, task, reference.machine.kind)
         edits = settings.coder_answers == "edits"
-        return ModelProposer(caller, reference.machine, settings.seed, shown, edits)
+        also = (PLAIN,) if settings.policy == "any" else ()
+        return ModelProposer(caller, reference.machine, settings.seed, shown, edits, also)
 
     return make
 

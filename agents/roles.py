@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kernelwright.agents.proposer import Scope
-from kernelwright.config import Allowance, Settings
+from kernelwright.config import DEFAULT_TOKENS, DEFAULT_USD, Allowance, Settings
+from kernelwright.errors import UsageError
+from kernelwright.llm.prices import is_priced
 from kernelwright.prompts.context import Role
 
 
@@ -18,11 +20,41 @@ def models(settings: Settings) -> Mapping[Role, str]:
     }
 
 
+def without_price(settings: Settings) -> list[str]:
+    """Return the models of a run for whose calls dollars can't be counted."""
+    names = sorted(set(models(settings).values()))
+    return [name for name in names if not is_priced(name, settings.price)]
+
+
 def run_allowance(settings: Settings) -> Allowance:
-    """Return the allowance of all model calls of a run."""
-    return Allowance(
-        usd=settings.budget_usd, tokens=settings.budget_tokens, calls=settings.budget_calls
-    )
+    """Return the allowance of all model calls of a run, which always has a limit that holds.
+
+    Dollars alone hold only where the price of every model is known.
+    """
+    unknown, tokens, usd = without_price(settings), settings.budget_tokens, settings.budget_usd
+    if unknown and not _limits_without_price(settings):
+        tokens = DEFAULT_TOKENS
+    if usd is None and set(models(settings).values()) - set(unknown):
+        usd = DEFAULT_USD
+    return Allowance(usd=usd, tokens=tokens, calls=settings.budget_calls)
+
+
+def require_limit(settings: Settings) -> None:
+    """Raise UsageError where the user's only limit is in dollars, and a price is not known."""
+    unknown = without_price(settings)
+    if unknown and settings.budget_usd and not _limits_without_price(settings):
+        raise UsageError(
+            f"a limit in dollars does not hold for {', '.join(unknown)}: the price is not known",
+            hint='set budget_tokens or budget_calls, or `price = "input=1.5,output=6"` (dollars '
+            "per million tokens), in kernelwright.toml or as KERNELWRIGHT_BUDGET_TOKENS, ...",
+        )
+
+
+def _limits_without_price(settings: Settings) -> bool:
+    """Whether the user has limited tokens or calls of the run, or of each of its tasks."""
+    each = settings.task_budget
+    limits = (settings.budget_tokens, settings.budget_calls, each.tokens, each.calls)
+    return any(limit is not None for limit in limits)
 
 
 def allowances(settings: Settings) -> Mapping[Scope, Allowance]:

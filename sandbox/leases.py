@@ -20,6 +20,7 @@ from kernelwright.errors import InfrastructureError
 FOLDER = Path("/tmp/kernelwright-leases")
 WAIT_S = 1800.0
 POLL_S = 0.01
+GLANCES = 5
 
 
 def core_name(core: int) -> str:
@@ -59,15 +60,42 @@ def try_lock(name: str) -> Iterator[bool]:
     """
     descriptor = _opened(name)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked_soon(descriptor):
             yield False
         else:
             yield True
             (FOLDER / name).unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def is_locked(name: str) -> bool:
+    """Return whether a process of this machine is in the body of `try_lock` for a name."""
+    try:
+        descriptor = os.open(FOLDER / name, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:  # its holder makes the file
+        return False
+    try:
+        return not _locked(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _locked_soon(descriptor: int) -> bool:
+    """Lock a file, if need be after some tries: `is_locked` of others holds it for a moment."""
+    for _ in range(GLANCES):
+        if _locked(descriptor, fcntl.LOCK_EX):
+            return True
+        time.sleep(POLL_S)
+    return False
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _opened(device: str) -> int:

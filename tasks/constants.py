@@ -105,6 +105,23 @@ def _replace(lines: list[bytes], constant: Constant, text: str) -> None:
     lines[start[0] : end[0] + 1] = [line]
 
 
+def require_fitting(source: str, values: Mapping[str, Size]) -> None:
+    """Raise UsageError where a constant that is a number is to become something else."""
+    for constant in constants(syntax.parse(source)):
+        if constant.name in values and _is_number(constant.literal):
+            value = values[constant.name]
+            if not isinstance(value, bool | int | float):
+                raise UsageError(
+                    f"{constant.name} = {value!r} can't take the place of the number "
+                    f"{constant.literal}",
+                    hint=f"write --set {constant.name}=NUMBER",
+                )
+
+
+def _is_number(value: Scalar | None) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def parse_settings(texts: Iterable[str] | None) -> dict[str, Size]:
     """Return what `--set` was given, by name; see `parse_setting`."""
     return dict(map(parse_setting, texts or ()))

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from kernelwright import syntax
 from kernelwright.errors import TaskError, UsageError, did_you_mean
 from kernelwright.schema import Size, Task, ToleranceName, Workload
-from kernelwright.tasks.constants import replace_constants
+from kernelwright.tasks.constants import replace_constants, require_fitting
 from kernelwright.tasks.kinds.registry import kind_in
 
 LIBRARY = Path(__file__).parent / "library"
@@ -50,6 +50,7 @@ def load_task(
         source,
         {**more, "kind": kind.name, "overrides": dict(overrides or {}), "tolerance": tolerance},
     )
+    require_fitting(source, task.overrides)
     for workload in task.workloads:
         replace_constants(source, task.overrides_for(workload))
     return task

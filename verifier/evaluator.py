@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -87,6 +87,7 @@ class Evaluator:
         build: the finished build.
         is_timed: whether times mean something for this backend on this device.
         run_uses: the reference's side of the uses.
+        on_step: called with a few words when a step begins.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Evaluator:
         criteria: Criteria,
         is_timed: bool,
         run_uses: RunUses,
+        on_step: Callable[[str], None],
     ) -> None:
         self.reference = reference
         self.candidate = candidate
@@ -107,6 +109,7 @@ class Evaluator:
         self.effort = EFFORTS[level]
         self.is_timed = is_timed
         self.run_uses = run_uses
+        self.on_step = on_step
         self.uses: tuple[UseResult, ...] = ()
         self.done: list[WorkloadResult] = []
         self.flags: list[Flag] = []
@@ -183,6 +186,7 @@ class Evaluator:
         self, worker: CandidateWorker, new: CandidateWorker, workloads: Sequence[LiveWorkload]
     ) -> None:
         """Compare values; meanwhile scan the source and make the first worker to be timed ready."""
+        self.on_step("comparing its values")
         for live in workloads:
             _ = live.perturbed  # cached now, for all threads
         inputs = [sanitized_inputs(live) for live in workloads] if self._is_sanitized else []
@@ -200,6 +204,8 @@ class Evaluator:
                 self.flags += text.result()
         self._must_not_fall_back(worker.client)
         self._note(worker.inspect())
+        if self._is_sanitized:
+            self.on_step("looking for errors in memory")
         self._note(found.result())
         on_gpu = self.candidate.backend in ("cuda", "triton") and self.is_timed
         if self.effort.sanitizes and on_gpu:
@@ -252,6 +258,7 @@ class Evaluator:
         timed = {one.workload: one.speedup["eager"] for one in self.done if one.speedup}
         if self.criteria.delivers and timed and not combine(timed).is_faster:
             return
+        self.on_step("using it as people use modules")
         with self.run_uses.expected(workloads) as choose, self._new_worker() as worker:
             trial = Trial(
                 choose,
@@ -280,6 +287,7 @@ class Evaluator:
         timed = self._timed_workloads(workloads)
         if not timed:
             return {}
+        self.on_step("timing it in new processes")
         effort, policy = self.effort, self.criteria.policy
         for live in timed:  # nothing is compiled any more while times are taken
             for baseline in effort.baselines:

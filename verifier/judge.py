@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,6 +60,10 @@ BUILD_SIGNS = (
 )
 
 
+def unobserved(_step: str) -> None:
+    """Do nothing with the words on a step."""
+
+
 class Judge:
     """The judge of one task, which evaluates candidates against the live reference.
 
@@ -68,6 +72,7 @@ class Judge:
         cache: folder of the build cache.
         criteria: what verdicts are to decide.
         run_uses: the reference's side of the uses, if another judge has it already.
+        on_step: called with a few words when a step of a verdict begins.
     """
 
     def __init__(
@@ -76,10 +81,12 @@ class Judge:
         cache: Path,
         criteria: Criteria = DEFAULT_CRITERIA,
         run_uses: RunUses | None = None,
+        on_step: Callable[[str], None] = unobserved,
     ) -> None:
         self.reference = reference
         self.cache = cache
         self.criteria = criteria
+        self._on_step = on_step
         self._run_uses = run_uses or RunUses(reference)
 
     def evaluation_key(self, candidate: Candidate, level: Level) -> str:
@@ -152,6 +159,7 @@ class Judge:
             NotDeliverableError: no guard can tell the covered calls apart, or it is not built.
             InvalidReferenceError, InfrastructureError: see `build`.
         """
+        self._on_step("finding the calls that it can be proven for")
         found = self.build(candidate, "strict")
         if isinstance(found, Evaluation):
             raise NotDeliverableError(found.reason)
@@ -183,6 +191,7 @@ class Judge:
             self.criteria,
             self._is_timed(candidate),
             self._run_uses,
+            self._on_step,
         )
         prepared = [live.prepared for live in workloads]
         with one_thread(all(one.result_bytes < LARGE_BYTES for one in prepared)):

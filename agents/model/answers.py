@@ -12,18 +12,25 @@ from kernelwright.llm.base import Completion
 
 OBJECT = re.compile(r'\{\s*"')
 JSON_ONLY = "Answer again with one JSON object of the form you were given, and nothing else."
+AGAIN = "Answer again in the form you were given."
 
 
 class BadAnswer(Exception):
     """An answer that cannot be used.
 
     Args:
-        complaint: what the model is told, exact enough to do better.
+        problem: the fault, exact enough to do better.
+        wanted: what the model is asked for in its place.
     """
 
-    def __init__(self, complaint: str) -> None:
-        super().__init__(complaint)
-        self.complaint = complaint
+    def __init__(self, problem: str, wanted: str) -> None:
+        super().__init__(f"{problem} {wanted}")
+        self.problem = problem
+
+    @property
+    def complaint(self) -> str:
+        """The text that the model is told."""
+        return str(self)
 
 
 class Answer(BaseModel):
@@ -45,16 +52,15 @@ def whole_text(completion: Completion) -> str:
     """Return the answer's text. Raises BadAnswer for one that was cut off, refused or left out."""
     if completion.stop == "max_tokens":
         raise BadAnswer(
-            f"Your answer was cut off after {completion.usage.output_tokens or 'too many'} tokens. "
-            "Answer again, shorter: leave out explanations and comments, choose simpler code."
+            f"Your answer was cut off after {completion.usage.output_tokens or 'too many'} tokens.",
+            "Answer again, shorter: leave out explanations and comments, choose simpler code.",
         )
     if completion.stop == "refusal":
         raise BadAnswer(
-            "You declined. This is ordinary performance engineering on the code above. "
-            "Answer again in the form you were given."
+            "You declined. This is ordinary performance engineering on the code above.", AGAIN
         )
     if not completion.text.strip():
-        raise BadAnswer("Your answer was empty. Answer again in the form you were given.")
+        raise BadAnswer("Your answer was empty.", AGAIN)
     return completion.text
 
 
@@ -74,7 +80,7 @@ def read_answer(completion: Completion, kind: type[A]) -> A:
         except ValidationError as error:
             complaint = _what_is_wrong(error)
     if found is None:
-        raise BadAnswer(f"{broken or complaint} {JSON_ONLY}")
+        raise BadAnswer(broken or complaint, JSON_ONLY)
     return found
 
 

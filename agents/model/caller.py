@@ -11,13 +11,14 @@ from typing import TypeVar
 
 from kernelwright.agents.model.answers import BadAnswer
 from kernelwright.agents.model.budget import Budget, Reservation
+from kernelwright.agents.model.context import one_line
 from kernelwright.agents.model.ledger import Asked, Ledger
 from kernelwright.agents.model.limits import DEADLINE_S, MAX_TOKENS, MORE_TRIES, TEMPERATURE
-from kernelwright.agents.proposer import BudgetExhausted
-from kernelwright.config import Allowance
+from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
+from kernelwright.config import Allowance, TokenPrice
 from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import LLM, Completion, Request
-from kernelwright.llm.prices import most_usage
+from kernelwright.llm.prices import most_usage, with_cost
 from kernelwright.prompts.context import Block, Context, Role
 from kernelwright.prompts.render import render
 from kernelwright.schema import Message, ModelCall, Span, Usage, digest
@@ -28,6 +29,7 @@ Messages = tuple[Message, ...]
 LOST = "the connection broke; the answer may have been paid for"
 # Stands for an answer that is not worth sending back; providers refuse an empty one.
 NO_ANSWER = "[no usable answer]"
+PROBLEM_CHARACTERS = 300
 LONGEST_SENT_BACK = 100_000
 """Most characters of an answer that is sent back; all of it would be paid for again."""
 
@@ -42,6 +44,7 @@ class Caller:
         earlier: calls of the task in an earlier part of the run.
         lost: what those without an answer may have used.
         without: blocks that no prompt has.
+        price: the user's, for models that the price table lacks.
     """
 
     def __init__(
@@ -53,12 +56,14 @@ class Caller:
         earlier: Iterable[ModelCall] = (),
         lost: Iterable[Lost] = (),
         without: Collection[Block] = (),
+        price: TokenPrice | None = None,
     ) -> None:
         self._models = models
         self._budget = budget
         self._each = each
         self._ledger = ledger
         self._without = without
+        self._price = price
         self._lock = threading.Lock()
         self._usage: defaultdict[int, Usage] = defaultdict(Usage.zero)
         self._budgets: dict[int, Budget] = {}
@@ -79,9 +84,7 @@ class Caller:
         messages = render(role, context.without(self._without))
         return digest([message.model_dump() for message in messages])
 
-    def ask(
-        self, attempt: int, role: Role, context: Context, read: Callable[[Completion], T]
-    ) -> T | None:
+    def ask(self, attempt: int, role: Role, context: Context, read: Callable[[Completion], T]) -> T:
         """Ask, and ask again with the exact complaint where `read` raises BadAnswer.
 
         Args:
@@ -89,21 +92,22 @@ class Caller:
             context: what the role is shown; blocks that are switched off are left out.
 
         Returns:
-            What `read` made of the first good answer; None when there was none.
+            What `read` made of the first good answer.
 
         Raises:
+            NoUsableAnswer: there was none; its message is the fault of the last one.
             BudgetExhausted: before a call that a budget does not allow.
             InfrastructureError: the provider failed for good.
         """
         shown = context.without(self._without)
-        messages = render(role, shown)
+        messages, problem = render(role, shown), ""
         for _ in range(1 + MORE_TRIES):
             completion = self._call(attempt, role, messages, shown.characters())
             try:
                 return read(completion)
             except BadAnswer as bad:
-                messages = (*messages, *_complaint(completion, bad))
-        return None
+                messages, problem = (*messages, *_complaint(completion, bad)), bad.problem
+        raise NoUsableAnswer(one_line(problem, PROBLEM_CHARACTERS))
 
     def usage(self, attempt: int) -> Usage:
         """Return the sum over an attempt's calls; a part that one of them lacks is None."""
@@ -122,7 +126,7 @@ class Caller:
         llm, limit = self._models[role], MAX_TOKENS[role]
         request = Request(messages=messages, max_tokens=limit, temperature=TEMPERATURE)
         asked = Asked(model=llm.name, request=request)
-        worst = most_usage(llm.name, messages, limit)
+        worst = most_usage(llm.name, messages, limit, self._price)
         known = self._ledger.answer(attempt, asked)
         if known is not None:
             return known
@@ -140,8 +144,9 @@ class Caller:
             except (InfrastructureError, BudgetExhausted) as error:
                 self._ledger.failed(self._counted(call(error=error.message)))
                 raise
-            reservation.settle(completion.usage)
-            made = self._counted(call(answer=completion.text, usage=completion.usage))
+            usage = with_cost(completion.usage, llm.name, self._price)
+            reservation.settle(usage)
+            made = self._counted(call(answer=completion.text, usage=usage))
             self._ledger.answered(attempt, asked, completion, made)
         return completion
 

@@ -53,22 +53,23 @@ def read_file(
     if len(source) > MAX_CHARACTERS:
         raise BadAnswer(
             f"Your file has {len(source):,} characters; {MAX_CHARACTERS:,} are the most. "
-            f"Compute tables, don't write them out. {FILE_ONLY}"
+            "Compute tables, don't write them out.",
+            FILE_ONLY,
         )
     try:
         own = statements(source)
     except syntax.UNREADABLE as error:
-        raise BadAnswer(f"Your file is not valid Python: {_where(error)}. {FILE_ONLY}") from error
+        raise BadAnswer(f"Your file is not valid Python: {_where(error)}.", FILE_ONLY) from error
     if not _defines_model_new(source):
-        raise BadAnswer(f"Your file has no top-level `class {MODULE.candidate}`. {FILE_ONLY}")
+        raise BadAnswer(f"Your file has no top-level `class {MODULE.candidate}`.", FILE_ONLY)
     known = _known_statements(reference)
     if known and all(line in known or line.startswith("Import") for line in own):
         raise BadAnswer(
-            f"Your file is the reference again, unchanged. Write the faster version. {FILE_ONLY}"
+            "Your file is the reference again, unchanged. Write the faster version.", FILE_ONLY
         )
     if normal_form(source) in map(normal_form, earlier):
         raise BadAnswer(
-            f"Your file is the same as one that was tried before. Change the code. {FILE_ONLY}"
+            "Your file is the same as one that was tried before. Change the code.", FILE_ONLY
         )
     return source
 
@@ -79,8 +80,8 @@ def _edited(base: str, edits: Sequence[tuple[str, str]]) -> str:
         found = base.count(old) if old.strip() else 0
         if found != 1:
             raise BadAnswer(
-                f"The text of SEARCH block {number} occurs {found} times in the file, not once. "
-                + FILE_ONLY
+                f"The text of SEARCH block {number} occurs {found} times in the file, not once.",
+                FILE_ONLY,
             )
         base = base.replace(old, new)
     return base
@@ -101,7 +102,7 @@ def _only_file(text: str) -> str:
         problem = f"No code block in your answer defines `class {MODULE.candidate}`."
     else:
         problem = "There is no code block in your answer."
-    raise BadAnswer(f"{problem} {FILE_ONLY}")
+    raise BadAnswer(problem, FILE_ONLY)
 
 
 def _known_statements(source: str) -> list[str]:
@@ -141,18 +142,23 @@ def coder_context(view: View, machine: Machine, idea: Idea, edits: bool) -> Cont
     )
 
 
-def read_source(completion: Completion, view: View) -> str:
-    """Read the coder's file for a view. Raises BadAnswer, also for another backend."""
+def read_source(completion: Completion, view: View, also: Sequence[str] = ()) -> str:
+    """Read the coder's file for a view. Raises BadAnswer, also for another backend.
+
+    Args:
+        also: backends that are taken besides the view's.
+    """
     # A file without a verdict may come again.
     earlier = [a.candidate.source for a in view.attempts if a.candidate and a.evaluation]
     parent = view.parent.candidate if view.parent else None
     base = parent.source if parent else None
     source = read_file(completion, view.task.source, earlier, base)
     backend = guess_backend(source)
-    if backend not in view.backends:
+    if backend not in (*view.backends, *also):
         allowed = ", ".join(view.backends)
         raise BadAnswer(
-            f"Your file uses backend {backend!r}; it must use one of: {allowed}. {FILE_ONLY}"
+            f"Your file uses backend {backend!r}; it must use one of: {allowed}.",
+            FILE_ONLY,
         )
     return source
 

@@ -141,7 +141,7 @@ def _tried(view: View, device: str) -> Iterator[str]:
 def _outcome(task: Task, device: str, attempt: Attempt, best: float) -> str:
     speedup = eager_speedup(attempt)
     if attempt.evaluation is None:
-        return attempt.dropped or ""
+        return one_line(attempt.dropped or "", REASON_CHARACTERS)
     if speedup is None:
         return _failure(task, device, attempt.evaluation)
     return f"right, but {speedup:.2f}x eager against {best:.2f}x before"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kernelwright.agents.model.budget import Budget
-from kernelwright.agents.model.limits import MAX_TOKENS
+from kernelwright.agents.model.limits import MAX_TOKENS, MORE_TRIES
 from kernelwright.agents.proposer import BudgetExhausted, Scope
-from kernelwright.config import Allowance, Settings
+from kernelwright.config import Allowance, Settings, TokenPrice
 from kernelwright.errors import UsageError
 from kernelwright.llm.prices import cost_usd, most_usage
+from kernelwright.llm.retry import RetryPolicy
 from kernelwright.prompts.context import Role
 from kernelwright.prompts.exemplar import exemplar
 from kernelwright.prompts.render import instructions
@@ -28,37 +29,55 @@ class Estimate(NamedTuple):
     """The expected calls and cost of the whole run."""
 
     calls: int
+    """One call of each role per attempt."""
+    most_calls: int
+    """Upper bound: answers that can't be used and lost tries are asked for again."""
     usd: float | None
-    """None where the price of a model is not known."""
+    """Dollars for the expected calls; None where the price of a model is not known."""
 
 
-def estimate(settings: Settings, models: Mapping[Role, str], tasks: Iterable[Task]) -> Estimate:
+def estimate(settings: Settings, models: Mapping[Role, str], tasks: Sequence[Task]) -> Estimate:
     """Estimate one call of each role per attempt, every answer usable at once.
 
     Repairs cost no plan, unusable answers cost more, and a plateau ends the search sooner.
     """
     costs = [
-        _call_usd(role, model, task, settings.backends[0])
-        for task in tasks
-        for role, model in models.items()
+        _call_usd(role, model, task, settings) for task in tasks for role, model in models.items()
     ]
     known = [cost for cost in costs if cost is not None]
     total = sum(known) * settings.attempts if len(known) == len(costs) else None
-    return Estimate(len(costs) * settings.attempts, total)
+    return Estimate(len(costs) * settings.attempts, _most_calls(settings, models, tasks), total)
 
 
-def require_room(allowances: Mapping[Scope, Allowance], model: str, tasks: Iterable[Task]) -> None:
+def _most_calls(settings: Settings, models: Mapping[Role, str], tasks: Sequence[Task]) -> int:
+    answers = len(models) * (1 + MORE_TRIES)
+    attempt = _least(settings.attempt_budget.calls, answers * RetryPolicy().tries)
+    task = _least(settings.task_budget.calls, settings.attempts * attempt)
+    return _least(settings.budget_calls, len(tasks) * task)
+
+
+def _least(limit: int | None, value: int) -> int:
+    return value if limit is None else min(limit, value)
+
+
+def require_room(
+    allowances: Mapping[Scope, Allowance],
+    model: str,
+    tasks: Iterable[Task],
+    price: TokenPrice | None = None,
+) -> None:
     """Check that budgets have room for a first call, before anything else is done.
 
     Args:
         model: the planner's, which is asked first.
+        price: the user's, for a model that the price table lacks.
 
     Raises:
         UsageError: a budget is too small for every task, however short the prompt will be.
     """
     shortest = min((task.source for task in tasks), key=len, default="")
     shown = (Message(role="user", content=shortest),)
-    least = most_usage(model, shown, MAX_TOKENS["planner"])
+    least = most_usage(model, shown, MAX_TOKENS["planner"], price)
     for scope, allowance in allowances.items():
         try:
             with Budget(allowance, scope).reserved(least):
@@ -67,9 +86,10 @@ def require_room(allowances: Mapping[Scope, Allowance], model: str, tasks: Itera
             raise UsageError(f"no call fits: {error.message}", error.hint) from error
 
 
-def _call_usd(role: Role, model: str, task: Task, backend: str) -> float | None:
-    example = exemplar(task.category, backend) if role == "coder" else ""
+def _call_usd(role: Role, model: str, task: Task, settings: Settings) -> float | None:
+    example = exemplar(task.category, settings.backends[0]) if role == "coder" else ""
     # The reference, and a candidate that is about as long as an example.
     shown = len(task.source) + max(len(task.source), len(example)) + len(example)
     prompt = instructions(role) + shown + FINDINGS_BYTES
-    return cost_usd(model, round(prompt / BYTES_PER_TOKEN), ANSWER_TOKENS[role])
+    asked, said = round(prompt / BYTES_PER_TOKEN), ANSWER_TOKENS[role]
+    return cost_usd(model, asked, said, own=settings.price)

@@ -50,8 +50,8 @@ def read_plan(completion: Completion, backends: Sequence[str]) -> PlannerAnswer:
     plan = read_answer(completion, PlannerAnswer)
     if plan.chosen.backend not in backends:
         raise BadAnswer(
-            f"chosen.backend is {plan.chosen.backend!r}; it must be one of: {', '.join(backends)}. "
-            + JSON_ONLY
+            f"chosen.backend is {plan.chosen.backend!r}; it must be one of: {', '.join(backends)}.",
+            JSON_ONLY,
         )
     return plan
 
@@ -82,10 +82,13 @@ def _lesson(lesson: Lesson) -> str:
     return f"{lesson.text} -> {lesson.gain:.2f}x ({lesson.backend})"
 
 
-def idea_of(view: View, plan: PlannerAnswer | None) -> Idea:
-    """Return the idea that the planner chose, or a plain one where no answer could be used."""
-    if plan is None:
-        return Idea(text=PLAIN_IDEA, backend=view.backends[0])
+def plain_idea(view: View) -> Idea:
+    """Return the idea that takes the place of a planner's answer that could not be used."""
+    return Idea(text=PLAIN_IDEA, backend=view.backends[0])
+
+
+def idea_of(plan: PlannerAnswer) -> Idea:
+    """Return the idea that the planner chose."""
     chosen = plan.chosen
     text = f"{one_line(chosen.change, IDEA_CHARACTERS)} (expected {chosen.expected_speedup:.3g}x)"
     return Idea(text=text, backend=chosen.backend)

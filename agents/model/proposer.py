@@ -8,9 +8,15 @@ from functools import partial
 from kernelwright.agents.model.answers import read_answer
 from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.coder import coder_context, parent_hashes, read_source
-from kernelwright.agents.model.planner import idea_of, planner_context, read_plan, repair_idea
+from kernelwright.agents.model.planner import (
+    idea_of,
+    plain_idea,
+    planner_context,
+    read_plan,
+    repair_idea,
+)
 from kernelwright.agents.model.profiler import Diagnosis, profiler_context
-from kernelwright.agents.proposer import Idea, View
+from kernelwright.agents.proposer import Idea, NoUsableAnswer, View
 from kernelwright.backends.registry import guess_backend
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage
@@ -24,6 +30,7 @@ class ModelProposer:
         seed: draws the hints for the planner.
         lessons: what the planner is told of other tasks.
         edits: ask for changes to code that there is; after one that does not fit, for the file.
+        also: backends of files that are taken as well, though none is asked for.
 
     All steps raise BudgetExhausted instead of making a call that the budget does not allow, and
     InfrastructureError (ProviderError) when the provider fails for good.
@@ -36,12 +43,14 @@ class ModelProposer:
         seed: int,
         lessons: Sequence[Lesson] = (),
         edits: bool = False,
+        also: Sequence[str] = (),
     ) -> None:
         self._caller = caller
         self._machine = machine
         self._seed = seed
         self._lessons = lessons
         self._edits = edits
+        self._also = also
 
     @property
     def name(self) -> str:
@@ -59,18 +68,19 @@ class ModelProposer:
             return repair_idea(view, self._machine.device)
         context = planner_context(view, self._machine, self._seed, self._lessons)
         read = partial(read_plan, backends=view.backends)
-        return idea_of(view, self._caller.ask(view.position, "planner", context, read))
+        try:
+            return idea_of(self._caller.ask(view.position, "planner", context, read))
+        except NoUsableAnswer:
+            return plain_idea(view)
 
-    def code(self, view: View, idea: Idea) -> Candidate | None:
-        """Return the coder's file for an idea; None where three answers could not be used.
+    def code(self, view: View, idea: Idea) -> Candidate:
+        """Return the coder's file for an idea. Raises NoUsableAnswer after three bad answers.
 
         A repair shows the failed file with its error, everything else what it goes on from.
         """
         context = coder_context(view, self._machine, idea, self._edits)
-        read = partial(read_source, view=view)
+        read = partial(read_source, view=view, also=self._also)
         source = self._caller.ask(view.position, "coder", context, read)
-        if source is None:
-            return None
         origin = Origin(
             kind="model",
             model=self.name,
@@ -91,8 +101,10 @@ class ModelProposer:
             return ""
         context = profiler_context(view, attempt, self._machine)
         read = partial(read_answer, kind=Diagnosis)
-        answer = self._caller.ask(view.position, "profiler", context, read)
-        return str(answer) if answer else ""
+        try:
+            return str(self._caller.ask(view.position, "profiler", context, read))
+        except NoUsableAnswer:
+            return ""
 
     def usage(self, index: int) -> Usage:
         """Return the sum over an attempt's calls; a part that one of them lacks is None."""

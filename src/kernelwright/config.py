@@ -25,6 +25,10 @@ ENV_PREFIX = "KERNELWRIGHT_"
 OFFLINE = "offline"
 """The value of `model` that means no language model."""
 PROJECT_FILE = "kernelwright.toml"
+DEFAULT_USD = 5.0
+"""Dollars for the model calls of a run where nothing is set."""
+DEFAULT_TOKENS = 2_000_000
+"""Tokens in their place, where a model's price is not known."""
 
 ToleranceName = Literal["default", "kernelbench"]
 PolicyName = Literal["any", "custom"]
@@ -121,18 +125,35 @@ class Allowance(BaseModel):
     seconds: Amount | None = None
 
 
-def _allowance(value: object) -> object:
-    """Return a text like `usd=1, calls=20, seconds=600` as a table; a table stays as it is."""
-    if not isinstance(value, str):
-        return value
-    parts = [part.partition("=") for part in value.split(",") if part.strip()]
-    if not all(equals for _, equals, _ in parts):
-        raise ValueError("write it like usd=1,calls=20; also tokens= and seconds=")
-    return {name.strip(): text.strip() for name, _, text in parts}
+class TokenPrice(BaseModel):
+    """A price in dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: Amount
+    output: Amount
+
+
+def _table(like: str) -> BeforeValidator:
+    """Return a validator that takes a text like `NAME=1, NAME=2` for a table.
+
+    Args:
+        like: an example for the error's message.
+    """
+
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.partition("=") for part in value.split(",") if part.strip()]
+        if not all(equals for _, equals, _ in parts):
+            raise ValueError(f"write it like {like}")
+        return {name.strip(): text.strip() for name, _, text in parts}
+
+    return BeforeValidator(read)
 
 
 Name = Annotated[str, Field(min_length=1)]
-Limited = Annotated[Allowance, BeforeValidator(_allowance)]
+Limited = Annotated[Allowance, _table("usd=1,calls=20; also tokens= and seconds=")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_distinct)]
 Number = BeforeValidator(_not_bool)
 Folder = Annotated[Path, AfterValidator(_expand)]
@@ -186,10 +207,14 @@ class Budget(_Group):
     """Candidates proposed side by side, each knowing the rounds before; evaluations overlap."""
     halving: Annotated[Count, Number] = 3
     """The fastest one in so many of a task's attempts is measured at length; 0: none is."""
-    budget_usd: Annotated[float, Number, Field(ge=0, allow_inf_nan=False)] = 5.0
-    """Most dollars spent on model calls in one run; calls that might pass it are not sent."""
+    budget_usd: Annotated[Amount | None, Number] = None
+    """Most dollars spent on model calls in one run; calls that might pass it are not sent. None: 5
+    dollars, or 2,000,000 tokens where a model's price is not known and nothing else is limited."""
     budget_tokens: Annotated[Count | None, Number] = None
     """Most tokens of model calls in one run, asked and answered; also where prices are unknown."""
+    price: Annotated[TokenPrice | None, _table("input=1.5,output=6")] = None
+    """Dollars per million tokens of models that the price table lacks: a text like
+    `input=1.5,output=6`."""
     budget_calls: Annotated[Count | None, Number] = None
     """Most model calls in one run."""
     task_budget: Limited = Allowance()

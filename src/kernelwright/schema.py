@@ -643,6 +643,8 @@ class Run(Record):
     git_dirty: bool | None
     packages: dict[str, str]
     status: RunStatus = "running"
+    error: str | None = None
+    """Reason why a run has failed; None in records of earlier versions."""
     started: float
     ended: float | None = None
     usage: Usage = Field(default_factory=Usage.zero)

@@ -110,7 +110,9 @@ def test_three_empty_codes_end_the_search_without_an_evaluation(
     outcome = run(hosted, tmp_path, verdicts(), attempts=9)
     assert outcome.reason == "3 answers in a row without new code"
     assert outcome.roles == ["planner", "coder", "coder", "coder"] * 3
-    assert [attempt.dropped for attempt in outcome.history] == ["no usable answer"] * 3
+    assert [attempt.dropped for attempt in outcome.history] == [
+        "no usable answer: There is no code block in your answer."
+    ] * 3
 
 
 def test_the_fastest_are_measured_at_length(hosted: Hosted, tmp_path: Path) -> None:

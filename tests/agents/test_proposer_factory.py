@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from kernelwright.agents.proposer import BudgetExhausted
+from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer
 from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.config import Allowance, Settings
 from kernelwright.errors import InfrastructureError
@@ -19,25 +19,29 @@ from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Message, Usage
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.reference.reference import Reference
-from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, file, view
+from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, block, file, view
 from tests.store import samples
 
 
 class Says:
     """A model that always says the same."""
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, cost_usd: float | None = 0.01) -> None:
         self.name = name
         self.text = text
+        self.usage = Usage(input_tokens=1, output_tokens=1, cost_usd=cost_usd)
 
     def complete(self, messages: Sequence[Message], **_: Any) -> Completion:
         """See `LLM.complete`."""
-        usage = Usage(input_tokens=1, output_tokens=1, cost_usd=0.01)
-        return Completion(text=self.text, stop="end", usage=usage, model=self.name)
+        return Completion(text=self.text, stop="end", usage=self.usage, model=self.name)
 
 
 def plans() -> Says:
     return Says("made/planner", PLAN)
+
+
+def tells_no_cost() -> Says:
+    return Says("made/free", PLAN, cost_usd=None)
 
 
 def diagnoses() -> Says:
@@ -64,6 +68,28 @@ def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:
     proposer.diagnose(view(), attempt(0, file(0)))
     calls = [(call.role, call.model) for call in store.model_calls_of(samples.RUN_ID)]
     assert calls == [("planner", "made/planner"), ("profiler", "made/profiler")]
+
+
+def writes_plain_pytorch() -> Says:
+    return Says("made/coder", block("class ModelNew: ...\n"))
+
+
+def test_only_the_policy_custom_refuses_plain_pytorch(store: Store) -> None:
+    idea = Idea(text="fuse it", backend="cpp")
+    name = f"{__name__}:writes_plain_pytorch"
+    made = opened(store, model=name).code(view(), idea)
+    assert made.backend == "torch"
+    with pytest.raises(NoUsableAnswer, match="backend 'torch'; it must use one of: cpp"):
+        opened(store, model=name, policy="custom").code(view(position=1), idea)
+
+
+def test_a_price_of_ones_own_makes_dollars_count(store: Store) -> None:
+    name = f"{__name__}:tells_no_cost"
+    opened(store, model=name, price="input=1000000,output=0", budget_usd=1e9).plan(view())
+    (call,) = store.model_calls_of(samples.RUN_ID)
+    assert call.usage.cost_usd == pytest.approx(1.0)
+    with pytest.raises(BudgetExhausted, match="budget of the run"):
+        opened(store, model=name, price="input=1,output=0", budget_usd=1).plan(view(position=1))
 
 
 def test_what_is_recorded_is_given_back_and_nothing_else(store: Store, tmp_path: Path) -> None:

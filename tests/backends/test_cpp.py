@@ -60,32 +60,70 @@ def test_a_header_is_made_once_for_each_set_of_flags(compiler: Path, tmp_path: P
     assert (folder / "torch" / "extension.h.gch").is_file()
     assert environment["CXX"] == str(compiler)
     calls = (tmp_path / "calls").read_text().splitlines()
-    made = [call for call in calls if "c++-header" in call]
-    assert len(made) == 1
+    compiled = [call for call in calls if "c++-header" in call]
+    assert len(compiled) == 1
     for flag in ("-std=c++20", "-fPIC", "-O3", "-DTORCH_API_INCLUDE_EXTENSION_H"):
-        assert f" {flag} " in f" {made[0]} "
+        assert f" {flag} " in f" {compiled[0]} "
     assert precompiled_header(cache, ("-O2",)) != folder
 
 
 def test_a_header_can_be_read_by_workers_whatever_the_umask(compiler: Path, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        folder = precompiled_header(tmp_path / "cache", ())
+        folder = made(tmp_path / "cache")
     finally:
         os.umask(before)
     modes = {path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
     assert modes == {0o755, 0o644}
 
 
-def test_headers_that_are_not_used_make_room(compiler: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def room_for_three(compiler: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit the headers, which have one byte each here, to three bytes."""
+    monkeypatch.setattr(cpp, "MAX_HEADER_BYTES", 3)
+
+
+def headers(cache: Path) -> set[Path]:
+    return {header.parents[1] for header in cache.glob("pch/*/torch/extension.h.gch")}
+
+
+def made(cache: Path, *flags: str) -> Path:
+    folder = precompiled_header(cache, flags)
+    assert folder is not None
+    return folder
+
+
+def test_headers_that_are_not_used_make_room(room_for_three: None, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    folders = [precompiled_header(cache, (f"-O{level}",)) for level in range(cpp.MAX_HEADERS)]
+    folders = [made(cache, f"-O{level}") for level in range(3)]
     for age, folder in enumerate(folders):
         os.utime(folder / "lock", (age, age))
-    assert precompiled_header(cache, ("-O0",)) == folders[0]
-    newest = precompiled_header(cache, ("-Og",))
-    kept = set((cache / "pch").iterdir())
-    assert kept == {folders[0], *folders[2:], newest}
+    assert made(cache, "-O0") == folders[0]
+    newest = made(cache, "-O3")
+    assert headers(cache) == {folders[0], folders[2], newest}
+
+
+def test_headers_in_use_are_not_thrown_away_for_others(
+    room_for_three: None, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    folders = {made(cache, f"-O{level}") for level in range(3)}
+    assert precompiled_header(cache, ("-O3",)) is None
+    source = candidate("load_inline('a', extra_cflags=['-O3'])", "cpp")
+    assert Cpp().environment(source, cache) == {}
+    assert headers(cache) == folders
+
+
+def test_what_an_earlier_version_has_left_is_brought_within_the_limit(
+    room_for_three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(cpp, "MAX_HEADER_BYTES", 9)
+        for level in (1, 2, 3, "s", "g"):
+            os.utime(made(cache, f"-O{level}") / "lock", (1, 1))
+    made(cache, "-O1")
+    assert len(headers(cache)) == 3
 
 
 def test_a_header_that_does_not_compile_is_nobodys_fault(compiler: Path, tmp_path: Path) -> None:

@@ -104,7 +104,14 @@ def test_terminal_shows_the_same_in_tables_and_plain_lines() -> None:
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue()
     plain = f"{results_text(results)}\n{metrics_text(metrics)}"
-    for words in ("2.31× (2.26–2.36×)", "not measured", "fast_1.2", "25.0%", "1 of 4"):
+    for words in (
+        "improved, C++ kernel",
+        "2.31× (2.26–2.36×)",
+        "not measured",
+        "fast_1.2",
+        "25.0%",
+        "1 of 4",
+    ):
         assert words in shown and words in plain, words
 
 
@@ -129,7 +136,8 @@ def test_what_a_busy_machine_left_open_has_one_name(status: str) -> None:
     assert "improvement" not in results_text([result])
     assert "Not decided (busy machine)" in task_summary(result)
     assert open_questions([NOTHING, result]).startswith("a/busy: not decided (busy machine): Other")
-    assert "again on a quiet machine" in open_questions([result])
+    assert "again on a quiet machine settles it" in open_questions([result])
+    assert "`kernelwright doctor` says when" in open_questions([result])
 
 
 def test_tasks_without_an_answer_say_why() -> None:

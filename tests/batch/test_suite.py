@@ -10,11 +10,12 @@ import pytest
 
 from kernelwright.agents.engine import Engine
 from kernelwright.batch import suite
+from kernelwright.batch.alone import alone, has_died
 from kernelwright.batch.run import OpenRun, finish, open_run
-from kernelwright.batch.suite import missing_tasks, run_suite
+from kernelwright.batch.suite import missing_tasks, results_so_far, run_suite
 from kernelwright.config import Settings
 from kernelwright.errors import InfrastructureError, TaskError, UsageError
-from kernelwright.schema import Task
+from kernelwright.schema import BUSY_MACHINE, Flag, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import open_store
 from tests.store import samples
@@ -72,6 +73,68 @@ def test_tasks_with_an_answer_are_not_asked_for_again(opened: OpenRun, asked: li
     assert len(again.results) == len(TASKS)
 
 
+BUSY = Flag(rule=BUSY_MACHINE, severity="suspicious", evidence="others used these cores")
+
+
+def undecided(task: Task) -> TaskResult:
+    made = samples.candidate()
+    final = samples.evaluation(made, 1.5, flags=(BUSY,), level="strict", for_task=task)
+    return TaskResult(
+        task_id=task.id, status="not_decided", candidate_hash=made.hash, evaluation=final
+    )
+
+
+def test_an_undecided_task_is_put_off_and_tried_once_more(
+    opened: OpenRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def optimize_task(_engine: Engine, task: Task) -> TaskResult:
+        asked.append(task.id)
+        calm = task is FINE or (task is UNUSABLE and asked.count(task.id) == 2)
+        result = TaskResult(task_id=task.id, status="no_improvement") if calm else undecided(task)
+        opened.store.add_task_result(opened.run.id, result)
+        return result
+
+    monkeypatch.setattr(suite, "optimize_task", optimize_task)
+    told: list[str] = []
+    found = run_suite(opened, TASKS, lambda task: told.append(task.id))
+    assert asked == told == ["suite/a", "suite/b", "suite/c", "suite/a", "suite/b"]
+    assert [r.status for r in found.results] == ["not_decided", "no_improvement", "no_improvement"]
+
+
+def test_what_was_put_off_last_waits_longest(opened: OpenRun) -> None:
+    store, new = opened.store, TASKS[0].model_copy(update={"id": "suite/new"})
+    for task in TASKS:
+        store.add_task(opened.run.id, task)
+        store.add_task_result(opened.run.id, undecided(task))
+    for task in (UNUSABLE, BROKEN, UNUSABLE):
+        store.add_event(opened.run.id, f"{task.id}: {suite.PUT_OFF}: the machine was busy")
+    missing = missing_tasks(opened, [*TASKS, new])
+    assert missing == [new, FINE, BROKEN, UNUSABLE]
+
+
+def test_an_interrupted_run_names_the_tasks_that_it_did_not_reach(
+    opened: OpenRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def optimize_task(_engine: Engine, task: Task) -> TaskResult:
+        if task is UNUSABLE:
+            raise KeyboardInterrupt
+        result = TaskResult(task_id=task.id, status="no_improvement")
+        opened.store.add_task_result(opened.run.id, result)
+        return result
+
+    monkeypatch.setattr(suite, "optimize_task", optimize_task)
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(opened, TASKS)
+    found = results_so_far(opened, TASKS, "interrupted")
+    assert (found.run.status, found.waiting) == ("interrupted", ("suite/b", "suite/c"))
+    assert found.metrics.tasks == 3 and found.document()["waiting"] == ["suite/b", "suite/c"]
+    assert [record.task.id for record in opened.store.task_records(found.run)] == [
+        task.id for task in TASKS
+    ]
+
+
 def test_an_unknown_strategy_begins_no_run(tmp_path: Path) -> None:
     settings = Settings(search="gredy", store=f"{tmp_path}/store.db", sandbox="process")
     with pytest.raises(UsageError, match="gredy"), open_run("bench", settings, {}):
@@ -103,4 +166,28 @@ def test_a_run_that_fails_after_its_end_has_failed(tmp_path: Path) -> None:
         finish(opened.store, opened.run, "done")
         raise OSError("the folder is full")
     with open_store(settings.store) as store:
-        assert store.list_runs(None)[0].status == "failed"
+        failed = store.list_runs(None)[0]
+    assert (failed.status, failed.error) == (
+        "failed",
+        "internal error: OSError: the folder is full",
+    )
+
+
+def test_a_failed_run_says_why_until_it_goes_on(tmp_path: Path) -> None:
+    settings = Settings(store=f"{tmp_path}/store.db", cache_dir=tmp_path, sandbox="process")
+    with pytest.raises(TaskError), open_run("optimize", settings, {}, "mine"):
+        raise TaskError("no inputs")
+    with open_store(settings.store) as store:
+        assert store.get_run("mine").error == "no inputs"
+    with open_run("optimize", settings, {}, "mine") as opened:
+        assert opened.run.error is None
+
+
+def test_a_run_whose_process_is_gone_has_died(tmp_path: Path) -> None:
+    left = samples.run(status="running")
+    assert has_died(left) and not has_died(samples.run(status="interrupted"))
+    with alone(left.id):
+        assert not has_died(left)
+        with pytest.raises(UsageError, match="another process"), alone(left.id):
+            pass
+    assert has_died(left)

@@ -14,6 +14,8 @@ MODEL = TASK.split("def get_inputs")[0]
 INIT = "\n\ndef get_init_inputs():\n    return []\n"
 TINY_LIMIT = '[limits]\ncall_timeout_s = 4\nmemory_bytes = 500_000_000\n[[workloads]]\nname = "w"\n'
 
+LOCAL = ("-m", "openai-api/local/small")
+SERVER = {"LOCAL_API_KEY": "no key", "LOCAL_BASE_URL": "http://127.0.0.1:9/v1"}
 CPUS = len(os.sched_getaffinity(0))
 
 BAD_FILES = {
@@ -93,11 +95,15 @@ def test_a_reference_that_takes_too_long(shell: Shell) -> None:
         (["task.py"], {"KERNELWRIGHT_THREADS": "9999"}, 2, [f"may use {CPUS} CPU", "hint:"]),
         (["task.py", "--set", "ROW=1"], {}, 2, ["no module-level constant", "'ROWS'"]),
         (["task.py", "--set", "ROWS"], {}, 2, ["NAME=VALUE"]),
+        (["task.py", "--set", "ROWS=abc"], {}, 2, ["the number 64", "--set ROWS=NUMBER"]),
+        (["task.py", "--set", "ROWS=(1, 2)"], {}, 2, ["the number 64"]),
         (["task.py", "-n", "0"], {}, 2, ["attempts"]),
         (["task.py", "-m", "openai/gpt-4o"], {}, 3, ["OPENAI_API_KEY"]),
+        (["task.py", *LOCAL, "--budget-usd", "2"], SERVER, 2, ["does not hold", "price ="]),
         (["task.py", "--target", "cuda:7"], {}, 3, ["GPU 7"]),
         (["task.py", "-b", "cpp"], {"CXX": "no-such-compiler"}, 3, ["no C++ compiler", "hint:"]),
         (["task.py", "--out", "/proc/nowhere"], {}, 3, ["cannot write"]),
+        (["task.py", "--out", "task.py/below"], {}, 3, ["cannot write", "--out"]),
         (["task.py"], {"KERNELWRIGHT_SEDE": "1"}, 2, ["KERNELWRIGHT_SEED"]),
     ],
 )
@@ -110,7 +116,7 @@ def test_bad_arguments(
     assert all(word in done.err for word in words), done.err
     assert done.out == ""
     assert_clean(shell, done.err)
-    assert "running" not in shell.run("runs", "list").out
+    assert shell.run("runs", "list").out == "", "something was begun"
 
 
 def test_a_fault_of_ours_is_not_an_answer(shell: Shell) -> None:

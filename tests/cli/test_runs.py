@@ -85,6 +85,39 @@ def test_a_continued_run_says_nothing_twice(shell: Shell, run: Run) -> None:
     assert shown.count("search ended") == 1
 
 
+def test_the_list_says_what_came_of_each_run(shell: Shell, run: Run) -> None:
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        store.add_run(samples.run("1-won", started=1.0, config={"task": "made/rms"}))
+        store.add_task("1-won", samples.task())
+        store.add_task_result("1-won", samples.improved())
+        failed = {"status": "failed", "error": "the disk is full"}
+        store.add_run(samples.run("2-failed", started=2.0, **failed))
+        store.add_run(samples.run("3-left", started=3.0, command="bench", status="running"))
+        for task in (samples.task(), TASK):
+            store.add_task("3-left", task)
+        store.add_task_result("3-left", samples.improved())
+        store.add_run(samples.run("4-runs", started=4.0, status="running"))
+    with try_lock("run-4-runs"):
+        lines = shell.run("runs", "list").out.splitlines()
+        documents = json.loads(shell.run("runs", "list", "--json").out)
+        report = shell.run("runs", "report", "3-left")
+    ends = [line.split("1970-01-01 ")[-1].partition("  ")[2].strip() for line in lines]
+    assert lines[0].endswith(f"  interrupted; continue with `kernelwright runs resume {run.id}`")
+    assert ends[1:] == [
+        "0 tasks   running",
+        "2 tasks   1 of 2 improved, up to 2.31× eager; "
+        "stopped; continue with the same command again",
+        "0 tasks   failed: the disk is full",
+        "made/rms  improved, 2.31× eager",
+    ]
+    assert [one["stopped"] for one in documents] == [False, False, True, False, False]
+    assert documents[4]["outcomes"][0]["status"] == "improved"
+    assert documents[3]["error"] == "the disk is full"
+    assert report.code == 0 and "interrupted" in (shell.folder / "report.html").read_text()
+    shown = shell.run("runs", "show", "3-left").out
+    assert f"{TASK.id} " in shown and "not finished" in shown
+
+
 @pytest.mark.parametrize(
     "command", [("runs", "list"), ("runs", "show", "a"), ("export", "a", "--format", "sft")]
 )

@@ -6,8 +6,9 @@ from datetime import date
 
 import pytest
 
-from kernelwright.llm.prices import cost_usd, most_usage, price_lists
-from kernelwright.schema import Message
+from kernelwright.config import TokenPrice
+from kernelwright.llm.prices import cost_usd, is_priced, most_usage, price_lists, with_cost
+from kernelwright.schema import Message, Usage
 
 
 def test_tokens_are_priced_per_million() -> None:
@@ -83,3 +84,25 @@ def test_the_table_is_dated_sourced_and_sane() -> None:
             assert 0 < price.input < price.output
             assert price.cached_input is None or 0 < price.cached_input < price.input
             assert price.cache_write is None or price.cache_write > price.input
+
+
+OWN = TokenPrice(input=1.0, output=2.0)
+
+
+def test_a_price_of_ones_own_is_for_models_that_the_table_lacks() -> None:
+    million = 1_000_000
+    assert cost_usd("openai-api/local/x", million, million, own=OWN) == pytest.approx(3.0)
+    assert cost_usd("openai/gpt-4o", million, 0, own=OWN) == pytest.approx(2.5)
+    worst = most_usage("openai-api/local/x", question("x"), million, OWN)
+    assert worst.cost_usd is not None and worst.cost_usd > 2.0
+    assert is_priced("openai-api/local/x", OWN) and not is_priced("openai-api/local/x")
+    assert is_priced("openai/gpt-4o") and is_priced("replay:answers.jsonl")
+
+
+def test_a_cost_that_is_told_stays() -> None:
+    told = Usage(input_tokens=1, output_tokens=1, cost_usd=0.5)
+    assert with_cost(told, "openai-api/local/x", OWN) == told
+    untold = Usage(input_tokens=1_000_000, output_tokens=0)
+    assert with_cost(untold, "openai-api/local/x", OWN).cost_usd == pytest.approx(1.0)
+    assert with_cost(untold, "openai-api/local/x", None) == untold
+    assert with_cost(Usage(), "openai-api/local/x", OWN).cost_usd is None

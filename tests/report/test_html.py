@@ -129,7 +129,7 @@ def test_what_a_busy_machine_left_open_is_never_called_slow() -> None:
     )
     attempts = [samples.attempt(0, made, evaluation=verdict)]
     text = page(TaskRecord(samples.run(), samples.task(), result, attempts, [])).text
-    assert "Not decided (busy machine) Other processes used these cores" in text
+    assert "Not decided (busy machine) Others used these cores. So its times" in text
     assert text.count("not decided (busy machine)") == 1, "the attempt's badge"
     assert "right, not faster" not in text and "No improvement" not in text
 

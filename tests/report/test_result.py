@@ -21,7 +21,7 @@ from tests.store import samples
 
 KEYS = (
     "schema_version task candidate status accepted reason explanation flags correctness timing "
-    "speedup compiled evidence uses scope environment sandbox level tolerance policy"
+    "speedup compiled what_it_is evidence uses scope environment sandbox level tolerance policy"
 ).split()
 ROOT = Path(__file__).parents[2]
 

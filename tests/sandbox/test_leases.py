@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox import leases
-from kernelwright.sandbox.leases import lease, try_lock
+from kernelwright.sandbox.leases import is_locked, lease, try_lock
 
 
 @pytest.fixture(autouse=True)
@@ -112,10 +113,22 @@ def test_who_is_in_a_hurry_goes_on_without(folder: Path) -> None:
 
 
 def test_one_process_at_a_time_is_alone(folder: Path) -> None:
+    assert not is_locked("run-1")
     with try_lock("run-1") as first:
-        assert first
+        assert first and is_locked("run-1") and not is_locked("run-2")
         with try_lock("run-1") as second, try_lock("run-2") as other:
             assert (second, other) == (False, True)
     with try_lock("run-1") as again:
         assert again
-    assert list(folder.iterdir()) == []
+    assert list(folder.iterdir()) == [] and not is_locked("run-1")
+
+
+def test_a_look_at_a_lock_keeps_its_owner_waiting_and_not_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    looked = os.open(folder / "run-1", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(looked, fcntl.LOCK_SH)  # as `is_locked` does for a moment
+    monkeypatch.setattr("time.sleep", lambda _s: os.close(looked))
+    with try_lock("run-1") as has_lock:
+        assert has_lock

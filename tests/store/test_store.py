@@ -64,6 +64,16 @@ def test_finishing_a_run_keeps_what_is_not_given(store: Store) -> None:
         store.update_run("nobody", status="done")
 
 
+def test_outcomes_name_every_task_of_a_run(store: Store) -> None:
+    store.add_task(samples.RUN_ID, samples.task("made/waiting"))
+    store.add_task_result(samples.RUN_ID, samples.improved())
+    assert store.outcomes_of(samples.RUN_ID) == [
+        (samples.task().id, "improved", pytest.approx(2.31)),
+        ("made/waiting", None, None),
+    ]
+    assert store.outcomes_of("nobody") == []
+
+
 def test_a_run_id_is_taken_once(store: Store) -> None:
     with pytest.raises(StoreError, match="there already"):
         store.add_run(samples.run(started=1.0))

@@ -122,6 +122,14 @@ RULES: tuple[AuditRule, ...] = (
         findings.mutates_state,
     ),
     AuditRule(
+        "train-mode",
+        "warning",
+        "Measured in train mode",
+        "Dropout and batch norm compute something else in eval mode. A module is measured in the "
+        "mode in which its `__init__` leaves it.",
+        findings.train_mode,
+    ),
+    AuditRule(
         "neutral-weights",
         "warning",
         "Weights that are all zeros or ones",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -17,6 +18,7 @@ from kernelwright.verifier.audit.shortcuts import (
     has_tiny_range,
 )
 from kernelwright.verifier.audit.tensors import differ, finite_count, spread, wide
+from kernelwright.verifier.inside import train_mode as train_mode_tool
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.tensor_tree import TensorTree, packed, specs
 
@@ -119,6 +121,15 @@ def mutates_state(probe: ShortcutProbe) -> Found:
         yield "warning", "what a call returns depends on earlier calls"
     elif traits.mutates_state:
         yield "warning", "a call changes parameters or buffers, which have to be right, too"
+
+
+def train_mode(probe: ShortcutProbe) -> Found:
+    """Find parts in train mode that compute something else in eval mode."""
+    instance = probe.live.instance
+    found = instance.client.tool(Path(train_mode_tool.__file__), "parts", key=instance.key)
+    if isinstance(found, list) and found:
+        words = f"{', '.join(map(str, found))} in train mode"
+        yield "warning", f"{words}; put self.eval() into __init__ if you serve in eval mode"
 
 
 def neutral_weights(probe: ShortcutProbe) -> Found:

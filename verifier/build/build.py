@@ -11,6 +11,7 @@ from pathlib import Path
 from kernelwright.backends.base import Backend
 from kernelwright.schema import Candidate
 from kernelwright.verifier.build.cache import Build, build_key, keep, kept_object_code
+from kernelwright.verifier.build.contents import BUILDS
 from kernelwright.verifier.build.object_code import inspect_object_code
 from kernelwright.verifier.reference.candidates import run_every_workload
 from kernelwright.verifier.reference.reference import Reference
@@ -25,7 +26,7 @@ def build_candidate(
     Raises:
         WorkerFault: the candidate does not compile, import, or survive one call.
     """
-    folder = cache / "builds" / build_key(candidate, backend, reference.task, reference.machine)
+    folder = cache / BUILDS / build_key(candidate, backend, reference.task, reference.machine)
     known = kept_object_code(folder)
     if known is not None:
         return Build(folder, None, known)

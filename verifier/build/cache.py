@@ -12,6 +12,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,10 +67,13 @@ def kept_object_code(folder: Path) -> ObjectCode | None:
     """
     try:
         known = json.loads((folder / TOOLS_FOLDER / OBJECT_CODE_FILE).read_text())
-        return ObjectCode(tuple(known["facts"]), known["digest"])
+        found = ObjectCode(tuple(known["facts"]), known["digest"])
     except (OSError, ValueError):
         shutil.rmtree(folder, ignore_errors=True)
         return None
+    with suppress(OSError):  # a folder of another user's
+        os.utime(folder)  # its last use: see `contents.py`
+    return found
 
 
 def keep(built: Path, folder: Path, object_code: ObjectCode) -> None:

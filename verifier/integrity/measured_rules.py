@@ -234,7 +234,7 @@ def uses_rules() -> list[Rule]:
             "Silently wrong where the reference works",
             """A use that the task's own inputs don't show (other weights, sizes, numbers, modes)
             gives another value than the reference, without an error, or accepts what the reference
-            refuses. With `--uses refuse` it refuses; docs/concepts/verdict.md lists the uses.""",
+            refuses. With `--uses refuse` it refuses. `--json` lists the uses that were tried.""",
         ),
         suspicious(
             "crashes-outside-scope",
@@ -310,8 +310,8 @@ def statistical_rules() -> list[Rule]:
             "not-validated",
             "Timing on GPUs is not validated",
             """No GPU has been timed by this project. Results are fetched after the clock, kernels
-            in flight run on while the worker stands still, and rounds of one call hide speedups:
-            see docs/concepts/gpu.md. The flag marks every verdict with `--target cuda`.""",
+            in flight run on while the worker stands still, and rounds of one call hide speedups.
+            The flag marks every verdict with `--target cuda`.""",
             "",
         ),
         rule_row(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -22,6 +22,8 @@ from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import BUSY_MACHINE, Flag
 from kernelwright.verifier.integrity.catalog import flag
 
+# A window in which others used so many cores is set aside. The counters tick in 10 ms.
+BUSY_CORES = 0.25
 STAT = Path("/proc/stat")
 IDLE_FIELDS = (3, 4)  # idle, iowait
 GUEST_FIELDS = 8  # guest times are counted in user time already
@@ -69,6 +71,28 @@ def busy_seconds(cores: Sequence[int]) -> float | None:
             counted = enumerate(map(int, fields[:GUEST_FIELDS]))
             ticks += sum(field for index, field in counted if index not in IDLE_FIELDS)
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def busiest_process(seconds: float) -> str | None:
+    """Watch all processes for some seconds; return the busiest one's name and id.
+
+    None where no other process uses the processor, or the system does not tell.
+    """
+    before = dict(_processes())
+    time.sleep(seconds)
+    used = {key: now - before[key] for key, now in _processes() if key in before}
+    busiest = max(used, key=lambda key: used[key], default=None)
+    return busiest if busiest is not None and used[busiest] > 0 else None
+
+
+def _processes() -> Iterator[tuple[str, int]]:
+    """Yield the name and id of each other process, with the clock ticks that it has used."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            start, _, rest = path.read_text(errors="replace").rpartition(")")
+            if int(path.parent.name) != os.getpid():
+                name = start.partition("(")[2]
+                yield f"{name} ({path.parent.name})", sum(map(int, rest.split()[11:13]))
 
 
 @contextmanager

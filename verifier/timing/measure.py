@@ -32,7 +32,7 @@ from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.probe import returns_inputs
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
-from kernelwright.verifier.timing.contention import LoadMeter, gpu_flags, quietly
+from kernelwright.verifier.timing.contention import BUSY_CORES, LoadMeter, gpu_flags, quietly
 from kernelwright.verifier.timing.rounds import CANDIDATE, EAGER, Rounds, Timed
 from kernelwright.verifier.timing.single_calls import batched
 from kernelwright.verifier.timing.spot_checks import (
@@ -59,8 +59,6 @@ HALVED = 0.25
 ROUNDS_PER_LOOK = 4
 # Fewer rounds tell nothing, however long a call takes.
 LEAST_ROUNDS = 8
-# A window in which others used so many cores is set aside. The counters tick in 10 ms.
-BUSY_CORES = 0.25
 # Calls of a worker's last round that are checked for returning their inputs.
 ALIAS_CHECKS = 4
 # Most single calls of a worker.

@@ -17,7 +17,9 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,8 +41,11 @@ HARMLESS_FLAG = re.compile(
     r"|-std=c\+\+(17|20)|-Wall|-D\w+(=\w+)?"
 )
 FORWARDING_HEADER = f"#pragma once\n#include_next <{HEADER}>\n"
-# A precompiled header takes 800 MB.
-MAX_HEADERS = 4
+# A precompiled header takes 750 MB.
+MAX_HEADER_BYTES = 10**9
+# A header that was used so lately is not thrown away for another: files with two sets of flags in
+# turns would have one compiled for each build, which takes longer than a build without.
+IN_USE_S = 600.0
 
 
 class Cpp(Language):
@@ -69,6 +74,8 @@ class Cpp(Language):
         if not all(HARMLESS_FLAG.fullmatch(flag) for flag in flags):
             return {}
         header = precompiled_header(cache, flags)
+        if header is None:
+            return {}
         return {"CPATH": str(header), "CXX": compiler()}  # torch's own default is c++
 
 
@@ -112,10 +119,12 @@ def _calls(source: str) -> Iterator[ast.Call]:
     yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
 
 
-def precompiled_header(cache: Path, flags: tuple[str, ...]) -> Path:
+def precompiled_header(cache: Path, flags: tuple[str, ...]) -> Path | None:
     """Return a CPATH folder with torch/extension.h precompiled for `flags`.
 
-    It is made once for each toolchain and set of flags.
+    It is made once for each toolchain and set of flags. All together take MAX_HEADER_BYTES at most;
+    None where those in use leave no room for another.
+
     Raises:
         InfrastructureError: torch's own header does not compile here.
     """
@@ -126,6 +135,8 @@ def precompiled_header(cache: Path, flags: tuple[str, ...]) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
+            if not _has_room(folder.parent):
+                return None
             _precompile(target, flags)
             _let_workers_read(folder)
     _remove_unused(folder.parent)
@@ -138,11 +149,34 @@ def _let_workers_read(folder: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
+def _headers(root: Path) -> list[tuple[float, int, Path]]:
+    """Return the last use (seconds since the epoch), the bytes and the folder of each header."""
+    found = []
+    for header in root.glob(f"*/{HEADER}.gch"):
+        folder = header.parents[1]
+        with suppress(FileNotFoundError):  # another process has just removed it
+            # The lock is opened for writing whenever its header is used.
+            found.append(((folder / "lock").stat().st_mtime, header.stat().st_size, folder))
+    return sorted(found)
+
+
+def _has_room(root: Path) -> bool:
+    """Return whether another header has room beside those in use, if it is as large as they are."""
+    in_use = [size for used, size, _ in _headers(root) if _is_in_use(used)]
+    return sum(in_use) + max(in_use, default=0) <= MAX_HEADER_BYTES
+
+
 def _remove_unused(root: Path) -> None:
-    # A lock is opened for writing whenever its header is used, so its mtime is the last use.
-    locks = sorted(root.glob("*/lock"), key=lambda lock: lock.lstat().st_mtime)
-    for lock in locks[:-MAX_HEADERS]:
-        shutil.rmtree(lock.parent, ignore_errors=True)
+    """Remove the headers that were not used for longest, until the others are within the limit."""
+    total = 0
+    for used, size, folder in reversed(_headers(root)):
+        total += size
+        if total > MAX_HEADER_BYTES and not _is_in_use(used):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_in_use(used: float) -> bool:
+    return used > time.time() - IN_USE_S
 
 
 def _precompile(target: Path, flags: tuple[str, ...]) -> None:

@@ -6,6 +6,8 @@ from kernelwright.backends.base import Backend
 from kernelwright.errors import PrerequisiteError
 from kernelwright.registry import Kind, Registry
 
+PLAIN = "torch"
+"""Backend of files in PyTorch's own operators only."""
 BACKENDS: Registry[Backend] = Registry(
     "backend",
     Kind("a backend", "availability"),
@@ -13,7 +15,7 @@ BACKENDS: Registry[Backend] = Registry(
         "cpp": "kernelwright.backends.cpp:Cpp",
         "cuda": "kernelwright.backends.cuda:Cuda",
         "inductor": "kernelwright.backends.inductor:Inductor",
-        "torch": "kernelwright.backends.plain:PlainTorch",
+        PLAIN: "kernelwright.backends.plain:PlainTorch",
         "triton": "kernelwright.backends.triton:Triton",
     },
     "kernelwright.backends",
@@ -60,4 +62,4 @@ def guess_backend(source: str) -> str:
         return "cuda"
     if any(sign in source for sign in ("load_inline", "cpp_extension", "ctypes")):
         return "cpp"
-    return "inductor" if "torch.compile" in source else "torch"
+    return "inductor" if "torch.compile" in source else PLAIN

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 from kernelwright.agents.engine import Engine, Progress, Unobserved
 from kernelwright.agents.proposer_factory import proposer_factory
-from kernelwright.agents.roles import allowances, models
+from kernelwright.agents.roles import allowances, models, require_limit
 from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.agents.workflow import go_on
 from kernelwright.backends.registry import require_backends
+from kernelwright.batch.alone import alone
 from kernelwright.batch.provenance import git_state, package_versions
 from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Settings
-from kernelwright.errors import UsageError
-from kernelwright.sandbox.leases import try_lock
+from kernelwright.errors import KernelwrightError, UsageError
 from kernelwright.sandbox.machine import open_machine
 from kernelwright.schema import Criteria, Run, RunCommand, RunStatus, Task, Usage
 from kernelwright.store.store import Store, open_store
@@ -64,7 +64,7 @@ def open_run(
     run_id = run_id or new_run_id()
     with (
         open_store(settings.store) as store,
-        _alone(run_id),
+        alone(run_id),
         open_machine(settings.machine) as machine,
     ):
         backends = require_backends(settings.backends, machine.kind)
@@ -85,22 +85,14 @@ def open_run(
             yield OpenRun(run, store, engine)
 
 
-@contextmanager
-def _alone(run_id: str) -> Iterator[None]:
-    with try_lock(f"run-{run_id}") as is_locked:
-        if not is_locked:
-            raise UsageError(
-                f"another process is working on run {run_id!r}", hint="wait for it, or stop it"
-            )
-        yield
-
-
 def require_budget(settings: Settings, tasks: Sequence[Task]) -> None:
-    """Raise UsageError where the budget leaves no room for a call on any of the tasks."""
+    """Raise UsageError where no limit holds, or it leaves no room for a call on any task."""
     if settings.model != OFFLINE:
         from kernelwright.agents.model.estimate import require_room
 
-        require_room(allowances(settings), models(settings)["planner"], tasks)
+        require_limit(settings)
+        planner = models(settings)["planner"]
+        require_room(allowances(settings), planner, tasks, settings.price)
 
 
 def _start(
@@ -145,20 +137,30 @@ def _require_same(run: Run, settings: Settings, config: Mapping[str, Any]) -> No
 
 @contextmanager
 def _recorded_end(store: Store, run: Run) -> Iterator[None]:
-    status: RunStatus = "failed"
     try:
         yield
-        status = "done"
     except KeyboardInterrupt:
-        status = "interrupted"
+        finish(store, run, "interrupted")
         raise
-    finally:
-        # A result that holds the run's end was perhaps written: a run that is done ends once.
-        if status != "done" or store.get_run(run.id).status != "done":
-            finish(store, run, status)
+    except Exception as error:  # recorded, whatever it is, and raised again
+        words = error.message if isinstance(error, KernelwrightError) else _internal(error)
+        finish(store, run, "failed", words)
+        raise
+    # A result that holds the run's end was perhaps written: a run that is done ends once.
+    if store.get_run(run.id).status != "done":
+        finish(store, run, "done")
 
 
-def finish(store: Store, run: Run, status: RunStatus) -> Run:
-    """Store a run's end and the usage of all its model calls; return the run as stored."""
+def _internal(error: Exception) -> str:
+    return f"internal error: {type(error).__name__}: {error}"
+
+
+def finish(store: Store, run: Run, status: RunStatus, error: str | None = None) -> Run:
+    """Store a run's end and the usage of all its model calls; return the run as stored.
+
+    Args:
+        error: the reason, where the run has failed.
+    """
     usage = sum((call.usage for call in store.model_calls_of(run.id)), Usage.zero())
-    return store.update_run(run.id, status=status, ended=time.time(), usage=usage)
+    ended = time.time()
+    return store.update_run(run.id, status=status, ended=ended, usage=usage, error=error)

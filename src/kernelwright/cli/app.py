@@ -12,6 +12,7 @@ import typer
 from kernelwright import __version__
 from kernelwright.cli import (
     bench,
+    cache,
     compile,
     config,
     demo,
@@ -41,6 +42,7 @@ app.command()(export.export)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(runs.app, name="runs")
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
 app.command()(doctor.doctor)
 app.command()(demo.demo)

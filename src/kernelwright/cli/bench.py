@@ -68,23 +68,29 @@ def run_bench(
 ) -> None:
     """Run the missing tasks of a suite, print the table, and exit 0 when any task improved."""
     from kernelwright.batch.run import require_budget
-    from kernelwright.batch.suite import missing_tasks, run_suite, suite_config
+    from kernelwright.batch.suite import missing_tasks, results_so_far, run_suite, suite_config
     from kernelwright.cli.run import announce, command_run
     from kernelwright.report.result import write_result, write_suite
     from kernelwright.store.files import require_writable
 
     folder = settings.out / run_id
     require_budget(settings, tasks)
+    require_writable(folder)
     hint = "the same command again" if command == "bench" else "`kernelwright demo` starts anew"
-    with command_run(command, settings, suite_config(tasks), run_id, hint) as opened:
-        require_writable(folder)
-        announce(settings, missing_tasks(opened, tasks))
+    with command_run(command, settings, suite_config(tasks), run_id, hint) as (opened, say):
+        announce(settings, missing_tasks(opened, tasks), say)
 
         def write(task: Task) -> None:
             name = task.id.replace("/", "-")
             write_result(folder / name, opened.run, opened.store.task_record(opened.run, task.id))
 
-        suite = run_suite(opened, tasks, write)
+        try:
+            suite = run_suite(opened, tasks, write)
+        except KeyboardInterrupt:
+            so_far = results_so_far(opened, tasks, "interrupted")
+            write_suite(folder, opened.store, so_far)
+            say(f"report so far: {folder / 'report.html'}")
+            raise
         write_suite(folder, opened.store, suite)
     _print_suite(suite, folder, json)
     raise typer.Exit(0 if suite.has_improved else 1)

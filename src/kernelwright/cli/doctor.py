@@ -16,6 +16,7 @@ KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 GIB = 2**30
 LEAST_MEMORY = 4 * GIB
 LEAST_DISK = 2 * GIB
+WATCHED_S = 1.0
 
 
 class Check(NamedTuple):
@@ -52,6 +53,7 @@ def _checks() -> Iterator[Check]:
     yield from _torch(device)
     yield from _backends(device)
     yield _counters()
+    yield _quiet()
     yield from _sandboxes()
     yield _worker()
     yield from _space()
@@ -109,6 +111,23 @@ def _counters() -> Check:
         there = counting.is_possible
     text = "evidence has them" if there else "none here, or forbidden: evidence does without"
     return Check("hardware counters", there, False, text)
+
+
+def _quiet() -> Check:
+    """Watch for a moment whether others use the processor."""
+    from kernelwright.verifier.timing.contention import BUSY_CORES, LoadMeter, busiest_process
+
+    cores = sorted(os.sched_getaffinity(0))
+    meter = LoadMeter((), cores)
+    busiest = busiest_process(WATCHED_S)
+    used = meter.external_cores()
+    if used is None:
+        return Check("quiet", False, False, "unknown: this system does not tell")
+    text = f"others use {used:.2f} of {len(cores)} cores"
+    if used < BUSY_CORES:
+        return Check("quiet", True, False, text)
+    by = f", mostly {busiest}" if busiest else ""
+    return Check("quiet", False, False, f"busy: {text}{by}; times may stay undecided")
 
 
 def _sandboxes() -> Iterator[Check]:

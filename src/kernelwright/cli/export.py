@@ -25,8 +25,10 @@ def export(
     Exit code 1: the runs hold nothing for this format.
     """
     from kernelwright.rl.exporters.jsonl import export as write
+    from kernelwright.store.files import require_writable
     from kernelwright.store.store import open_existing
 
+    require_writable(out.parent)
     with open_existing(settings.store) as opened:
         ids = [opened.get_run(run).id for run in runs]
         exported = write(opened, ids, format_, out)

@@ -58,17 +58,19 @@ def run_optimize(
         require_budget(settings, [task])
     run_id = run_id or new_run_id()
     folder = out or settings.out / run_id
+    require_writable(folder)
+    if (folder / RESULT).exists():
+        read_result(folder)  # refuses to replace a result of another version
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder.absolute())}
     hint = f"kernelwright runs resume {run_id}"
-    with command_run("optimize", settings, config, run_id, hint) as opened:
-        require_writable(folder)
-        if (folder / RESULT).exists():
-            read_result(folder)  # refuses to replace a result of another version
+    with command_run("optimize", settings, config, run_id, hint) as (opened, say):
         opened.store.add_task(opened.run.id, task)
-        announce(settings, [task])
+        announce(settings, [task], say)
         result = optimize_task(opened.engine, task)
         files = write_files(opened, task, folder)
     print_result(result, files, json)
+    if result.is_undecided and not json:
+        typer.echo(f"settle: {hint}")
     codes = {"improved": 0, "no_improvement": 1, "not_decided": 1, "error": 3}
     raise typer.Exit(codes[result.status])
 
@@ -84,13 +86,15 @@ def write_files(opened: OpenRun, task: Task, folder: Path) -> ResultFiles:
 
 def print_result(result: TaskResult, files: ResultFiles, json: bool) -> None:
     """Print the answer on stdout."""
+    from kernelwright.report.authorship import authorship
     from kernelwright.report.terminal import task_summary
 
     if json:
         typer.echo(files.result.read_text().rstrip())
         return
     typer.echo(task_summary(result))
-    if files.candidate:
+    if files.candidate and result.evaluation:
         typer.echo(f"file:   {files.candidate}")
+        typer.echo(f"is:     {authorship(result.evaluation).words}")
         typer.echo(f"check:  python {files.script}")
     typer.echo(f"report: {files.report}")

@@ -1,14 +1,20 @@
-"""Live progress on stderr: a rich view in a terminal, plain lines elsewhere."""
+"""Progress on stderr: a rich view in a terminal, plain lines elsewhere.
+
+In a terminal the view redraws itself at the bottom, and what has happened scrolls up and stays.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -22,6 +28,13 @@ from kernelwright.schema import Attempt, Evaluation, Task, Usage
 if TYPE_CHECKING:  # `runs show` needs nothing that imports torch
     from kernelwright.agents.engine import Progress
 
+    class View(Progress, Protocol):
+        """An observer of a run that shows what it is told."""
+
+        def say(self, text: str) -> None:
+            """Show a line that stays. A signal handler may call this at any moment."""
+
+
 PHASES = {
     "reference": "running the reference",
     "plan": "planning",
@@ -30,8 +43,12 @@ PHASES = {
     "profile": "looking for the bottleneck",
     "ended": "the search ended",
     "prove": "measuring the best one again",
+    "step": "proving",
     "ordinary": "timing it in ordinary interpreters",
 }
+SHORT = ("plan", "code", "evaluate", "profile")
+"""Phases without a line in a log: the attempt has one."""
+REDRAW_S = 0.25
 
 
 class PlainProgress:
@@ -40,10 +57,14 @@ class PlainProgress:
     def __init__(self) -> None:
         self._start = time.monotonic()
 
+    def say(self, text: str) -> None:
+        """See `View.say`. A handler may have interrupted a print, so this is a write of its own."""
+        os.write(2, f"{text}\n".encode())
+
     def phase(self, task: Task, phase: str, text: str) -> None:
-        """See `Progress.phase`; only phases that take long get a line."""
-        if phase in ("reference", "ended", "prove", "ordinary"):
-            self._say(f"{task.id}: {PHASES[phase]}" + (f": {text}" if text else ""))
+        """See `Progress.phase`; phases that take long get a line, and what a planner notes."""
+        if phase not in SHORT or (phase == "plan" and text):
+            self._say(f"{task.id}: {PHASES.get(phase, phase)}" + (f": {text}" if text else ""))
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
@@ -59,7 +80,7 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """A view that redraws itself: phase, best so far, attempts, cost."""
+    """A view that redraws itself: phase, best so far, number of attempts, cost."""
 
     def __init__(self, attempts: int) -> None:
         self._limit = attempts
@@ -68,21 +89,40 @@ class LiveProgress:
         self._attempts: list[Attempt] = []
         self._usage = Usage.zero()
         self._spinner = Spinner("dots")
+        self._finalist = ""
+        """The plan of the attempt that is being proven."""
+        self._lines: deque[Text] = deque()
+        """Lines that stay and that are not printed yet."""
+
+    def say(self, text: str) -> None:
+        """See `View.say`. The thread that draws prints it: what is drawn would erase it."""
+        self._lines.append(Text(text))
 
     def phase(self, task: Task, phase: str, text: str) -> None:
         """See `Progress.phase`."""
         if self._task is None or self._task.id != task.id:
             self._task, self._attempts = task, []
+            self._lines.append(Text(task.id, "bold"))
         self._now = (PHASES.get(phase, phase), text, time.monotonic())
+        if phase == "prove":
+            self._finalist = text
+        if phase == "ended" or (phase == "plan" and text):
+            self.say(f"  {PHASES[phase]}: {text}")
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
         self._attempts.append(attempt)
         self._usage = self._usage + attempt.usage
+        self.say(f"  {attempt.number}. {outcome(attempt)}")
 
     def final(self, task: Task, evaluation: Evaluation) -> None:
         """See `Progress.final`."""
-        self._now = (f"strict: {evaluation_words(evaluation)}", "", time.monotonic())
+        self.say(f"  strict: {evaluation_words(evaluation)} [{self._finalist}]")
+
+    def print_lines(self, console: Console) -> None:
+        """Print the lines that came since the last call."""
+        while self._lines:
+            console.print(self._lines.popleft())
 
     def __rich__(self) -> Any:
         """Return the view at this moment."""
@@ -99,8 +139,7 @@ class LiveProgress:
         done = len(self._attempts)
         table.add_row(Text("attempts", "dim"), Text(f"{done} of {self._limit}"))
         table.add_row(Text("cost", "dim"), Text(cost(self._usage)))
-        last = self._attempts[-3:]
-        return Group(table, *(Text(f"  {a.number}. {outcome(a)}", "dim") for a in last))
+        return table
 
     def _best(self) -> str:
         speedups = [s for s in map(eager_speedup, self._attempts) if s is not None]
@@ -108,15 +147,33 @@ class LiveProgress:
 
 
 @contextmanager
-def shown_progress(attempts: int) -> Iterator[Progress]:
-    """Yield the view that suits stderr: live in a terminal, else plain."""
-    console = Console(stderr=True)
+def shown_progress(attempts: int, console: Console | None = None) -> Iterator[View]:
+    """Yield the view that suits stderr: live in a terminal, else plain.
+
+    Args:
+        attempts: the most that a task may have.
+        console: stderr's, by default.
+    """
+    console = console or Console(stderr=True)
     if not console.is_terminal:
         yield PlainProgress()
         return
-    live = LiveProgress(attempts)
-    with Live(live, console=console, transient=True, refresh_per_second=4):
-        yield live
+    view, ended = LiveProgress(attempts), threading.Event()
+    with Live(view, console=console, transient=True, auto_refresh=False) as live:
+
+        def draw() -> None:
+            while not ended.wait(REDRAW_S):
+                view.print_lines(console)
+                live.refresh()
+
+        drawing = threading.Thread(target=draw, daemon=True)
+        drawing.start()
+        try:
+            yield view
+        finally:
+            ended.set()
+            drawing.join()
+            view.print_lines(console)
 
 
 def outcome(attempt: Attempt) -> str:

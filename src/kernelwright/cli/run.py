@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from kernelwright.agents.roles import models, run_allowance
+from kernelwright.agents.roles import models, run_allowance, without_price
 from kernelwright.batch.run import OpenRun, open_run
 from kernelwright.cli.machine import tell_of_unused_gpu
 from kernelwright.cli.progress import shown_progress
@@ -19,10 +19,12 @@ from kernelwright.errors import InfrastructureError, StoreError
 from kernelwright.schema import RunCommand, Task
 
 INTERRUPTED = 130
+Say = Callable[[str], None]
+"""A function that shows a line of text beside a run's progress."""
 
 
-def announce(settings: Settings, tasks: Sequence[Task]) -> None:
-    """Print the plan and its estimated cost, before a model is asked."""
+def announce(settings: Settings, tasks: Sequence[Task], say: Say) -> None:
+    """Say the plan and its estimated cost, before a model is asked."""
     if settings.model == OFFLINE:
         return
     from kernelwright.agents.model.estimate import estimate
@@ -30,12 +32,13 @@ def announce(settings: Settings, tasks: Sequence[Task]) -> None:
     by_role = models(settings)
     found = estimate(settings, by_role, tasks)
     names = ", ".join(f"{role} {name}" for role, name in by_role.items())
-    cost = "cost unknown (a price is missing)" if found.usd is None else f"about ${found.usd:.2f}"
-    typer.echo(
-        f"plan: {settings.search}, up to {settings.attempts} attempts a task; {names}", err=True
-    )
-    limits = ", ".join(_limits(run_allowance(settings)))
-    typer.echo(f"estimate: up to {found.calls} calls, {cost}; limit: {limits}", err=True)
+    say(f"plan: {settings.search}, up to {settings.attempts} attempts a task; {names}")
+    unknown = f"the price of {', '.join(without_price(settings))} is not known"
+    cost = f", but {unknown}" if found.usd is None else f" and ${found.usd:.2f}"
+    calls = f"about {found.calls:,} calls{cost}; at most {found.most_calls:,} calls"
+    allowance = run_allowance(settings)
+    instead = " in the place of dollars" if allowance.tokens != settings.budget_tokens else ""
+    say(f"estimate: {calls}; limit: {', '.join(_limits(allowance))}{instead}")
 
 
 def _limits(allowance: Allowance) -> Iterator[str]:
@@ -46,25 +49,32 @@ def _limits(allowance: Allowance) -> Iterator[str]:
 @contextmanager
 def command_run(
     command: RunCommand, settings: Settings, config: Mapping[str, Any], run_id: str, hint: str
-) -> Iterator[OpenRun]:
+) -> Iterator[tuple[OpenRun, Say]]:
     """Open the run of a command, with its progress on stderr and Ctrl-C as `draining` takes it.
 
     Args:
         hint: how to continue the run, for when it is stopped.
+
+    Yields:
+        The run, and a function that shows a line of text beside its progress. Nothing else may
+        write to stderr meanwhile: in a terminal the progress is drawn over it.
     """
     tell_of_unused_gpu(settings)
     with (
-        draining() as checkpoint,
-        shown_progress(settings.attempts) as progress,
-        open_run(command, settings, config, run_id, progress, checkpoint) as opened,
-        hint_if_stopped(hint),
+        shown_progress(settings.attempts) as view,
+        draining(view.say) as checkpoint,
+        open_run(command, settings, config, run_id, view, checkpoint) as opened,
+        hint_if_stopped(hint, view.say),
     ):
-        yield opened
+        yield opened, view.say
 
 
 @contextmanager
-def draining() -> Iterator[Callable[[], None]]:
+def draining(say: Say) -> Iterator[Callable[[], None]]:
     """Take the first Ctrl-C or SIGTERM as a request to end soon, the second as one to end now.
+
+    Args:
+        say: shows a line, also from a signal handler.
 
     Yields:
         A function to call before anything new is started; it raises KeyboardInterrupt after the
@@ -80,7 +90,7 @@ def draining() -> Iterator[Callable[[], None]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        typer.echo("finishing what is running; once more to stop now", err=True)
+        say("finishing what is running; once more to stop now")
 
     def checkpoint() -> None:
         if asked:
@@ -97,13 +107,13 @@ def draining() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def hint_if_stopped(hint: str) -> Iterator[None]:
-    """Print how to continue a run that is interrupted, or stopped by an infrastructure error."""
+def hint_if_stopped(hint: str, say: Say) -> Iterator[None]:
+    """Say how to continue a run that is interrupted, or stopped by an infrastructure error."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; to continue: {hint}", err=True)
+        say(f"interrupted; to continue: {hint}")
         raise
     except (InfrastructureError, StoreError):
-        typer.echo(f"stopped; to continue: {hint}", err=True)
+        say(f"stopped; to continue: {hint}")
         raise

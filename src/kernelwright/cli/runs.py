@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from kernelwright.config import Settings
     from kernelwright.schema import Attempt, ModelCall, Run
+    from kernelwright.store.results import Outcome
     from kernelwright.store.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and continue them.")
@@ -29,8 +30,11 @@ def _open(settings: Settings) -> Store:
     return open_existing(settings.store)
 
 
-def _latest(settings: Settings, limit: int) -> Sequence[Run]:
-    """Return the latest runs; none where the user's own store does not exist yet."""
+def _latest(settings: Settings, limit: int) -> Sequence[tuple[Run, Sequence[Outcome], bool]]:
+    """Return the latest runs, with outcomes and whether each has died.
+
+    None where the user's own store does not exist yet.
+    """
     import os
 
     from kernelwright.config import default_store
@@ -39,7 +43,18 @@ def _latest(settings: Settings, limit: int) -> Sequence[Run]:
     if settings.store == own and not Path(own).exists():
         return []
     with _open(settings) as opened:
-        return opened.list_runs(limit)
+        runs = opened.list_runs(limit)
+        return [(run, opened.outcomes_of(run.id), _has_died(opened, run)) for run in runs]
+
+
+def _has_died(store: Store, run: Run) -> bool:
+    """Return whether a run was left as running. Unknown, and False, where a server has the store.
+
+    There the process may be on another machine.
+    """
+    from kernelwright.batch.alone import has_died
+
+    return store.sqlite_path is not None and has_died(run)
 
 
 @app.command("list")
@@ -49,17 +64,22 @@ def list_runs(
     limit: Annotated[int, typer.Option("-n", min=1, help="The latest so many.")] = 20,
     json: options.Json = False,
 ) -> None:
-    """List the latest runs."""
+    """List the latest runs, with what came of them."""
     from json import dumps
 
-    runs = _latest(settings, limit)
+    from kernelwright.report.runs import run_document, run_line
+
+    found = _latest(settings, limit)
     if json:
-        typer.echo(dumps([run.model_dump(mode="json") for run in runs], indent=2))
+        typer.echo(dumps([run_document(*one) for one in found], indent=2))
         return
-    for run in runs:
+    whats = [run.config.get("task") or f"{len(outcomes)} tasks" for run, outcomes, _ in found]
+    ids = max((len(run.id) for run, _, _ in found), default=0)
+    width = max(map(len, whats), default=0)
+    for (run, outcomes, died), what in zip(found, whats, strict=True):
         started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
-        what = run.config.get("task") or ""
-        typer.echo(f"{run.id}  {run.command:<8}  {run.status:<11}  {started}  {what}".rstrip())
+        line = f"{run.id:<{ids}}  {run.command:<8}  {started}  {what:<{width}}"
+        typer.echo(f"{line}  {run_line(run, outcomes, died)}")
 
 
 @app.command("show")
@@ -81,6 +101,7 @@ def show(
 
     from kernelwright.cli.progress import outcome
     from kernelwright.report.decisions import how
+    from kernelwright.report.runs import run_document
 
     if attempt is not None:
         with _open(settings) as opened:
@@ -93,16 +114,17 @@ def show(
         results = [r for r in opened.task_results_of(found.id) if only in (None, r.task_id)]
         start = f"{only}: " if only else ""
         events = [e for e in opened.events_of(found.id) if e.text.startswith(start)]
+        outcomes, died = opened.outcomes_of(found.id), _has_died(opened, found)
     if json:
         document = {
-            "run": found.model_dump(mode="json"),
+            "run": run_document(found, outcomes, died),
             "attempts": [one.model_dump(mode="json") for one in attempts],
             "events": [event.model_dump(mode="json") for event in events],
             "results": [result.model_dump(mode="json") for result in results],
         }
         typer.echo(dumps(document, indent=2))
         return
-    _print_run(found)
+    _print_run(found, outcomes, died)
     for one in attempts:
         typer.echo(f"{one.task_id}: attempt {one.number}: {outcome(one)}; {how(one.move)}")
     # A continued run repeats events of its earlier parts.
@@ -111,7 +133,8 @@ def show(
     if results:
         from kernelwright.report.terminal import open_questions, results_text
 
-        typer.echo(results_text(results))
+        waiting = [one.task_id for one in outcomes if one.status is None and not only]
+        typer.echo(results_text(results, waiting))
         if questions := open_questions(results):
             typer.echo(questions)
 
@@ -164,16 +187,16 @@ def _print_attempt(
     attempt: Attempt, attempts: Sequence[Attempt], calls: Sequence[ModelCall]
 ) -> None:
     from kernelwright.cli.progress import outcome
-    from kernelwright.report.decisions import blocks_line, call_title, fate, how
+    from kernelwright.report.decisions import blocks_line, call_title, fate, how, said_anew
     from kernelwright.report.format import cost
 
     typer.echo(f"attempt {attempt.number} of {attempt.task_id}: {how(attempt.move)}")
     typer.echo(f"plan: {attempt.plan}")
-    for call in calls:
+    for call, messages in said_anew(calls):
         typer.echo(f"\n--- {call_title(call)}")
         if blocks := blocks_line(call):
             typer.echo(f"tokens by block, about: {blocks}")
-        for message in call.messages:
+        for message in messages:
             typer.echo(f"\n[{message.role}]\n{message.content}")
         typer.echo(f"\n[answer]\n{call.answer if call.answer is not None else call.error}")
     if attempt.candidate is not None:
@@ -185,10 +208,12 @@ def _print_attempt(
     typer.echo(f"cost: {cost(attempt.usage)}")
 
 
-def _print_run(run: Run) -> None:
+def _print_run(run: Run, outcomes: Sequence[Outcome], died: bool) -> None:
     from kernelwright.report.format import cost
+    from kernelwright.report.runs import came_of, state
 
-    typer.echo(f"{run.id}: {run.command}, {run.status}, {cost(run.usage)}")
+    answer = f"; {words}" if (words := came_of(outcomes)) else ""
+    typer.echo(f"{run.id}: {run.command}, {cost(run.usage)}, {state(run, died)}{answer}")
     for name, value in run.config.items():
         typer.echo(f"  {name} = {value}")
 
@@ -206,6 +231,8 @@ def report(
 
     with _open(settings) as opened:
         found = opened.get_run(run)
+        if _has_died(opened, found):
+            found = found.model_copy(update={"status": "interrupted"})
         write_atomically(out, render_report(found, list(opened.task_records(found))))
     typer.echo(out)
 
@@ -213,7 +240,10 @@ def report(
 @app.command("resume")
 @with_settings("store")
 def resume(run: RunId, settings: Settings, json: options.Json = False) -> None:
-    """Continue an interrupted `optimize` run with the settings it was started with."""
+    """Continue an interrupted `optimize` run with the settings it was started with.
+
+    One that is done, but that a busy machine left undecided, is proven again.
+    """
     from kernelwright.cli.optimize import run_optimize
     from kernelwright.config import Settings as Known
     from kernelwright.config import stored_settings
@@ -222,6 +252,7 @@ def resume(run: RunId, settings: Settings, json: options.Json = False) -> None:
     with _open(settings) as opened:
         found = opened.get_run(run)
         tasks = opened.tasks_of(found.id)
+        is_open = any(result.is_open for result in opened.task_results_of(found.id))
     if found.command != "optimize":
         raise UsageError(
             f"run {found.id!r} is a {found.command} run", hint="give the same command again"
@@ -230,7 +261,7 @@ def resume(run: RunId, settings: Settings, json: options.Json = False) -> None:
         raise UsageError(
             f"run {found.id!r} was stopped before it had a task", hint="give its command again"
         )
-    if found.status == "done":
+    if found.status == "done" and not is_open:
         raise UsageError(f"run {found.id!r} is done", hint="`kernelwright runs show` prints it")
     known = {name: found.config[name] for name in Known.model_fields if name in found.config}
     own = stored_settings({**known, "store": settings.store})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -14,6 +14,7 @@ from kernelwright.tasks.kinds.module import MODULE
 
 if TYPE_CHECKING:
     from kernelwright.config import Settings
+    from kernelwright.errors import KernelwrightError
     from kernelwright.schema import Candidate, Evaluation, Level, Task
     from kernelwright.verifier.audit.audit import AuditFinding
 
@@ -32,30 +33,35 @@ def verify(
 ) -> None:
     """Check candidates' values and time them against the reference.
 
-    With several candidates, --json prints one document a line. Exit code 0: all were accepted.
-    1: one was refused or is wrong; the reason is printed. A task on which a verdict may mean
-    nothing (all zeros would be accepted) gets a warning.
+    With several candidates, --json prints one document a line, and one that can't be judged stops
+    no other. Exit code 0: all were accepted. 1: one was refused or is wrong; the reason is printed.
+    2: a file is no candidate. 3: something is missing here that one needs. A task on which a
+    verdict may mean nothing (all zeros would be accepted) gets a warning.
     """
     from json import dumps
 
+    from kernelwright.errors import KernelwrightError
     from kernelwright.tasks.constants import parse_settings
     from kernelwright.tasks.loader import load_task
 
     loaded = load_task(task, parse_settings(set_), settings.tolerance)
-    given = {path: read_candidate(path) for path in candidates}
-    accepted = True
-    for path, evaluation, findings in _evaluations(loaded, given, known_level(level), settings):
-        accepted = accepted and evaluation.accepted
+    wanted = known_level(level)
+    code, several = 0, len(candidates) > 1
+    for path, judged in _judged(loaded, candidates, wanted, settings):
+        code = max(code, _exit_code(judged))
         if json:
-            document = _document(loaded, given[path], evaluation, path)
-            document["task_findings"] = [finding._asdict() for finding in findings]
-            typer.echo(dumps(document, indent=2 if len(given) == 1 else None))
+            document = _document(loaded, path, judged)
+            typer.echo(dumps(document, indent=None if several else 2))
+        elif isinstance(judged, KernelwrightError):
+            typer.echo(f"{path}: not judged: {judged.message}")
+            if judged.hint:
+                typer.echo(f"hint: {judged.hint}")
         else:
-            _print(evaluation, str(path) if len(given) > 1 else loaded.id)
-            for finding in findings:
+            _print(judged.evaluation, str(path) if several else loaded.id)
+            for finding in judged.findings:
                 where = f"the task's workload {finding.workload!r}"
                 typer.echo(f"warning: {where}: {finding.rule}: {finding.evidence}")
-    raise typer.Exit(0 if accepted else 1)
+    raise typer.Exit(code)
 
 
 def known_level(name: str) -> Level:
@@ -88,12 +94,25 @@ def read_candidate(path: Path) -> Candidate:
     return Candidate(source=source, backend=guess_backend(source), origin=Origin(kind="user"))
 
 
-def _evaluations(
-    task: Task, candidates: Mapping[Path, Candidate], level: Level, settings: Settings
-) -> Iterator[tuple[Path, Evaluation, list[AuditFinding]]]:
-    """Yield the verdict on each candidate, and what a quick audit finds wrong with the task."""
-    from kernelwright.backends.registry import require_backends
+class Judged(NamedTuple):
+    """A candidate with its verdict."""
+
+    candidate: Candidate
+    evaluation: Evaluation
+    findings: list[AuditFinding]
+    """Faults of the task that a quick audit finds."""
+
+
+def _judged(
+    task: Task, paths: Sequence[Path], level: Level, settings: Settings
+) -> Iterator[tuple[Path, Judged | KernelwrightError]]:
+    """Yield the verdict on the candidate of each file, or why it has none.
+
+    Raises:
+        KernelwrightError: none of the files can be judged, or the task is at fault.
+    """
     from kernelwright.cli.machine import tell_of_unused_gpu, terminable
+    from kernelwright.errors import InfrastructureError, KernelwrightError
     from kernelwright.executors.local import LocalExecutor
     from kernelwright.schema import Criteria, EvaluationJob
     from kernelwright.verifier.audit.audit import quick_audit
@@ -102,30 +121,64 @@ def _evaluations(
     spec = settings.machine
     tell_of_unused_gpu(settings)
     with terminable(), LocalExecutor(settings.cache_dir) as executor:
-        kind = executor.machine(spec).kind
-        for candidate in candidates.values():
-            require_backends((candidate.backend,), kind, timed=False)
+        given = {path: _read(path, executor.machine(spec).kind) for path in paths}
+        faults = [one for one in given.values() if isinstance(one, KernelwrightError)]
+        if len(faults) == len(given):
+            raise faults[0]
         reference = executor.reference(task, spec)
         findings = quick_audit(reference)
         typer.echo(f"memory: {reference.memory_words}", err=True)
-        for path, candidate in candidates.items():
+        for path, candidate in given.items():
+            if isinstance(candidate, KernelwrightError):
+                yield path, candidate
+                continue
             job = EvaluationJob(
                 task=task, candidate=candidate, level=level, criteria=criteria, machine=spec
             )
-            yield path, executor.evaluate(job), findings
+            try:
+                yield path, Judged(candidate, executor.evaluate(job), findings)
+            except InfrastructureError as error:
+                if len(given) == 1:
+                    raise
+                yield path, error
 
 
-def _document(
-    task: Task, candidate: Candidate, evaluation: Evaluation, path: Path
-) -> dict[str, Any]:
+def _read(path: Path, kind: str) -> Candidate | KernelwrightError:
+    """Return a file's candidate for a kind of device, or why it can't be judged."""
+    from kernelwright.backends.registry import require_backends
+    from kernelwright.errors import PrerequisiteError, UsageError
+
+    try:
+        candidate = read_candidate(path)
+        require_backends((candidate.backend,), kind, timed=False)
+    except (UsageError, PrerequisiteError) as error:
+        return error
+    return candidate
+
+
+def _exit_code(judged: Judged | KernelwrightError) -> int:
+    if isinstance(judged, Judged):
+        return 0 if judged.evaluation.accepted else 1
+    return judged.exit_code
+
+
+def _document(task: Task, path: Path, judged: Judged | KernelwrightError) -> dict[str, Any]:
     from kernelwright.report.verdict import verdict_document
 
-    document = verdict_document(task, candidate, evaluation)
+    if not isinstance(judged, Judged):
+        return {
+            "task": {"id": task.id, "hash": task.hash},
+            "candidate": {"file": str(path)},
+            "error": judged.message,
+        }
+    document = verdict_document(task, judged.candidate, judged.evaluation)
     document["candidate"]["file"] = str(path)
+    document["task_findings"] = [finding._asdict() for finding in judged.findings]
     return document
 
 
 def _print(evaluation: Evaluation, name: str) -> None:
+    from kernelwright.report.authorship import authorship
     from kernelwright.report.uses import uses_lines
     from kernelwright.report.verdict import evaluation_words, evidence_words, explanation
 
@@ -133,9 +186,9 @@ def _print(evaluation: Evaluation, name: str) -> None:
     typer.echo(f"{name}: {answer}: {evaluation.reason}")
     if evaluation.accepted:
         typer.echo(evaluation_words(evaluation))
+        typer.echo(f"it is {authorship(evaluation).words}")
         for line in evidence_words(evaluation):
             typer.echo(line)
-    if evaluation.accepted:
         typer.echo(f"proven for: {'; '.join(evaluation.scope)}")
     for line in uses_lines(evaluation.uses):
         typer.echo(line)

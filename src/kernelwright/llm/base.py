@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 from kernelwright.schema import Message, Record, Usage, digest
 
 Stop = Literal["end", "max_tokens", "refusal", "other"]
+RECORDED = "replay:"
+"""Beginning of the names of models that answer from a recording."""
 
 
 class Request(Record):

@@ -8,6 +8,8 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 
+from kernelwright.config import TokenPrice
+from kernelwright.llm.base import RECORDED
 from kernelwright.schema import Message, Record, Usage
 
 _PER_MILLION = 1e-6
@@ -48,6 +50,7 @@ def cost_usd(
     output_tokens: int | None,
     cached_input_tokens: int = 0,
     cache_write_tokens: int = 0,
+    own: TokenPrice | None = None,
 ) -> float | None:
     """Return the dollars for one call at the provider's list price.
     Args:
@@ -56,11 +59,12 @@ def cost_usd(
         output_tokens: all output tokens, a reasoning model's thoughts included.
         cached_input_tokens: the part of `input_tokens` read from the provider's cache.
         cache_write_tokens: the part of `input_tokens` written to it.
+        own: the user's price, for models that the table lacks.
 
     Returns:
         None where a count, the model or one of the prices needed is unknown; never 0 for that.
     """
-    price = _price(model)
+    price = _price(model, own)
     if price is None or input_tokens is None or output_tokens is None:
         return None
     if price.up_to_input is not None and input_tokens > price.up_to_input:
@@ -75,7 +79,22 @@ def cost_usd(
     return _total(parts)
 
 
-def most_usage(model: str, messages: Sequence[Message], max_tokens: int) -> Usage:
+def is_priced(model: str, own: TokenPrice | None = None) -> bool:
+    """Return whether dollars can be counted for a model. Recorded answers cost nothing."""
+    return model.startswith(RECORDED) or _price(model, own) is not None
+
+
+def with_cost(usage: Usage, model: str, own: TokenPrice | None) -> Usage:
+    """Return a usage with its cost by the user's price, where only that is known."""
+    if usage.cost_usd is not None or own is None:
+        return usage
+    cost = cost_usd(model, usage.input_tokens, usage.output_tokens, own=own)
+    return usage.model_copy(update={"cost_usd": cost})
+
+
+def most_usage(
+    model: str, messages: Sequence[Message], max_tokens: int, own: TokenPrice | None = None
+) -> Usage:
     """Return an upper bound on the usage of one answer, before it is asked for.
 
     The tokenizers of the field start from bytes, so a text has no more tokens than bytes of UTF-8.
@@ -85,10 +104,10 @@ def most_usage(model: str, messages: Sequence[Message], max_tokens: int) -> Usag
     """
     text = sum(len(message.content.encode()) + _MESSAGE_TOKENS for message in messages)
     tokens = text + _MESSAGE_TOKENS
-    price = _price(model)
+    price = _price(model, own)
     priced = min(tokens, price.up_to_input or tokens) if price else tokens
-    plain = cost_usd(model, priced, max_tokens)
-    written = cost_usd(model, priced, max_tokens, cache_write_tokens=priced)
+    plain = cost_usd(model, priced, max_tokens, own=own)
+    written = cost_usd(model, priced, max_tokens, cache_write_tokens=priced, own=own)
     cost = plain if plain is None or written is None else max(plain, written)
     return Usage(input_tokens=tokens, output_tokens=max_tokens, cost_usd=cost)
 
@@ -102,8 +121,11 @@ def _total(parts: tuple[tuple[int, float | None], ...]) -> float | None:
     return total * _PER_MILLION
 
 
-def _price(model: str) -> Price | None:
-    return _by_name().get(model)
+def _price(model: str, own: TokenPrice | None) -> Price | None:
+    listed = _by_name().get(model)
+    if listed is not None or own is None:
+        return listed
+    return Price(input=own.input, output=own.output)
 
 
 @cache

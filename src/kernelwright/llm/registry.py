@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kernelwright.errors import UsageError, did_you_mean
-from kernelwright.llm.base import LLM
+from kernelwright.llm.base import LLM, RECORDED
 from kernelwright.registry import Kind, Registry, is_dotted
 
 PROVIDERS: Registry[LLM] = Registry(
@@ -18,7 +18,6 @@ PROVIDERS: Registry[LLM] = Registry(
     },
     "kernelwright.llm",
 )
-_REPLAY = "replay:"
 _FORMS = {"openai-api": "openai-api/SERVICE/NAME"}
 
 
@@ -34,10 +33,10 @@ def open_model(name: str) -> LLM:
         UsageError: no such provider, a name without a model, or an object that is no model.
         PrerequisiteError: a key or an address is missing.
     """
-    if name.startswith(_REPLAY):
+    if name.startswith(RECORDED):
         from kernelwright.llm.replay import Replay
 
-        return Replay(Path(name.removeprefix(_REPLAY)))
+        return Replay(Path(name.removeprefix(RECORDED)))
     if is_dotted(name):
         return PROVIDERS.open(name)
     provider, _, model = name.partition("/")

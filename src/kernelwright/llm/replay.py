@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from kernelwright.errors import InfrastructureError, UsageError
-from kernelwright.llm.base import LLM, Completion, Request, always
+from kernelwright.llm.base import LLM, RECORDED, Completion, Request, always
 from kernelwright.schema import Message, Record
 
 
@@ -43,7 +43,7 @@ class Replay:
         """
         if not path.is_file():
             raise UsageError(f"no recording at {path}", "write replay:PATH, a JSONL file")
-        self.name = f"replay:{path}"
+        self.name = f"{RECORDED}{path}"
         self._path = path
         self._answers = {line.request.key: line.completion for line in _read(path)}
 

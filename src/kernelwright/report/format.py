@@ -16,6 +16,7 @@ _BACKENDS = {
     "cuda": "CUDA kernel",
     "triton": "Triton kernel",
     "inductor": "torch.compile configuration",
+    "torch": "plain PyTorch",
 }
 
 

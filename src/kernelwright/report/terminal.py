@@ -10,6 +10,7 @@ from rich.text import Text
 from kernelwright.batch.metrics import SuiteMetrics
 from kernelwright.delivery.scope import OUTSIDE
 from kernelwright.report import format as fmt
+from kernelwright.report.authorship import authorship
 from kernelwright.report.ordinary import ordinary_words
 from kernelwright.report.view import headline_of
 from kernelwright.store.results import TaskResult
@@ -44,9 +45,15 @@ def results_table(results: Sequence[TaskResult]) -> Table:
     return table
 
 
-def results_text(results: Sequence[TaskResult]) -> str:
-    """Return the results as plain, aligned lines."""
-    lines = [COLUMNS, *(_row(result) for result in results)]
+def results_text(results: Sequence[TaskResult], waiting: Sequence[str] = ()) -> str:
+    """Return the results as plain, aligned lines.
+
+    Args:
+        waiting: ids of tasks that have no answer yet.
+    """
+    unanswered = headline_of(None).word
+    rows = [(name, unanswered, fmt.NOT_MEASURED, fmt.NOT_MEASURED) for name in waiting]
+    lines = [COLUMNS, *(_row(result) for result in results), *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     padded = (zip(line, widths, strict=True) for line in lines)
     return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in line).rstrip() for line in padded)
@@ -91,7 +98,7 @@ def _row(result: TaskResult) -> tuple[str, ...]:
     final = result.evaluation
     found = final.speedup if final and final.accepted else {}
     speedups = (fmt.speedup(found.get(name)) for name in ("eager", "compile"))
-    by = " (torch.compile)" if final and final.accepted and final.compiled else ""
+    by = f", {authorship(final).short}" if final and final.accepted else ""
     return (result.task_id, headline_of(result).word + by, *speedups)
 
 

@@ -7,8 +7,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kernelwright.report.format import NOT_DECIDED
-from kernelwright.schema import SCHEMA_VERSION, Candidate, Evaluation, Record, Status, Task
+from kernelwright.report.authorship import authorship
+from kernelwright.report.format import NOT_DECIDED, sentence
+from kernelwright.schema import (
+    BUSY_MACHINE,
+    SCHEMA_VERSION,
+    Candidate,
+    Evaluation,
+    Record,
+    Status,
+    Task,
+)
 from kernelwright.tasks.kinds.module import MODULE
 from kernelwright.verifier.integrity.catalog import RULES
 
@@ -37,6 +46,7 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
         "timing": timing or None,
         "speedup": found["speedup"] or None,
         "compiled": found["compiled"],
+        "what_it_is": authorship(evaluation).words,
         "evidence": found["evidence"],
         "uses": found["uses"],
         "scope": found["scope"],
@@ -56,12 +66,13 @@ ADVICE: Mapping[Status, str] = {
     Status.INCORRECT_SHAPE: "return what the reference returns: the same nest of tensors",
     Status.INCORRECT_DTYPE: "return tensors of the reference's dtype, on its device",
     Status.INCORRECT_NUMERICAL: (
-        "docs/concepts/correctness.md says which error is allowed and why; inputs that are not the "
-        f"reference's own (scaled, constant, zero) are derived from those of {MODULE.inputs}()"
+        "the error that is allowed follows from that of the reference's own arithmetic; --json has "
+        "both as `correctness`. Inputs that are not the reference's own (scaled, constant, zero) "
+        f"are derived from those of {MODULE.inputs}()"
     ),
     Status.TIMEOUT: "give the task's task.toml longer [limits], or find what does not end",
     Status.OUT_OF_MEMORY: "it gets the reference's limit; see [limits] in the task's task.toml",
-    Status.REWARD_HACK: "docs/reference/integrity.md describes the rule",
+    Status.REWARD_HACK: "the evidence of each flag says what was found, and where",
     Status.INVALID_REFERENCE: "`kernelwright tasks audit` says what is wrong with the task",
 }
 
@@ -70,12 +81,12 @@ _NOT_PYTHON = re.compile(r"(SyntaxError|IndentationError|TabError)\b")
 
 
 def explanation(evaluation: Evaluation) -> list[str]:
-    """Return why a candidate was refused and what to do about it, in sentences.
+    """Return why a candidate was refused, or nothing was decided, and what to do about it.
 
-    Empty where it was accepted.
+    Empty where it was accepted, and its times decide.
     """
     if evaluation.accepted:
-        return []
+        return [settling(evaluation)] if evaluation.was_disturbed else []
     rules = [RULES[flag.rule] for flag in evaluation.flags if flag.severity == "refuse"]
     return [*(f"{rule.id}: {rule.reason}" for rule in rules), _advice(evaluation)]
 
@@ -84,6 +95,18 @@ def _advice(evaluation: Evaluation) -> str:
     if _NOT_PYTHON.match(evaluation.reason):
         return "Python cannot read it; the line is named above"
     return ADVICE[evaluation.status]
+
+
+def settling(evaluation: Evaluation) -> str:
+    """Return why a busy machine left a verdict open and what settles it; empty for any other."""
+    if not evaluation.was_disturbed:
+        return ""
+    found = next(flag.evidence for flag in evaluation.flags if flag.rule == BUSY_MACHINE)
+    return (
+        f"{sentence(found)} So its times decide nothing. Measuring it again on a quiet machine "
+        "settles it: `kernelwright doctor` says when this one is; then `kernelwright runs resume` "
+        "after optimize, or the same command after bench and verify, proves it again."
+    )
 
 
 def plain(noun: Record) -> dict[str, Any]:

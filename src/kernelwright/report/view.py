@@ -12,14 +12,17 @@ from markupsafe import Markup
 from kernelwright.delivery.scope import OUTSIDE
 from kernelwright.report import decisions
 from kernelwright.report import format as fmt
+from kernelwright.report.authorship import authorship
 from kernelwright.report.chart import Point, points, speedup_chart
 from kernelwright.report.ordinary import conditions, ordinary_words
 from kernelwright.report.uses import UseView, uses_view
+from kernelwright.report.verdict import settling
 from kernelwright.schema import (
     Attempt,
     Candidate,
     Correctness,
     Evaluation,
+    Message,
     ModelCall,
     OrdinaryRun,
     Origin,
@@ -28,11 +31,6 @@ from kernelwright.schema import (
 )
 from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import TaskResult
-
-DISTURBED = (
-    "Other processes used these cores while it was measured, so the times decide nothing; "
-    "run it again on a quiet machine."
-)
 
 
 class Headline(NamedTuple):
@@ -87,7 +85,7 @@ class CallView:
     blocks: str
     """Tokens of the prompt's parts."""
     prompt: list[tuple[str, str]]
-    """Role and text of each message."""
+    """Role and text of each message that no earlier call of the same role had."""
     answer: str
 
 
@@ -175,7 +173,7 @@ def headline_of(result: TaskResult | None) -> Headline:
     # The evaluation decides, not the status: records of earlier versions call it no improvement.
     if final is not None and final.is_undecided:
         headline = fmt.sentence(fmt.NOT_DECIDED).rstrip(".")
-        return Headline("infra", fmt.NOT_DECIDED, headline, DISTURBED)
+        return Headline("infra", fmt.NOT_DECIDED, headline, settling(final))
     why = _why_none(final, result.ordinary)
     return Headline("none", "no improvement", "No improvement found", why)
 
@@ -257,9 +255,8 @@ def _figure(value: Speedup | None, meaning: str) -> Figure:
 def _facts(best: Candidate | None, final: Evaluation | None) -> list[tuple[str, str]]:
     facts = []
     if best is not None:
-        facts += [("What it is", fmt.backend(best.backend)), ("Found by", found_by(best.origin))]
-    if final is not None and final.compiled is not None:
-        facts.append(("Program", _program(final)))
+        kind = fmt.sentence(authorship(final).words) if final else fmt.backend(best.backend)
+        facts += [("What it is", kind), ("Found by", found_by(best.origin))]
     if final is not None:
         sandbox = final.sandbox
         facts += [
@@ -320,15 +317,18 @@ def _attempt(attempt: Attempt, found: TaskRecord) -> AttemptView:
         how=fmt.sentence(decisions.how(attempt.move)),
         fate=fmt.sentence(decisions.fate(attempt, found.attempts)),
         diagnosis=attempt.diagnosis,
-        calls=[_call(call) for call in decisions.calls_of(attempt, found.calls)],
+        calls=[
+            _call(call, messages)
+            for call, messages in decisions.said_anew(decisions.calls_of(attempt, found.calls))
+        ],
     )
 
 
-def _call(call: ModelCall) -> CallView:
+def _call(call: ModelCall, messages: Sequence[Message]) -> CallView:
     return CallView(
         title=decisions.call_title(call),
         blocks=decisions.blocks_line(call),
-        prompt=[(message.role, message.content) for message in call.messages],
+        prompt=[(message.role, message.content) for message in messages],
         answer=call.answer if call.answer is not None else f"no answer: {call.error}",
     )
 

@@ -37,12 +37,19 @@ def write_all_atomically(folder: Path, files: dict[str, str]) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Raise PrerequisiteError where results could not be written, before anything is spent."""
+    """Raise PrerequisiteError where results could not be written, before anything is spent.
+
+    A folder that is missing is not made: the one that it would be made in is tried.
+    """
+    there = folder.absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.write_bytes(b"\0" * 4096)
-        probe.unlink()
+        while not there.exists():
+            there = there.parent
+        probe = there / f".probe-{os.getpid()}"
+        try:
+            probe.write_bytes(b"\0" * 4096)
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise PrerequisiteError(
             f"cannot write to {str(folder)!r}: {error.strerror}", hint="choose another with --out"

@@ -65,6 +65,11 @@ class TaskResult(Record):
         return self.has_failed or disturbed
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether the machine was too busy for the final times to decide."""
+        return self.is_open and not self.has_failed
+
+    @property
     def speedup(self) -> float | None:
         """Speedup of the accepted candidate over eager; None where it is unknown or disturbed."""
         if self.evaluation is None or not self.evaluation.accepted:
@@ -73,6 +78,16 @@ class TaskResult(Record):
             return None
         gain = self.evaluation.gain
         return None if gain is None else gain.speedup.median
+
+
+class Outcome(NamedTuple):
+    """The outcome of one task of a run."""
+
+    task_id: str
+    status: TaskStatus | None
+    """None while the task has no answer."""
+    speedup: float | None
+    """Speedup over eager of the best candidate; None where it has none."""
 
 
 class Event(Record):

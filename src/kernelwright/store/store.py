@@ -31,7 +31,7 @@ from kernelwright.schema import (
 from kernelwright.store import rows, tables
 from kernelwright.store.database import Database, require_file
 from kernelwright.store.records import TaskRecord
-from kernelwright.store.results import Event, Lost, TaskResult
+from kernelwright.store.results import Event, Lost, Outcome, TaskResult
 
 KNOWN_RUNS_IN_HINT = 10
 
@@ -97,16 +97,21 @@ class Store:
         status: RunStatus,
         ended: float | None = None,
         usage: Usage | None = None,
+        error: str | None = None,
     ) -> Run:
-        """Set status and end of a run, and its usage where one is given; return it as stored."""
+        """Set status, end and error of a run, and its usage where one is given.
+
+        Returns:
+            The run as stored.
+        """
         with self._database.writing() as connection:
             query = select(tables.runs.c.data).where(tables.runs.c.id == run_id)
             found = connection.execute(query).scalar_one_or_none()
             if found is None:
                 raise StoreError(f"run {run_id!r} is not stored", hint="add it first")
             old = rows.decode(Run, found)
-            changes = {"status": status, "ended": ended, "usage": usage or old.usage}
-            run = old.model_copy(update=changes)
+            changes = {"status": status, "ended": ended, "error": error}
+            run = old.model_copy(update={**changes, "usage": usage or old.usage})
             statement = update(tables.runs).where(tables.runs.c.id == run_id)
             connection.execute(statement.values(rows.run_row(run)))
         return run
@@ -207,6 +212,16 @@ class Store:
         with self._database.reading() as connection:
             found = connection.execute(query.order_by(places.c.position)).scalars().all()
         return [rows.decode(TaskResult, data) for data in found]
+
+    def outcomes_of(self, run_id: str) -> list[Outcome]:
+        """Return the outcome of each task of a run, in their order, without what led to it."""
+        results, places = tables.task_results, tables.run_tasks
+        same = (results.c.run_id == places.c.run_id) & (results.c.task_id == places.c.task_id)
+        columns = (places.c.task_id, results.c.status, results.c.speedup_eager)
+        query = select(*columns).join_from(places, results, same, isouter=True)
+        ordered = query.where(places.c.run_id == run_id).order_by(places.c.position)
+        with self._database.reading() as connection:
+            return [Outcome(*row) for row in connection.execute(ordered)]
 
     # Attempts and model calls
 

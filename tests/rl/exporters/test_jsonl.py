@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.integrity.rule import RuleId
 from tests.store import samples
 
+ROOT = Path(__file__).resolve().parents[3]
 MESSAGES = {"role", "content"}
 COLUMNS = {
     "sft": "messages run_id task_id task_hash candidate_hash backend origin speedup speedup_low",
@@ -318,3 +320,13 @@ def test_a_strict_attempt_needs_no_second_measurement(store: Store, tmp_path: Pa
     )
     [row] = exported(store, "sft", tmp_path / "out.jsonl")
     assert row["speedup"] == 2.4
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_the_guide_has_every_column(name: str) -> None:
+    text = (ROOT / "docs" / "guides" / "export.md").read_text()
+    section = text.partition(f"### {name}\n")[2].partition("\n#")[0]
+    first_cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    shown = [column for cell in first_cells for column in re.findall(r"`(\w+)`", cell)]
+    common = ["task_id", "task_hash", *(["run_id"] if name != "grpo" else [])]
+    assert sorted([*shown, *common]) == sorted(COLUMNS[name].split())

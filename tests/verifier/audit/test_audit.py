@@ -141,6 +141,7 @@ WARNING = {
     "narrow": (plain("x.double().mul(2e-6).add(1.0).float()"), "tiny-range"),
     "dropout": (plain("nn.functional.dropout(x.exp(), 0.5)"), "draws-random"),
     "batch-norm": (linear("self.norm(x)", "self.norm = nn.BatchNorm1d(256)"), "stateful"),
+    "train-mode": (linear("self.norm(x)", "self.norm = nn.BatchNorm1d(256)"), "train-mode"),
     "neutral": (linear("self.norm(x)", "self.norm = nn.LayerNorm(256)"), "neutral-weights"),
     "overhead": (plain("x + 1", inputs="torch.randn(8)"), "overhead-bound"),
     "unread": (plain("x.exp()", TWO, "x, y"), "dead-input"),
@@ -176,6 +177,15 @@ SOUND = {
 @pytest.mark.parametrize("name", SOUND)
 def test_nothing_is_wrong(machine: Machine, name: str) -> None:
     assert other_than_overhead(found(machine, SOUND[name])) == []
+
+
+def test_a_module_that_is_put_into_eval_mode_is_measured_so(machine: Machine) -> None:
+    more = "self.norm = nn.BatchNorm1d(256, affine=False)"
+    task = linear("torch.relu(self.norm(x))", more)
+    (finding,) = (one for one in found(machine, task) if one.rule == "train-mode")
+    assert finding.evidence.startswith("BatchNorm1d in train mode; put self.eval() into __init__")
+    served = linear("torch.relu(self.norm(x))", f"{more}; self.eval()")
+    assert "train-mode" not in rules(found(machine, served), "warning")
 
 
 def test_long_and_short_calls(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
