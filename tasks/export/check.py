@@ -1,0 +1,52 @@
+"""A written task beside the live module that it was written from: both give the same values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from kernelwright import syntax
+from kernelwright.errors import UsageError
+from kernelwright.tasks.export.call import CallForm
+from kernelwright.tasks.export.program import A_PART, unchanged
+from kernelwright.tasks.export.source import WrittenTask
+
+SEED = 0
+
+
+def require_same_values(module: nn.Module, form: CallForm, written: WrittenTask) -> None:
+    """Raise UsageError unless the task gives what the module does, with the module's parameters."""
+    file: dict[str, Any] = {}
+    exec(compile(syntax.parse(written.source), "<task>", "exec"), file)
+    model = written.sharing(file["Model"], module)
+    with torch.no_grad(), unchanged(module):
+        torch.manual_seed(SEED)
+        args, kwargs = form.copied()
+        wanted = module(*args, **kwargs)
+    with torch.no_grad(), unchanged(module):
+        torch.manual_seed(SEED)
+        found = written.results.nested(model(*(tensor.clone() for tensor in form.example)))
+    problem = difference(found, wanted)
+    if problem:
+        name = type(module).__name__
+        raise UsageError(f"what torch.export made of {name} is something else: {problem}", A_PART)
+
+
+def difference(found: Any, wanted: Any) -> str | None:
+    """Return what distinguishes two results beyond rounding; None where nothing does."""
+    (own, spec), (theirs, wanted_spec) = pytree.tree_flatten(found), pytree.tree_flatten(wanted)
+    if spec != wanted_spec:
+        return "another nesting of the result"
+    for left, right in zip(own, theirs, strict=True):
+        if not isinstance(right, torch.Tensor):
+            if left is not right and left != right:
+                return f"{left!r:.40} in the place of {right!r:.40}"
+            continue
+        try:
+            torch.testing.assert_close(left, right, equal_nan=True)
+        except AssertionError as error:
+            return " ".join(str(error).split())[:200]
+    return None
