@@ -73,8 +73,17 @@ def task_of(source: str, identity: str, tolerance: ToleranceName = "default") ->
     return _build(identity, source, {"kind": kind.name, "tolerance": tolerance})
 
 
+def names_class(reference: str) -> bool:
+    """Return whether a text names a class in a file: `module.py:Class`."""
+    path, _, name = reference.rpartition(":")
+    return path.endswith(".py") and name.isidentifier()
+
+
 def find_task_file(reference: str) -> Path:
     """Return the reference file that a path or id means. Raises TaskError when there is none."""
+    if names_class(reference):
+        message = f"{reference!r} names a class, and this command takes a task file"
+        raise TaskError(message, hint="`kernelwright optimize` takes it")
     path = Path(reference)
     try:
         is_folder = path.is_dir()

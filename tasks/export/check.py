@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,24 +30,35 @@ def require_same_values(module: nn.Module, form: CallForm, written: WrittenTask)
     with torch.no_grad(), unchanged(module):
         torch.manual_seed(SEED)
         found = written.results.nested(model(*(tensor.clone() for tensor in form.example)))
-    problem = difference(found, wanted)
+    problem = difference(found, wanted, _close)
     if problem:
         name = type(module).__name__
         raise UsageError(f"what torch.export made of {name} is something else: {problem}", A_PART)
 
 
-def difference(found: Any, wanted: Any) -> str | None:
-    """Return what distinguishes two results beyond rounding; None where nothing does."""
+def difference(
+    found: Any, wanted: Any, compared: Callable[[torch.Tensor, torch.Tensor], str | None]
+) -> str | None:
+    """Return what distinguishes two results, None where nothing does.
+
+    Args:
+        compared: says what distinguishes two tensors.
+    """
     (own, spec), (theirs, wanted_spec) = pytree.tree_flatten(found), pytree.tree_flatten(wanted)
     if spec != wanted_spec:
         return "another nesting of the result"
     for left, right in zip(own, theirs, strict=True):
-        if not isinstance(right, torch.Tensor):
-            if left is not right and left != right:
-                return f"{left!r:.40} in the place of {right!r:.40}"
-            continue
-        try:
-            torch.testing.assert_close(left, right, equal_nan=True)
-        except AssertionError as error:
-            return " ".join(str(error).split())[:200]
+        if isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor):
+            if problem := compared(left, right):
+                return problem
+        elif left is not right and left != right:
+            return f"{left!r:.40} in the place of {right!r:.40}"
+    return None
+
+
+def _close(left: torch.Tensor, right: torch.Tensor) -> str | None:
+    try:
+        torch.testing.assert_close(left, right, equal_nan=True)
+    except AssertionError as error:
+        return " ".join(str(error).split())[:200]
     return None

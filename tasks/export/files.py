@@ -42,12 +42,6 @@ class Call(NamedTuple):
     kwargs: Mapping[str, Any]
 
 
-def names_class(reference: str) -> bool:
-    """Return whether a text names a class in a file: `module.py:Class`."""
-    path, colon, name = reference.rpartition(":")
-    return bool(colon) and path.endswith(".py") and name.isidentifier()
-
-
 def class_module(
     reference: str, inputs: Path | None
 ) -> tuple[nn.Module, tuple[Any, ...], Mapping[str, Any]]:

@@ -1,0 +1,193 @@
+"""`kernelwright.optimize`: one run, from a live module to its `Optimized`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from kernelwright.agents.optimize import optimize_task
+from kernelwright.batch.run import new_run_id, open_run, require_budget
+from kernelwright.cli.names import check_names
+from kernelwright.cli.optimize import write_files
+from kernelwright.cli.progress import shown_progress
+from kernelwright.config import Settings, stored_settings
+from kernelwright.errors import InfrastructureError, StoreError, UsageError
+from kernelwright.live.module import FastPath, delivered, fast_view
+from kernelwright.live.optimized import Live, Optimized
+from kernelwright.live.settings import settings_of
+from kernelwright.live.trial import problem_of
+from kernelwright.reproduce.files import candidate_file_name
+from kernelwright.schema import Size, Task
+from kernelwright.store.files import require_writable, write_atomically
+from kernelwright.store.results import TaskResult
+from kernelwright.store.store import Store, open_existing
+from kernelwright.tasks.export.call import CallForm
+from kernelwright.tasks.export.check import require_same_values
+from kernelwright.tasks.export.files import class_module
+from kernelwright.tasks.export.program import (
+    require_callable,
+    require_exportable,
+    require_one_device,
+)
+from kernelwright.tasks.export.source import WrittenTask, written_task
+from kernelwright.tasks.loader import load_task, names_class, task_of
+
+SUITE = "live"
+"""The first part of the ids of tasks that were written from live modules."""
+NOTE = "library: "
+"""The beginning of what the search says about operators that it has no kernel for."""
+
+
+class Given(NamedTuple):
+    """A live module with the call that it is optimized for, and the task written from it."""
+
+    module: nn.Module
+    form: CallForm
+    written: WrittenTask
+
+
+def optimize(
+    module: nn.Module | str | Path,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    inputs: str | Path | None = None,
+    overrides: Mapping[str, Size] | None = None,
+    run: str | None = None,
+    **settings: Any,
+) -> Optimized:
+    """Find a faster implementation of a module, prove it, and put it in front of the module.
+
+    Args:
+        module: a live module, in the mode that it is used in; or `path.py:Class`, the path of a
+            task file, or an id of the library.
+        args: what its forward takes, as of the calls that are to be fast: a tuple.
+        kwargs: the same by name.
+        inputs: of `path.py:Class`: a file with its inputs, as --inputs of the command takes it.
+        overrides: of a task file: values for its size constants, as --set of the command.
+        run: continue this interrupted run, or return what it found where it is done.
+        settings: any setting, under its name: model, attempts, budget_usd, time_limit_s, store, ...
+
+    Raises:
+        UsageError: the module can't be exported, a setting is not valid, or the run is another's.
+        PrerequisiteError: this machine lacks something.
+        KeyboardInterrupt: it was interrupted; how to continue is printed.
+    """
+    chosen = settings_of("optimize", settings)
+    check_names(chosen)
+    given = None
+    if isinstance(module, nn.Module) or not isinstance(module, (str, Path)):
+        given = _given(require_exportable(module), args, kwargs or {}, chosen)
+    elif names_class(str(module)):
+        made = class_module(str(module), Path(inputs) if inputs else None)
+        given = _given(*made, chosen)
+    if given is None:
+        task = load_task(str(module), overrides, chosen.tolerance)
+    else:
+        identity = f"{SUITE}/{type(given.module).__name__}"
+        task = task_of(given.written.source, identity, chosen.tolerance)
+    found = _run(task, chosen, run)
+    return found._replace(given=given).answer()
+
+
+class _Found(NamedTuple):
+    run_id: str
+    result: TaskResult
+    folder: Path
+    notes: tuple[str, ...]
+    given: Given | None = None
+
+    def answer(self) -> Optimized:
+        """Return what the user gets, the module tried if there is one."""
+        is_win = self.result.status == "improved"
+        file = self.folder / candidate_file_name(self.result.task_id) if is_win else None
+        live = None if self.given is None else _live(self.given, file)
+        return Optimized(self.run_id, self.result, self.folder, file, self.notes, live)
+
+
+def _given(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], settings: Settings
+) -> Given:
+    form = CallForm(module.forward, args, kwargs)
+    require_one_device(module, form, "cuda" if settings.target.startswith("cuda") else "cpu")
+    require_callable(module, form)
+    written = written_task(module, form)
+    require_same_values(module, form, written)
+    return Given(module, form, written)
+
+
+def _live(given: Given, file: Path | None) -> Live:
+    if file is None:
+        return Live(given.module)
+    path = FastPath(given.module, given.form, given.written, delivered(file))
+    view = fast_view(given.module, path)
+    problem = problem_of(given.module, view, given.form, path)
+    if problem is not None:
+        return Live(given.module, problem=problem)
+    return Live(given.module, view, path)
+
+
+def _run(task: Task, settings: Settings, known: str | None) -> _Found:
+    """Run the optimization of a task, or the rest of a stored run of it."""
+    if known is not None:
+        with open_existing(settings.store) as store:
+            run_id, task, settings, folder = _stored(store, task, settings, known)
+            if store.get_run(run_id).status == "done":
+                return _found(store, run_id, task, folder)
+    else:
+        require_budget(settings, [task])
+        run_id = new_run_id()
+        folder = (settings.out / run_id).absolute()
+    config = {"task": task.id, "overrides": task.overrides, "folder": str(folder)}
+    with (
+        _said_how_to_continue(run_id),
+        shown_progress(settings.attempts) as progress,
+        open_run("optimize", settings, config, run_id, progress) as opened,
+    ):
+        require_writable(folder)
+        write_atomically(folder / f"{task.id.rpartition('/')[2]}.py", task.source)
+        opened.store.add_task(run_id, task)
+        optimize_task(opened.engine, task)
+        write_files(opened, task, folder)
+        return _found(opened.store, run_id, task, folder)
+
+
+def _found(store: Store, run_id: str, task: Task, folder: Path) -> _Found:
+    result = store.task_record(store.get_run(run_id), task.id).result
+    assert result is not None
+    said = (event.text.removeprefix(f"{task.id}: ") for event in store.events_of(run_id))
+    notes = tuple(dict.fromkeys(text for text in said if text.startswith(NOTE)))
+    return _Found(run_id, result, folder, notes)
+
+
+def _stored(
+    store: Store, task: Task, settings: Settings, known: str
+) -> tuple[str, Task, Settings, Path]:
+    """Return a stored run's id, task, settings and folder. Raises UsageError if it is another's."""
+    run = store.get_run(known)
+    tasks = [one for one in store.tasks_of(run.id) if one.id == task.id]
+    if not tasks:
+        raise UsageError(
+            f"run {run.id!r} is not of {task.id!r}", hint="kernelwright.runs() lists them"
+        )
+    values = {name: run.config[name] for name in Settings.model_fields if name in run.config}
+    own = stored_settings({**values, "store": settings.store})
+    return run.id, tasks[0], own, Path(run.config["folder"])
+
+
+@contextmanager
+def _said_how_to_continue(run_id: str) -> Iterator[None]:
+    hint = f"to continue: optimize(module, args, run={run_id!r})"
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"interrupted; {hint}", file=sys.stderr, flush=True)
+        raise
+    except (InfrastructureError, StoreError):
+        print(f"stopped; {hint}", file=sys.stderr, flush=True)
+        raise
