@@ -7,9 +7,12 @@ fixed. Hooks are refused, as the graph would hold what they did once.
 
 from __future__ import annotations
 
+import io
+import logging
 import traceback
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +47,10 @@ def require_exportable(module: object) -> nn.Module:
             f"{module!r:.60} is not a torch.nn.Module",
             hint="put a function into the forward of a module",
         )
-    for path, part in module.named_modules():
-        _require_plain_part(type(module).__name__, path, part)
     for name, tensor in state(module).items():
         _require_plain_tensor(name, tensor)
+    for path, part in module.named_modules():
+        _require_plain_part(type(module).__name__, path, part)
     return module
 
 
@@ -149,10 +152,24 @@ def _exported(module: nn.Module, form: CallForm, size: Any) -> ExportedProgram:
         return dict.fromkeys(range(leaf.dim()), size) if is_free else None
 
     shapes = {name: pytree.tree_map(sizes, value) for name, value in form.arguments.items()}
-    with torch.no_grad():
+    with torch.no_grad(), _quiet():
         return torch.export.export(
             module, form.args, form.kwargs, dynamic_shapes=shapes, strict=False
         )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what torch prints of a graph that it can't finish; the sentence says it."""
+    log = logging.getLogger("torch")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)
 
 
 def explained(name: str, error: Exception) -> UsageError:

@@ -16,6 +16,8 @@ import torch
 
 NUMBERS = 512
 """Most numbers that a file spells out of one tensor."""
+FAR = 6.0
+"""Deviations from zero at which normal numbers keep their sign."""
 SAMPLE = 2**20
 """Elements that mean, deviation and range are taken from."""
 
@@ -52,8 +54,7 @@ def drawn(tensor: torch.Tensor) -> str:
     if tensor.dtype is torch.bool:
         return laid(f"torch.rand({shape}) < {float(seen.float().mean()):.6g}", tensor)
     if not tensor.dtype.is_floating_point and not tensor.dtype.is_complex:
-        low, high = int(seen.min()), int(seen.max()) + 1
-        return laid(f"torch.randint({low}, {high}, {shape}, dtype={tensor.dtype})", tensor)
+        return laid(_random_integers(seen, shape, tensor.dtype), tensor)
     return laid(_random(seen, shape, tensor.dtype), tensor)
 
 
@@ -79,6 +80,19 @@ def number(value: Any) -> str:
     return repr(value)
 
 
+def _random_integers(seen: torch.Tensor, shape: Sequence[int], dtype: torch.dtype) -> str:
+    """Return an expression for integers of a range; a negative one that marks places is kept."""
+    marks = seen[seen < 0].unique()
+    is_marked = marks.numel() == 1 and bool((seen >= 0).any())
+    others = seen[seen >= 0] if is_marked else seen
+    low, high = int(others.min()), int(others.max()) + 1
+    text = f"torch.randint({low}, {high}, {shape}, dtype={dtype})"
+    if not is_marked:
+        return text
+    share = float((seen < 0).double().mean())
+    return f"{text}.masked_fill(torch.rand({shape}) < {share:.6g}, {int(marks[0])})"
+
+
 def _random(seen: torch.Tensor, shape: Sequence[int], dtype: torch.dtype) -> str:
     kind = "" if dtype is torch.float32 else f", dtype={dtype}"
     if dtype.is_complex:
@@ -87,9 +101,10 @@ def _random(seen: torch.Tensor, shape: Sequence[int], dtype: torch.dtype) -> str
     if not finite.numel():
         return f"torch.full({shape}, {number(seen[0].item())}{kind})"
     low, high = float(finite.min()), float(finite.max())
-    if low >= 0 or high <= 0:
-        return f"torch.rand({shape}{kind}) * {high - low:.6g} + {low:.6g}"
     mean, deviation = float(finite.mean()), float(finite.std(correction=0))
+    is_near_zero = abs(mean) < FAR * deviation
+    if (low >= 0 or high <= 0) and is_near_zero:
+        return f"torch.rand({shape}{kind}) * {high - low:.6g} + {low:.6g}"
     return f"torch.randn({shape}{kind}) * {deviation:.6g} + {mean:.6g}"
 
 
@@ -110,7 +125,8 @@ def _listed(flat: torch.Tensor) -> str | None:
     bounds = [0, *ends.tolist(), flat.numel()]
     values = ", ".join(number(flat[start].item()) for start in bounds[:-1])
     counts = ", ".join(str(end - start) for start, end in itertools.pairwise(bounds))
-    return f"torch.tensor([{values}]{kind}).repeat_interleave(torch.tensor([{counts}]))"
+    size = f"output_size={flat.numel()}"
+    return f"torch.tensor([{values}]{kind}).repeat_interleave(torch.tensor([{counts}]), {size})"
 
 
 def _made_shape(tensor: torch.Tensor) -> tuple[int, ...]:

@@ -112,7 +112,8 @@ def fast_view(module: nn.Module, path: FastPath) -> nn.Module:
         return kind.forward(self, *args, **kwargs) if result is OUTSIDE else result
 
     def reduce(self: nn.Module, protocol: Any) -> Any:
-        return _object_of(kind, vars(self)).__reduce_ex__(protocol)
+        _, *how = _object_of(kind, vars(self)).__reduce_ex__(protocol)
+        return object.__new__, *how  # pickle wants the class of the object from its own function
 
     def body(names: dict[str, Any]) -> None:
         names.update(forward=forward, __reduce_ex__=reduce, __module__=kind.__module__)
