@@ -167,11 +167,12 @@ def _require_one_file(tree: ast.Module, path: Path) -> None:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or "" if node.level == 0 else "."]
+        line = getattr(node, "lineno", 0)
         for name in names:
             if name == "." or _lies_beside(name.partition(".")[0], path):
                 what = "its package" if name == "." else repr(name)
                 raise TaskError(
-                    f"{str(path)!r} imports {what} (line {node.lineno}), and a sandbox gets one "
+                    f"{str(path)!r} imports {what} (line {line}), and a sandbox gets one "
                     "file alone",
                     hint=f"`kernelwright optimize {path}:Model` makes one file of all, with your "
                     "own Python",

@@ -109,7 +109,7 @@ class CallForm:
             if not is_same(bound.arguments[name], self._signature.parameters[name].default):
                 return None
         known = {name: bound.arguments[name] for name in self.arguments}
-        arranged = inspect.BoundArguments(self._signature, known)  # type: ignore[arg-type]
+        arranged = inspect.BoundArguments(self._signature, known)
         return arranged.args, arranged.kwargs
 
 

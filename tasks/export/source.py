@@ -30,17 +30,17 @@ class ResultForm(NamedTuple):
     spec: pytree.TreeSpec
     constants: Mapping[int, Any]
     """Position and value of what is no tensor and no number that depends on sizes."""
-    count: int
+    leaves: int
     """Number of all leaves."""
 
     def nested(self, result: Any) -> Any:
         """Return what the module returns, from what the file does."""
-        if self.count == 1:
+        if self.leaves == 1:
             return pytree.tree_unflatten([result], self.spec)
-        rest = iter(result if self.count - len(self.constants) > 1 else [result])
-        places = range(self.count)
-        leaves = [self.constants[at] if at in self.constants else next(rest) for at in places]
-        return pytree.tree_unflatten(leaves, self.spec)
+        rest = iter(result if self.leaves - len(self.constants) > 1 else [result])
+        places = range(self.leaves)
+        found = [self.constants[at] if at in self.constants else next(rest) for at in places]
+        return pytree.tree_unflatten(found, self.spec)
 
 
 class WrittenTask(NamedTuple):
@@ -182,9 +182,14 @@ def get_init_inputs():
     return f'"""{_title(module, form)}"""\n\n{imports}import torch\nfrom torch import nn\n\n{text}'
 
 
+def mode_words(module: nn.Module) -> str:
+    """Return the mode that a module is in, and all its parts; `mixed` where they differ."""
+    modes = {part.training for part in module.modules()}
+    return "mixed" if len(modes) > 1 else "train()" if module.training else "eval()"
+
+
 def _title(module: nn.Module, form: CallForm) -> str:
-    mode = "train()" if module.training else "eval()"
-    lines = [f"{type(module).__name__} as torch.export found it, in {mode} mode."]
+    lines = [f"{type(module).__name__} as torch.export found it; mode: {mode_words(module)}."]
     if form.fixed:
         fixed = ", ".join(form.fixed_words).replace("\\", "\\\\").replace('"', "'")
         lines += ["", f"Fixed: {fixed}", ""]
@@ -205,7 +210,7 @@ def input_text(tensor: torch.Tensor) -> str:
     if values.numel() and is_constant(values):
         return _any_values(values)
     flat = values.reshape(-1)
-    few = flat[:4096].unique().numel() <= min(FEW_VALUES, flat.numel() // 2)
+    few = len(set(flat[:4096].tolist())) <= min(FEW_VALUES, flat.numel() // 2)
     is_mask = few or not bool(values.isfinite().all())
     return is_mask and exact(values) or drawn(values)
 

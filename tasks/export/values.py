@@ -82,8 +82,8 @@ def number(value: Any) -> str:
 
 def _random_integers(seen: torch.Tensor, shape: Sequence[int], dtype: torch.dtype) -> str:
     """Return an expression for integers of a range; a negative one that marks places is kept."""
-    marks = seen[seen < 0].unique()
-    is_marked = marks.numel() == 1 and bool((seen >= 0).any())
+    marks = seen[seen < 0]
+    is_marked = 0 < marks.numel() < seen.numel() and bool((marks == marks[:1]).all())
     others = seen[seen >= 0] if is_marked else seen
     low, high = int(others.min()), int(others.max()) + 1
     text = f"torch.randint({low}, {high}, {shape}, dtype={dtype})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -59,7 +60,7 @@ def test_a_live_module_gets_a_fast_path_or_a_reason(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "extensions"))
     module, x = Gate(1024).eval(), torch.randn(64, 1024)
-    places = {"store": str(tmp_path / "db"), "cache_dir": tmp_path / "cache"}
+    places: dict[str, Any] = {"store": str(tmp_path / "db"), "cache_dir": tmp_path / "cache"}
     found = kernelwright.optimize(module, (x,), {"skip": x}, attempts=1, backends="cpp", **places)
     (row,) = kernelwright.run(found.run_id, store=places["store"]).rows()
     assert row["task"] == "live/Gate" and row["status"] == "passed"

@@ -25,7 +25,9 @@ def answer(folder: Path, result: TaskResult, live: Live | None = None) -> Optimi
 
 def test_nothing_found_says_why(tmp_path: Path) -> None:
     module = nn.Linear(2, 2)
-    found = answer(tmp_path, TaskResult(task_id="live/it", status="no_improvement"), Live(module))
+    found = answer(
+        tmp_path, TaskResult(task_id="live/it", status="no_improvement"), Live(module, ())
+    )
     assert not found.found and found.speedup is None and found.source is None
     assert found.module is module and not found.fallbacks
     assert repr(found) == (
@@ -36,15 +38,16 @@ def test_nothing_found_says_why(tmp_path: Path) -> None:
 
 def test_what_was_found_is_said_with_its_scope(tmp_path: Path) -> None:
     module, fast = nn.Linear(2, 2), nn.Linear(2, 2)
-    found = answer(tmp_path, samples.improved(), Live(module, fast))
+    found = answer(tmp_path, samples.improved(), Live(module, ("mode: eval()", "gain=2.0"), fast))
     assert found.found and found.module is fast and found.source == "class ModelNew: ...\n"
     assert found.speedup is not None and found.speedup.is_faster
-    assert "the speed of eager PyTorch" in repr(found)
+    assert "the speed of eager PyTorch; proven for" in repr(found)
+    assert "mode: eval(); gain=2.0" in repr(found) and "constructor" not in repr(found)
 
 
 def test_a_file_that_failed_in_front_of_the_module_is_not_handed_over(tmp_path: Path) -> None:
     module = nn.Linear(2, 2)
-    live = Live(module, problem="on other values, it gives another value than the original")
+    live = Live(module, (), problem="on other values, it gives another value than the original")
     found = answer(tmp_path, samples.improved(), live)
     assert not found.found and found.module is module and found.speedup is None
     assert "a file was proven, but on other values" in repr(found)

@@ -112,8 +112,9 @@ def fast_view(module: nn.Module, path: FastPath) -> nn.Module:
         return kind.forward(self, *args, **kwargs) if result is OUTSIDE else result
 
     def reduce(self: nn.Module, protocol: Any) -> Any:
-        _, *how = _object_of(kind, vars(self)).__reduce_ex__(protocol)
-        return object.__new__, *how  # pickle wants the class of the object from its own function
+        how: Any = _object_of(kind, vars(self)).__reduce_ex__(protocol)
+        # Its own function for new objects pickle allows for the object's class alone.
+        return object.__new__, *how[1:]
 
     def body(names: dict[str, Any]) -> None:
         names.update(forward=forward, __reduce_ex__=reduce, __module__=kind.__module__)

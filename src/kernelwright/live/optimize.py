@@ -34,7 +34,7 @@ from kernelwright.tasks.export.program import (
     require_exportable,
     require_one_device,
 )
-from kernelwright.tasks.export.source import WrittenTask, written_task
+from kernelwright.tasks.export.source import WrittenTask, mode_words, written_task
 from kernelwright.tasks.loader import load_task, names_class, task_of
 
 SUITE = "live"
@@ -122,14 +122,15 @@ def _given(
 
 
 def _live(given: Given, file: Path | None) -> Live:
+    fixed = (f"mode: {mode_words(given.module)}", *given.form.fixed_words)
     if file is None:
-        return Live(given.module)
+        return Live(given.module, fixed)
     path = FastPath(given.module, given.form, given.written, delivered(file))
     view = fast_view(given.module, path)
     problem = problem_of(given.module, view, given.form, path)
     if problem is not None:
-        return Live(given.module, problem=problem)
-    return Live(given.module, view, path)
+        return Live(given.module, fixed, problem=problem)
+    return Live(given.module, fixed, view, path)
 
 
 def _run(task: Task, settings: Settings, known: str | None) -> _Found:

@@ -6,6 +6,7 @@ import collections
 import html
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import nn
 
@@ -37,26 +38,21 @@ class Report:
         return FRAME.format(html.escape(self.path.read_text(encoding="utf-8")))
 
 
-class Live:
+class Live(NamedTuple):
     """The module that a run was given, with what it may get."""
 
-    def __init__(
-        self,
-        original: nn.Module,
-        fast: nn.Module | None = None,
-        path: FastPath | None = None,
-        problem: str | None = None,
-    ) -> None:
-        self.original = original
-        self.fast = fast
-        """The module with a fast path; None where there is none."""
-        self.path = path
-        self.problem = problem
-        """Reason why a proven file is not handed over."""
+    original: nn.Module
+    fixed: tuple[str, ...]
+    """Words on what the export fixed of the call."""
+    fast: nn.Module | None = None
+    """The module with a fast path; None where there is none."""
+    path: FastPath | None = None
+    problem: str | None = None
+    """Reason why a proven file is not handed over."""
 
 
 class Optimized:
-    """What a run found.
+    """The answer of a run.
 
     Args:
         run_id: the id under which the run is stored.
@@ -149,11 +145,18 @@ class Optimized:
             shutil.copytree(self.folder, target, dirs_exist_ok=True)
         return target
 
+    def _scope(self) -> list[str]:
+        """Return the scope in lines of text; a live module's mode is fixed like its arguments."""
+        lines = self.result.scope.words() if self.result.scope else []
+        if self._live is None:
+            return lines
+        own = [line for line in lines if not line.startswith(("constructor: ", "device: "))]
+        return [*own, *self._live.fixed]
+
     def __repr__(self) -> str:
         if self.found:
-            scope = self.result.scope
-            proven = f"; proven for {'; '.join(scope.words())}" if scope else ""
             gain = self.speedup and speedup(self.speedup)
+            proven = f"; proven for {'; '.join(self._scope())}"
             return f"{self.result.task_id}: {gain} the speed of eager PyTorch{proven}"
         word = "nothing decided" if self.result.status == "not_decided" else "nothing found"
         return f"{self.result.task_id}: {word}, because: {self.reason}"

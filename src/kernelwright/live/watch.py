@@ -1,4 +1,4 @@
-"""What an export fixed of a live module, looked at before each call.
+"""A look, before each call, at what an export fixed of a live module.
 
 The exported graph holds the values of attributes, the modes, and the code of all submodules as they
 were. Not seen: what an attribute's object holds inside (a configuration object, say), global
@@ -8,6 +8,7 @@ variables, and variables of an enclosing function.
 from __future__ import annotations
 
 import collections
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ class Watch:
         self._children = [
             (part._modules, list(part._modules.items())) for part in parts if part._modules
         ]
-        self._counts = [
+        self._counts: list[tuple[Mapping[str, Any], int]] = [
             (holder, len(holder))
             for part in parts
             for holder in (part._parameters, part._buffers, part._modules)
@@ -64,13 +65,13 @@ class Watch:
         for holder, children in self._children:
             if [*holder.items()] != children:
                 return "a submodule was replaced"
-        for holder, count in self._counts:
-            if len(holder) != count:
+        for content, count in self._counts:
+            if len(content) != count:
                 return "a parameter, buffer or submodule was added or removed"
         if any(self._hooks):
             return "a submodule has hooks"
-        for value, content in self._contents:
-            if repr(value) != content:
+        for value, shown in self._contents:
+            if repr(value) != shown:
                 return "what an attribute holds was changed"
         for tensor, version in self._tensors:
             if tensor._version != version:

@@ -37,7 +37,7 @@ def run(source: str) -> dict[str, Any]:
     return names
 
 
-def built(source: str) -> tuple[nn.Module, list[torch.Tensor]]:
+def built(source: str) -> tuple[Any, list[torch.Tensor]]:
     """Return a task's model and its inputs, as a worker makes them."""
     names = run(source)
     torch.manual_seed(0)

@@ -25,7 +25,7 @@ class Head(nn.Module):
         self.again = self.layers[0]
         self.unused = nn.Parameter(torch.zeros(3))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         for layer in self.layers:
             x = layer(x)
         return self.head(self.again(x)) + self.embed(x)
@@ -62,12 +62,14 @@ def test_nested_arguments_come_one_after_the_other_and_results_are_nested_again(
 class Counting(nn.Module):
     """A buffer that the forward changes."""
 
+    calls: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
         self.norm = nn.BatchNorm1d(8)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         self.calls += 1
         return self.norm(x)
 
@@ -98,9 +100,9 @@ class Closed(nn.Module):
         super().__init__()
         data = torch.arange(8.0)
         self.shift = torch.full((8,), 2.0)
-        self.act = lambda x: torch.relu(x - data)
+        self.act: Any = lambda x: torch.relu(x - data)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         return self.act(x) + self.shift
 
 
@@ -112,6 +114,10 @@ def test_tensors_of_closures_and_attributes_become_constants() -> None:
 
 class Masked(nn.Module):
     """A mask, a table, and a whole number as buffers."""
+
+    mask: torch.Tensor
+    table: torch.Tensor
+    positions: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,11 +203,11 @@ class Doubled(torch.autograd.Function):
     """A function with a backward of its own."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
         return x * 2
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
         return grad * 2
 
 
@@ -209,7 +215,7 @@ class Autograd(nn.Module):
     """A module of such a function."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = Doubled.apply(x)
+        result: torch.Tensor = Doubled.apply(x)  # type: ignore[no-untyped-call]
         return result + 1
 
 
