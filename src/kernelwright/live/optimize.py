@@ -21,6 +21,7 @@ from kernelwright.live.module import FastPath, delivered, fast_view
 from kernelwright.live.optimized import Live, Optimized
 from kernelwright.live.settings import settings_of
 from kernelwright.live.trial import problem_of
+from kernelwright.report.result import RESULT, write_result
 from kernelwright.reproduce.files import candidate_file_name
 from kernelwright.schema import Size, Task
 from kernelwright.store.files import require_writable, write_atomically
@@ -82,37 +83,28 @@ def optimize(
     check_names(chosen)
     given = None
     if isinstance(module, nn.Module) or not isinstance(module, (str, Path)):
-        given = _given(require_exportable(module), args, kwargs or {}, chosen)
+        given = given_module(require_exportable(module), args, kwargs or {}, chosen)
     elif names_class(str(module)):
         made = class_module(str(module), Path(inputs) if inputs else None)
-        given = _given(*made, chosen)
+        given = given_module(*made, chosen)
     if given is None:
         task = load_task(str(module), overrides, chosen.tolerance)
     else:
         identity = f"{SUITE}/{type(given.module).__name__}"
         task = task_of(given.written.source, identity, chosen.tolerance)
     found = _run(task, chosen, run)
-    return found._replace(given=given).answer()
+    live = None if given is None else live_module(given, found.file)
+    return Optimized(found.run_id, found.result, found.folder, found.file, found.notes, live)
 
 
-class _Found(NamedTuple):
-    run_id: str
-    result: TaskResult
-    folder: Path
-    notes: tuple[str, ...]
-    given: Given | None = None
-
-    def answer(self) -> Optimized:
-        """Return what the user gets, the module tried if there is one."""
-        is_win = self.result.status == "improved"
-        file = self.folder / candidate_file_name(self.result.task_id) if is_win else None
-        live = None if self.given is None else _live(self.given, file)
-        return Optimized(self.run_id, self.result, self.folder, file, self.notes, live)
-
-
-def _given(
+def given_module(
     module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], settings: Settings
 ) -> Given:
+    """Return a live module with its written task, compared.
+
+    Raises:
+        UsageError: it can't be exported; the sentence says why.
+    """
     form = CallForm(module.forward, args, kwargs)
     require_one_device(module, form, "cuda" if settings.target.startswith("cuda") else "cpu")
     require_callable(module, form)
@@ -121,7 +113,12 @@ def _given(
     return Given(module, form, written)
 
 
-def _live(given: Given, file: Path | None) -> Live:
+def live_module(given: Given, file: Path | None) -> Live:
+    """Return a live module with a proven file in front of it, after three uses of both.
+
+    Args:
+        file: the proven file; None: nothing was found.
+    """
     fixed = (f"mode: {mode_words(given.module)}", *given.form.fixed_words)
     if file is None:
         return Live(given.module, fixed)
@@ -133,12 +130,31 @@ def _live(given: Given, file: Path | None) -> Live:
     return Live(given.module, fixed, view, path)
 
 
+class _Found(NamedTuple):
+    """The answer of a run as it is stored."""
+
+    run_id: str
+    result: TaskResult
+    folder: Path
+    notes: tuple[str, ...]
+    """Words of the search on what it has no kernel for."""
+
+    @property
+    def file(self) -> Path | None:
+        """The proven file; None where nothing was found."""
+        is_win = self.result.status == "improved"
+        return self.folder / candidate_file_name(self.result.task_id) if is_win else None
+
+
 def _run(task: Task, settings: Settings, known: str | None) -> _Found:
     """Run the optimization of a task, or the rest of a stored run of it."""
     if known is not None:
         with open_existing(settings.store) as store:
             run_id, task, settings, folder = _stored(store, task, settings, known)
-            if store.get_run(run_id).status == "done":
+            run = store.get_run(run_id)
+            if run.status == "done":
+                if not (folder / RESULT).is_file():
+                    write_result(folder, run, store.task_record(run, task.id))
                 return _found(store, run_id, task, folder)
     else:
         require_budget(settings, [task])
