@@ -138,7 +138,11 @@ def one_run(run: str, folder: Path) -> dict[str, Any]:
     from kernelwright.live import optimize as front
 
     module, x = Gate().eval(), torch.randn(64, 1024)
-    places = {"store": str(folder / "db"), "out": folder / "runs", "backends": ["cpp"]}
+    places: dict[str, Any] = {
+        "store": str(folder / "db"),
+        "out": folder / "runs",
+        "backends": ["cpp"],
+    }
     settings = load_settings({**places, "attempts": 1}).settings
     start = time.perf_counter()
     given = front.given_module(module, (x,), {}, settings)

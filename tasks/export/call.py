@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,12 @@ class CallForm:
         self, forward: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> None:
         self._signature = inspect.signature(forward)
+        if not isinstance(args, (tuple, list)) or not isinstance(kwargs, Mapping):
+            kinds = f"{type(args).__name__} and {type(kwargs).__name__}"
+            raise UsageError(
+                f"args and kwargs are a tuple and a dict, not {kinds}",
+                hint="as in optimize(module, (x,), {'mask': mask})",
+            )
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -58,6 +65,10 @@ class CallForm:
             at: (named[at], leaf) for at, leaf in enumerate(leaves) if at not in set(self.places)
         }
         """Position, name and value of each leaf that is no tensor."""
+        own: list[Any] = []
+        _collect((self.args, self.kwargs), (self.args, self.kwargs), own)
+        self._is_plain = len(own) == len(leaves) and all(map(operator.is_, own, leaves))
+        """Whether all nesting is by tuples, lists and dicts, which is looked through faster."""
         self._is_flat = len(leaves) == len(self.args) + len(self.kwargs) == len(self.places)
 
     @property
@@ -74,9 +85,13 @@ class CallForm:
             args, kwargs = arranged
         if self._is_flat:  # what is no tensor here is outside every scope
             return [*args, *map(kwargs.__getitem__, self.kwargs)]
-        named = {name: kwargs[name] for name in self.kwargs}
-        leaves, spec = pytree.tree_flatten((tuple(args), named))
-        if spec != self._spec:
+        leaves: list[Any] = []
+        if not self._is_plain:
+            named = {name: kwargs[name] for name in self.kwargs}
+            leaves, spec = pytree.tree_flatten((tuple(args), named))
+            if spec != self._spec:
+                return OTHER_ARGUMENTS
+        elif not _collect((self.args, self.kwargs), (tuple(args), kwargs), leaves):
             return OTHER_ARGUMENTS
         for at, (name, value) in self.fixed.items():
             if not is_same(leaves[at], value):
@@ -111,6 +126,25 @@ class CallForm:
         known = {name: bound.arguments[name] for name in self.arguments}
         arranged = inspect.BoundArguments(self._signature, known)
         return arranged.args, arranged.kwargs
+
+
+def _collect(pattern: Any, value: Any, leaves: list[Any]) -> bool:
+    """Add the leaves of a value to a list, and return whether it is nested like the pattern."""
+    kind = type(pattern)
+    if kind is tuple or kind is list:
+        return (
+            type(value) is kind
+            and len(value) == len(pattern)
+            and all(_collect(one, two, leaves) for one, two in zip(pattern, value, strict=True))
+        )
+    if kind is dict:
+        return (
+            type(value) is dict
+            and value.keys() == pattern.keys()
+            and all(_collect(one, value[name], leaves) for name, one in pattern.items())
+        )
+    leaves.append(value)
+    return True
 
 
 def is_same(left: object, right: object) -> bool:

@@ -100,17 +100,18 @@ def test_a_hint_is_shown_below_a_traceback() -> None:
     assert UsageError("it is wrong", "do this").__notes__ == ["hint: do this"]
 
 
+def test_arguments_are_a_tuple_and_a_dict() -> None:
+    with pytest.raises(UsageError, match="not Tensor and dict") as caught:
+        CallForm(nn.Linear(8, 8).forward, X, {})  # type: ignore[arg-type]
+    assert "(x,)" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(
-    ("args", "word"), [((), "no tensor"), ((X, X, X), "too many"), ((3,), "no tensor")]
+    ("args", "word"), [((), "missing a required"), ((X, X, X), "too many"), ((3,), "no tensor")]
 )
 def test_arguments_that_forward_does_not_take(args: tuple[Any, ...], word: str) -> None:
-    module = nn.Linear(8, 8)
-    if args:
-        with pytest.raises(UsageError, match=word):
-            CallForm(module.forward, args, {})
-    else:
-        with pytest.raises(UsageError, match="missing a required"):
-            CallForm(module.forward, args, {})
+    with pytest.raises(UsageError, match=word):
+        CallForm(nn.Linear(8, 8).forward, args, {})
 
 
 def test_other_devices_are_named() -> None:
