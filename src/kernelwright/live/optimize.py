@@ -40,8 +40,8 @@ from kernelwright.tasks.loader import load_task, names_class, task_of
 
 SUITE = "live"
 """The first part of the ids of tasks that were written from live modules."""
-NOTE = "library: "
-"""The beginning of what the search says about operators that it has no kernel for."""
+NOTES = ("library: ", "no kernels: ")
+"""Beginnings of what the search says about a module that it has no kernel for."""
 
 
 class Given(NamedTuple):
@@ -178,7 +178,7 @@ def _found(store: Store, run_id: str, task: Task, folder: Path) -> _Found:
     result = store.task_record(store.get_run(run_id), task.id).result
     assert result is not None
     said = (event.text.removeprefix(f"{task.id}: ") for event in store.events_of(run_id))
-    notes = tuple(dict.fromkeys(text for text in said if text.startswith(NOTE)))
+    notes = tuple(dict.fromkeys(text for text in said if text.startswith(NOTES)))
     return _Found(run_id, result, folder, notes)
 
 
