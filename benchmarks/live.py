@@ -32,9 +32,8 @@ from torch import nn
 from benchmarks import results_file
 from kernelwright.errors import UsageError
 from kernelwright.tasks.export.call import CallForm
-from kernelwright.tasks.export.check import require_same_values
-from kernelwright.tasks.export.program import require_callable, require_exportable
-from kernelwright.tasks.export.source import written_task
+from kernelwright.tasks.export.check import checked_task
+from kernelwright.tasks.export.program import require_exportable
 from tests.uses.corpus import modules
 
 THREADS = os.cpu_count() or 1
@@ -111,8 +110,7 @@ def write(module: nn.Module, args: tuple[Any, ...]) -> None:
     """Do all that comes before a run."""
     require_exportable(module)
     form = CallForm(module.forward, args, {})
-    require_callable(module, form)
-    require_same_values(module, form, written_task(module, form))
+    checked_task(module, form)
 
 
 def added(repeats: int) -> dict[str, float | None]:

@@ -12,14 +12,30 @@ from torch.utils import _pytree as pytree
 from kernelwright import syntax
 from kernelwright.errors import UsageError
 from kernelwright.tasks.export.call import CallForm
-from kernelwright.tasks.export.program import A_PART, unchanged
-from kernelwright.tasks.export.source import WrittenTask
+from kernelwright.tasks.export.program import A_PART, require_callable, unchanged
+from kernelwright.tasks.export.source import WrittenTask, written_task
 
 SEED = 0
 
 
-def require_same_values(module: nn.Module, form: CallForm, written: WrittenTask) -> None:
-    """Raise UsageError unless the task gives what the module does, with the module's parameters."""
+def checked_task(module: nn.Module, form: CallForm) -> WrittenTask:
+    """Return the task of a module, which gives the module's own values.
+
+    Raises:
+        UsageError: the module fails, changes attributes, can't be exported, or can't be written
+            down so that it stays what it is; the sentence says which.
+    """
+    require_callable(module, form)
+    try:
+        found = written_task(module, form)
+        _require_same_values(module, form, found)
+    except TypeError:  # one of torch's own names takes other arguments than its operator
+        found = written_task(module, form, by_operators=True)
+        _require_same_values(module, form, found)
+    return found
+
+
+def _require_same_values(module: nn.Module, form: CallForm, written: WrittenTask) -> None:
     file: dict[str, Any] = {}
     exec(compile(syntax.parse(written.source), "<task>", "exec"), file)
     model = written.sharing(file["Model"], module)

@@ -20,9 +20,8 @@ from torch import nn
 from kernelwright.errors import TaskError, UsageError, did_you_mean
 from kernelwright.schema import Task, ToleranceName
 from kernelwright.tasks.export.call import CallForm
-from kernelwright.tasks.export.check import require_same_values
-from kernelwright.tasks.export.program import require_callable, require_exportable, words_of
-from kernelwright.tasks.export.source import written_task
+from kernelwright.tasks.export.check import checked_task
+from kernelwright.tasks.export.program import require_exportable, words_of
 from kernelwright.tasks.kinds.module import MODULE
 from kernelwright.tasks.loader import task_of
 
@@ -78,9 +77,7 @@ def class_task(reference: str, inputs: Path | None, tolerance: ToleranceName) ->
     """
     module, args, kwargs = class_module(reference, inputs)
     form = CallForm(module.forward, args, kwargs)
-    require_callable(module, form)
-    written = written_task(module, form)
-    require_same_values(module, form, written)
+    written = checked_task(module, form)
     path, _, name = reference.rpartition(":")
     folder = Path(path).resolve().parent.name
     return task_of(written.source, f"{folder}/{name}", tolerance)

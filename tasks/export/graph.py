@@ -1,4 +1,4 @@
-"""An exported graph as statements of Python: one call of an ATen operator a line."""
+"""An exported graph as statements of Python: one operator a line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import keyword
 import math
 import operator
 from collections.abc import Iterator, Mapping
+from types import BuiltinFunctionType, MethodDescriptorType
 from typing import Any
 
 import torch
@@ -29,6 +30,13 @@ INFIX: dict[Any, str] = {
     operator.ge: ">=",
 }
 PREFIX: dict[Any, str] = {operator.neg: "-", operator.not_: "not "}
+NAMESPACES: dict[str, Any] = {
+    "torch": torch,
+    "torch.nn.functional": torch.nn.functional,
+    "torch._C._nn": torch._C._nn,
+}
+WITH_INDICES = frozenset({"index", "index_put", "index_put_"})
+"""Operators whose names in torch take no list with None in it."""
 # What they look at was settled by the export.
 SETTLED = ("aten._assert_tensor_metadata.default",)
 OPERATORS = ("aten", "prims")
@@ -44,10 +52,14 @@ class Statements:
     Args:
         module: the module of the graph; it holds the graphs within it.
         names: texts for the graph's placeholders.
+        by_operators: call `torch.ops.aten.x` where torch has a name of its own, too.
     """
 
-    def __init__(self, module: GraphModule, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, module: GraphModule, names: Mapping[str, str], by_operators: bool = False
+    ) -> None:
         self.lines: list[str] = []
+        self._by_operators = by_operators
         self._names: dict[Node, str] = {}
         self._variables: set[Node] = set()
         self._taken = {*NAMES, *names.values()}
@@ -103,7 +115,12 @@ class Statements:
             return f"{PREFIX[target]}{given[0]}"
         if target is operator.getitem:
             return f"{given[0]}[{given[1]}]"
-        return f"{_function(target)}({', '.join(given)})"
+        name = None if self._by_operators else _own_name(target)
+        if name is None:
+            return f"{_function(target)}({', '.join(given)})"
+        if name.startswith("."):
+            return f"{given[0]}{name}({', '.join(given[1:])})"
+        return f"{name}({', '.join(given)})"
 
     def _nested(self, module: GraphModule, node: Node) -> Iterator[str]:
         """Yield the statements of a graph within this one, in its `with` statement."""
@@ -137,6 +154,25 @@ class Statements:
         self._names[node] = name
         self._variables.add(node)
         return name
+
+
+def _own_name(target: Any) -> str | None:
+    """Return torch's own name of an ATen operator, `.x` for a method; None where there is none.
+
+    A call through `torch.ops` takes microseconds more, which the module that was exported does not.
+    """
+    if not isinstance(target, torch._ops.OpOverload) or target.namespace != "aten":
+        return None
+    name, arguments = target._opname, target._schema.arguments
+    # The names of losses in torch have another default for how they are reduced.
+    if name in WITH_INDICES or any(argument.name == "reduction" for argument in arguments):
+        return None
+    for path, module in NAMESPACES.items():
+        if isinstance(getattr(module, name, None), BuiltinFunctionType):
+            return f"{path}.{name}"
+    is_of_tensor = bool(arguments) and str(arguments[0].type) == "Tensor"
+    is_method = isinstance(getattr(torch.Tensor, name, None), MethodDescriptorType)
+    return f".{name}" if is_of_tensor and is_method else None
 
 
 def _function(target: Any) -> str:

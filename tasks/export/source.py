@@ -71,11 +71,12 @@ class WrittenTask(NamedTuple):
         return made
 
 
-def written_task(module: nn.Module, form: CallForm) -> WrittenTask:
+def written_task(module: nn.Module, form: CallForm, by_operators: bool = False) -> WrittenTask:
     """Return the task file of a module, in the mode that it is in, and the form of its results.
 
     Args:
         form: the call that is exported.
+        by_operators: see `Statements`.
 
     Raises:
         UsageError: the module can't be exported, or holds what no file can; the sentence says what.
@@ -95,7 +96,7 @@ def written_task(module: nn.Module, form: CallForm) -> WrittenTask:
             if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER)
         },
     }
-    statements = Statements(program.graph_module, names)
+    statements = Statements(program.graph_module, names, by_operators)
     outputs = program.graph.output_node().args[0]
     assert isinstance(outputs, (list, tuple))
     own = {n: program.constants[str(spec.target)] for n, spec in lifted.items()}

@@ -28,14 +28,10 @@ from kernelwright.store.files import require_writable, write_atomically
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store, open_existing
 from kernelwright.tasks.export.call import CallForm
-from kernelwright.tasks.export.check import require_same_values
+from kernelwright.tasks.export.check import checked_task
 from kernelwright.tasks.export.files import class_module
-from kernelwright.tasks.export.program import (
-    require_callable,
-    require_exportable,
-    require_one_device,
-)
-from kernelwright.tasks.export.source import WrittenTask, mode_words, written_task
+from kernelwright.tasks.export.program import require_exportable, require_one_device
+from kernelwright.tasks.export.source import WrittenTask, mode_words
 from kernelwright.tasks.loader import load_task, names_class, task_of
 
 SUITE = "live"
@@ -107,10 +103,7 @@ def given_module(
     """
     form = CallForm(module.forward, args, kwargs)
     require_one_device(module, form, "cuda" if settings.target.startswith("cuda") else "cpu")
-    require_callable(module, form)
-    written = written_task(module, form)
-    require_same_values(module, form, written)
-    return Given(module, form, written)
+    return Given(module, form, checked_task(module, form))
 
 
 def live_module(given: Given, file: Path | None) -> Live:

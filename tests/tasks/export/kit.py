@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from kernelwright.tasks.export.call import CallForm
-from kernelwright.tasks.export.check import require_same_values
-from kernelwright.tasks.export.program import require_callable, require_exportable
-from kernelwright.tasks.export.source import WrittenTask, written_task
+from kernelwright.tasks.export.check import checked_task
+from kernelwright.tasks.export.program import require_exportable
+from kernelwright.tasks.export.source import WrittenTask
 from kernelwright.tasks.loader import task_of
 
 
@@ -22,10 +22,7 @@ def written(
 ) -> WrittenTask:
     """Return a module's task, after all checks that `optimize` makes."""
     require_exportable(module)
-    form = CallForm(module.forward, args, kwargs or {})
-    require_callable(module, form)
-    found = written_task(module, form)
-    require_same_values(module, form, found)
+    found = checked_task(module, CallForm(module.forward, args, kwargs or {}))
     task_of(found.source, "live/it")
     return found
 
