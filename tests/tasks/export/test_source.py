@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from kernelwright.tasks.export import graph
 from tests.tasks.export.kit import built, run, written
 
 X = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
@@ -36,6 +37,15 @@ def test_tied_weights_and_shared_parts_stay_so() -> None:
     assert model.head.weight is model.embed.weight
     assert model.again is getattr(model.layers, "0")
     assert set(model.state_dict()) == set(Head().state_dict())
+
+
+def test_operators_are_called_by_their_names_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = nn.Sequential(nn.Linear(8, 8), nn.Softmax(-1))
+    source = written(module, (X,)).source
+    assert "torch.nn.functional.linear(x, " in source and "torch.softmax(" in source
+    assert "torch.ops" not in source
+    monkeypatch.setattr(graph, "_own_name", lambda _: "torch.relu")
+    assert "torch.ops.aten.linear.default(x, " in written(module, (X,)).source
 
 
 class Nested(nn.Module):
