@@ -42,10 +42,10 @@ def test_tied_weights_and_shared_parts_stay_so() -> None:
 def test_operators_are_called_by_their_names_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     module = nn.Sequential(nn.Linear(8, 8), nn.Softmax(-1))
     source = written(module, (X,)).source
-    assert "torch.nn.functional.linear(x, " in source and "torch.softmax(" in source
+    assert "torch.nn.functional.linear(input, " in source and "torch.softmax(" in source
     assert "torch.ops" not in source
     monkeypatch.setattr(graph, "_own_name", lambda _: "torch.relu")
-    assert "torch.ops.aten.linear.default(x, " in written(module, (X,)).source
+    assert "torch.ops.aten.linear.default(input, " in written(module, (X,)).source
 
 
 class Nested(nn.Module):
