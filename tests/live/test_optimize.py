@@ -16,6 +16,9 @@ from kernelwright.errors import UsageError
 from kernelwright.live import optimize as front
 from kernelwright.schema import RunStatus
 from kernelwright.store.store import open_store
+from kernelwright.tasks.export.call import CallForm
+from kernelwright.tasks.export.check import checked_task
+from kernelwright.tasks.loader import task_of
 from tests.store import samples
 
 X = torch.randn(4, 8)
@@ -87,6 +90,17 @@ def test_a_run_of_another_task_is_not_continued(tmp_path: Path, status: RunStatu
         opened.add_task(samples.RUN_ID, samples.task())
     with pytest.raises(UsageError, match="is not of 'live/Linear'"):
         kernelwright.optimize(nn.Linear(8, 8), (X,), run=samples.RUN_ID, store=location)
+
+
+def test_a_run_of_another_module_of_that_name_is_not_continued(tmp_path: Path) -> None:
+    location = str(tmp_path / "runs.db")
+    source = checked_task(nn.Linear(8, 8), CallForm(nn.Linear(8, 8).forward, (X,), {})).source
+    with open_store(location) as opened:
+        opened.add_run(samples.run(status="done"))
+        opened.add_task(samples.RUN_ID, task_of(source, "live/Linear"))
+    with pytest.raises(UsageError, match="computes something else"):
+        other = nn.Linear(8, 8, bias=False)
+        kernelwright.optimize(other, (X,), run=samples.RUN_ID, store=location)
 
 
 def test_an_interrupt_says_how_to_continue(

@@ -178,16 +178,29 @@ def _found(store: Store, run_id: str, task: Task, folder: Path) -> _Found:
 def _stored(
     store: Store, task: Task, settings: Settings, known: str
 ) -> tuple[str, Task, Settings, Path]:
-    """Return a stored run's id, task, settings and folder. Raises UsageError if it is another's."""
+    """Return a stored run's id, task, settings and folder. Raises UsageError if it is another's.
+
+    Weights and inputs may be others than they were: they are drawn in the file.
+    """
     run = store.get_run(known)
     tasks = [one for one in store.tasks_of(run.id) if one.id == task.id]
     if not tasks:
         raise UsageError(
             f"run {run.id!r} is not of {task.id!r}", hint="kernelwright.runs() lists them"
         )
+    if _forward_of(tasks[0]) != _forward_of(task):
+        raise UsageError(
+            f"run {run.id!r} is of a {task.id!r} that computes something else",
+            hint="leave run= out: this needs a run of its own",
+        )
     values = {name: run.config[name] for name in Settings.model_fields if name in run.config}
     own = stored_settings({**values, "store": settings.store})
     return run.id, tasks[0], own, Path(run.config["folder"])
+
+
+def _forward_of(task: Task) -> str:
+    """Return the text of a written task between its constructor and its inputs."""
+    return task.source.partition("    def forward(")[2].partition("\ndef get_inputs(")[0]
 
 
 @contextmanager
