@@ -7,6 +7,7 @@ known to the kind of the task, in `tasks/kinds/`.
 from __future__ import annotations
 
 import ast
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,10 +44,12 @@ def load_task(
     path = find_task_file(reference)
     source = _read(path)
     kind = kind_in(source)
-    kind.check(_parsed_task(source, path), path)
+    tree = _parsed_task(source, path)
+    kind.check(tree, path)
+    _require_one_file(tree, path)
     more = _task_toml(path.parent / "task.toml") if path.name == "reference.py" else {}
     task = _build(
-        path,
+        task_id(path),
         source,
         {**more, "kind": kind.name, "overrides": dict(overrides or {}), "tolerance": tolerance},
     )
@@ -56,8 +59,32 @@ def load_task(
     return task
 
 
+def task_of(source: str, identity: str, tolerance: ToleranceName = "default") -> Task:
+    """Return a task by the text of its file.
+
+    Args:
+        identity: its id, `suite/name`.
+
+    Raises:
+        TaskError: the text is not Python, or not in the format.
+    """
+    kind = kind_in(source)
+    path = Path(f"{identity}.py")
+    kind.check(_parsed_task(source, path), path)
+    return _build(identity, source, {"kind": kind.name, "tolerance": tolerance})
+
+
+def names_class(reference: str) -> bool:
+    """Return whether a text names a class in a file: `module.py:Class`."""
+    path, _, name = reference.rpartition(":")
+    return path.endswith(".py") and name.isidentifier()
+
+
 def find_task_file(reference: str) -> Path:
     """Return the reference file that a path or id means. Raises TaskError when there is none."""
+    if names_class(reference):
+        message = f"{reference!r} names a class, and this command takes a task file"
+        raise TaskError(message, hint="`kernelwright optimize` takes it")
     path = Path(reference)
     try:
         is_folder = path.is_dir()
@@ -133,8 +160,34 @@ def _task_toml(path: Path) -> dict[str, Any]:
     return data
 
 
-def _build(path: Path, source: str, fields: dict[str, Any]) -> Task:
-    identity = task_id(path)
+def _require_one_file(tree: ast.Module, path: Path) -> None:
+    """Raise TaskError where a file imports others that lie beside it: a sandbox has it alone."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "" if node.level == 0 else "."]
+        line = getattr(node, "lineno", 0)
+        for name in names:
+            if name == "." or _lies_beside(name.partition(".")[0], path):
+                what = "its package" if name == "." else repr(name)
+                raise TaskError(
+                    f"{str(path)!r} imports {what} (line {line}), and a sandbox gets one "
+                    "file alone",
+                    hint=f"`kernelwright optimize {path}:Model` makes one file of all, with your "
+                    "own Python",
+                )
+
+
+def _lies_beside(name: str, path: Path) -> bool:
+    if not name or name in sys.stdlib_module_names:
+        return False
+    others = (path.parent / f"{name}.py", path.parent / name / "__init__.py")
+    return any(other.is_file() for other in others)
+
+
+def _build(identity: str, source: str, fields: dict[str, Any]) -> Task:
     try:
         task = Task(id=identity, source=source, **fields)
     except ValidationError as error:

@@ -20,6 +20,8 @@ class KernelwrightError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint is not None:
+            self.add_note(f"hint: {hint}")  # shown below a traceback, in a notebook too
 
 
 class UsageError(KernelwrightError):

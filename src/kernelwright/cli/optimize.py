@@ -2,42 +2,78 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kernelwright.cli import options
 from kernelwright.cli.flags import JUDGE, SEARCH, with_settings
+from kernelwright.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from kernelwright.batch.run import OpenRun
     from kernelwright.config import Settings
     from kernelwright.report.result import ResultFiles
-    from kernelwright.schema import Task
+    from kernelwright.schema import Size, Task
     from kernelwright.store.results import TaskResult
 
 
 @with_settings(*SEARCH, *JUDGE, "seed", "threads", "store")
 def optimize(
-    task: Annotated[str, typer.Argument(help="A KernelBench-format file, or a library id.")],
+    task: Annotated[
+        str,
+        typer.Argument(help="A KernelBench-format file, a library id, or path/module.py:Class."),
+    ],
     settings: Settings,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(
+            "--inputs",
+            help="For a class: a file with get_inputs(), get_init_inputs() and get_kwargs(), or "
+            "the arguments as saved by torch.save [the class's own file].",
+        ),
+    ] = None,
     set_: options.Sets = None,
     out: options.OutFolder = None,
     json: options.Json = False,
 ) -> None:
     """Find a faster implementation of a PyTorch module and prove it.
 
-    Exit code 0: a verified faster file was written. 1: nothing faster was found.
+    A class in a file may use whatever your Python has: it is imported here, and torch.export
+    writes a task file from it. Exit code 0: a verified faster file was written. 1: nothing faster
+    was found.
     """
     from kernelwright.cli.names import check_names
     from kernelwright.tasks.constants import parse_settings
-    from kernelwright.tasks.loader import load_task
+    from kernelwright.tasks.loader import load_task, names_class
 
     check_names(settings)
-    loaded = load_task(task, parse_settings(set_), settings.tolerance)
+    sizes = parse_settings(set_)
+    if names_class(task):
+        loaded = _class_task(task, inputs, sizes, settings)
+    elif inputs is None:
+        loaded = load_task(task, sizes, settings.tolerance)
+    else:
+        raise UsageError(
+            f"{task!r} has inputs of its own", hint="--inputs is for a class: path/module.py:Class"
+        )
     run_optimize(loaded, settings, out, json)
+
+
+def _class_task(
+    task: str, inputs: Path | None, sizes: Mapping[str, Size], settings: Settings
+) -> Task:
+    from kernelwright.tasks.export.files import class_task
+
+    if sizes:
+        raise UsageError(
+            "--set replaces constants of a task file, and this is a class",
+            hint="its sizes are those of its inputs",
+        )
+    return class_task(task, inputs, settings.tolerance)
 
 
 def run_optimize(
