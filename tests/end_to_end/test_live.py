@@ -12,7 +12,7 @@ from torch import nn
 
 import kernelwright
 from tests.cli.command import BRIEF
-from tests.cli.kit import Shell
+from tests.cli.kit import TASK, Shell
 
 MINE = """
 import torch
@@ -77,6 +77,18 @@ def test_a_live_module_gets_a_fast_path_or_a_reason(
     else:
         assert found.module is module and "because: " in repr(found)
     assert Path(found.report()).is_file()
+
+
+def test_a_candidate_is_judged(tmp_path: Path) -> None:
+    task, right, wrong = (tmp_path / name for name in ("task.py", "right.py", "wrong.py"))
+    task.write_text(TASK)
+    right.write_text(TASK.replace("class Model(", "class ModelNew("))
+    wrong.write_text(TASK.replace("class Model(", "class ModelNew(").replace("0.5", "0.51"))
+    places: dict[str, Any] = {"cache_dir": tmp_path / "cache", "overrides": {"ROWS": 16}}
+    verdict = kernelwright.verify(task, right, "fast", **places)
+    assert verdict.accepted and verdict.speedup["eager"].median > 0
+    verdict = kernelwright.verify(task, wrong, "fast", **places)
+    assert not verdict.accepted and verdict.status == "incorrect_numerical"
 
 
 def test_a_class_of_a_package_with_keyword_arguments(
