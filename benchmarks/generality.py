@@ -1,4 +1,4 @@
-"""What `offline` proposes for tasks of others, and what comes of it: parts of two benchmarks.
+"""Proposals of `offline` for tasks of others, and what comes of them: parts of two benchmarks.
 
 Proposals are counted by tracing alone: a task is built and exported on the meta device, where no
 value is computed and no memory taken, and its graph is covered with kernels. Speed is that of whole

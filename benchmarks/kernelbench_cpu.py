@@ -1,4 +1,4 @@
-"""What `offline` finds on KernelBench's levels 1 and 2, at sizes for a CPU.
+"""Finds of `offline` on KernelBench's levels 1 and 2, at sizes for a CPU.
 
     python -m benchmarks.kernelbench_cpu KERNELBENCH [--part proposals|speed]...
                                          [--other CHECKOUT] [--attempts 4] [--problems 24]

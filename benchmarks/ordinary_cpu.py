@@ -1,4 +1,4 @@
-"""What `offline` finds on ordinary modules: those of `tests/uses/modules`, none of the library's.
+"""Finds of `offline` on ordinary modules: those of `tests/uses/modules`, none of the library's.
 
     python -m benchmarks.ordinary_cpu [--part proposals|speed]... [--other CHECKOUT] [--attempts 4]
 

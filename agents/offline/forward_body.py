@@ -45,7 +45,7 @@ class Arguments(NamedTuple):
     """The arguments of a `forward`, without self."""
 
     names: tuple[str, ...]
-    """Those that a call may give by place."""
+    """Arguments that a call may give by place."""
     rest: str | None = None
     """Name of the tuple of all further ones."""
 
