@@ -107,7 +107,7 @@ def test_every_scope_counts_and_the_narrowest_says_so() -> None:
         spend(first, 1, 1)
     assert caught.value.scope == "attempt"
     spend(second, 1, 1)
-    with pytest.raises(BudgetExhausted, match="task: 3 calls of 3 calls used$"):
+    with pytest.raises(BudgetExhausted, match="task: 3 calls of 3 calls used"):
         spend(second, 1, 1)
     assert run.used == Amounts(3, 3, 3)
 

@@ -165,7 +165,9 @@ def _loaded(operand: Read, load: str) -> str:
 
 def generated_source(text: str) -> str:
     """Return generated C++ with the code that it calls."""
-    return "\n".join([text_of("cpp/common.h"), text_of("cpp/pointwise.h"), text])
+    is_low = re.search(r"\b(bf16|half)\b", text) is not None
+    files = ("common.h", *(["low_precision.h"] if is_low else []), "pointwise.h")
+    return "\n".join([*(text_of(f"cpp/{file}") for file in files), text])
 
 
 REDUCTION = """INLINE v8f item({values}) {{

@@ -1,23 +1,8 @@
 // What generated kernels call, on eight floats at a time. A mask has all bits of a lane set, or none.
 
 typedef uint8_t v8b __attribute__((vector_size(8)));
-typedef uint16_t v8s __attribute__((vector_size(16)));
-typedef uint32_t v8u __attribute__((vector_size(32)));
-struct bf16 { uint16_t bits; };
-typedef _Float16 half;
-typedef half v8h __attribute__((vector_size(16)));
 
-INLINE v8f widen(v8s v) { return (v8f)(__builtin_convertvector(v, v8u) << 16); }
-INLINE v8s narrow(v8f v) {  // to the nearest, ties to even
-  const v8u u = (v8u)v;
-  const v8u rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
-  return __builtin_convertvector(v == v ? rounded : (u >> 16) | 0x40, v8s);
-}
-INLINE v8f load(const bf16* p) { v8s v; std::memcpy(&v, p, sizeof v); return widen(v); }
-INLINE v8f load(const half* p) { v8h v; std::memcpy(&v, p, sizeof v); return __builtin_convertvector(v, v8f); }
 INLINE v8i load(const bool* p) { v8b v; std::memcpy(&v, p, sizeof v); return -__builtin_convertvector(v, v8i); }
-INLINE void store(bf16* p, v8f v) { const v8s n = narrow(v); std::memcpy(p, &n, sizeof n); }
-INLINE void store(half* p, v8f v) { const v8h n = __builtin_convertvector(v, v8h); std::memcpy(p, &n, sizeof n); }
 INLINE void store(bool* p, v8i v) { const v8b n = __builtin_convertvector(v & 1, v8b); std::memcpy(p, &n, sizeof n); }
 
 // The same for the first n of eight, of a type narrower than float.
