@@ -10,7 +10,7 @@ from kernelwright.agents.engine import Engine
 from kernelwright.agents.search.ranking import best_attempt, ranked, speedup_of
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.errors import InfrastructureError
-from kernelwright.schema import Attempt, OrdinaryRun, Task
+from kernelwright.schema import Attempt, Evaluation, OrdinaryRun, Task
 from kernelwright.store.results import TaskResult, TaskStatus
 from kernelwright.verifier.judge import Judge
 
@@ -20,25 +20,23 @@ FINALISTS = 3
 def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> TaskResult:
     """Measure finalists again, in fresh workers: all that may be fastest, others until one wins.
 
-    Each is judged as it would be delivered: behind the guard of its scope. What was seen to be
-    slower than the reference is not measured again.
+    Each is judged as it would be delivered: behind the guard of its scope. One that was seen to be
+    slower is not, and one that may be no faster is measured at `standard` before, because a scope
+    takes long to find.
     """
     measured: list[Measured] = []
+    losers = [attempt for attempt in ranked(history) if _is_slower(attempt)]
     order = [attempt for attempt in ranked(history) if not _is_slower(attempt)]
     if order:
         judge.compile_ahead("strict")
-    for attempt in order:
-        if len(measured) == FINALISTS:
-            break
+    for attempt in order[:FINALISTS]:
         won = any(one.evaluation.is_win for one in measured)
         if won and not _may_be_faster(attempt, order[0]):
             break
         engine.checkpoint()
         engine.progress.phase(task, "prove", attempt.plan)
-        assert attempt.candidate is not None
         try:
-            delivery = deliver(judge, attempt.candidate)
-            evaluation = judge.evaluate(delivery.candidate, "strict")
+            found = _proof(judge, attempt)
         except NotDeliverableError as error:
             words = f"attempt {attempt.number} can't be delivered: {error}"
             engine.store.add_event(engine.run_id, f"{task.id}: {words}")
@@ -46,15 +44,17 @@ def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> T
             continue
         except InfrastructureError as error:
             return TaskResult(task_id=task.id, status="error", error=str(error))
-        evaluation = evaluation.model_copy(update={"scope": tuple(delivery.scope.words())})
-        engine.progress.final(task, evaluation)
-        measured.append(Measured(delivery, evaluation))
-        if evaluation.was_disturbed:
+        if isinstance(found, Evaluation):
+            losers.append(attempt.model_copy(update={"evaluation": found}))
+            continue
+        engine.progress.final(task, found.evaluation)
+        measured.append(found)
+        if found.evaluation.was_disturbed:
             break  # the others would be no better off
 
     def without(wrong: Collection[str]) -> TaskResult:
         left = [one for one in measured if one.evaluation.candidate_hash not in wrong]
-        return answer(task, left, history)
+        return answer(task, left, history, losers)
 
     def run(result: TaskResult) -> OrdinaryRun:
         engine.checkpoint()
@@ -65,8 +65,35 @@ def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> T
     return tried_elsewhere(without, run)
 
 
-def answer(task: Task, measured: Sequence[Measured], history: Sequence[Attempt]) -> TaskResult:
-    """Return a task's result, by the final measurements of its best attempts."""
+def _proof(judge: Judge, attempt: Attempt) -> Measured | Evaluation:
+    """Return the strict verdict on an attempt's delivery, or a shorter one: it is no faster.
+
+    Raises:
+        NotDeliverableError: no guard can stand in front of it.
+        InfrastructureError: nothing is known.
+    """
+    assert attempt.candidate is not None
+    if not _is_faster(attempt):
+        first = judge.evaluate(attempt.candidate, "standard")
+        if not first.is_win and not first.was_disturbed:
+            return first
+    delivery = deliver(judge, attempt.candidate)
+    evaluation = judge.evaluate(delivery.candidate, "strict")
+    scope = tuple(delivery.scope.words())
+    return Measured(delivery, evaluation.model_copy(update={"scope": scope}))
+
+
+def answer(
+    task: Task,
+    measured: Sequence[Measured],
+    history: Sequence[Attempt],
+    losers: Sequence[Attempt] = (),
+) -> TaskResult:
+    """Return a task's result, by the final measurements of its best attempts.
+
+    Args:
+        losers: attempts that were not measured to the end, because they are no faster.
+    """
     wins = [one for one in measured if one.evaluation.is_win]
     if wins:
         fastest = max(wins, key=lambda one: speedup_of(one.evaluation) or 0.0)
@@ -77,8 +104,8 @@ def answer(task: Task, measured: Sequence[Measured], history: Sequence[Attempt])
     undecided = [one for one in measured if one.evaluation.is_undecided]
     if undecided:
         return _result(task, "not_decided", undecided[0])
-    best = best_attempt(history)
-    if best is not None and best.candidate is not None and not measured and _is_slower(best):
+    best = best_attempt(losers)
+    if best is not None and best.candidate is not None and not measured:
         return TaskResult(
             task_id=task.id,
             status="no_improvement",
@@ -93,6 +120,12 @@ def _is_slower(attempt: Attempt) -> bool:
     found = attempt.evaluation
     assert found is not None and found.gain is not None
     return found.gain.speedup.ci95[1] < 1.0 and not found.was_disturbed
+
+
+def _is_faster(attempt: Attempt) -> bool:
+    """Whether the search saw that an attempt's whole interval lies above 1."""
+    assert attempt.evaluation is not None and attempt.evaluation.gain is not None
+    return attempt.evaluation.gain.speedup.is_faster
 
 
 def _may_be_faster(attempt: Attempt, best: Attempt) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from kernelwright.agents.deliver import Measured
 from kernelwright.agents.prove import answer
-from kernelwright.schema import BUSY_MACHINE, Flag
+from kernelwright.schema import BUSY_MACHINE, Attempt, Flag
 from tests.store import samples
 
 BUSY = Flag(rule=BUSY_MACHINE, severity="suspicious", evidence="others used these cores")
@@ -39,3 +39,16 @@ def test_only_lost_attempts_are_an_error() -> None:
     lost = samples.attempt(error="no device")
     assert answer(samples.task(), [], [lost]).error == "no device"
     assert answer(samples.task(), [], [lost, samples.attempt(1)]).status == "no_improvement"
+
+
+def test_what_is_no_faster_is_an_answer_without_a_proof() -> None:
+    def timed(index: int, eager: float) -> Attempt:
+        candidate = samples.candidate(f"# {eager}\n")
+        found = samples.evaluation(candidate, eager)
+        return samples.attempt(index, candidate, evaluation=found)
+
+    losers = [timed(0, 0.7), timed(1, 0.9)]
+    result = answer(samples.task(), [], losers, losers)
+    assert (result.status, result.evaluation) == ("no_improvement", losers[1].evaluation)
+    assert result.delivered is None
+    assert answer(samples.task(), [final(2.0)], losers, losers).status == "improved"

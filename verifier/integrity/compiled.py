@@ -101,6 +101,15 @@ class _Stripper(ast.NodeTransformer):
         self.arguments += [*arguments, *keywords] or [ast.keyword("disable", ast.Constant(False))]
 
 
+def calls_compile(source: str) -> bool:
+    """Return whether a file names torch.compile."""
+    try:
+        nodes = ast.walk(syntax.parse(source))
+        return any(_is_compile(n) for n in nodes if isinstance(n, ast.Attribute | ast.Name))
+    except syntax.UNREADABLE:
+        return False
+
+
 def _is_compile(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node) in COMPILE
 

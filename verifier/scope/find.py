@@ -11,6 +11,7 @@ from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.schema import Candidate
 from kernelwright.verifier.inside import scope_facts
 from kernelwright.verifier.inside.worker import describe
+from kernelwright.verifier.integrity.compiled import calls_compile
 from kernelwright.verifier.reference.distributions import moves_of
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.workload import PreparedWorkload
@@ -38,6 +39,10 @@ def find_scope(reference: Reference, candidate: Candidate, build: Path) -> Scope
         live = reference.prepare(workload)
         prepared = live.perturbed
         family, names, ranges = _fixed_family(reference, prepared)
+        if calls_compile(candidate.source):
+            # A user who comes with another size would wait for the compiler, and so would the judge
+            # at each size that it tries.
+            names = [[None] * len(own) for own in names]
         with SizeJudge(reference, live, candidate, build, names) as judge:
             judge.require_names()
             judged = judged_sizes(judge, ranges)

@@ -4,8 +4,7 @@
 with an answer that is correct and more than p times as fast as eager PyTorch,
 `fast_p = (1/n) * #{i : correct_i and speedup_i > p}`, strictly greater. `n` is always the number of
 all tasks, so that failures, refusals and infrastructure errors stay in the denominator. Speedups
-are those of the strict re-measurement; where all candidates were slower than the reference, those
-of the search.
+are those of the strict re-measurement; where no candidate is faster, those of a shorter one.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class TaskResult(Record):
     """The best candidate; None when nothing was accepted."""
     evaluation: Evaluation | None = None
     """The strict re-measurement of the delivered file; in older records of the candidate itself.
-    Where all candidates were slower than the reference, the search's own of the best of them."""
+    Where no candidate is faster, a shorter one of the best of them, without a guard."""
     delivered: Candidate | None = None
     """The candidate as it is delivered, behind the guard of its scope; None in older records."""
     scope: Scope | None = None

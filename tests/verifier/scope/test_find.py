@@ -129,3 +129,10 @@ def test_columns_of_indices_keep_their_ranges() -> None:
     found = resized(inputs, [["n", None]], {"n": 40}, seed=1).tensors[0]
     assert found.shape == (40, 2)
     assert found[:, 0].max() < 6 and found[:, 1].min() >= 100
+
+
+def test_a_file_that_calls_torch_compile_has_its_sizes_fixed(tmp_path: Path) -> None:
+    compiled = candidate_of(MODULE) + "\nModelNew.forward = torch.compile(ModelNew.forward)\n"
+    with kit.live_reference(module(MODULE)) as reference:
+        (family,) = find_scope(reference, kit.candidate(compiled, "inductor"), tmp_path).families
+    assert family.arguments[0]["tensor"][1] == [6, 5, 8]
