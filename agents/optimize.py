@@ -76,6 +76,7 @@ def _workflow(
         engine.store.add_event(engine.run_id, f"{task.id}: {words}")
         engine.progress.phase(task, "plan", words)
 
+    halving = engine.search.halving
     deps = AttemptDeps(
         run_id=engine.run_id,
         task=task,
@@ -83,7 +84,7 @@ def _workflow(
         proposer=engine.make_proposer(task, reference, note),
         judge=CachingJudge(judge, engine.store),
         # The proof measures the best of a few attempts at length anyway.
-        halving=engine.search.halving if engine.search.attempts >= engine.search.halving else 0,
+        halving=halving if engine.search.attempts >= 2 * halving else 0,
         record=record,
         on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
     )

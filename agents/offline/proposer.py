@@ -39,6 +39,7 @@ INDUCTOR_SPACE: dict[str, tuple[Scalar, ...]] = {
     "inductor.cpp.min_chunk_size": (512, 4096),
 }
 MAX_DUPLICATES = 40
+CLEARLY_FASTER = 1.2
 LEAVE_OUT = "leave_out"
 NOTHING = "nothing"
 
@@ -96,7 +97,7 @@ class OfflineProposer:
 
     def _points(self, view: View) -> Iterator[dict[str, Scalar]]:
         """Yield the chosen points, one an attempt, then the sampler's."""
-        if not self._approaches(view.backends):
+        if not self._approaches(view):
             return
         chosen = self._chosen(view)
         if view.position < len(chosen):
@@ -112,7 +113,7 @@ class OfflineProposer:
         what the library's compute, the point without these.
         """
         found = []
-        for approach in self._approaches(view.backends):
+        for approach in self._approaches(view):
             space = self._space(approach, view)
             first: dict[str, Scalar] = {APPROACH: approach, **{n: v[0] for n, v in space.items()}}
             found.append(first)
@@ -144,8 +145,14 @@ class OfflineProposer:
                 self._note(f"{name}: {error}")
         return found
 
-    def _approaches(self, backends: tuple[str, ...]) -> list[str]:
-        return [*self._designs_for(backends), *([INDUCTOR] if "inductor" in backends else [])]
+    def _approaches(self, view: View) -> list[str]:
+        """Return the approaches; torch.compile is none once a kernel is clearly faster than eager.
+
+        It takes longest to try, and the proof times it beside the kernel anyway.
+        """
+        designs = list(self._designs_for(view.backends))
+        wants_inductor = "inductor" in view.backends and not any(map(_is_clear, view.attempts))
+        return [*designs, *([INDUCTOR] if wants_inductor else [])]
 
     def _space(self, approach: str, view: View) -> dict[str, tuple[Scalar, ...]]:
         if approach == INDUCTOR:
@@ -168,7 +175,7 @@ class OfflineProposer:
         return study
 
     def _sample(self, trial: optuna.trial.Trial, view: View) -> dict[str, Scalar]:
-        approach = trial.suggest_categorical(APPROACH, self._approaches(view.backends))
+        approach = trial.suggest_categorical(APPROACH, self._approaches(view))
         chosen: dict[str, Scalar] = {APPROACH: str(approach)}
         for name, values in self._space(str(approach), view).items():
             value = trial.suggest_categorical(name, values)
@@ -181,7 +188,7 @@ class OfflineProposer:
 
         assert attempt.candidate is not None
         parameters: dict[str, Any] = attempt.candidate.origin.parameters
-        approaches = self._approaches(view.backends)
+        approaches = self._approaches(view)
         if parameters[APPROACH] not in approaches:
             return
         space = {APPROACH: tuple(approaches), **self._space(str(parameters[APPROACH]), view)}
@@ -234,6 +241,13 @@ class OfflineProposer:
         title = f"torch.compile configuration: {words}"
         arguments = {"options": options} if options else {}
         return title, compiled_candidate(self._source, title, arguments)
+
+
+def _is_clear(attempt: Attempt) -> bool:
+    found = attempt.evaluation
+    if found is None or found.backend == INDUCTOR or not found.accepted or found.gain is None:
+        return False
+    return found.gain.speedup.ci95[0] > CLEARLY_FASTER
 
 
 def _failed() -> optuna.trial.TrialState:

@@ -145,6 +145,19 @@ def test_settings_of_the_task_reach_the_file() -> None:
     assert "COLS = 77\n" in coded.source
 
 
+def test_torch_compile_is_left_alone_once_a_kernel_is_clearly_faster() -> None:
+    for speedup, wanted in ((1.1, {"cpp", "inductor"}), (1.9, {"cpp"})):
+        subject = proposer()
+        history: tuple[Attempt, ...] = ()
+        for _ in range(5):
+            idea = subject.plan(view(history))
+            assert idea is not None
+            candidate = subject.code(view(history), idea)
+            assert candidate is not None
+            history = (*history, attempt(len(history), candidate, speedup))
+        assert {a.candidate.backend for a in history if a.candidate} == wanted
+
+
 def test_what_torch_has_tuned_itself_is_left_out_once() -> None:
     task = load_task(str(MODULES / "convnext_block.py"))
     names: dict[str, Any] = {}
