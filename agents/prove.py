@@ -26,7 +26,7 @@ def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> T
     """
     measured: list[Measured] = []
     losers = [attempt for attempt in ranked(history) if _is_slower(attempt)]
-    order = [attempt for attempt in ranked(history) if not _is_slower(attempt)]
+    order = _one_of_torch_compile([a for a in ranked(history) if not _is_slower(a)])
     if order:
         judge.compile_ahead("strict")
     for attempt in order[:FINALISTS]:
@@ -63,6 +63,15 @@ def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> T
         return ordinary_run(judge, result.delivered)
 
     return tried_elsewhere(without, run)
+
+
+def _one_of_torch_compile(order: Sequence[Attempt]) -> list[Attempt]:
+    """Return attempts without any but the first torch.compile configuration.
+
+    They differ by percents, and each takes minutes to prove: every new process compiles.
+    """
+    compiled = [a for a in order if a.candidate is not None and a.candidate.backend == "inductor"]
+    return [attempt for attempt in order if attempt not in compiled[1:]]
 
 
 def _proof(judge: Judge, attempt: Attempt) -> Measured | Evaluation:

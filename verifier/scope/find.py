@@ -39,13 +39,12 @@ def find_scope(reference: Reference, candidate: Candidate, build: Path) -> Scope
         live = reference.prepare(workload)
         prepared = live.perturbed
         family, names, ranges = _fixed_family(reference, prepared)
-        if calls_compile(candidate.source):
-            # A user who comes with another size would wait for the compiler, and so would the judge
-            # at each size that it tries.
-            names = [[None] * len(own) for own in names]
+        # A user who comes with another size would wait for the compiler, and so would the judge at
+        # each size that it tries.
+        has_fixed_sizes = calls_compile(candidate.source)
         with SizeJudge(reference, live, candidate, build, names) as judge:
             judge.require_names()
-            judged = judged_sizes(judge, ranges)
+            judged = {} if has_fixed_sizes else judged_sizes(judge, ranges)
             has_numbers = prepared.example_inputs.has_numbers and judge.takes_moved_numbers()
             takes_far = has_numbers and judge.takes_far_numbers()
         family = _with_free_sizes(family, names, judged)
