@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
+from torch.utils._pytree import tree_map
 
 CONSTRUCTOR_SEED = 42
 CALL_SEED = 1234
@@ -685,7 +686,9 @@ def four_threads(subject: Subject) -> Any:
         try:
             barrier.wait()
             with torch.no_grad():
-                results[number] = _with_oddest(lambda: kept(model(*arguments[number])))
+                # Copies, since a module may change its arguments.
+                given = arguments[number]
+                results[number] = _with_oddest(lambda: kept(model(*tree_map(cloned, given))))
         except Exception as error:  # a module may raise anything; it is raised again below
             errors.append(error)
 
@@ -697,6 +700,11 @@ def four_threads(subject: Subject) -> Any:
     if errors:
         raise errors[0]
     return results
+
+
+def cloned(value: Any) -> Any:
+    """Return a copy of a tensor; anything else as it is."""
+    return value.clone() if isinstance(value, torch.Tensor) else value
 
 
 def _with_oddest(call: Callable[[], Any]) -> list[Any]:
