@@ -26,7 +26,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
-from torch.utils._pytree import tree_map
 
 CONSTRUCTOR_SEED = 42
 CALL_SEED = 1234
@@ -688,7 +687,7 @@ def four_threads(subject: Subject) -> Any:
             with torch.no_grad():
                 # Copies, since a module may change its arguments.
                 given = arguments[number]
-                results[number] = _with_oddest(lambda: kept(model(*tree_map(cloned, given))))
+                results[number] = _with_oddest(lambda: kept(model(*mapped(given, torch.clone))))
         except Exception as error:  # a module may raise anything; it is raised again below
             errors.append(error)
 
@@ -700,11 +699,6 @@ def four_threads(subject: Subject) -> Any:
     if errors:
         raise errors[0]
     return results
-
-
-def cloned(value: Any) -> Any:
-    """Return a copy of a tensor; anything else as it is."""
-    return value.clone() if isinstance(value, torch.Tensor) else value
 
 
 def _with_oddest(call: Callable[[], Any]) -> list[Any]:
@@ -746,7 +740,7 @@ def inference_mode(subject: Subject) -> Any:
     model = subject.model()
     with torch.inference_mode():
         results = [subject.call(model, subject.arguments(True)) for _ in range(2)]
-        results = [mapped(result, lambda tensor: tensor.clone()) for result in results]
+        results = [mapped(result, torch.clone) for result in results]
     return kept([*results, subject.call(model, subject.arguments(True))])
 
 
