@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,19 +135,20 @@ def optimized(
     }
 
 
-def measured(
+def measure_speed(
+    part: Row,
     tasks: Iterable[tuple[Path, Mapping[str, Size]]],
-    checkouts: Mapping[str, tuple[Path, str]],
-    attempts: int,
-    rows: list[Row],
-    keep: Any,
+    other: Path | None,
+    keep: Callable[[], None],
 ) -> None:
-    """Optimize each task with each checkout's code; `keep` is called after each, rows stay.
+    """Optimize each task with this code and another checkout's, and add the summaries.
 
     Args:
-        checkouts: folder and interpreter, by the column's name.
-        rows: what was measured before; a task that is in it is not measured again.
+        part: `attempts` of each run, and `rows`; a task that is among these is not measured again.
+        other: the other checkout; None: this code alone.
+        keep: called after each task, and in the end.
     """
+    columns, rows, attempts = checkouts(other), part["rows"], part["attempts"]
     known = {row["task"] for row in rows}
     for task, sizes in tasks:
         name = f"{task.parent.name}/{task.stem}"
@@ -155,11 +156,13 @@ def measured(
             continue
         found = {
             which: optimized(folder, task, sizes, attempts, python)
-            for which, (folder, python) in checkouts.items()
+            for which, (folder, python) in columns.items()
         }
         rows.append({"task": name, "sizes": dict(sizes), **found})
         print(json.dumps(rows[-1]), flush=True)
         keep()
+    part["summary"] = {which: summary(rows, which) for which in columns}
+    keep()
 
 
 def summary(rows: Sequence[Row], which: str) -> Row:

@@ -62,10 +62,7 @@ def main() -> None:
             for path in chance.sample(files[level], arguments.problems // len(LEVELS))
         ]
         tasks = [(path, generality.fitted(path.read_text(), MOST_BYTES)) for path in drawn]
-        given = generality.checkouts(arguments.other)
-        generality.measured(tasks, given, arguments.attempts, part["rows"], keep)
-        part["summary"] = {which: generality.summary(part["rows"], which) for which in given}
-        keep()
+        generality.measure_speed(part, tasks, arguments.other, keep)
     for name, part in parts.items():
         print(name, {key: value for key, value in part.items() if key != "rows"})
 

@@ -46,10 +46,7 @@ def main() -> None:
     if "speed" in (arguments.part or PARTS):
         part = parts.setdefault("speed", {"attempts": arguments.attempts, "rows": []})
         tasks = [(MODULES / f"{name}.py", {}) for name in CHOSEN]
-        given = generality.checkouts(arguments.other)
-        generality.measured(tasks, given, arguments.attempts, part["rows"], keep)
-        part["summary"] = {which: generality.summary(part["rows"], which) for which in given}
-        keep()
+        generality.measure_speed(part, tasks, arguments.other, keep)
     for name, part in parts.items():
         print(name, {key: value for key, value in part.items() if key != "rows"})
 
