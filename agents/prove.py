@@ -25,8 +25,9 @@ def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> T
     takes long to find.
     """
     measured: list[Measured] = []
-    losers = [attempt for attempt in ranked(history) if _is_slower(attempt)]
-    order = _one_of_torch_compile([a for a in ranked(history) if not _is_slower(a)])
+    fastest_first = ranked(history)
+    losers = [attempt for attempt in fastest_first if _is_slower(attempt)]
+    order = _one_of_torch_compile([a for a in fastest_first if a not in losers])
     if order:
         judge.compile_ahead("strict")
     for attempt in order[:FINALISTS]:

@@ -220,15 +220,15 @@ def _of_type(value: Any, kinds: Any) -> Iterator[Any]:
 
 def _node(entry: Mapping[str, Any], hints: Mapping[str, Any]) -> Node:
     shape = entry["shape"]
-    args, kwargs = entry["args"], entry["kwargs"]
+    args, kwargs, kept = entry["args"], entry["kwargs"], dict.fromkeys(hints)
     return Node(
         name=entry["name"],
         op=entry["op"],
         target=entry["target"],
         args=tuple(_argument(a, hints) for a in args),
         kwargs={key: _argument(a, hints) for key, a in kwargs.items()},
-        open_args=tuple(_argument(a, dict.fromkeys(hints)) for a in args),
-        open_kwargs={key: _argument(a, dict.fromkeys(hints)) for key, a in kwargs.items()},
+        open_args=tuple(_argument(a, kept) for a in args),
+        open_kwargs={key: _argument(a, kept) for key, a in kwargs.items()},
         shape=None if shape is None else tuple(shape),
         dtype=entry["dtype"],
         is_contiguous=entry["contiguous"],

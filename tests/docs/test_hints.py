@@ -1,4 +1,4 @@
-"""What an installed program says names no page of this repository: it has none."""
+"""Messages of an installed program name no page of this repository, since it has none."""
 
 from __future__ import annotations
 

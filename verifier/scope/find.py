@@ -35,13 +35,13 @@ def find_scope(reference: Reference, candidate: Candidate, build: Path) -> Scope
         InfrastructureError: the reference failed.
     """
     families = []
+    # A user who comes with another size would wait for the compiler, and so would the judge at each
+    # size that it tries.
+    has_fixed_sizes = calls_compile(candidate.source)
     for workload in reference.workloads():
         live = reference.prepare(workload)
         prepared = live.perturbed
         family, names, ranges = _fixed_family(reference, prepared)
-        # A user who comes with another size would wait for the compiler, and so would the judge at
-        # each size that it tries.
-        has_fixed_sizes = calls_compile(candidate.source)
         with SizeJudge(reference, live, candidate, build, names) as judge:
             judge.require_names()
             judged = {} if has_fixed_sizes else judged_sizes(judge, ranges)
