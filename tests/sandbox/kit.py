@@ -13,7 +13,7 @@ from kernelwright.sandbox.base import Sandbox
 from kernelwright.sandbox.registry import open_sandbox
 
 # Set where nothing may be skipped: in CI.
-ALL_OF_THEM = "KERNELWRIGHT_TEST_ALL_SANDBOXES"
+ALL_OF_THEM = "TEST_ALL_SANDBOXES"
 
 
 @contextmanager

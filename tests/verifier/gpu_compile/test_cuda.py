@@ -16,7 +16,7 @@ from kernelwright.verifier.inside.compile_cuda import find_nvcc
 from tests.honest.corpus import library_source
 from tests.verifier import kit
 
-must_be_there = "KERNELWRIGHT_TEST_ALL_SANDBOXES" in os.environ
+must_be_there = "TEST_ALL_SANDBOXES" in os.environ
 needs_nvcc = pytest.mark.skipif(find_nvcc() is None and not must_be_there, reason="no nvcc")
 REFERENCE = """
     class Model(nn.Module):
