@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +18,17 @@ from kernelwright.verifier.worker.faults import WorkerFault
 WORKER_PATH = str(Path(worker_file.__file__))
 WORKER_VERSION = worker_file.VERSION
 START_TIMEOUT_S = 120.0
-CPUINFO = Path("/proc/cpuinfo")
 BUILD_FOLDER = "build"
 TOOLS_FOLDER = "bin"
 # torch itself needs this much private memory before the first tensor.
 BASE_MEMORY_BYTES = 2 * 2**30
+# A worker's folder is new, so headers would be compiled beforehand in vain, and a program of torch's
+# vectors be built for each vector unit to see whether it loads (5 s each). AMX, which a virtual
+# machine may not let through, is asked for all the same.
+QUICK_INDUCTOR = {
+    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
+    "TORCHINDUCTOR_VEC_ISA_OK": "1",
+}
 
 
 def start_worker(
@@ -69,19 +74,6 @@ def start_worker(
     return WorkerClient(process, limits.memory_bytes, timeout_s, machine.kind)
 
 
-@functools.cache
-def _quick_inductor() -> dict[str, str]:
-    """Return the variables that keep Inductor from what only pays off the next time.
-
-    A worker's folder is new, so headers would be compiled beforehand in vain, and the compiler be
-    asked in vain whether it knows the CPU's vectors (5 s each). Where the CPU has AMX, which a
-    virtual machine may not let through, it is asked.
-    """
-    has_amx = CPUINFO.exists() and "amx" in CPUINFO.read_text()
-    is_known = {} if has_amx else {"TORCHINDUCTOR_VEC_ISA_OK": "1"}
-    return {"TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0", **is_known}
-
-
 def base_environment(machine: Machine) -> dict[str, str]:
     """Return the variables of every worker: build folders, thread count, and its only GPU."""
     gpu = {} if machine.kind == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_uuid(machine.device)}
@@ -90,7 +82,7 @@ def base_environment(machine: Machine) -> dict[str, str]:
         "OMP_NUM_THREADS": str(machine.threads),
         "TORCH_EXTENSIONS_DIR": f"{{folder}}/{BUILD_FOLDER}",
         "TORCHINDUCTOR_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/inductor",
-        **_quick_inductor(),
+        **QUICK_INDUCTOR,
         "TRITON_CACHE_DIR": f"{{folder}}/{BUILD_FOLDER}/triton",
     }
 
