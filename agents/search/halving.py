@@ -18,12 +18,12 @@ def is_promoted(found: Evaluation, attempts: Sequence[Attempt], factor: int) -> 
     """Whether an attempt deserves to be measured at length.
 
     Args:
-        found: its verdict so far.
+        found: its verdict so far. The reference under torch.compile is nothing to go on from.
         attempts: those that ended before.
         factor: the fastest one in so many is promoted; 0: none.
     """
     own = speedup_of(found)
-    if factor == 0 or own is None or own <= 1:
+    if factor == 0 or own is None or own <= 1 or found.compiled is not None:
         return False
     others = [other for a in attempts if (other := speedup_of(a.evaluation)) is not None]
     faster = sum(other > own for other in others)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kernelwright.agents.offline.graph import Graph
-from kernelwright.agents.offline.proposer import INDUCTOR_SPACE, OfflineProposer
+from kernelwright.agents.offline.proposer import FEW, INDUCTOR_SPACE, OfflineProposer
 from kernelwright.agents.proposer import View
 from kernelwright.schema import (
     Attempt,
@@ -89,6 +89,18 @@ def test_the_same_seed_proposes_the_same_and_nothing_twice() -> None:
     assert 2 <= len(one) <= inductor + 60
 
 
+def test_torch_compile_has_its_defaults_first_and_other_settings_late() -> None:
+    few = list(run(proposer(), backends=("inductor",)))
+    assert len(few) == 1
+    model = Candidate(source="x", backend="cpp", origin=Origin(kind="model", model="a/b"))
+    late = tuple(attempt(index, model, 1.0) for index in range(FEW))
+    settings = set()
+    for seed in range(8):
+        idea = proposer(seed=seed).plan(view(late, ("inductor",)))
+        settings.add(idea.text if idea else None)
+    assert len(settings) > 2
+
+
 def test_a_resumed_run_goes_on_as_if_nothing_had_happened() -> None:
     whole = list(run(proposer()))
     for cut in (1, 2, len(whole) // 2):
@@ -165,7 +177,7 @@ def test_what_torch_has_tuned_itself_is_left_out_once() -> None:
     graph = graph_of(names["Model"](*names["get_init_inputs"]()), *names["get_inputs"]())
     subject, files = OfflineProposer(task, lambda: graph, 0), []
     history: tuple[Attempt, ...] = ()
-    for _ in range(6):
+    for _ in range(3):
         shown = View(task, len(history), Move(), history, BOTH)
         idea = subject.plan(shown)
         assert idea is not None

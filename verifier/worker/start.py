@@ -22,9 +22,9 @@ BUILD_FOLDER = "build"
 TOOLS_FOLDER = "bin"
 # torch itself needs this much private memory before the first tensor.
 BASE_MEMORY_BYTES = 2 * 2**30
-# A worker's folder is new, so headers would be compiled beforehand in vain, and a program of torch's
-# vectors be built for each vector unit to see whether it loads (5 s each). AMX, which a virtual
-# machine may not let through, is asked for all the same.
+# A worker's folder is new, so headers would be compiled beforehand in vain, and a program be built
+# for each vector unit to see whether it loads (5 s each). AMX, which a virtual machine may not let
+# through, is asked for all the same.
 QUICK_INDUCTOR = {
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
     "TORCHINDUCTOR_VEC_ISA_OK": "1",

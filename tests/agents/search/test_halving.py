@@ -42,3 +42,8 @@ def test_nothing_is_where_nothing_was_timed_or_nobody_asks() -> None:
     assert not is_promoted(found(None, Status.RUNTIME_ERROR), [], 3)
     assert not is_promoted(found(2.0), [], 0)
     assert is_promoted(found(1.1), before(2.0, 3.0), 1)  # all of them
+
+
+def test_the_reference_under_torch_compile_is_nothing_to_go_on_from() -> None:
+    compiled = found(2.0).model_copy(update={"compiled": "options"})
+    assert not is_promoted(compiled, [], 3)
