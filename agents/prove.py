@@ -28,12 +28,9 @@ def prove(engine: Engine, task: Task, judge: Judge, history: list[Attempt]) -> T
     fastest_first = ranked(history)
     losers = [attempt for attempt in fastest_first if _is_slower(attempt)]
     order = _one_of_torch_compile([a for a in fastest_first if a not in losers])
-    if order:
-        judge.compile_ahead("strict")
     for attempt in order[:FINALISTS]:
-        won = any(one.evaluation.is_win for one in measured)
-        if won and not _may_be_faster(attempt, order[0]):
-            break
+        if not all(may_be_faster(attempt, one) for one in measured if one.evaluation.is_win):
+            continue
         engine.checkpoint()
         engine.progress.phase(task, "prove", attempt.plan)
         try:
@@ -87,8 +84,9 @@ def _proof(judge: Judge, attempt: Attempt) -> Measured | Evaluation:
         first = judge.evaluate(attempt.candidate, "standard")
         if not first.is_win and not first.was_disturbed:
             return first
+    judge.compile_ahead(attempt.candidate, "strict")
     delivery = deliver(judge, attempt.candidate)
-    evaluation = judge.evaluate(delivery.candidate, "strict")
+    evaluation = judge.evaluate(delivery.candidate, "strict", made_from=attempt.candidate)
     scope = tuple(delivery.scope.words())
     return Measured(delivery, evaluation.model_copy(update={"scope": scope}))
 
@@ -138,12 +136,14 @@ def _is_faster(attempt: Attempt) -> bool:
     return attempt.evaluation.gain.speedup.is_faster
 
 
-def _may_be_faster(attempt: Attempt, best: Attempt) -> bool:
-    """Whether the search could not tell this attempt from the best one: their intervals overlap."""
-    assert attempt.evaluation is not None and best.evaluation is not None
-    own, top = attempt.evaluation.gain, best.evaluation.gain
-    assert own is not None and top is not None
-    return own.speedup.ci95[1] >= top.speedup.ci95[0]
+def may_be_faster(attempt: Attempt, proven: Measured) -> bool:
+    """Whether an attempt's interval reaches beyond a proven speedup.
+
+    Both are over eager, since one of the two may lack a ratio to torch.compile.
+    """
+    assert attempt.evaluation is not None
+    own, other = attempt.evaluation.speedup["eager"], proven.evaluation.speedup["eager"]
+    return own.ci95[1] >= other.median
 
 
 def _result(task: Task, status: TaskStatus, measured: Measured | None) -> TaskResult:

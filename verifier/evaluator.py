@@ -34,7 +34,7 @@ from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.integrity.kernelguard import advice_flags
 from kernelwright.verifier.integrity.physical import arithmetic_flags, memory_flags
 from kernelwright.verifier.integrity.static.scan import static_flags
-from kernelwright.verifier.levels import EFFORTS
+from kernelwright.verifier.levels import Effort
 from kernelwright.verifier.profiling.evidence import gather
 from kernelwright.verifier.profiling.ncu import with_counters
 from kernelwright.verifier.reference.live_workload import LiveWorkload
@@ -85,6 +85,7 @@ class Evaluator:
 
     Args:
         build: the finished build.
+        effort: the level's, for this candidate.
         is_timed: whether times mean something for this backend on this device.
         run_uses: the reference's side of the uses.
         on_step: called with a few words when a step begins.
@@ -96,6 +97,7 @@ class Evaluator:
         candidate: Candidate,
         build: Build,
         level: Level,
+        effort: Effort,
         criteria: Criteria,
         is_timed: bool,
         run_uses: RunUses,
@@ -106,7 +108,7 @@ class Evaluator:
         self.build = build
         self.level = level
         self.criteria = criteria
-        self.effort = EFFORTS[level]
+        self.effort = effort
         self.is_timed = is_timed
         self.run_uses = run_uses
         self.on_step = on_step

@@ -15,6 +15,7 @@ from kernelwright.sandbox.gpu import gpu_state
 from kernelwright.schema import (
     NOT_VALIDATED,
     Candidate,
+    Compiled,
     Criteria,
     Evaluation,
     Flag,
@@ -30,7 +31,7 @@ from kernelwright.verifier.environment import environment
 from kernelwright.verifier.evaluator import Evaluator, Verdict
 from kernelwright.verifier.integrity.catalog import flag
 from kernelwright.verifier.integrity.compiled import compiled_reference
-from kernelwright.verifier.levels import EFFORTS
+from kernelwright.verifier.levels import EFFORTS, Effort
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.scope.find import find_scope, fixed_scope
 from kernelwright.verifier.timing.contention import one_thread
@@ -101,8 +102,14 @@ class Judge:
         parts += ["delivers"] if wanted.delivers else []
         return digest(parts)
 
-    def build(self, candidate: Candidate, level: Level) -> Build | Evaluation:
+    def build(
+        self, candidate: Candidate, level: Level, made_from: Candidate | None = None
+    ) -> Build | Evaluation:
         """Return the candidate's build, or the verdict on a candidate that can't be built.
+
+        Args:
+            made_from: a candidate that this one is a delivery of; what that one's build made is
+                not made again.
 
         Raises:
             InvalidReferenceError: no candidate can be judged against this reference.
@@ -112,38 +119,46 @@ class Judge:
         with self._renewed_after_failures():
             try:
                 backend = open_backend(candidate.backend)
-                return build_candidate(candidate, backend, self.reference, self.cache)
+                return build_candidate(candidate, backend, self.reference, self.cache, made_from)
             except WorkerFault as fault:
                 verdict = Verdict(_build_status(fault), fault.reason, (), ())
             return self._evaluation(candidate, level, verdict, None, started)
 
     def evaluate(
-        self, candidate: Candidate, level: Level, build: Build | None = None
+        self,
+        candidate: Candidate,
+        level: Level,
+        build: Build | None = None,
+        made_from: Candidate | None = None,
     ) -> Evaluation:
         """Evaluate a candidate and return the verdict.
 
         Args:
             build: result of `build` for this candidate; built here if None.
+            made_from: see `build`.
 
         Raises:
             InvalidReferenceError, InfrastructureError: see `build`.
         """
         started = time.monotonic() - ((build.seconds or 0.0) if build else 0.0)
-        if self._is_timed(candidate):
-            self.compile_ahead(level)
-        found = build or self.build(candidate, level)
+        self.compile_ahead(candidate, level)
+        found = build or self.build(candidate, level, made_from)
         if isinstance(found, Evaluation):
             return found
         with self._renewed_after_failures():
             return self._evaluated(candidate, level, found, started)
 
-    def compile_ahead(self, level: Level) -> None:
-        """Start torch.compile of the timed workloads, beside what comes before times are taken.
+    def compile_ahead(self, candidate: Candidate, level: Level) -> None:
+        """Start torch.compile of the workloads that a candidate will be timed on.
+
+        It runs beside what comes before times are taken. Nothing is started where a candidate is
+        not timed against it.
 
         Raises:
             InvalidReferenceError, InfrastructureError: see `build`.
         """
-        if "compile" in EFFORTS[level].baselines:
+        effort = self._effort(candidate, level)
+        if self._is_timed(candidate) and "compile" in effort.baselines:
             for workload in self.reference.workloads():
                 if workload.role == "bench":
                     self.reference.prepare(workload).compile_ahead()
@@ -151,6 +166,17 @@ class Judge:
     def _is_timed(self, candidate: Candidate) -> bool:
         """Return whether times mean something for the candidate's backend on this device."""
         return self.reference.machine.kind in open_backend(candidate.backend).timed_on
+
+    def _effort(self, candidate: Candidate, level: Level) -> Effort:
+        """Return the level's effort. torch.compile's own program is not timed against itself."""
+        effort = EFFORTS[level]
+        if self._compiled(candidate) != "baseline":
+            return effort
+        others = tuple(name for name in effort.baselines if name != "compile")
+        return effort.model_copy(update={"baselines": others})
+
+    def _compiled(self, candidate: Candidate) -> Compiled | None:
+        return compiled_reference(candidate.source, self.reference.task.source)
 
     def scope(self, candidate: Candidate) -> Scope:
         """Return what a proof of the candidate can cover.
@@ -188,6 +214,7 @@ class Judge:
             candidate,
             build,
             level,
+            self._effort(candidate, level),
             self.criteria,
             self._is_timed(candidate),
             self._run_uses,
@@ -210,7 +237,7 @@ class Judge:
         started: float,
     ) -> Evaluation:
         machine, task = self.reference.machine, self.reference.task
-        compiled = compiled_reference(candidate.source, task.source)
+        compiled = self._compiled(candidate)
         workloads = verdict.workloads
         if compiled == "baseline":
             workloads = tuple(map(_without_own_baseline, workloads))

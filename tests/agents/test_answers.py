@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kernelwright.agents.deliver import Measured
-from kernelwright.agents.prove import answer
-from kernelwright.schema import BUSY_MACHINE, Attempt, Flag
+from kernelwright.agents.prove import answer, may_be_faster
+from kernelwright.schema import BUSY_MACHINE, Attempt, Flag, Speedup
 from tests.store import samples
 
 BUSY = Flag(rule=BUSY_MACHINE, severity="suspicious", evidence="others used these cores")
@@ -52,3 +52,16 @@ def test_what_is_no_faster_is_an_answer_without_a_proof() -> None:
     assert (result.status, result.evaluation) == ("no_improvement", losers[1].evaluation)
     assert result.delivered is None
     assert answer(samples.task(), [final(2.0)], losers, losers).status == "improved"
+
+
+def test_what_ends_below_a_proven_speedup_is_not_proven() -> None:
+    def searched(*ends: float) -> Attempt:
+        candidate = samples.candidate("# searched\n")
+        speedup = Speedup(median=ends[0], ci95=ends)
+        found = samples.evaluation(candidate, 1.0).model_copy(
+            update={"speedup": {"eager": speedup}}
+        )
+        return samples.attempt(0, candidate, evaluation=found)
+
+    assert may_be_faster(searched(0.9, 1.6), final(1.5))
+    assert not may_be_faster(searched(0.9, 1.4), final(1.5))

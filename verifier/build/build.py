@@ -19,21 +19,33 @@ from kernelwright.verifier.worker.start import BUILD_FOLDER, await_start, start_
 
 
 def build_candidate(
-    candidate: Candidate, backend: Backend, reference: Reference, cache: Path
+    candidate: Candidate,
+    backend: Backend,
+    reference: Reference,
+    cache: Path,
+    made_from: Candidate | None = None,
 ) -> Build:
     """Return the candidate's build, from the cache or made now.
+
+    Args:
+        made_from: a candidate that this one is a delivery of, and so holds the same kernels. Where
+            its build is kept, this one begins with it.
 
     Raises:
         WorkerFault: the candidate does not compile, import, or survive one call.
     """
-    folder = cache / BUILDS / build_key(candidate, backend, reference.task, reference.machine)
+    task, machine = reference.task, reference.machine
+    folder = cache / BUILDS / build_key(candidate, backend, task, machine)
     known = kept_object_code(folder)
     if known is not None:
         return Build(folder, None, known)
     start = time.monotonic()
-    machine, limits = reference.machine, reference.task.limits
+    limits, first = task.limits, None
+    if made_from is not None:
+        first = cache / BUILDS / build_key(made_from, backend, task, machine)
+        first = first if kept_object_code(first) is not None else None
     env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
-    client = start_worker(machine, limits, env, timeout_s=limits.build_timeout_s)
+    client = start_worker(machine, limits, env, first, limits.build_timeout_s)
     try:
         await_start(client)
         run_every_workload(client, candidate, reference)

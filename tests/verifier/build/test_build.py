@@ -34,8 +34,13 @@ def reference() -> Iterator[Reference]:
         yield live
 
 
-def build(reference: Reference, cache: Path, before: str, body: str = RIGHT) -> Build:
-    return build_candidate(kit.candidate(forward(body, before)), PlainTorch(), reference, cache)
+def build(reference: Reference, cache: Path, before: str, made_from: str | None = None) -> Build:
+    candidate, other = (
+        None if text is None else kit.candidate(forward(RIGHT, text))
+        for text in (before, made_from)
+    )
+    assert candidate is not None
+    return build_candidate(candidate, PlainTorch(), reference, cache, other)
 
 
 LEAVES = """
@@ -62,6 +67,19 @@ def test_builds_are_kept_once_and_private(reference: Reference, tmp_path: Path) 
     assert not (second.folder / "first").exists()
     builds = tmp_path / "builds"
     assert sorted(builds.iterdir()) == sorted([first.folder, second.folder])
+
+
+def test_a_delivery_begins_with_what_its_candidate_built(
+    reference: Reference, tmp_path: Path
+) -> None:
+    own = f"NAME = 'own'\n{LEAVES}"
+    delivery = "import os\nassert os.path.exists(os.environ['TORCH_EXTENSIONS_DIR'] + '/own')\n"
+    first = build(reference, tmp_path, own)
+    guarded = build(reference, tmp_path, delivery, made_from=own)
+    assert guarded.folder != first.folder
+    assert (guarded.folder / "own").exists()
+    with pytest.raises(WorkerFault):  # nothing is kept of that one
+        build(reference, tmp_path, f"{delivery}# again", made_from="# never built")
 
 
 TRICKS = {

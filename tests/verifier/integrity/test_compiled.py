@@ -152,7 +152,7 @@ def test_there_is_no_speedup_over_the_baselines_own_program(
     assert found.accepted, found.reason
     assert found.compiled == "baseline"
     assert set(found.speedup) == set(found.workloads[0].speedup) == {"eager"}
-    assert "compile" in found.workloads[0].timing
+    assert set(found.workloads[0].timing) == {"candidate", "eager"}  # it costs a compilation
     found = found.model_copy(update={"flags": ()})  # whatever else this machine did
     answer = TaskResult(
         task_id="task",
