@@ -10,6 +10,7 @@ from kernelwright.agents.lessons import learn
 from kernelwright.agents.prove import prove
 from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.agents.workflow import Workflow
+from kernelwright.config import OFFLINE
 from kernelwright.schema import Attempt, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.verifier.audit.audit import require_sound
@@ -76,15 +77,17 @@ def _workflow(
         engine.store.add_event(engine.run_id, f"{task.id}: {words}")
         engine.progress.phase(task, "plan", words)
 
+    proposer = engine.make_proposer(task, reference, note)
     halving = engine.search.halving
+    # A tuner goes on from no attempt, and the proof measures the best of a few at length anyway.
+    is_needless = proposer.name == OFFLINE or engine.search.attempts < 2 * halving
     deps = AttemptDeps(
         run_id=engine.run_id,
         task=task,
         backends=engine.backends,
-        proposer=engine.make_proposer(task, reference, note),
+        proposer=proposer,
         judge=CachingJudge(judge, engine.store),
-        # The proof measures the best of a few attempts at length anyway.
-        halving=halving if engine.search.attempts >= 2 * halving else 0,
+        halving=0 if is_needless else halving,
         record=record,
         on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
     )
