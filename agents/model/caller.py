@@ -126,7 +126,7 @@ class Caller:
         llm, limit = self._models[role], MAX_TOKENS[role]
         request = Request(messages=messages, max_tokens=limit, temperature=TEMPERATURE)
         asked = Asked(model=llm.name, request=request)
-        worst = most_usage(llm.name, messages, limit, self._price)
+        worst = most_usage(llm.name, request, self._price)
         known = self._ledger.answer(attempt, asked)
         if known is not None:
             return known
@@ -135,9 +135,7 @@ class Caller:
             call = partial(_call, attempt, role, llm.name, messages, blocks, time.time())
             try:
                 completion = llm.complete(
-                    messages,
-                    max_tokens=limit,
-                    temperature=TEMPERATURE,
+                    request,
                     deadline_s=DEADLINE_S,
                     pay_again=partial(self._pay_again, reservation, attempt, asked, worst, call),
                 )

@@ -10,6 +10,7 @@ from kernelwright.agents.model.limits import MAX_TOKENS, MORE_TRIES
 from kernelwright.agents.proposer import BudgetExhausted, Scope
 from kernelwright.config import Allowance, Settings, TokenPrice
 from kernelwright.errors import UsageError
+from kernelwright.llm.base import Request
 from kernelwright.llm.prices import cost_usd, most_usage
 from kernelwright.llm.retry import RetryPolicy
 from kernelwright.prompts.context import Role
@@ -77,7 +78,7 @@ def require_room(
     """
     shortest = min((task.source for task in tasks), key=len, default="")
     shown = (Message(role="user", content=shortest),)
-    least = most_usage(model, shown, MAX_TOKENS["planner"], price)
+    least = most_usage(model, Request(messages=shown, max_tokens=MAX_TOKENS["planner"]), price)
     for scope, allowance in allowances.items():
         try:
             with Budget(allowance, scope).reserved(least):

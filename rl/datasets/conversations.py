@@ -54,4 +54,4 @@ def answer(attempt: Attempt) -> Messages:
 
 def as_rows(messages: Iterable[Message]) -> Messages:
     """Return messages as `{"role", "content"}`, the form that trainers read."""
-    return [{"role": message.role, "content": message.content} for message in messages]
+    return [{"role": message.role, "content": message.text} for message in messages]

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -483,6 +483,8 @@ class Usage(Record):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    cached_input_tokens: int | None = None
+    """The part of `input_tokens` that was read from the provider's cache."""
 
     def __add__(self, other: Usage) -> Usage:
         """Return the sum; an amount that is unknown in one is unknown in the sum."""
@@ -490,12 +492,28 @@ class Usage(Record):
             input_tokens=_sum(self.input_tokens, other.input_tokens),
             output_tokens=_sum(self.output_tokens, other.output_tokens),
             cost_usd=_sum(self.cost_usd, other.cost_usd),
+            cached_input_tokens=_sum(self.cached_input_tokens, other.cached_input_tokens),
         )
+
+    @property
+    def cached_share(self) -> float | None:
+        """The part of the input tokens that came from the provider's cache, from 0 to 1.
+
+        None where that is not known, and where nothing was asked.
+        """
+        if self.cached_input_tokens is None or not self.input_tokens:
+            return None
+        return self.cached_input_tokens / self.input_tokens
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing was used, as without a model."""
+        return (self.input_tokens, self.output_tokens, self.cost_usd) == (0, 0, 0.0)
 
     @classmethod
     def zero(cls) -> Usage:
         """Return the usage of no calls, with all amounts known."""
-        return cls(input_tokens=0, output_tokens=0, cost_usd=0.0)
+        return cls(input_tokens=0, output_tokens=0, cost_usd=0.0, cached_input_tokens=0)
 
 
 N = TypeVar("N", int, float)
@@ -517,11 +535,77 @@ class Span(Record):
         return cls(started=started, ended=max(started, time.time()))
 
 
+class TextPart(Record):
+    """Words of a message."""
+
+    kind: Literal["text"] = "text"
+    text: str
+
+
+class ToolCall(Record):
+    """A model's call of a tool."""
+
+    kind: Literal["tool_call"] = "tool_call"
+    id: str
+    """The provider's name of the call, which its result repeats."""
+    name: str
+    arguments: str
+    """JSON as the model wrote it, which may be wrong or cut off."""
+
+
+class ToolResult(Record):
+    """A tool's answer to a call."""
+
+    kind: Literal["tool_result"] = "tool_result"
+    call_id: str
+    text: str
+    is_error: bool = False
+
+
+class OpaquePart(Record):
+    """A provider's own part of an answer, as a thinking block with its signature.
+
+    It goes back unchanged to the provider that made it, and to no other.
+    """
+
+    kind: Literal["opaque"] = "opaque"
+    provider: str
+    """The provider and its API, as `anthropic/messages`."""
+    data: dict[str, Any]
+
+
+Part = Annotated[TextPart | ToolCall | ToolResult | OpaquePart, Field(discriminator="kind")]
+
+
 class Message(Record):
-    """One chat message."""
+    """One chat message. Tools' results stand in a message of the user."""
 
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: str | tuple[Part, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The content as parts."""
+        return (TextPart(text=self.content),) if isinstance(self.content, str) else self.content
+
+    @property
+    def text(self) -> str:
+        """The content to be read: tool calls and results in words, opaque parts left out."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(words for part in self.content if (words := _words(part)) is not None)
+
+
+def _words(part: Part) -> str | None:
+    match part:
+        case TextPart():
+            return part.text
+        case ToolCall():
+            return f"[calls {part.name}: {part.arguments}]"
+        case ToolResult():
+            return f"[{'error' if part.is_error else 'result'}: {part.text}]"
+        case OpaquePart():
+            return None
 
 
 class ModelCall(Record):
@@ -546,7 +630,7 @@ class ModelCall(Record):
 
         None where the provider reported no count.
         """
-        characters = sum(len(message.content) for message in self.messages)
+        characters = sum(len(message.text) for message in self.messages)
         if self.usage.input_tokens is None or characters == 0:
             return None
         share = self.usage.input_tokens / characters

@@ -17,7 +17,7 @@ from kernelwright.agents.model.ledger import Ledger
 from kernelwright.agents.proposer import BudgetExhausted
 from kernelwright.config import Allowance
 from kernelwright.errors import ProviderError
-from kernelwright.llm.base import LLM
+from kernelwright.llm.base import LLM, Request
 from kernelwright.llm.openai_client import OpenAIChat
 from kernelwright.llm.prices import cost_usd, most_usage, price_lists
 from kernelwright.prompts.context import Context, Role, ShownCode
@@ -95,7 +95,7 @@ def played(server: Loopback, store: Store, seed: int) -> Outcome:
     llm = _client(server, model)
     prompt = "x" * chance.randrange(100, 20_000)
     shown = render(ROLE, _context(prompt))
-    worst = most_usage(llm.name, shown, MAX_TOKENS).cost_usd or 0.0
+    worst = most_usage(llm.name, Request(messages=shown, max_tokens=MAX_TOKENS)).cost_usd or 0.0
     limit_usd = worst * chance.uniform(0.5, 6.0)
     run_id = f"schedule-{seed}"
     store.add_run(samples.run(run_id))

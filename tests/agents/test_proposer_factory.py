@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,10 +13,10 @@ from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer
 from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.config import Allowance, Settings
 from kernelwright.errors import InfrastructureError
-from kernelwright.llm.base import Completion
+from kernelwright.llm.base import Completion, Request
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.schema import Message, Usage
+from kernelwright.schema import Usage
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.reference.reference import Reference
 from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, block, file, view
@@ -31,7 +31,7 @@ class Says:
         self.text = text
         self.usage = Usage(input_tokens=1, output_tokens=1, cost_usd=cost_usd)
 
-    def complete(self, messages: Sequence[Message], **_: Any) -> Completion:
+    def complete(self, request: Request, **_: Any) -> Completion:
         """See `LLM.complete`."""
         return Completion(text=self.text, stop="end", usage=self.usage, model=self.name)
 

@@ -95,12 +95,7 @@ def test_a_recording_gives_its_answers() -> None:
     assert len(lines) == 8  # planner, coder and profiler; the last attempt has no profiler
     for line in lines:
         asked = line.request
-        answer = replay.complete(
-            asked.messages,
-            max_tokens=asked.max_tokens,
-            temperature=asked.temperature,
-            deadline_s=1.0,
-        )
+        answer = replay.complete(asked, deadline_s=1.0)
         assert asked.key == line.key and answer.text == line.completion.text
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from kernelwright.llm.anthropic_client import AnthropicMessages
-from kernelwright.llm.base import LLM, Completion
+from kernelwright.llm.base import LLM, Completion, Request
 from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.openai_client import OpenAIChat
 from kernelwright.llm.retry import RetryPolicy
@@ -28,6 +28,7 @@ KEY = "sk-secret-0123456789"
 QUICK = RetryPolicy(tries=4, first_wait_s=0.01, longest_wait_s=0.02)
 LONG_S = 60.0
 """A deadline that no test reaches."""
+QUESTION = Request(messages=(Message(role="user", content="hello"),), max_tokens=16)
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +61,7 @@ class Hosted:
 
     def ask(self, deadline_s: float = LONG_S) -> Completion:
         """Ask the model a fixed question."""
-        question = [Message(role="user", content="hello")]
-        return self.llm.complete(question, max_tokens=16, temperature=None, deadline_s=deadline_s)
+        return self.llm.complete(QUESTION, deadline_s=deadline_s)
 
 
 def openai_hosted(server: Loopback, policy: RetryPolicy = QUICK) -> Hosted:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from kernelwright.llm.base import Request
 from kernelwright.schema import Message
 from tests.llm.conftest import KEY, LONG_S, anthropic_hosted
 from tests.llm.loopback import Loopback, anthropic_answer, anthropic_usage
 
-TURNS = [
+TURNS = (
     Message(role="system", content="You write kernels.\n"),
     Message(role="system", content="The device is a CPU."),
     Message(role="user", content="  ünïcode \u2603 and\ttabs  "),
     Message(role="assistant", content="```python\nx = 1\n```"),
     Message(role="user", content="faster"),
-]
+)
 
 
 def test_every_message_arrives_unchanged(loopback: Loopback) -> None:
     loopback.script(anthropic_answer("ok"))
-    anthropic_hosted(loopback).llm.complete(
-        TURNS, max_tokens=77, temperature=0.25, deadline_s=LONG_S
-    )
+    request = Request(messages=TURNS, max_tokens=77, temperature=0.25)
+    anthropic_hosted(loopback).llm.complete(request, deadline_s=LONG_S)
     [asked] = loopback.asked
     assert asked.path == "/v1/messages"
     assert KEY in (asked.headers.get("x-api-key") or asked.headers["authorization"])
@@ -36,10 +36,9 @@ def test_every_message_arrives_unchanged(loopback: Loopback) -> None:
 
 def test_a_later_system_message_stays_in_its_place(loopback: Loopback) -> None:
     loopback.script(anthropic_answer("ok"))
-    turns = [TURNS[2], TURNS[0], TURNS[4]]
-    anthropic_hosted(loopback).llm.complete(
-        turns, max_tokens=7, temperature=None, deadline_s=LONG_S
-    )
+    turns = (TURNS[2], TURNS[0], TURNS[4])
+    request = Request(messages=turns, max_tokens=7)
+    anthropic_hosted(loopback).llm.complete(request, deadline_s=LONG_S)
     assert loopback.asked[0].body == {
         "model": "claude-haiku-4-5",
         "messages": [turn.model_dump() for turn in turns],
@@ -50,7 +49,7 @@ def test_a_later_system_message_stays_in_its_place(loopback: Loopback) -> None:
 def test_a_long_answer_needs_no_streaming(loopback: Loopback) -> None:
     loopback.script(anthropic_answer("ok"))
     llm = anthropic_hosted(loopback).llm
-    llm.complete(TURNS, max_tokens=128_000, temperature=None, deadline_s=LONG_S)
+    llm.complete(Request(messages=TURNS, max_tokens=128_000), deadline_s=LONG_S)
     assert loopback.asked[0].body["max_tokens"] == 128_000
 
 

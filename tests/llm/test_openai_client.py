@@ -5,23 +5,25 @@ from __future__ import annotations
 import pytest
 
 from kernelwright.errors import ProviderError
+from kernelwright.llm.base import Request
 from kernelwright.llm.openai_client import takes_max_completion_tokens
 from kernelwright.llm.registry import open_model
 from kernelwright.schema import Message
 from tests.llm.conftest import KEY, LONG_S, openai_hosted
 from tests.llm.loopback import Loopback, openai_answer, openai_error, openai_usage
 
-TURNS = [
+TURNS = (
     Message(role="system", content="You write kernels.\n"),
     Message(role="user", content="  ünïcode \u2603 and\ttabs  "),
     Message(role="assistant", content="```python\nx = 1\n```"),
     Message(role="user", content="faster"),
-]
+)
 
 
 def test_every_message_arrives_unchanged(loopback: Loopback) -> None:
     loopback.script(openai_answer("ok"))
-    openai_hosted(loopback).llm.complete(TURNS, max_tokens=77, temperature=0.25, deadline_s=LONG_S)
+    request = Request(messages=TURNS, max_tokens=77, temperature=0.25)
+    openai_hosted(loopback).llm.complete(request, deadline_s=LONG_S)
     [asked] = loopback.asked
     assert asked.path == "/v1/chat/completions"
     assert asked.headers["authorization"] == f"Bearer {KEY}"
@@ -108,7 +110,7 @@ def test_a_service_is_not_told_the_openai_organization(
     monkeypatch.setenv("MY_VLLM_BASE_URL", f"{loopback.url}/v1")
     loopback.script(openai_answer("ok", usage=openai_usage(10, 10), model="qwen"))
     llm = open_model("openai-api/my-vllm/qwen/coder:30b")
-    completion = llm.complete(TURNS, max_tokens=9, temperature=None, deadline_s=LONG_S)
+    completion = llm.complete(Request(messages=TURNS, max_tokens=9), deadline_s=LONG_S)
     assert llm.name == "openai-api/my-vllm/qwen/coder:30b"
     assert loopback.asked[0].body["model"] == "qwen/coder:30b"
     assert not any("secret" in value for value in loopback.asked[0].headers.values())

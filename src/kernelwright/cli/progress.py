@@ -68,7 +68,7 @@ class PlainProgress:
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
-        paid = "" if attempt.usage == Usage.zero() else f", {cost(attempt.usage)}"
+        paid = "" if attempt.usage.is_free else f", {cost(attempt.usage)}"
         self._say(f"{task.id}: attempt {attempt.number}: {outcome(attempt)}{paid}")
 
     def final(self, task: Task, evaluation: Evaluation) -> None:

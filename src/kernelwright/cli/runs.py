@@ -197,7 +197,7 @@ def _print_attempt(
         if blocks := blocks_line(call):
             typer.echo(f"tokens by block, about: {blocks}")
         for message in messages:
-            typer.echo(f"\n[{message.role}]\n{message.content}")
+            typer.echo(f"\n[{message.role}]\n{message.text}")
         typer.echo(f"\n[answer]\n{call.answer if call.answer is not None else call.error}")
     if attempt.candidate is not None:
         typer.echo(f"\n--- candidate {attempt.candidate.hash[:12]}\n\n{attempt.candidate.source}")
@@ -209,11 +209,12 @@ def _print_attempt(
 
 
 def _print_run(run: Run, outcomes: Sequence[Outcome], died: bool) -> None:
-    from kernelwright.report.format import cost
+    from kernelwright.report.format import cached, cost
     from kernelwright.report.runs import came_of, state
 
     answer = f"; {words}" if (words := came_of(outcomes)) else ""
-    typer.echo(f"{run.id}: {run.command}, {cost(run.usage)}, {state(run, died)}{answer}")
+    paid = ", ".join(filter(None, (cost(run.usage), cached(run.usage))))
+    typer.echo(f"{run.id}: {run.command}, {paid}, {state(run, died)}{answer}")
     for name, value in run.config.items():
         typer.echo(f"  {name} = {value}")
 

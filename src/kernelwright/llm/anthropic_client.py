@@ -138,4 +138,9 @@ def _usage(name: str, usage: _Usage) -> Usage:
             cached_input_tokens=read,
             cache_write_tokens=written,
         )
-    return Usage(input_tokens=total, output_tokens=usage.output_tokens, cost_usd=cost)
+    return Usage(
+        input_tokens=total,
+        output_tokens=usage.output_tokens,
+        cost_usd=cost,
+        cached_input_tokens=usage.cache_read_input_tokens,
+    )

@@ -6,13 +6,12 @@ A client only puts one request on the wire and reads its answer.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
-from kernelwright.llm.base import Completion, Request, always
+from kernelwright.llm.base import Completion, Request, Watch, always, go_on
 from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.retry import RetryPolicy, call_until
-from kernelwright.schema import Message
 
 CONNECT_TIMEOUT_S = 10.0
 _DEFAULT_POLICY = RetryPolicy()
@@ -41,15 +40,13 @@ class HostedModel(ABC):
 
     def complete(
         self,
-        messages: Sequence[Message],
+        request: Request,
         *,
-        max_tokens: int,
-        temperature: float | None,
         deadline_s: float,
         pay_again: Callable[[], None] = always,
+        watch: Watch = go_on,
     ) -> Completion:
         """See `LLM.complete`."""
-        request = Request(messages=tuple(messages), max_tokens=max_tokens, temperature=temperature)
         ask = partial(self._ask, request)
         return call_until(ask, deadline_s=deadline_s, policy=self._policy, pay_again=pay_again)
 

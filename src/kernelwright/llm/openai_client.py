@@ -142,5 +142,8 @@ def _usage(name: str, answer: _Response) -> Usage:
             cache_write_tokens=details.cache_write_tokens or 0,
         )
     return Usage(
-        input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens, cost_usd=cost
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        cost_usd=cost,
+        cached_input_tokens=details.cached_tokens,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kernelwright.agents.search.ranking import eager_speedup
-from kernelwright.report.format import cost
+from kernelwright.report.format import cached, cost
 from kernelwright.schema import Attempt, Message, ModelCall, Move
 
 OPERATORS = {
@@ -76,14 +76,15 @@ def _own_words(call: ModelCall) -> Message | None:
 
 
 def call_title(call: ModelCall) -> str:
-    """Return a call's role, model, tokens and cost."""
+    """Return a call's role, model, tokens, share of cached ones, and cost."""
     usage = call.usage
     tokens = [
         f"{count:,} tokens {way}"
         for count, way in ((usage.input_tokens, "in"), (usage.output_tokens, "out"))
         if count is not None
     ]
-    return ", ".join([f"{call.role}: {call.model}", *tokens, cost(usage)])
+    words = [f"{call.role}: {call.model}", *tokens, cached(usage), cost(usage)]
+    return ", ".join(filter(None, words))
 
 
 def blocks_line(call: ModelCall) -> str:

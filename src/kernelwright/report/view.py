@@ -328,7 +328,7 @@ def _call(call: ModelCall, messages: Sequence[Message]) -> CallView:
     return CallView(
         title=decisions.call_title(call),
         blocks=decisions.blocks_line(call),
-        prompt=[(message.role, message.content) for message in messages],
+        prompt=[(message.role, message.text) for message in messages],
         answer=call.answer if call.answer is not None else f"no answer: {call.error}",
     )
 
@@ -379,6 +379,7 @@ def _usage(found: TaskRecord) -> list[tuple[str, str]]:
         ("Attempts", fmt.count(len(found.attempts))),
         ("Model calls", fmt.count(len(found.calls))),
         ("Input tokens", fmt.count(total.input_tokens)),
+        ("Input tokens from the cache", fmt.count(total.cached_input_tokens)),
         ("Output tokens", fmt.count(total.output_tokens)),
         ("Cost", fmt.dollars(total.cost_usd)),
     ]

@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 
 from kernelwright.errors import InfrastructureError
-from kernelwright.llm.base import LLM, Completion
+from kernelwright.llm.base import LLM, Completion, Request
 from kernelwright.schema import Message, Usage
 
 TURNS = (
@@ -35,7 +35,8 @@ class Script(Protocol):
 
 def ask(llm: LLM, temperature: float | None = None) -> Completion:
     """Ask `TURNS`."""
-    return llm.complete(TURNS, max_tokens=50, temperature=temperature, deadline_s=DEADLINE_S)
+    request = Request(messages=TURNS, max_tokens=50, temperature=temperature)
+    return llm.complete(request, deadline_s=DEADLINE_S)
 
 
 class LLMConformance:
