@@ -35,6 +35,8 @@ PolicyName = Literal["any", "custom"]
 """The names of `schema.Policy`, as `ToleranceName` has those of `schema.ToleranceName`."""
 UsesName = Literal["flag", "refuse"]
 """The names of `schema.UsesRule`."""
+EffortName = Literal["none", "low", "medium", "high", "xhigh", "max"]
+"""The names of `llm.base.Effort`."""
 BlockName = Literal[
     "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
 ]
@@ -173,6 +175,14 @@ class Models(_Group):
     """Another model for the planner; None: the same. A smaller one may do."""
     profiler_model: Name | None = None
     """The same for the profiler."""
+    planner_effort: EffortName | None = None
+    """Work that the planner's model is asked to put in: `none` (no thoughts), `low`, `medium`,
+    `high`, `xhigh` or `max`, as far as the model has them. None: the provider's default. One step
+    more on a plateau of the search."""
+    coder_effort: EffortName | None = None
+    """The same for the coder."""
+    profiler_effort: EffortName | None = None
+    """The same for the profiler."""
     coder_answers: Literal["file", "edits"] = "file"
     """How the coder changes code: whole files, or search/replace edits, which are shorter; after
     an edit that does not fit it is asked for the file."""
@@ -217,6 +227,10 @@ class Budget(_Group):
     `input=1.5,output=6`."""
     budget_calls: Annotated[Count | None, Number] = None
     """Most model calls in one run."""
+    answer_tokens: Annotated[Annotated[int, Field(ge=1)] | None, Number] = None
+    """Most tokens of one answer, thoughts included. None: as the model allows, up to 64,000 for
+    the coder, 32,000 for the planner and 16,000 for the profiler, and more after one that was cut
+    off; where the model is not known 16,384, 8,192 and 8,192."""
     task_budget: Limited = Allowance()
     """The same for each task of a run: a text like `usd=1,tokens=200000,calls=60,seconds=900`."""
     attempt_budget: Limited = Allowance(calls=12)

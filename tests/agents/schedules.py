@@ -14,11 +14,12 @@ from typing import NamedTuple
 from kernelwright.agents.model.budget import ROUNDING_USD, Budget
 from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.ledger import Ledger
+from kernelwright.agents.model.limits import MOST_TOKENS
 from kernelwright.agents.proposer import BudgetExhausted
 from kernelwright.config import Allowance
 from kernelwright.errors import ProviderError
 from kernelwright.llm.base import LLM, Request
-from kernelwright.llm.openai_client import OpenAIChat
+from kernelwright.llm.openai_chat import OpenAIChat
 from kernelwright.llm.prices import cost_usd, most_usage, price_lists
 from kernelwright.prompts.context import Context, Role, ShownCode
 from kernelwright.prompts.render import render
@@ -32,7 +33,7 @@ from tests.store import samples
 MODELS = tuple(price_lists()["openai"].models)
 LONGEST_LATENCY_S = 0.004
 ROLE: Role = "profiler"
-MAX_TOKENS = 8_192
+MAX_TOKENS = MOST_TOKENS[ROLE]
 LOST = 0.1
 """Share of answers that are lost when the connection breaks."""
 

@@ -12,7 +12,7 @@ import pytest
 from kernelwright.errors import ProviderError
 from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.faults import connection_fault
-from kernelwright.llm.openai_client import OpenAIChat
+from kernelwright.llm.openai_chat import OpenAIChat
 from tests.llm.conftest import KEY, LONG_S, QUESTION, QUICK, Hosted
 from tests.llm.loopback import Reply
 

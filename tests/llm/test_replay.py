@@ -76,18 +76,16 @@ def test_a_miss_names_the_request_and_the_file(
     assert key in caught.value.message and str(path) in caught.value.message
 
 
-def test_a_whole_answer_needs_no_other_limit_or_effort(hosted: Hosted, path: Path) -> None:
+def test_another_effort_or_limit_gets_the_answer_of_that_time(hosted: Hosted, path: Path) -> None:
     _record(hosted, path, one="1")
     question = Request(messages=(Message(role="user", content="one"),), max_tokens=99, effort="max")
     assert Replay(path).complete(question, deadline_s=0).text == "1"
-    _ask_cut(hosted, path)
-    with pytest.raises(InfrastructureError, match="holds no answer"):
-        _ask(Replay(path), "long", max_tokens=99)
-
-
-def _ask_cut(hosted: Hosted, path: Path) -> None:
-    hosted.loopback.script(hosted.answer("cut", finish_reason="length"))
-    assert _ask(Recorder(hosted.llm, path), "long") == "cut"
+    recorder = Recorder(hosted.llm, path)
+    for text, finish, limit in (("cut", "length", 9), ("whole", "stop", 18)):
+        hosted.loopback.script(hosted.answer(text, finish_reason=finish))
+        _ask(recorder, "long", max_tokens=limit)
+    answers = {limit: _ask(Replay(path), "long", max_tokens=limit) for limit in (9, 18, 99)}
+    assert answers == {9: "cut", 18: "whole", 99: "whole"}
 
 
 def test_zero_is_the_same_temperature_as_an_integer(hosted: Hosted, path: Path) -> None:

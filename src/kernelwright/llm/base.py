@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 from kernelwright.schema import Message, Part, Record, ToolCall, Usage, digest
 
 Stop = Literal["end", "max_tokens", "refusal", "tool_use", "stopped", "other"]
-Effort = Literal["low", "medium", "high", "xhigh", "max"]
-"""The names of `config.EffortName`, in order: the work that a model is asked to put in."""
+Effort = Literal["none", "low", "medium", "high", "xhigh", "max"]
+"""The names of `config.EffortName`, in order: the work that a model is asked to put in;
+`none` is no thoughts."""
 RECORDED = "replay:"
 """Beginning of the names of models that answer from a recording."""
 FIRST_FIELDS = frozenset({"messages", "max_tokens", "temperature"})

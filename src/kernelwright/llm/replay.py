@@ -1,8 +1,8 @@
 """Recorded answers: `Recorder` writes them as they come, `Replay` gives them back.
 
 A recording is JSON Lines, one `Recorded` per line. The request decides which answer comes back, and
-the model that answered does not, so that a recording stands in for any model. A whole answer also
-stands in for one with another effort, or with another limit that it keeps.
+the model that answered does not, so that a recording stands in for any model. Where a request was
+not recorded, the same question with another effort or limit is answered as at that time.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ class Replay:
         return found
 
     def _with_other_limits(self, request: Request) -> Completion | None:
-        """Return a whole answer to the question that fits; it would not be another one."""
-        recorded = self._questions.get(request.question)
-        if recorded is None or recorded.completion.stop in ("max_tokens", "stopped"):
+        """Return the last answer to the same question, where it is no longer than allowed."""
+        line = self._questions.get(request.question)
+        if line is None:
             return None
-        longest = recorded.completion.usage.output_tokens or recorded.request.max_tokens
-        return recorded.completion if longest <= request.max_tokens else None
+        longest = line.completion.usage.output_tokens or line.request.max_tokens
+        return line.completion if longest <= request.max_tokens else None
 
 
 class Recorder:
