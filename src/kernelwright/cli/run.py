@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 
 def announce(settings: Settings, tasks: Sequence[Task], say: Say) -> None:
-    """Say the plan and its estimated cost, before a model is asked."""
+    """Say the plan, its estimated cost, and which models have no price: before one is asked."""
     if settings.model == OFFLINE:
         return
     from kernelwright.agents.model.estimate import estimate
@@ -33,12 +33,14 @@ def announce(settings: Settings, tasks: Sequence[Task], say: Say) -> None:
     found = estimate(settings, by_role, tasks)
     names = ", ".join(f"{role} {name}" for role, name in by_role.items())
     say(f"plan: {settings.search}, up to {settings.attempts} attempts a task; {names}")
-    unknown = f"the price of {', '.join(without_price(settings))} is not known"
-    cost = f", but {unknown}" if found.usd is None else f" and ${found.usd:.2f}"
+    cost = ", dollars unknown" if found.usd is None else f" and ${found.usd:.2f}"
     calls = f"about {found.calls:,} calls{cost}; at most {found.most_calls:,} calls"
     allowance = run_allowance(settings)
     instead = " in the place of dollars" if allowance.tokens != settings.budget_tokens else ""
     say(f"estimate: {calls}; limit: {', '.join(_limits(allowance))}{instead}")
+    for name in without_price(settings):
+        roles = " and ".join(role for role, model in by_role.items() if model == name)
+        say(f"no price is known for {name} ({roles}): no limit in dollars holds for its calls")
 
 
 def _limits(allowance: Allowance) -> Iterator[str]:
