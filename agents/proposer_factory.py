@@ -8,7 +8,7 @@ from kernelwright.agents.lessons import lessons_shown
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
-from kernelwright.agents.roles import models, run_allowance
+from kernelwright.agents.roles import efforts, models, run_allowance
 from kernelwright.backends.registry import PLAIN
 from kernelwright.config import OFFLINE, Settings
 from kernelwright.schema import Task, Usage
@@ -60,7 +60,18 @@ def proposer_factory(
         lost = store.lost_usage(run_id, task.id)
         ledger = Ledger(store, run_id, task.id)
         each, without = settings.attempt_budget, settings.without_blocks
-        caller = Caller(by_role, own, each, ledger, earlier, lost, without, settings.price)
+        caller = Caller(
+            by_role,
+            own,
+            each,
+            ledger,
+            earlier,
+            lost,
+            without,
+            settings.price,
+            settings.answer_tokens,
+            efforts(settings),
+        )
         shown = lessons_shown(store, run_id, task, reference.machine.kind)
         edits = settings.coder_answers == "edits"
         also = (PLAIN,) if settings.policy == "any" else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kernelwright.agents.proposer import Scope
-from kernelwright.config import DEFAULT_TOKENS, DEFAULT_USD, Allowance, Settings
+from kernelwright.config import DEFAULT_TOKENS, DEFAULT_USD, Allowance, EffortName, Settings
 from kernelwright.errors import UsageError
 from kernelwright.llm.prices import is_priced
 from kernelwright.prompts.context import Role
@@ -17,6 +17,15 @@ def models(settings: Settings) -> Mapping[Role, str]:
         "planner": settings.planner_model or settings.model,
         "coder": settings.model,
         "profiler": settings.profiler_model or settings.model,
+    }
+
+
+def efforts(settings: Settings) -> Mapping[Role, EffortName | None]:
+    """Return the effort that each role is asked for; None leaves it to the provider."""
+    return {
+        "planner": settings.planner_effort,
+        "coder": settings.coder_effort,
+        "profiler": settings.profiler_effort,
     }
 
 

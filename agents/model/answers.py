@@ -52,8 +52,9 @@ def whole_text(completion: Completion) -> str:
     """Return the answer's text. Raises BadAnswer for one that was cut off, refused or left out."""
     if completion.stop == "max_tokens":
         raise BadAnswer(
-            f"Your answer was cut off after {completion.usage.output_tokens or 'too many'} tokens.",
-            "Answer again, shorter: leave out explanations and comments, choose simpler code.",
+            f"Your answer was cut off after {completion.usage.output_tokens or 'too many'} tokens, "
+            "the most that an answer may have, thoughts included. Nothing of it could be used.",
+            AGAIN,
         )
     if completion.stop == "refusal":
         raise BadAnswer(

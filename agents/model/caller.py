@@ -7,17 +7,25 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
-from kernelwright.agents.model.answers import BadAnswer
+from kernelwright.agents.model.answers import Answer, BadAnswer
 from kernelwright.agents.model.budget import Budget, Reservation
 from kernelwright.agents.model.context import one_line
 from kernelwright.agents.model.ledger import Asked, Ledger
-from kernelwright.agents.model.limits import DEADLINE_S, MAX_TOKENS, MORE_TRIES, TEMPERATURE
+from kernelwright.agents.model.limits import (
+    DEADLINE_S,
+    MORE_TRIES,
+    TEMPERATURE,
+    answer_limit,
+    effort_for,
+)
+from kernelwright.agents.model.schemas import strict_schema
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
 from kernelwright.config import Allowance, TokenPrice
 from kernelwright.errors import InfrastructureError
-from kernelwright.llm.base import LLM, Completion, Request
+from kernelwright.llm.base import LLM, Completion, Effort, Request
 from kernelwright.llm.prices import most_usage, with_cost
 from kernelwright.prompts.context import Block, Context, Role
 from kernelwright.prompts.render import render
@@ -26,6 +34,7 @@ from kernelwright.store.results import Lost
 
 T = TypeVar("T")
 Messages = tuple[Message, ...]
+NO_EFFORTS: Mapping[Role, Effort | None] = MappingProxyType({})
 LOST = "the connection broke; the answer may have been paid for"
 # Stands for an answer that is not worth sending back; providers refuse an empty one.
 NO_ANSWER = "[no usable answer]"
@@ -45,6 +54,8 @@ class Caller:
         lost: what those without an answer may have used.
         without: blocks that no prompt has.
         price: the user's, for models that the price table lacks.
+        answer_tokens: the user's limit on one answer; None: by the table of models.
+        efforts: by role; None leaves it to the provider.
     """
 
     def __init__(
@@ -57,6 +68,8 @@ class Caller:
         lost: Iterable[Lost] = (),
         without: Collection[Block] = (),
         price: TokenPrice | None = None,
+        answer_tokens: int | None = None,
+        efforts: Mapping[Role, Effort | None] = NO_EFFORTS,
     ) -> None:
         self._models = models
         self._budget = budget
@@ -64,6 +77,8 @@ class Caller:
         self._ledger = ledger
         self._without = without
         self._price = price
+        self._answer_tokens = answer_tokens
+        self._efforts = efforts
         self._lock = threading.Lock()
         self._usage: defaultdict[int, Usage] = defaultdict(Usage.zero)
         self._budgets: dict[int, Budget] = {}
@@ -84,12 +99,25 @@ class Caller:
         messages = render(role, context.without(self._without))
         return digest([message.model_dump() for message in messages])
 
-    def ask(self, attempt: int, role: Role, context: Context, read: Callable[[Completion], T]) -> T:
+    def ask(
+        self,
+        attempt: int,
+        role: Role,
+        context: Context,
+        read: Callable[[Completion], T],
+        *,
+        form: type[Answer] | None = None,
+        harder: bool = False,
+    ) -> T:
         """Ask, and ask again with the exact complaint where `read` raises BadAnswer.
+
+        An answer that the limit on its tokens cut off is asked for again with a higher one.
 
         Args:
             attempt: index of the attempt that it is for.
             context: what the role is shown; blocks that are switched off are left out.
+            form: of the answer, for models that keep to a schema; None for free text.
+            harder: ask for one step more effort.
 
         Returns:
             What `read` made of the first good answer.
@@ -99,14 +127,27 @@ class Caller:
             BudgetExhausted: before a call that a budget does not allow.
             InfrastructureError: the provider failed for good.
         """
-        shown = context.without(self._without)
-        messages, problem = render(role, shown), ""
+        shown, model = context.without(self._without), self.model(role)
+        limit, problem = answer_limit(role, model, self._answer_tokens), ""
+        request = Request(
+            messages=render(role, shown),
+            max_tokens=limit.tokens,
+            temperature=TEMPERATURE,
+            effort=effort_for(model, self._efforts.get(role), harder),
+            answer_schema=form and strict_schema(form),
+            cache_key=self._ledger.cache_key(role),
+        )
         for _ in range(1 + MORE_TRIES):
-            completion = self._call(attempt, role, messages, shown.characters())
+            completion = self._call(attempt, role, request, shown.characters())
             try:
                 return read(completion)
             except BadAnswer as bad:
-                messages, problem = (*messages, *_complaint(completion, bad)), bad.problem
+                problem = bad.problem
+                raised = limit.raised_for(completion)
+                messages = () if raised else _complaint(completion, bad)
+            limit = raised or limit
+            changes = {"messages": request.messages + messages, "max_tokens": limit.tokens}
+            request = request.model_copy(update=changes)
         raise NoUsableAnswer(one_line(problem, PROBLEM_CHARACTERS))
 
     def usage(self, attempt: int) -> Usage:
@@ -121,10 +162,9 @@ class Caller:
             return self._budgets[attempt]
 
     def _call(
-        self, attempt: int, role: Role, messages: Messages, blocks: dict[str, int]
+        self, attempt: int, role: Role, request: Request, blocks: dict[str, int]
     ) -> Completion:
-        llm, limit = self._models[role], MAX_TOKENS[role]
-        request = Request(messages=messages, max_tokens=limit, temperature=TEMPERATURE)
+        llm = self._models[role]
         asked = Asked(model=llm.name, request=request)
         worst = most_usage(llm.name, request, self._price)
         known = self._ledger.answer(attempt, asked)
@@ -132,7 +172,7 @@ class Caller:
             return known
         with self._within(attempt).reserved(worst) as reservation:
             self._ledger.note(attempt, asked, worst)
-            call = partial(_call, attempt, role, llm.name, messages, blocks, time.time())
+            call = partial(_call, attempt, role, llm.name, request.messages, blocks, time.time())
             try:
                 completion = llm.complete(
                     request,

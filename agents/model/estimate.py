@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kernelwright.agents.model.budget import Budget
-from kernelwright.agents.model.limits import MAX_TOKENS, MORE_TRIES
+from kernelwright.agents.model.limits import MORE_TRIES, answer_limit
 from kernelwright.agents.proposer import BudgetExhausted, Scope
 from kernelwright.config import Allowance, Settings, TokenPrice
 from kernelwright.errors import UsageError
@@ -66,19 +66,22 @@ def require_room(
     model: str,
     tasks: Iterable[Task],
     price: TokenPrice | None = None,
+    answer_tokens: int | None = None,
 ) -> None:
     """Check that budgets have room for a first call, before anything else is done.
 
     Args:
         model: the planner's, which is asked first.
         price: the user's, for a model that the price table lacks.
+        answer_tokens: the user's limit on one answer.
 
     Raises:
         UsageError: a budget is too small for every task, however short the prompt will be.
     """
     shortest = min((task.source for task in tasks), key=len, default="")
     shown = (Message(role="user", content=shortest),)
-    least = most_usage(model, Request(messages=shown, max_tokens=MAX_TOKENS["planner"]), price)
+    limit = answer_limit("planner", model, answer_tokens)
+    least = most_usage(model, Request(messages=shown, max_tokens=limit.tokens), price)
     for scope, allowance in allowances.items():
         try:
             with Budget(allowance, scope).reserved(least):

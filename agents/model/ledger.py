@@ -32,6 +32,10 @@ class Ledger(NamedTuple):
     run_id: str
     task_id: str
 
+    def cache_key(self, role: str) -> str:
+        """Return the name that a role's requests share at the provider, in 32 characters."""
+        return digest([self.run_id, self.task_id, role])[:32]
+
     def answer(self, attempt: int, asked: Asked) -> Completion | None:
         """Return the stored answer to a request; None where there is none."""
         text = self.store.answer_to(self.run_id, self.task_id, attempt, asked.key)

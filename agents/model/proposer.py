@@ -9,6 +9,7 @@ from kernelwright.agents.model.answers import read_answer
 from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.coder import coder_context, parent_hashes, read_source
 from kernelwright.agents.model.planner import (
+    PlannerAnswer,
     idea_of,
     plain_idea,
     planner_context,
@@ -17,6 +18,7 @@ from kernelwright.agents.model.planner import (
 )
 from kernelwright.agents.model.profiler import Diagnosis, profiler_context
 from kernelwright.agents.proposer import Idea, NoUsableAnswer, View
+from kernelwright.agents.search.stopping import on_plateau
 from kernelwright.backends.registry import guess_backend
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage
@@ -69,7 +71,15 @@ class ModelProposer:
         context = planner_context(view, self._machine, self._seed, self._lessons)
         read = partial(read_plan, backends=view.backends)
         try:
-            return idea_of(self._caller.ask(view.position, "planner", context, read))
+            plan = self._caller.ask(
+                view.position,
+                "planner",
+                context,
+                read,
+                form=PlannerAnswer,
+                harder=on_plateau(view.attempts),
+            )
+            return idea_of(plan)
         except NoUsableAnswer:
             return plain_idea(view)
 
@@ -80,7 +90,8 @@ class ModelProposer:
         """
         context = coder_context(view, self._machine, idea, self._edits)
         read = partial(read_source, view=view, also=self._also)
-        source = self._caller.ask(view.position, "coder", context, read)
+        harder = on_plateau(view.attempts)
+        source = self._caller.ask(view.position, "coder", context, read, harder=harder)
         origin = Origin(
             kind="model",
             model=self.name,
@@ -102,7 +113,15 @@ class ModelProposer:
         context = profiler_context(view, attempt, self._machine)
         read = partial(read_answer, kind=Diagnosis)
         try:
-            return str(self._caller.ask(view.position, "profiler", context, read))
+            asked = self._caller.ask(
+                view.position,
+                "profiler",
+                context,
+                read,
+                form=Diagnosis,
+                harder=on_plateau(view.attempts),
+            )
+            return str(asked)
         except NoUsableAnswer:
             return ""
 

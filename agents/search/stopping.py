@@ -14,6 +14,8 @@ ABOVE_THE_ROOF = 1.05
 GAIN = 1.01
 """Factor on the best speedup above which an attempt is progress."""
 EMPTY_IN_A_ROW = 3
+PLATEAU = 4
+"""Evaluated attempts without progress after which models are asked for more effort."""
 
 
 def reason_to_stop(attempts: Sequence[Attempt], patience: int) -> str | None:
@@ -34,6 +36,11 @@ def reason_to_stop(attempts: Sequence[Attempt], patience: int) -> str | None:
     if stale >= patience:
         return f"no progress in {stale} attempts"
     return None
+
+
+def on_plateau(attempts: Sequence[Attempt]) -> bool:
+    """Return whether the last few evaluated attempts brought no progress: time to try harder."""
+    return _without_progress(attempts) >= PLATEAU
 
 
 def _without_progress(attempts: Sequence[Attempt]) -> int:

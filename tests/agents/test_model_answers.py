@@ -77,7 +77,10 @@ def test_a_plan_has_ideas_and_one_change(old: str, new: str, complaint: str) -> 
 
 @pytest.mark.parametrize("stop", ["max_tokens", "refusal"])
 def test_a_cut_off_or_refused_answer_is_none_even_where_it_looks_whole(stop: Stop) -> None:
-    expected = {"max_tokens": "cut off after 77 tokens.*shorter", "refusal": "declined"}[stop]
+    expected = {
+        "max_tokens": "cut off after 77 tokens, the most.*thoughts included",
+        "refusal": "declined",
+    }[stop]
     for text in (DIAGNOSIS, ""):
         with pytest.raises(BadAnswer, match=expected):
             read_answer(said(text, stop), Diagnosis)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kernelwright.agents.model.caller import LOST, NO_ANSWER
-from kernelwright.agents.model.limits import MAX_TOKENS
+from kernelwright.agents.model.limits import answer_limit
 from kernelwright.agents.model.planner import PLAIN_IDEA, REPAIR
 from kernelwright.agents.model.proposer import ModelProposer
 from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer, View
@@ -121,6 +121,22 @@ def test_a_cut_off_answer_is_not_sent_back(stage: Stage) -> None:
     assert stage.calls[1].messages[-2] == Message(role="assistant", content=NO_ANSWER)
 
 
+def test_what_the_limit_cuts_off_is_asked_again_with_a_higher_one(stage: Stage) -> None:
+    limit = answer_limit("planner", stage.hosted.llm.name, None)
+    usage = stage.hosted.usage(9, limit.tokens)
+    stop = {"openai": {"finish_reason": "length"}, "anthropic": {"stop_reason": "max_tokens"}}
+    how = stop[stage.hosted.llm.name.partition("/")[0]]
+    stage.script(stage.hosted.answer("hm", usage=usage, **how), PLAN)
+    assert stage.proposer.plan(view()) is not None
+    first, second = (asked.body for asked in stage.asked)
+    if limit.tokens < limit.most:
+        assert second == {**first, "max_tokens": 2 * limit.tokens}
+    else:  # the model itself can't answer with more
+        assert second["max_tokens"] == limit.tokens
+        word = stage.last_word()
+        assert "thoughts included" in word and "shorter" not in word
+
+
 def test_a_good_file_costs_one_request_and_says_where_it_is_from(stage: Stage) -> None:
     stage.script(block(file(1)))
     first = attempt(0, file("tried"))
@@ -139,7 +155,7 @@ def test_limits_reach_the_provider_and_temperature_does_not(stage: Stage) -> Non
     stage.script(PLAN)
     stage.proposer.plan(view())
     body = stage.asked[0].body
-    assert MAX_TOKENS["planner"] in (body.get("max_tokens"), body.get("max_completion_tokens"))
+    assert body["max_tokens"] == answer_limit("planner", stage.hosted.llm.name, None).tokens
     assert "temperature" not in body
 
 

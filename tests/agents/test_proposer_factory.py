@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer
 from kernelwright.agents.proposer_factory import proposer_factory
+from kernelwright.agents.search.stopping import PLATEAU
 from kernelwright.config import Allowance, Settings
 from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import Completion, Request
@@ -34,6 +35,25 @@ class Says:
     def complete(self, request: Request, **_: Any) -> Completion:
         """See `LLM.complete`."""
         return Completion(text=self.text, stop="end", usage=self.usage, model=self.name)
+
+
+class Remembers(Says):
+    """A model that keeps the requests."""
+
+    asked: ClassVar[list[Request]] = []
+
+    def complete(self, request: Request, **_: Any) -> Completion:
+        """See `LLM.complete`."""
+        self.asked.append(request)
+        return super().complete(request)
+
+
+def remembers_plans() -> Says:
+    return Remembers("made/planner", PLAN)
+
+
+def remembers_code() -> Says:
+    return Remembers("made/coder", block(file(1)))
 
 
 def plans() -> Says:
@@ -68,6 +88,24 @@ def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:
     proposer.diagnose(view(), attempt(0, file(0)))
     calls = [(call.role, call.model) for call in store.model_calls_of(samples.RUN_ID)]
     assert calls == [("planner", "made/planner"), ("profiler", "made/profiler")]
+
+
+def test_each_role_has_effort_schema_and_limit(store: Store) -> None:
+    Remembers.asked.clear()
+    roles = {"planner_model": f"{__name__}:remembers_plans", "model": f"{__name__}:remembers_code"}
+    proposer = opened(store, **roles, planner_effort="low", answer_tokens=512)
+    stale = [attempt(index, file(f"tried {index}")) for index in range(PLATEAU + 1)]
+    for shown in (view(), view(*stale[:-1]), view(*stale)):
+        proposer.code(shown, proposer.plan(shown))
+    planned, coded = Remembers.asked[::2], Remembers.asked[1::2]
+    assert [asked.effort for asked in planned] == ["low", "low", "medium"]
+    assert [asked.effort for asked in coded] == [None] * 3  # a model without known levels
+    assert {asked.max_tokens for asked in Remembers.asked} == {512}
+    schema = planned[0].answer_schema
+    assert schema is not None and set(schema["required"]) == {"ideas", "chosen"}
+    assert coded[0].answer_schema is None
+    assert len({asked.cache_key for asked in planned}) == 1
+    assert planned[0].cache_key != coded[0].cache_key
 
 
 def writes_plain_pytorch() -> Says:

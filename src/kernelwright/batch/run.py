@@ -92,7 +92,7 @@ def require_budget(settings: Settings, tasks: Sequence[Task]) -> None:
 
         require_limit(settings)
         planner = models(settings)["planner"]
-        require_room(allowances(settings), planner, tasks, settings.price)
+        require_room(allowances(settings), planner, tasks, settings.price, settings.answer_tokens)
 
 
 def _start(
