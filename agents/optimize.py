@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from kernelwright.agents.attempt import AttemptDeps
 from kernelwright.agents.cached_judge import CachingJudge
 from kernelwright.agents.checkpoints import Saver, checkpoints
@@ -81,7 +83,7 @@ def _workflow(
         run_id=engine.run_id,
         task=task,
         backends=engine.backends,
-        proposer=engine.make_proposer(task, reference, note),
+        proposer=engine.make_proposer(task, reference, note, partial(engine.progress.heard, task)),
         judge=CachingJudge(judge, engine.store),
         # The proof measures the best of a few attempts at length anyway.
         halving=halving if engine.search.attempts >= 2 * halving else 0,

@@ -17,11 +17,13 @@ from kernelwright.verifier.reference.reference import Reference
 
 Note = Callable[[str], None]
 """Takes one line on what happens."""
+Hear = Callable[[int], None]
+"""Takes the number of characters of an answer that have come."""
 
 
 def proposer_factory(
     settings: Settings, store: Store, run_id: str
-) -> Callable[[Task, Reference, Note], Proposer]:
+) -> Callable[[Task, Reference, Note, Hear], Proposer]:
     """Return a function that makes a proposer for each task of a run.
 
     Model calls of the run so far, where it is continued, count against the budgets.
@@ -31,7 +33,7 @@ def proposer_factory(
     """
     if settings.model == OFFLINE:
 
-        def offline(task: Task, reference: Reference, note: Note) -> Proposer:
+        def offline(task: Task, reference: Reference, note: Note, _hear: Hear) -> Proposer:
             return OfflineProposer(task, lambda: trace(reference, note), settings.seed, note)
 
         return offline
@@ -52,7 +54,7 @@ def proposer_factory(
     for usage in _used(store, run_id):
         budget.add(usage)
 
-    def make(task: Task, reference: Reference, _note: Note) -> Proposer:
+    def make(task: Task, reference: Reference, _note: Note, hear: Hear) -> Proposer:
         own = budget.inner("task", settings.task_budget)
         for usage in _used(store, run_id, task.id):
             own.add(usage)
@@ -71,6 +73,7 @@ def proposer_factory(
             settings.price,
             settings.answer_tokens,
             efforts(settings),
+            hear,
         )
         shown = lessons_shown(store, run_id, task, reference.machine.kind)
         edits = settings.coder_answers == "edits"

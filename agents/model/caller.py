@@ -25,7 +25,7 @@ from kernelwright.agents.model.schemas import strict_schema
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
 from kernelwright.config import Allowance, TokenPrice
 from kernelwright.errors import InfrastructureError
-from kernelwright.llm.base import LLM, Completion, Effort, Request
+from kernelwright.llm.base import LLM, Completion, Effort, Heard, Request
 from kernelwright.llm.prices import most_usage, with_cost
 from kernelwright.prompts.context import Block, Context, Role
 from kernelwright.prompts.render import render
@@ -56,6 +56,7 @@ class Caller:
         price: the user's, for models that the price table lacks.
         answer_tokens: the user's limit on one answer; None: by the table of models.
         efforts: by role; None leaves it to the provider.
+        hear: told how many characters of an answer have come.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Caller:
         price: TokenPrice | None = None,
         answer_tokens: int | None = None,
         efforts: Mapping[Role, Effort | None] = NO_EFFORTS,
+        hear: Callable[[int], None] | None = None,
     ) -> None:
         self._models = models
         self._budget = budget
@@ -79,6 +81,7 @@ class Caller:
         self._price = price
         self._answer_tokens = answer_tokens
         self._efforts = efforts
+        self._hear = hear
         self._lock = threading.Lock()
         self._usage: defaultdict[int, Usage] = defaultdict(Usage.zero)
         self._budgets: dict[int, Budget] = {}
@@ -178,6 +181,7 @@ class Caller:
                     request,
                     deadline_s=DEADLINE_S,
                     pay_again=partial(self._pay_again, reservation, attempt, asked, worst, call),
+                    watch=self._watch,
                 )
             except (InfrastructureError, BudgetExhausted) as error:
                 self._ledger.failed(self._counted(call(error=error.message)))
@@ -187,6 +191,11 @@ class Caller:
             made = self._counted(call(answer=completion.text, usage=usage))
             self._ledger.answered(attempt, asked, completion, made)
         return completion
+
+    def _watch(self, heard: Heard) -> bool:
+        if self._hear is not None:
+            self._hear(heard.characters)
+        return True
 
     def _pay_again(
         self,

@@ -14,7 +14,7 @@ from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.agents.search.stopping import PLATEAU
 from kernelwright.config import Allowance, Settings
 from kernelwright.errors import InfrastructureError
-from kernelwright.llm.base import Completion, Request
+from kernelwright.llm.base import Completion, Heard, Request, Watch, go_on
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Usage
@@ -22,6 +22,9 @@ from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.reference.reference import Reference
 from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, block, file, view
 from tests.store import samples
+
+HEARD: list[int] = []
+"""Numbers of characters that proposers were told of."""
 
 
 class Says:
@@ -42,9 +45,10 @@ class Remembers(Says):
 
     asked: ClassVar[list[Request]] = []
 
-    def complete(self, request: Request, **_: Any) -> Completion:
+    def complete(self, request: Request, *, watch: Watch = go_on, **_: Any) -> Completion:
         """See `LLM.complete`."""
         self.asked.append(request)
+        assert watch(Heard(7, "so far,"))
         return super().complete(request)
 
 
@@ -79,7 +83,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def opened(store: Store, **settings: Any) -> Any:
     machine = Machine(ProcessSandbox(), 2, "cpu")
     reference = cast(Reference, SimpleNamespace(machine=machine))
-    return proposer_factory(Settings(**settings), store, samples.RUN_ID)(TASK, reference, print)
+    make = proposer_factory(Settings(**settings), store, samples.RUN_ID)
+    return make(TASK, reference, print, HEARD.append)
 
 
 def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:
@@ -92,6 +97,7 @@ def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:
 
 def test_each_role_has_effort_schema_and_limit(store: Store) -> None:
     Remembers.asked.clear()
+    HEARD.clear()
     roles = {"planner_model": f"{__name__}:remembers_plans", "model": f"{__name__}:remembers_code"}
     proposer = opened(store, **roles, planner_effort="low", answer_tokens=512)
     stale = [attempt(index, file(f"tried {index}")) for index in range(PLATEAU + 1)]
@@ -106,6 +112,7 @@ def test_each_role_has_effort_schema_and_limit(store: Store) -> None:
     assert coded[0].answer_schema is None
     assert len({asked.cache_key for asked in planned}) == 1
     assert planned[0].cache_key != coded[0].cache_key
+    assert HEARD == [7] * 6
 
 
 def writes_plain_pytorch() -> Says:

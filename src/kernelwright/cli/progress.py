@@ -66,6 +66,9 @@ class PlainProgress:
         if phase not in SHORT or (phase == "plan" and text):
             self._say(f"{task.id}: {PHASES.get(phase, phase)}" + (f": {text}" if text else ""))
 
+    def heard(self, task: Task, characters: int) -> None:
+        """See `Progress.heard`: nothing, a log would be full of it."""
+
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
         paid = "" if attempt.usage.is_free else f", {cost(attempt.usage)}"
@@ -86,6 +89,8 @@ class LiveProgress:
         self._limit = attempts
         self._task: Task | None = None
         self._now = ("", "", time.monotonic())
+        self._heard = 0
+        """Characters of the answer that is coming."""
         self._attempts: list[Attempt] = []
         self._usage = Usage.zero()
         self._spinner = Spinner("dots")
@@ -104,10 +109,15 @@ class LiveProgress:
             self._task, self._attempts = task, []
             self._lines.append(Text(task.id, "bold"))
         self._now = (PHASES.get(phase, phase), text, time.monotonic())
+        self._heard = 0
         if phase == "prove":
             self._finalist = text
         if phase == "ended" or (phase == "plan" and text):
             self.say(f"  {PHASES[phase]}: {text}")
+
+    def heard(self, task: Task, characters: int) -> None:
+        """See `Progress.heard`."""
+        self._heard = characters
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
@@ -129,7 +139,8 @@ class LiveProgress:
         if self._task is None:
             return Text("starting")
         phase, text, since = self._now
-        self._spinner.update(text=Text(f"{phase}, {time.monotonic() - since:.0f} s"))
+        heard = f", {self._heard:,} characters" if self._heard else ""
+        self._spinner.update(text=Text(f"{phase}, {time.monotonic() - since:.0f} s{heard}"))
         table = Table.grid(padding=(0, 2))
         table.add_row(Text("task", "dim"), Text(self._task.id, "bold"))
         table.add_row(Text("now", "dim"), self._spinner)
