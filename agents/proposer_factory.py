@@ -39,7 +39,7 @@ def proposer_factory(
         return offline
     # Not needed offline, and the providers' SDKs take seconds to import.
     from kernelwright.agents.model.budget import Budget
-    from kernelwright.agents.model.caller import Caller
+    from kernelwright.agents.model.caller import Asking, Caller
     from kernelwright.agents.model.ledger import Ledger
     from kernelwright.agents.model.proposer import ModelProposer
     from kernelwright.llm.base import LLM
@@ -49,6 +49,13 @@ def proposer_factory(
     opened: dict[str, LLM] = {name: open_model(name) for name in set(models(settings).values())}
     if settings.record is not None:
         opened = {name: Recorder(llm, settings.record) for name, llm in opened.items()}
+    asking = Asking(
+        settings.attempt_budget,
+        settings.without_blocks,
+        settings.price,
+        settings.answer_tokens,
+        efforts(settings),
+    )
     by_role = {role: opened[name] for role, name in models(settings).items()}
     budget = Budget(run_allowance(settings))
     for usage in _used(store, run_id):
@@ -61,20 +68,7 @@ def proposer_factory(
         earlier = store.model_calls_of(run_id, task.id)
         lost = store.lost_usage(run_id, task.id)
         ledger = Ledger(store, run_id, task.id)
-        each, without = settings.attempt_budget, settings.without_blocks
-        caller = Caller(
-            by_role,
-            own,
-            each,
-            ledger,
-            earlier,
-            lost,
-            without,
-            settings.price,
-            settings.answer_tokens,
-            efforts(settings),
-            hear,
-        )
+        caller = Caller(by_role, own, ledger, asking, earlier, lost, hear)
         shown = lessons_shown(store, run_id, task, reference.machine.kind)
         edits = settings.coder_answers == "edits"
         also = (PLAIN,) if settings.policy == "any" else ()

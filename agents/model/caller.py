@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from kernelwright.agents.model.answers import Answer, BadAnswer
 from kernelwright.agents.model.budget import Budget, Reservation
@@ -43,19 +43,32 @@ LONGEST_SENT_BACK = 100_000
 """Most characters of an answer that is sent back; all of it would be paid for again."""
 
 
+class Asking(NamedTuple):
+    """The user's settings for the calls of a task."""
+
+    each: Allowance = Allowance()
+    """What one attempt may use."""
+    without: Collection[Block] = ()
+    """Blocks that no prompt has."""
+    price: TokenPrice | None = None
+    """Price of models that the price table lacks."""
+    answer_tokens: int | None = None
+    """Most tokens of an answer; None: by the table of models."""
+    efforts: Mapping[Role, Effort | None] = NO_EFFORTS
+    """Effort by role; None leaves it to the provider."""
+
+
+DEFAULTS = Asking()
+
+
 class Caller:
     """The maker of one task's model calls; several attempts may be under way at once.
 
     Args:
         models: by role.
         budget: of the task.
-        each: what one attempt may use.
         earlier: calls of the task in an earlier part of the run.
         lost: what those without an answer may have used.
-        without: blocks that no prompt has.
-        price: the user's, for models that the price table lacks.
-        answer_tokens: the user's limit on one answer; None: by the table of models.
-        efforts: by role; None leaves it to the provider.
         hear: told how many characters of an answer have come.
     """
 
@@ -63,24 +76,16 @@ class Caller:
         self,
         models: Mapping[Role, LLM],
         budget: Budget,
-        each: Allowance,
         ledger: Ledger,
+        asking: Asking = DEFAULTS,
         earlier: Iterable[ModelCall] = (),
         lost: Iterable[Lost] = (),
-        without: Collection[Block] = (),
-        price: TokenPrice | None = None,
-        answer_tokens: int | None = None,
-        efforts: Mapping[Role, Effort | None] = NO_EFFORTS,
         hear: Callable[[int], None] | None = None,
     ) -> None:
         self._models = models
         self._budget = budget
-        self._each = each
         self._ledger = ledger
-        self._without = without
-        self._price = price
-        self._answer_tokens = answer_tokens
-        self._efforts = efforts
+        self._asking = asking
         self._hear = hear
         self._lock = threading.Lock()
         self._usage: defaultdict[int, Usage] = defaultdict(Usage.zero)
@@ -99,7 +104,7 @@ class Caller:
 
     def prompt_hash(self, role: Role, context: Context) -> str:
         """Return the identity of the prompt that a context makes."""
-        messages = render(role, context.without(self._without))
+        messages = render(role, context.without(self._asking.without))
         return digest([message.model_dump() for message in messages])
 
     def ask(
@@ -130,14 +135,14 @@ class Caller:
             BudgetExhausted: before a call that a budget does not allow.
             InfrastructureError: the provider failed for good.
         """
-        shown, model = context.without(self._without), self.model(role)
-        limit, problem = answer_limit(role, model, self._answer_tokens), ""
+        shown, model = context.without(self._asking.without), self.model(role)
+        limit, problem = answer_limit(role, model, self._asking.answer_tokens), ""
         request = Request(
             messages=render(role, shown),
             max_tokens=limit.tokens,
             temperature=TEMPERATURE,
-            effort=effort_for(model, self._efforts.get(role), harder),
-            answer_schema=form and strict_schema(form),
+            effort=effort_for(model, self._asking.efforts.get(role), harder),
+            answer_schema=None if form is None else strict_schema(form),
             cache_key=self._ledger.cache_key(role),
         )
         for _ in range(1 + MORE_TRIES):
@@ -161,7 +166,7 @@ class Caller:
     def _within(self, attempt: int) -> Budget:
         with self._lock:
             if attempt not in self._budgets:
-                self._budgets[attempt] = self._budget.inner("attempt", self._each)
+                self._budgets[attempt] = self._budget.inner("attempt", self._asking.each)
             return self._budgets[attempt]
 
     def _call(
@@ -169,7 +174,7 @@ class Caller:
     ) -> Completion:
         llm = self._models[role]
         asked = Asked(model=llm.name, request=request)
-        worst = most_usage(llm.name, request, self._price)
+        worst = most_usage(llm.name, request, self._asking.price)
         known = self._ledger.answer(attempt, asked)
         if known is not None:
             return known
@@ -186,7 +191,7 @@ class Caller:
             except (InfrastructureError, BudgetExhausted) as error:
                 self._ledger.failed(self._counted(call(error=error.message)))
                 raise
-            usage = with_cost(completion.usage, llm.name, self._price)
+            usage = with_cost(completion.usage, llm.name, self._asking.price)
             reservation.settle(usage)
             made = self._counted(call(answer=completion.text, usage=usage))
             self._ledger.answered(attempt, asked, completion, made)

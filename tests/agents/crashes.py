@@ -176,7 +176,7 @@ def _answered(folder: Path) -> set[Question]:
 def _without_call(folder: Path) -> int:
     with open_store(folder / "stage.db") as store:
         calls = [call for call in store.model_calls_of(samples.RUN_ID) if call.answer is not None]
-    stored = {Question(tuple(m.content for m in call.messages)) for call in calls}
+    stored = {Question(tuple(m.text for m in call.messages)) for call in calls}
     return len(_answered(folder) - stored) + len(calls) - len(stored)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelwright.agents.model.budget import Budget
-from kernelwright.agents.model.caller import Caller
+from kernelwright.agents.model.caller import Asking, Caller
 from kernelwright.agents.model.ledger import Ledger
 from kernelwright.agents.model.proposer import ModelProposer
 from kernelwright.agents.proposer import View
@@ -81,7 +81,7 @@ class Stage:
         by_role: dict[Role, LLM] = {"planner": model, "coder": model, "profiler": model}
         own = self.budget.inner("task", FREE)
         lost = self.store.lost_usage(samples.RUN_ID, TASK.id)
-        self.caller = Caller(by_role, own, each, ledger, self.calls, lost, without)
+        self.caller = Caller(by_role, own, ledger, Asking(each, without), self.calls, lost)
         self.proposer = ModelProposer(self.caller, Machine(ProcessSandbox(), 2, "cpu"), seed=0)
 
     @property

@@ -102,7 +102,7 @@ def played(server: Loopback, store: Store, seed: int) -> Outcome:
     store.add_run(samples.run(run_id))
     store.add_task(run_id, TASK)
     budget = Budget(Allowance(usd=limit_usd))
-    caller = Caller({ROLE: llm}, budget, Allowance(), Ledger(store, run_id, TASK.id))
+    caller = Caller({ROLE: llm}, budget, Ledger(store, run_id, TASK.id))
 
     def ask(attempt: int) -> None:
         try:

@@ -416,7 +416,7 @@ def test_blocks_are_counted_and_can_be_switched_off(stage: Stage, tmp_path: Path
     first, second = stage.calls
     assert first.blocks["moves"] > 100 and first.blocks["diagnosis"] > 10
     assert second.blocks["moves"] == second.blocks["diagnosis"] == 0
-    assert "threads" in first.messages[1].content and "threads" not in second.messages[1].content
+    assert "threads" in first.messages[1].text and "threads" not in second.messages[1].text
 
 
 def edit(old: str, new: str) -> str:

@@ -41,7 +41,7 @@ def recorded(card: str | None = None) -> list[Recorded]:
 
 def _on(line: Recorded, card: str) -> Recorded:
     messages = tuple(
-        message.model_copy(update={"content": CARD.sub(lambda _: card, message.content)})
+        message.model_copy(update={"content": CARD.sub(lambda _: card, message.text)})
         for message in line.request.messages
     )
     request = line.request.model_copy(update={"messages": messages})

@@ -56,7 +56,7 @@ def test_a_message_of_parts_is_stored_and_read_in_words() -> None:
     assert tuple(map(Message.model_validate_json, stored)) == conversation
     assert SPOKEN.text == 'Let me see.\n[calls time: {"level": "fast"}]'
     assert RESULT.text == "[error: no file]"
-    assert ASKED.parts == (TextPart(text=ASKED.content),)  # type: ignore[arg-type]
+    assert ASKED.parts == (TextPart(text="How fast is it?"),)
 
 
 def test_an_answer_goes_on_as_a_message() -> None:
@@ -81,7 +81,7 @@ def test_blocks_are_counted_in_a_conversation_with_tools() -> None:
         messages=(ASKED, SPOKEN),
         blocks={"device": len(SPOKEN.text)},
         answer="",
-        usage=Usage(input_tokens=len(ASKED.content) + len(SPOKEN.text)),
+        usage=Usage(input_tokens=len(ASKED.text) + len(SPOKEN.text)),
         span=Span(started=0, ended=0),
     )
     assert call.block_tokens == {"device": len(SPOKEN.text)}

@@ -90,7 +90,7 @@ CASES: dict[str, tuple[Role, Context]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_prompts_read_as_agreed(name: str) -> None:
     role, shown = CASES[name]
-    text = "\n".join(f"=== {m.role}\n{m.content}\n" for m in render(role, shown))
+    text = "\n".join(f"=== {m.role}\n{m.text}\n" for m in render(role, shown))
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text)
@@ -105,13 +105,13 @@ def test_every_golden_file_has_its_case() -> None:
 def test_no_prompt_has_ragged_space(name: str) -> None:
     role, shown = CASES[name]
     for message in render(role, shown):
-        assert "\n\n\n\n" not in message.content
-        assert message.content == message.content.strip()
+        assert "\n\n\n\n" not in message.text
+        assert message.text == message.text.strip()
 
 
 def test_templates_are_not_filled_twice() -> None:
     shown = context(reference="{{ 7 * 7 }}{% raw %}", idea="{{ device }}", backends=("cpp",))
-    text = render("coder", shown)[1].content
+    text = render("coder", shown)[1].text
     assert "{{ 7 * 7 }}{% raw %}" in text and "{{ device }}" in text
 
 
@@ -125,9 +125,9 @@ def test_nothing_inside_closes_a_fence(inside: str) -> None:
 
 def test_a_block_that_is_switched_off_leaves_no_trace() -> None:
     whole = context(code=MEASURED, moves=("Fuse.",), lessons=("A lesson.",), **FINDINGS)
-    text = render("planner", whole)[1].content
+    text = render("planner", whole)[1].text
     assert "Fuse." in text and "Diagnosis" in text and "Example 9000" in text
-    bare = render("planner", whole.without(get_args(Block)))[1].content
+    bare = render("planner", whole.without(get_args(Block)))[1].text
     for gone in ("Fuse.", "Diagnosis", "Example 9000", "A lesson", "led nowhere"):
         assert gone not in bare
     assert whole.without(()) == whole

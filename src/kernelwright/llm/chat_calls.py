@@ -44,7 +44,8 @@ class Calls:
     def add(self, piece: CallPiece) -> int:
         """Take in a piece; return the number of characters that it adds."""
         call = self._of(piece)
-        call.name = call.name or (piece.function and piece.function.name) or ""
+        named = piece.function.name if piece.function else None
+        call.name = call.name or named or ""
         if piece.id and piece.arguments == call.arguments and _is_json(call.arguments):
             return 0  # the whole call once more
         call.arguments += piece.arguments

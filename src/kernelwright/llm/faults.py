@@ -18,8 +18,10 @@ _RETRIED = frozenset({408, 409, 429})
 # Statuses of a gateway that lost the answer on its way.
 _GATEWAY = frozenset({502, 504})
 # Words in the names of errors that another try meets again.
-_FINAL = ("invalid", "authentication", "permission", "not_found", "too_large", "billing")
-_FINAL += ("quota", "context_length", "policy")
+_FINAL = (
+    *("invalid", "authentication", "permission", "not_found", "too_large"),
+    *("billing", "quota", "context_length", "policy"),
+)
 _LONGEST_DETAIL = 400
 _SHORTEST_SECRET = 8
 

@@ -158,7 +158,8 @@ class ResponsesAnswer(Reader[Event]):
             "max_output_tokens": "max_tokens",
             "content_filter": "refusal",
         }
-        return reasons.get(end.incomplete_details and end.incomplete_details.reason, "other")
+        details = end.incomplete_details
+        return reasons.get(details.reason if details else None, "other")
 
 
 def _parts(item: _Item) -> Iterator[Part]:
