@@ -47,7 +47,7 @@ class Asking(NamedTuple):
     """The user's settings for the calls of a task."""
 
     each: Allowance = Allowance()
-    """What one attempt may use."""
+    """Most that one attempt may use."""
     without: Collection[Block] = ()
     """Blocks that no prompt has."""
     price: TokenPrice | None = None

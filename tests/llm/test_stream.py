@@ -89,6 +89,20 @@ def test_a_stream_that_breaks_off_is_asked_again_and_may_have_cost(
         hosted.ask()
 
 
+def test_what_breaks_behind_the_end_is_not_asked_again(hosted: Hosted) -> None:
+    sent = events(hosted)
+    more = {"type": "padding", "padding": "x" * len(json.dumps(sent))}
+    hosted.loopback.script(Reply(events=[*sent, more], fault="drop"))
+    found = hosted.ask()
+    assert (found.text, found.usage.output_tokens) == (TEXT, 5)
+    assert len(hosted.loopback.asked) == 1
+
+
+def test_a_stream_that_breaks_off_before_the_first_word_is_asked_again(hosted: Hosted) -> None:
+    hosted.loopback.script(Reply(events=events(hosted)[:1]), hosted.answer("hi"))
+    assert hosted.ask().text == "hi"
+
+
 def is_chat(hosted: Hosted) -> bool:
     """Return whether a client speaks Chat Completions, whose events have no type."""
     body = hosted.answer("").body

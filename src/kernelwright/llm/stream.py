@@ -84,23 +84,27 @@ def read_answer(
         CallFault: it is no answer, the provider says that it failed, or the connection broke before
             the end.
     """
+    is_streamed = CONTENT_TYPE in response.headers.get("content-type", "")
+    has_begun = False
     try:
-        for data in _events(response, reader):
+        for data in _events(response, reader, is_streamed):
             before = reader.characters
             piece = reader.take(parse_answer(endpoint, reader.event, data))
-            if reader.characters > before and not reader.is_whole:
-                if not watch(Heard(reader.characters, piece)):
+            has_begun = is_streamed
+            if reader.characters > before:
+                goes_on = watch(Heard(reader.characters, piece))
+                if not goes_on and not reader.is_whole:
                     return reader.completion(stopped=True)
     except httpx2.HTTPError as error:
         # Only counts of tokens are lost behind the end: the answer is not paid for again.
         if not reader.is_whole:
             raise broken_off(endpoint, reader.characters, error) from error
     if not reader.is_whole:
-        raise broken_off(endpoint, reader.characters) if reader.characters else no_answer(endpoint)
+        raise broken_off(endpoint, reader.characters) if has_begun else no_answer(endpoint)
     return reader.completion(stopped=False)
 
 
-def _events(response: Response, reader: Reader[E]) -> Iterator[str]:
-    if CONTENT_TYPE in response.headers.get("content-type", ""):
+def _events(response: Response, reader: Reader[E], is_streamed: bool) -> Iterator[str]:
+    if is_streamed:
         return event_data(response.iter_bytes())
     return iter([reader.whole(response.read().decode(errors="replace"))])
