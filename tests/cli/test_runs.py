@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from kernelwright.sandbox.leases import try_lock
-from kernelwright.schema import Run
+from kernelwright.schema import Run, Usage
 from kernelwright.store.store import open_store
 from tests.agents.model_kit import TASK
 from tests.cli.kit import TASK as FILE
@@ -36,6 +36,14 @@ def test_a_run_lists_its_decisions(shell: Shell, run: Run) -> None:
     assert done.code == 0
     assert "attempt 2: timeout: timeout in forward() [a plan]; went on from attempt 1" in done.out
     assert "attempt 4: dropped: the same file as attempt 1" in done.out
+
+
+def test_the_share_of_cached_tokens_is_shown(shell: Shell, run: Run) -> None:
+    used = Usage(input_tokens=1000, output_tokens=9, cost_usd=0.5, cached_input_tokens=800)
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        store.update_run(run.id, status=run.status, usage=used)
+    words = "optimize, $0.5000, 80% of the input tokens cached, "
+    assert words in shell.run("runs", "show", run.id).out
 
 
 def test_one_attempt_with_everything(shell: Shell, run: Run) -> None:

@@ -59,6 +59,9 @@ def test_its_calls_and_what_they_took() -> None:
     assert calls_of(history()[2], calls) == [own]
     title = "coder: openai/some-model, 1,200 tokens in, 800 tokens out, $0.0123"
     assert call_title(own) == title
+    cached = Usage(input_tokens=1000, output_tokens=1, cost_usd=0.5, cached_input_tokens=800)
+    shown = call_title(samples.call(usage=cached))
+    assert shown.endswith("1 tokens out, 80% of the input tokens cached, $0.5000")
     assert call_title(samples.call(usage=Usage())) == "coder: openai/some-model, cost unknown"
 
 
