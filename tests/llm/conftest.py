@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,8 @@ class Hosted:
     key_variable: str
     answer: Callable[..., Reply]
     error: Callable[..., Reply]
-    usage: Callable[[int, int], dict[str, object]]
+    usage: Callable[..., dict[str, Any]]
+    """Makes token counts: asked, answered, and of the asked ones, cached."""
     calls: Callable[[Sequence[ToolCall]], Reply]
     """Makes an answer of tool calls alone."""
 

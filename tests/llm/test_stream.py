@@ -91,7 +91,7 @@ def test_a_stream_that_breaks_off_is_asked_again_and_may_have_cost(
 
 def test_what_breaks_behind_the_end_is_not_asked_again(hosted: Hosted) -> None:
     sent = events(hosted)
-    more = {"type": "padding", "padding": "x" * len(json.dumps(sent))}
+    more = {"type": "padding", "padding": "x" * 2 * len(json.dumps(sent))}
     hosted.loopback.script(Reply(events=[*sent, more], fault="drop"))
     found = hosted.ask()
     assert (found.text, found.usage.output_tokens) == (TEXT, 5)
