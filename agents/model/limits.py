@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kernelwright.llm.base import RECORDED, Completion, Effort
-from kernelwright.llm.capabilities import capabilities, higher
+from kernelwright.llm.capabilities import capabilities, higher_effort
 from kernelwright.prompts.context import Role
 
 # A reasoning model's thoughts count as well, and are most of it.
@@ -18,8 +18,8 @@ DEADLINE_S = 1_800.0
 """Enough for all tokens of an answer at 40 a second."""
 MORE_TRIES = 2
 """How often a step asks again after an answer that cannot be used."""
-HARDER: Effort = "high"
-"""Effort on a plateau, where none is set: one step above the usual default."""
+USUAL: Effort = "medium"
+"""Effort of models whose default is not known."""
 
 
 class Limit(NamedTuple):
@@ -69,7 +69,8 @@ def effort_for(model: str, wanted: Effort | None, harder: bool) -> Effort | None
     """
     if not harder:
         return wanted
-    if wanted is not None:
-        return higher(wanted)
     known = capabilities(model)
-    return HARDER if known is not None and known.efforts else None
+    if wanted is None and (known is None or not known.efforts):
+        return None  # it may take none at all
+    default = known.default if known else None
+    return higher_effort(model, wanted or default or USUAL)

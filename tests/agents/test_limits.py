@@ -61,6 +61,8 @@ def test_only_what_the_limit_cut_off_raises_it(
         (OPUS, "high", "high", "xhigh"),
         (OPUS, "max", "max", "max"),
         (SMALL, None, None, None),
+        ("anthropic/claude-sonnet-4-6", None, None, "max"),  # it has no `xhigh`
+        ("openai/gpt-5.5", None, None, "high"),  # its default is not in the table
         (LOCAL, None, None, None),
         (LOCAL, "low", "low", "medium"),
     ],

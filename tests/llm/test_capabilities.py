@@ -14,7 +14,7 @@ from kernelwright.llm.capabilities import (
     accepted_effort,
     capabilities,
     capability_lists,
-    higher,
+    higher_effort,
 )
 from kernelwright.llm.prices import price_lists
 
@@ -24,6 +24,7 @@ def test_the_table_is_dated_sourced_and_sane() -> None:
         assert listed.as_of >= date(2026, 1, 1) and listed.source.startswith("https://")
         for known in listed.models.values():
             assert 0 < known.output < known.context
+            assert known.default is None or known.default in known.efforts
             assert sorted(known.efforts, key=EFFORTS.index) == list(known.efforts)
             if provider == "anthropic":
                 assert ("none" in known.efforts) is (known.off is not None)
@@ -54,5 +55,10 @@ def test_a_level_that_a_model_lacks_is_the_next_lower_one(
 
 
 def test_levels_go_up_and_end() -> None:
-    assert [higher(level) for level in EFFORTS] == [*EFFORTS[1:], "max"]
+    local = [higher_effort("openai-api/local/x", level) for level in EFFORTS]
+    assert local == [*EFFORTS[1:], "max"]
+    assert (
+        higher_effort("openai/gpt-5", "medium") == higher_effort("openai/gpt-5", "high") == "high"
+    )
+    assert higher_effort("anthropic/claude-sonnet-4-6", "high") == "max"
     assert get_args(EffortName) == EFFORTS

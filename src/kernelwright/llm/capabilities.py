@@ -20,6 +20,7 @@ class Capabilities(Record):
     output: int
     context: int
     efforts: tuple[Effort, ...] = ()
+    default: Effort | None = None
     thinks: Literal["by_default", "if_asked"] = "by_default"
     off: Literal["disabled", "between_tools"] | None = None
     tools: bool = True
@@ -60,9 +61,12 @@ def accepted_effort(model: str, effort: Effort | None) -> Effort | None:
     return lower[-1] if lower else next(iter(known.efforts), None)
 
 
-def higher(effort: Effort) -> Effort:
-    """Return the next level; the highest one stays."""
-    return EFFORTS[min(EFFORTS.index(effort) + 1, len(EFFORTS) - 1)]
+def higher_effort(model: str, effort: Effort) -> Effort:
+    """Return the next level that a model has, above one; where there is none, that one stays."""
+    known = capabilities(model)
+    levels = EFFORTS if known is None else known.efforts
+    above = (level for level in levels if EFFORTS.index(level) > EFFORTS.index(effort))
+    return next(above, effort)
 
 
 @cache
