@@ -1,5 +1,5 @@
 // Eight floats at a time, and what float kernels share: loads of partial vectors, reductions, exp, erf.
-// Pasted in front of a kernel's source, so that every candidate is one self-contained file.
+// Compiled in front of a kernel's source; every candidate holds it, and so is one self-contained file.
 //
 // GCC's vector extensions compile to AVX2 where the machine has it and to SSE or plain code elsewhere; intrinsics
 // appear only where the compiler would miss the one good instruction. Nothing here reads outside [p, p + n).
