@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from kernelwright.agents.lessons import lessons_shown
 from kernelwright.agents.offline.proposer import OfflineProposer
@@ -38,6 +39,8 @@ def proposer_factory(
     # Not needed offline, and the providers' SDKs take seconds to import.
     from kernelwright.agents.model.budget import Budget
     from kernelwright.agents.model.caller import Caller
+    from kernelwright.agents.model.context import Brief
+    from kernelwright.agents.model.facts import gather
     from kernelwright.agents.model.ledger import Ledger
     from kernelwright.agents.model.proposer import ModelProposer
     from kernelwright.llm.base import LLM
@@ -61,10 +64,17 @@ def proposer_factory(
         ledger = Ledger(store, run_id, task.id)
         each, without = settings.attempt_budget, settings.without_blocks
         caller = Caller(by_role, own, each, ledger, earlier, lost, without, settings.price)
-        shown = lessons_shown(store, run_id, task, reference.machine.kind)
-        edits = settings.coder_answers == "edits"
-        also = (PLAIN,) if settings.policy == "any" else ()
-        return ModelProposer(caller, reference.machine, settings.seed, shown, edits, also)
+        facts = store.fix_facts(run_id, task.id, partial(gather, reference))
+        brief = Brief(
+            machine=reference.machine,
+            seed=settings.seed,
+            facts=facts,
+            policy=settings.policy,
+            lessons=lessons_shown(store, run_id, task, reference.machine.kind),
+            edits=settings.coder_answers == "edits",
+            also=(PLAIN,) if settings.policy == "any" else (),
+        )
+        return ModelProposer(caller, brief)
 
     return make
 

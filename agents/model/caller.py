@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from kernelwright.agents.model.answers import BadAnswer
 from kernelwright.agents.model.budget import Budget, Reservation
-from kernelwright.agents.model.context import one_line
 from kernelwright.agents.model.ledger import Asked, Ledger
 from kernelwright.agents.model.limits import DEADLINE_S, MAX_TOKENS, MORE_TRIES, TEMPERATURE
+from kernelwright.agents.model.words import one_line
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
 from kernelwright.config import Allowance, TokenPrice
 from kernelwright.errors import InfrastructureError

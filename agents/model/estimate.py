@@ -10,6 +10,7 @@ from kernelwright.agents.model.limits import MAX_TOKENS, MORE_TRIES
 from kernelwright.agents.proposer import BudgetExhausted, Scope
 from kernelwright.config import Allowance, Settings, TokenPrice
 from kernelwright.errors import UsageError
+from kernelwright.kernels.runtime import LATEST, shortened
 from kernelwright.llm.prices import cost_usd, most_usage
 from kernelwright.llm.retry import RetryPolicy
 from kernelwright.prompts.context import Role
@@ -21,8 +22,8 @@ BYTES_PER_TOKEN = 3.5
 """Rough value for code and English; a reservation counts every byte as a token instead."""
 ANSWER_TOKENS: dict[Role, int] = {"planner": 1_500, "coder": 4_000, "profiler": 800}
 """Assumed, for models that think little; others answer with several times as many."""
-FINDINGS_BYTES = 3_000
-"""Assumed, for device, measurements and what was tried."""
+FINDINGS_BYTES = 5_000
+"""Assumed, for device, measurements, the traced graph and what was tried."""
 
 
 class Estimate(NamedTuple):
@@ -87,9 +88,12 @@ def require_room(
 
 
 def _call_usd(role: Role, model: str, task: Task, settings: Settings) -> float | None:
-    example = exemplar(task.category, settings.backends[0]) if role == "coder" else ""
+    backend = settings.backends[0]
+    example = shortened(exemplar(task.category, backend)) if role == "coder" else ""
+    runtime = LATEST.get(backend) if role == "coder" else None
+    told = len(runtime.api) + len(runtime.outline) if runtime else 0
     # The reference, and a candidate that is about as long as an example.
-    shown = len(task.source) + max(len(task.source), len(example)) + len(example)
+    shown = len(task.source) + max(len(task.source), len(example)) + len(example) + told
     prompt = instructions(role) + shown + FINDINGS_BYTES
     asked, said = round(prompt / BYTES_PER_TOKEN), ANSWER_TOKENS[role]
     return cost_usd(model, asked, said, own=settings.price)

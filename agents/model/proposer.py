@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 from kernelwright.agents.model.answers import read_answer
 from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.coder import coder_context, parent_hashes, read_source
+from kernelwright.agents.model.context import Brief
 from kernelwright.agents.model.planner import (
     idea_of,
     plain_idea,
@@ -18,8 +18,7 @@ from kernelwright.agents.model.planner import (
 from kernelwright.agents.model.profiler import Diagnosis, profiler_context
 from kernelwright.agents.proposer import Idea, NoUsableAnswer, View
 from kernelwright.backends.registry import guess_backend
-from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage
+from kernelwright.schema import Attempt, Candidate, Origin, Status, Usage
 
 
 class ModelProposer:
@@ -27,30 +26,14 @@ class ModelProposer:
 
     Args:
         caller: makes the calls, with the model of each role.
-        seed: draws the hints for the planner.
-        lessons: what the planner is told of other tasks.
-        edits: ask for changes to code that there is; after one that does not fit, for the file.
-        also: backends of files that are taken as well, though none is asked for.
 
     All steps raise BudgetExhausted instead of making a call that the budget does not allow, and
     InfrastructureError (ProviderError) when the provider fails for good.
     """
 
-    def __init__(
-        self,
-        caller: Caller,
-        machine: Machine,
-        seed: int,
-        lessons: Sequence[Lesson] = (),
-        edits: bool = False,
-        also: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, caller: Caller, brief: Brief) -> None:
         self._caller = caller
-        self._machine = machine
-        self._seed = seed
-        self._lessons = lessons
-        self._edits = edits
-        self._also = also
+        self._brief = brief
 
     @property
     def name(self) -> str:
@@ -60,26 +43,28 @@ class ModelProposer:
     def plan(self, view: View) -> Idea | None:
         """Return the planner's choice in words; for a repair what went wrong, without a call.
 
-        Where no answer can be used, the coder gets a plain idea. None without a backend.
+        Where no answer can be used, the coder gets a plain idea. None without a backend that the
+        policy allows.
         """
-        if not view.backends:
+        backends = self._brief.backends(view)
+        if not backends:
             return None
         if view.move.operator == "repair":
-            return repair_idea(view, self._machine.device)
-        context = planner_context(view, self._machine, self._seed, self._lessons)
-        read = partial(read_plan, backends=view.backends)
+            return repair_idea(view, self._brief.machine.device)
+        context = planner_context(view, self._brief)
+        read = partial(read_plan, backends=backends)
         try:
             return idea_of(self._caller.ask(view.position, "planner", context, read))
         except NoUsableAnswer:
-            return plain_idea(view)
+            return plain_idea(backends)
 
     def code(self, view: View, idea: Idea) -> Candidate:
         """Return the coder's file for an idea. Raises NoUsableAnswer after three bad answers.
 
         A repair shows the failed file with its error, everything else what it goes on from.
         """
-        context = coder_context(view, self._machine, idea, self._edits)
-        read = partial(read_source, view=view, also=self._also)
+        context = coder_context(view, self._brief, idea)
+        read = partial(read_source, view=view, brief=self._brief)
         source = self._caller.ask(view.position, "coder", context, read)
         origin = Origin(
             kind="model",
@@ -99,7 +84,7 @@ class ModelProposer:
         found = attempt.evaluation
         if found is None or found.status is Status.COMPILE_ERROR:
             return ""
-        context = profiler_context(view, attempt, self._machine)
+        context = profiler_context(view, attempt, self._brief)
         read = partial(read_answer, kind=Diagnosis)
         try:
             return str(self._caller.ask(view.position, "profiler", context, read))

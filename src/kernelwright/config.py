@@ -36,7 +36,18 @@ PolicyName = Literal["any", "custom"]
 UsesName = Literal["flag", "refuse"]
 """The names of `schema.UsesRule`."""
 BlockName = Literal[
-    "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
+    "device",
+    "facts",
+    "graph",
+    "contrast",
+    "direction",
+    "diagnosis",
+    "worked",
+    "tried",
+    "untested",
+    "lessons",
+    "moves",
+    "exemplar",
 ]
 """The names of `prompts.context.Block`. A test compares them, and those of `ToleranceName`."""
 
@@ -173,12 +184,13 @@ class Models(_Group):
     """Another model for the planner; None: the same. A smaller one may do."""
     profiler_model: Name | None = None
     """The same for the profiler."""
-    coder_answers: Literal["file", "edits"] = "file"
-    """How the coder changes code: whole files, or search/replace edits, which are shorter; after
-    an edit that does not fit it is asked for the file."""
+    coder_answers: Literal["file", "edits"] = "edits"
+    """How the coder changes code: search/replace edits, after one of which that does not fit it is
+    asked for the file, or always whole files."""
     without_blocks: Annotated[tuple[BlockName, ...], BeforeValidator(_names)] = ()
-    """Parts that prompts leave out, to compare: `device`, `contrast`, `direction`, `diagnosis`,
-    `tried`, `lessons`, `moves`, `exemplar`."""
+    """Parts that prompts leave out, to compare: `device`, `facts` (times and roof of the
+    reference), `graph`, `contrast`, `direction`, `diagnosis`, `worked`, `tried`, `untested`,
+    `lessons`, `moves`, `exemplar`."""
     backends: Names = ("cpp", "inductor", "triton", "cuda")
     """Languages that candidates may be written in; a comma-separated text or a list."""
 
@@ -297,17 +309,26 @@ FIRST_SETTINGS = frozenset(
     }
 )
 """Settings that the names of runs were made from in the first version."""
+FIRST_DEFAULTS = {"coder_answers": "file"}
+"""Defaults of the first version that are others now; in identities the two change places."""
 
 
 def identity(settings: Settings) -> dict[str, Any]:
     """Return the settings that identify a run, as JSON data.
 
-    A setting that is new since the first version is left out while it has its default, so that a
-    command still finds the run that an earlier version began.
+    A setting that is new since the first version is left out while it has its default, and one with
+    another default since counts as the first one then, so that a command still finds the run that
+    an earlier version began.
     """
     full = settings.model_dump(mode="json", exclude=set(LIMITS_AND_PLACES))
     changed = settings.model_dump(mode="json", exclude_defaults=True)
-    return {k: v for k, v in full.items() if k in FIRST_SETTINGS or k in changed}
+    known = {k: v for k, v in full.items() if k in FIRST_SETTINGS or k in changed}
+    for name, first in FIRST_DEFAULTS.items():
+        if name not in changed:
+            known[name] = first
+        elif known[name] == first:
+            known[name] = Settings.model_fields[name].default
+    return known
 
 
 class Resolved(NamedTuple):

@@ -127,7 +127,7 @@ class Task(Record):
     """Values of `--set NAME=VALUE`, which win over every workload's own overrides."""
     workloads: tuple[Workload, ...] = (Workload(name="default"),)
     category: str | None = None
-    """Operator class, for choosing exemplars; None when unknown."""
+    """Operator class, for choosing exemplars; None: by the traced operations."""
     tolerance: ToleranceName = "default"
     limits: Limits = Field(default_factory=Limits)
 
@@ -626,6 +626,26 @@ class Lesson(Record):
     """Number of later tasks that the lesson was shown for and that were improved."""
     misses: int = 0
     """Number of later tasks that it was shown for in vain, since the last one that it helped."""
+
+
+class Facts(Record):
+    """What a run measured and traced of a task's reference before its search, as models are told.
+
+    They are stored with the run, so that a continued one asks the same questions.
+    """
+
+    category: str | None = None
+    """Operator class, by the traced operations; None where they are of none, or unknown."""
+    dtypes: tuple[str, ...] = ()
+    """Types of the elements of inputs and parameters; empty where unknown."""
+    times: tuple[str, ...] = ()
+    """Eager's time and its operators, in lines."""
+    roof: tuple[str, ...] = ()
+    """The least time by bytes and operations, in lines."""
+    graph: tuple[str, ...] = ()
+    """The traced operations, in lines."""
+    versions: tuple[str, ...] = ()
+    """Versions of what compiles and runs a candidate, in lines."""
 
 
 RunStatus = Literal["running", "done", "interrupted", "failed"]

@@ -30,8 +30,9 @@ def said(text: str, stop: Stop = "end") -> Completion:
         f'{{"fix": "a", "evidence": "b", "bottleneck": "c"}} or rather {DIAGNOSIS}',
         DIAGNOSIS.replace("}", ', "confidence": 0.9}'),
         DIAGNOSIS.replace('"two', '"  two'),
+        f"<think>\n{WORDS.replace('two', 'three')}\n</think>\n{DIAGNOSIS}",
     ],
-    ids=["bare", "fence", "prose", "draft", "two", "more", "spaces"],
+    ids=["bare", "fence", "prose", "draft", "two", "more", "spaces", "thoughts"],
 )
 def test_json_is_found(text: str) -> None:
     found = read_answer(said(text), Diagnosis)
@@ -97,8 +98,11 @@ def test_a_cut_off_or_refused_answer_is_none_even_where_it_looks_whole(stop: Sto
         file(1),
         f"```python\n{file(1)}",
         block(file(1)).replace("\n", "\r\n"),
+        f"First idea:\n{block(file(2))}Better:\n{block(file(1))}",
+        f"<think>\nA draft:\n{block(file(2))}</think>\n{block(file(1))}",
+        f"A draft:\n{block(file(2))}</think>\n{block(file(1))}",
     ],
-    ids=["fence", "tildes", "four", "two", "twice", "bare", "open", "windows"],
+    ids="fence tildes four two twice bare open windows better thoughts untagged".split(),
 )
 def test_a_file_is_found(text: str) -> None:
     found = read_file(said(text), samples.REFERENCE, ())
@@ -115,7 +119,7 @@ UNCHANGED = samples.REFERENCE.replace("Model(nn", "ModelNew(nn")
     [
         ("Use AVX2 and tile for L1.", "no code block"),
         (block("print('hello')\n"), "No code block in your answer defines `class ModelNew`"),
-        (block(file(1)) + block(file(2)), "2 different code blocks define ModelNew"),
+        (f"<think>\n{block(file(1))}", "no code block"),
         (SYNTAX, "not valid Python: invalid syntax, line 9: deff forward"),
         (block("class ModelNew:\n    x = 1\0\n"), "not valid Python: .*null bytes"),
         (block(file("x").replace("'x'", "-" * 100_000 + "1")), "not valid Python"),
@@ -125,7 +129,7 @@ UNCHANGED = samples.REFERENCE.replace("Model(nn", "ModelNew(nn")
         (block(file("tried")), "same as one that was tried before"),
         (block("# new\n" + file("tried").replace("'tried'", '"tried"')), "same as one"),
     ],
-    ids="prose other two syntax null deep string reference comments same layout".split(),
+    ids="prose other thoughts syntax null deep string reference comments same layout".split(),
 )
 def test_a_file_that_is_worth_nothing_is_refused(text: str, complaint: str) -> None:
     earlier = ["this is ( no Python", file("tried")]

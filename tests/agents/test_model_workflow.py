@@ -64,7 +64,7 @@ def test_a_failure_is_repaired_then_diagnosed(hosted: Hosted, tmp_path: Path) ->
     outcome = run(hosted, tmp_path, verdicts(None, 2.0), attempts=2)
     assert outcome.roles == ["planner", "coder", "profiler", "coder"]
     assert outcome.history[1].plan.startswith(REPAIR)
-    assert "Diagnosis of the code above" in outcome.stage.last_word()
+    assert "Diagnosis of the code to repair" in outcome.stage.last_word()
     candidate = outcome.history[1].candidate
     assert candidate is not None and candidate.parents == (outcome.hashes[0],)
 

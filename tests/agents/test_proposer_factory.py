@@ -16,7 +16,7 @@ from kernelwright.errors import InfrastructureError
 from kernelwright.llm.base import Completion
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.schema import Message, Usage
+from kernelwright.schema import Facts, Message, Usage
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.reference.reference import Reference
 from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, block, file, view
@@ -53,6 +53,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(tmp_path / "store.db") as opened:
         opened.add_run(samples.run())
         opened.add_task(samples.RUN_ID, TASK)
+        opened.fix_facts(samples.RUN_ID, TASK.id, Facts)  # there is no reference to gather them of
         yield opened
 
 
@@ -110,3 +111,12 @@ def test_what_a_run_has_used_counts_when_it_goes_on(store: Store) -> None:
     with pytest.raises(BudgetExhausted, match="budget of the run: 1 calls of 1 calls used"):
         opened(store, model=name, budget_calls=1).plan(view(position=1))
     assert len(store.model_calls_of(samples.RUN_ID)) == 1
+
+
+def test_under_the_policy_custom_no_compiler_of_torch_is_offered(store: Store) -> None:
+    name = f"{__name__}:plans"
+    for position, (policy, told) in enumerate([("any", True), ("custom", False)]):
+        opened(store, model=name, policy=policy).plan(view(position=position))
+        call = store.model_calls_of(samples.RUN_ID)[-1]
+        assert ("inductor" in call.messages[1].content) is told
+        assert ("own code" in call.messages[0].content) is not told

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kernelwright.prompts.describe import accuracy, sizes
+from kernelwright.backends.registry import BACKENDS
+from kernelwright.prompts.describe import ABILITIES, abilities, accuracy, allowed, sizes
 from kernelwright.prompts.device import cache_sizes, device_card, gpu_card, vector_units
-from kernelwright.prompts.hints import CPU_HINTS, GPU_HINTS, SHOWN, hints
+from kernelwright.prompts.hints import CPU_HINTS, GPU_HINTS, LEAVE_PRODUCTS, SHOWN, hints
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Task, Workload
@@ -117,5 +118,11 @@ def test_moves_are_drawn_by_key() -> None:
     drawn = [hints("cpu", 0, step) for step in range(30)]
     assert drawn == [hints("cpu", 0, step) for step in range(30)]
     assert all(len(set(some)) == SHOWN for some in drawn)
-    assert {move for some in drawn for move in some} == set(CPU_HINTS)
-    assert set(hints("cuda:0", 0)) <= set(GPU_HINTS)
+    assert {move for some in drawn for move in some} == {*CPU_HINTS, *LEAVE_PRODUCTS}
+    assert set(hints("cuda:0", 0)) <= {*GPU_HINTS, *LEAVE_PRODUCTS}
+
+
+def test_every_backend_of_ours_is_explained() -> None:
+    assert set(ABILITIES) == set(BACKENDS)
+    assert abilities(["cpp", "mine"])[1] == "mine"
+    assert allowed(["cpp", "inductor", "torch"], "custom") == ("cpp",)

@@ -95,7 +95,16 @@ POSITIONS = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS, POSITIONS)
+FACTS = Migration(
+    "facts_shown",
+    (
+        """CREATE TABLE facts_shown (
+            run_id TEXT NOT NULL, task_id TEXT NOT NULL, data TEXT NOT NULL,
+            PRIMARY KEY (run_id, task_id))""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS, POSITIONS, FACTS)
 CURRENT = len(MIGRATIONS)
 
 

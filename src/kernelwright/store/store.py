@@ -19,6 +19,7 @@ from kernelwright.errors import StoreError, UsageError, did_you_mean
 from kernelwright.schema import (
     Attempt,
     Evaluation,
+    Facts,
     Lesson,
     ModelCall,
     Record,
@@ -385,6 +386,30 @@ class Store:
             row = {"run_id": run_id, "task_id": task_id, "data": texts}
             connection.execute(insert(table).values(row))
         return chosen
+
+    # Facts
+
+    def facts_of(self, run_id: str, task_id: str) -> Facts | None:
+        """Return the facts that a task of a run is shown; None where none were gathered."""
+        table = tables.facts_shown
+        query = select(table.c.data).filter_by(run_id=run_id, task_id=task_id)
+        with self._database.reading() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else rows.decode(Facts, found)
+
+    def fix_facts(self, run_id: str, task_id: str, gather: Callable[[], Facts]) -> Facts:
+        """Return the facts that a task of a run is shown.
+
+        `gather` is called once and its answer stored, so that a continued run shows the same.
+        """
+        known = self.facts_of(run_id, task_id)
+        if known is not None:
+            return known
+        facts = gather()
+        row = {"run_id": run_id, "task_id": task_id, "data": rows.encode(facts)}
+        with self._database.writing() as connection:
+            connection.execute(insert(tables.facts_shown).values(row))
+        return facts
 
     # Evaluation cache and progress
 

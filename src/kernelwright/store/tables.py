@@ -90,6 +90,13 @@ lessons_shown = Table(
     Column("task_id", Text, primary_key=True),
     Column("data", Text),
 )
+facts_shown = Table(
+    "facts_shown",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("data", Text),
+)
 evaluations = Table(
     "evaluations",
     metadata,
