@@ -25,7 +25,7 @@ RESTATED = " us per call on workload "
 
 
 class Brief(NamedTuple):
-    """What all prompts of one task of a run share."""
+    """The part that all prompts of one task of a run share."""
 
     machine: Machine
     seed: int = 0
@@ -33,7 +33,7 @@ class Brief(NamedTuple):
     facts: Facts = Facts()
     policy: Policy = "any"
     lessons: Sequence[Lesson] = ()
-    """Of other tasks, for the planner."""
+    """Lessons of other tasks, for the planner."""
     edits: bool = True
     """Ask for changes to code that there is; after one that does not fit, for the file."""
     also: Sequence[str] = ()

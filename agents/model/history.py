@@ -1,4 +1,4 @@
-"""What earlier attempts have shown: what worked, what gained nothing, and what is still open.
+"""The lessons of earlier attempts: what worked, what gained nothing, and what is still open.
 
 A repair belongs to the idea that its first, failed file was written for. So an idea whose code was
 wrong stays open, and one whose repair was right is judged by that.

@@ -629,7 +629,7 @@ class Lesson(Record):
 
 
 class Facts(Record):
-    """What a run measured and traced of a task's reference before its search, as models are told.
+    """The findings on a task's reference, made before a run's search, as models are told them.
 
     They are stored with the run, so that a continued one asks the same questions.
     """

@@ -38,8 +38,8 @@ def test_a_changed_weight_is_packed_again(example: ModuleType) -> None:
     model, x = example.ModelNew(8, 20), torch.randn(3, 8)
     with torch.no_grad():
         model(x)
-        kept = model.packed.kept
-        assert torch.allclose(model(x), model.linear(x), atol=1e-6) and model.packed.kept is kept
+        kept = model.panels
+        assert torch.allclose(model(x), model.linear(x), atol=1e-6) and model.panels is kept
         model.linear.weight.mul_(2)
         assert torch.allclose(model(x), model.linear(x), atol=1e-6)
         model.linear.weight = torch.nn.Parameter(torch.randn(20, 8))
