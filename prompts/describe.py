@@ -59,7 +59,8 @@ def timing(device: str, threads: int) -> tuple[str, ...]:
         "`forward` alone under `torch.no_grad()`, wall clock around many calls in a row: Python's "
         "part of a call and the allocation of outputs count",
         "every call has inputs of its own, written before the clock starts: they are as cold in "
-        "the caches as their size makes them; building and the first calls are not timed",
+        "the caches as their size makes them; parameters are the same in every call",
+        "building and the first calls are not timed",
     )
     if device == "cpu":
         pinned = f"{threads} thread{'s' * (threads != 1)}, each worker pinned to as many CPUs"

@@ -28,9 +28,9 @@ from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.faults import WorkerFault
 from kernelwright.verifier.worker.start import await_start, start_worker
 
-ROUNDS = 7
+ROUNDS, ROUND_S = 7, 0.1
 SET_BYTES, MOST_SETS = 2**26, 32
-"""Inputs lie in so many places in turn, so that caches are as cold as before the judge."""
+"""Inputs and results lie in so many places in turn: caches are as cold as before the judge."""
 
 
 def gather(reference: Reference) -> Facts:
@@ -58,20 +58,23 @@ def gather(reference: Reference) -> Facts:
 def _times(reference: Reference, live: LiveWorkload) -> tuple[float | None, tuple[str, ...]]:
     """Return eager's microseconds a call, and that and its operators in lines."""
     prepared = live.prepared
-    sets = max(1, min(MOST_SETS, SET_BYTES // max(prepared.example_inputs.nbytes, 1)))
+    sets = max(1, min(MOST_SETS, SET_BYTES // max(prepared.call_bytes, 1)))
     client = start_worker(reference.machine, reference.task.limits)
     try:
         await_start(client)
         instance = load_again(client, prepared)
         instance.set_inputs(prepared.input_buffer([prepared.example_inputs] * sets))
         with lease(reference.machine.devices):
-            ran = [instance.run(range(sets)).worker_seconds for _ in range(ROUNDS)]
+            call_s = [instance.run([0]).worker_seconds for _ in range(2)][-1]  # one to warm up
+            calls = max(1, min(sets, int(ROUND_S / max(call_s, 1e-9))))
+            rounds = ROUNDS if call_s < ROUND_S else 1
+            ran = [instance.run(range(calls)).worker_seconds for _ in range(rounds)]
             rows = instance.profile(0, PROFILED_CALLS)
     except WorkerFault:
         return None, ()
     finally:
         client.process.kill()
-    eager_us = statistics.median(ran) / sets * 1e6
+    eager_us = statistics.median(ran) / calls * 1e6
     tell = operator_facts if reference.machine.kind == "cpu" else kernel_facts
     time = f"eager takes about {eager_us:,.1f} us a call on {live.name!r}"
     return eager_us, (time, *tell(rows, PROFILED_CALLS * eager_us))

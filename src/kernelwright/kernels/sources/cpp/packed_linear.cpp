@@ -9,7 +9,7 @@
 #ifndef ROWS  // rows of x that stay in the second-level cache, a multiple of 6
 #define ROWS 48
 #endif
-#ifndef DEPTH
+#ifndef DEPTH  // products that are added up in registers before their sum joins the total
 #define DEPTH 512
 #endif
 #ifndef PARALLEL_FROM  // multiply-adds below which one thread is faster than waking the others
