@@ -19,7 +19,7 @@ from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.duplicates import same_code, same_text
 from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer, Proposer, View
 from kernelwright.agents.search.halving import is_promoted
-from kernelwright.errors import InfrastructureError
+from kernelwright.errors import InfrastructureError, ProviderError
 from kernelwright.schema import Attempt, Candidate, Evaluation, Move, Span, Status, Task
 
 Phase = Literal["plan", "code", "evaluate", "profile"]
@@ -126,7 +126,10 @@ class AttemptGraph:
         return {"started": started, "idea": idea.model_dump_json()}
 
     def code(self, state: AttemptState) -> AttemptState:
-        """Have the coder write the idea's candidate; drop the attempt without a new one."""
+        """Have the coder write the idea's candidate; drop the attempt without a new one.
+
+        A provider that fails for good is the infrastructure's fault: the attempt keeps the error.
+        """
         idea, view = _idea(state), self.view(state)
         self._deps.on_phase("code", idea.text)
         try:
@@ -135,6 +138,8 @@ class AttemptGraph:
             return _over(over)
         except NoUsableAnswer as refused:
             return {"dropped": f"{NO_CODE}: {refused.message}"}
+        except ProviderError as failed:
+            return {"error": failed.message}
         if candidate is None:
             return {"dropped": NO_CODE}
         same = same_text(candidate, view.attempts)
@@ -231,6 +236,6 @@ def _after(step: str) -> Callable[[AttemptState], str]:
     def where(state: AttemptState) -> str:
         if state.get("ended"):
             return END
-        return "record" if state.get("dropped") else step
+        return "record" if state.get("dropped") or state.get("error") else step
 
     return where

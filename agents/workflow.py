@@ -20,7 +20,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
 from kernelwright.agents.attempt import AttemptDeps, AttemptGraph, AttemptState
-from kernelwright.agents.search.stopping import reason_to_stop
+from kernelwright.agents.search.stopping import reason_to_stop, unanswered
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.schema import Attempt, SearchSettings
 from kernelwright.threads import in_daemon
@@ -65,6 +65,7 @@ class Workflow:
         self.strategy = strategy
         self.deadline = time.monotonic() + settings.time_limit_s
         self.history = history
+        self._earlier = len(history)
         self.may_go_on = may_go_on
         self._saver = saver
         self._thread = f"{deps.run_id}/{deps.task.id}"
@@ -136,7 +137,8 @@ class Workflow:
             return "all attempts used"
         if time.monotonic() >= self.deadline:
             return "time limit"
-        return reason_to_stop(self.history, self.settings.patience)
+        lost = unanswered(self.history[self._earlier :])
+        return lost or reason_to_stop(self.history, self.settings.patience)
 
     def _is_last(self, index: int) -> bool:
         return index + 1 >= self.settings.attempts

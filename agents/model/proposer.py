@@ -18,6 +18,7 @@ from kernelwright.agents.model.planner import (
 from kernelwright.agents.model.profiler import Diagnosis, profiler_context
 from kernelwright.agents.proposer import Idea, NoUsableAnswer, View
 from kernelwright.backends.registry import guess_backend
+from kernelwright.errors import ProviderError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage
 
@@ -32,8 +33,7 @@ class ModelProposer:
         edits: ask for changes to code that there is; after one that does not fit, for the file.
         also: backends of files that are taken as well, though none is asked for.
 
-    All steps raise BudgetExhausted instead of making a call that the budget does not allow, and
-    InfrastructureError (ProviderError) when the provider fails for good.
+    All steps raise BudgetExhausted instead of making a call that the budget does not allow.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class ModelProposer:
     def plan(self, view: View) -> Idea | None:
         """Return the planner's choice in words; for a repair what went wrong, without a call.
 
-        Where no answer can be used, the coder gets a plain idea. None without a backend.
+        Where no answer can be used, or the provider fails for good, the coder gets a plain idea.
+        None without a backend.
         """
         if not view.backends:
             return None
@@ -70,13 +71,17 @@ class ModelProposer:
         read = partial(read_plan, backends=view.backends)
         try:
             return idea_of(self._caller.ask(view.position, "planner", context, read))
-        except NoUsableAnswer:
+        except (NoUsableAnswer, ProviderError):
             return plain_idea(view)
 
     def code(self, view: View, idea: Idea) -> Candidate:
-        """Return the coder's file for an idea. Raises NoUsableAnswer after three bad answers.
+        """Return the coder's file for an idea.
 
         A repair shows the failed file with its error, everything else what it goes on from.
+
+        Raises:
+            NoUsableAnswer: after three bad answers.
+            ProviderError: the provider failed for good.
         """
         context = coder_context(view, self._machine, idea, self._edits)
         read = partial(read_source, view=view, also=self._also)
@@ -92,7 +97,7 @@ class ModelProposer:
         )
 
     def diagnose(self, view: View, attempt: Attempt) -> str:
-        """Return the profiler's bottleneck and fix; empty where no answer can be used.
+        """Return the profiler's bottleneck and fix; empty where no answer came or can be used.
 
         A compiler's error is known already: nothing is asked about that.
         """
@@ -103,7 +108,7 @@ class ModelProposer:
         read = partial(read_answer, kind=Diagnosis)
         try:
             return str(self._caller.ask(view.position, "profiler", context, read))
-        except NoUsableAnswer:
+        except (NoUsableAnswer, ProviderError):
             return ""
 
     def usage(self, index: int) -> Usage:

@@ -12,11 +12,11 @@ from signal import SIGINT
 
 import pytest
 
-from kernelwright.agents.model.planner import REPAIR
+from kernelwright.agents.model.planner import PLAIN_IDEA, REPAIR
 from kernelwright.agents.search.best_of_n import BestOfN
 from kernelwright.agents.search.ranking import best_attempt
 from kernelwright.config import Allowance
-from kernelwright.errors import InfrastructureError, ProviderError
+from kernelwright.errors import InfrastructureError
 from kernelwright.llm.replay import Recorder, Replay
 from kernelwright.schema import Candidate, Evaluation
 from kernelwright.testing.sandbox import until
@@ -158,17 +158,42 @@ def test_an_infrastructure_error_is_stored_and_not_scored(hosted: Hosted, tmp_pa
     assert outcome.roles == ["planner", "coder", "planner", "coder"]
 
 
-def test_a_provider_fault_ends_the_task_and_keeps_what_was_done(
+def test_a_provider_that_fails_for_good_ends_the_search_and_keeps_what_was_done(
     hosted: Hosted, tmp_path: Path
 ) -> None:
-    scripted(hosted, block(file(0)))
+    scripted(hosted, block(file(0)), block(file(1)))
     answer = hosted.loopback.respond
     hosted.loopback.respond = lambda asked: (
         hosted.error(401, "key revoked") if len(hosted.loopback.asked) > 3 else answer(asked)
     )
-    with pytest.raises(ProviderError, match="401"):
-        run(hosted, tmp_path, verdicts(2.0))
-    assert len(hosted.loopback.asked) == 4
+    speeds = verdicts(2.0, 3.0)
+    outcome = run(hosted, tmp_path, speeds, attempts=9)
+    assert outcome.reason.startswith("3 attempts in a row without an answer: ")
+    assert "key revoked" in outcome.reason
+    done, *lost = outcome.history
+    assert done.evaluation is not None and done.evaluation.accepted
+    assert len(lost) == 3 and all("key revoked" in (one.error or "") for one in lost)
+    assert {one.plan for one in lost} == {PLAIN_IDEA}
+    assert outcome.roles[3:] == ["planner", "coder"] * 3
+
+    hosted.loopback.respond = answer  # with a new key it goes on
+    again = run(hosted, tmp_path, speeds, attempts=5)
+    assert again.reason == "all attempts used"
+    assert again.history[-1].evaluation is not None
+
+
+def test_a_fault_of_one_role_costs_no_more_than_its_part(hosted: Hosted, tmp_path: Path) -> None:
+    scripted(hosted, block(file(0)), block(file(1)))
+    answer = hosted.loopback.respond
+    hosted.loopback.respond = lambda asked: (
+        answer(asked) if role_of(asked) == "coder" else hosted.error(401, "not for you")
+    )
+    outcome = run(hosted, tmp_path, verdicts(2.0, 3.0), attempts=2)
+    assert outcome.reason == "all attempts used"
+    assert outcome.roles == ["planner", "coder", "profiler", "planner", "coder"]
+    assert [attempt.plan for attempt in outcome.history] == [PLAIN_IDEA] * 2
+    assert [attempt.diagnosis for attempt in outcome.history] == ["", ""]
+    assert all(attempt.evaluation is not None for attempt in outcome.history)
 
 
 def test_a_recording_gives_the_same_candidates_without_a_request(
