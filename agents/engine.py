@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from kernelwright.agents.attempt import Phase
 from kernelwright.agents.proposer import Proposer
-from kernelwright.agents.workflow import go_on
+from kernelwright.agents.search_context import Phase, go_on
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Criteria, Evaluation, SearchSettings, Task
 from kernelwright.store.store import Store

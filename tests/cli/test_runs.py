@@ -38,6 +38,13 @@ def test_a_run_lists_its_decisions(shell: Shell, run: Run) -> None:
     assert "attempt 4: dropped: the same file as attempt 1" in done.out
 
 
+def test_the_graph_of_a_search_is_drawn(shell: Shell) -> None:
+    done = shell.run("runs", "graph")
+    assert done.code == 0 and "graph TD" in done.out
+    for step in ("choose", "attempt", "plan", "code", "evaluate", "profile", "record"):
+        assert step in done.out
+
+
 def test_one_attempt_with_everything(shell: Shell, run: Run) -> None:
     done = shell.run("runs", "show", run.id[:8], "--attempt", "2")
     assert done.code == 0

@@ -237,6 +237,14 @@ def report(
     typer.echo(out)
 
 
+@app.command("graph")
+def graph() -> None:
+    """Print the graph that every search goes through, as Mermaid text."""
+    from kernelwright.agents.workflow import search_graph
+
+    typer.echo(search_graph().compile().get_graph(xray=True).draw_mermaid())
+
+
 @app.command("resume")
 @with_settings("store")
 def resume(run: RunId, settings: Settings, json: options.Json = False) -> None:
