@@ -78,6 +78,12 @@ def _context(
         engine.store.add_event(engine.run_id, f"{task.id}: {words}")
         engine.progress.phase(task, "plan", words)
 
+    def hints(index: int) -> list[str]:
+        given = engine.store.take_hints(engine.run_id, task.id, index)
+        for text in given:
+            note(f"attempt {index + 1} is shown the hint: {text}")
+        return given
+
     search = engine.search
     if search.attempts < 2 * search.halving:
         # The proof measures the best of a few attempts at length anyway.
@@ -93,4 +99,5 @@ def _context(
         store_attempt=engine.store.add_attempt,
         history=history,
         may_go_on=engine.checkpoint,
+        hints=hints,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar
@@ -36,6 +36,11 @@ def go_on() -> None:
 
 
 @dataclass
+def no_hints(_index: int) -> Sequence[str]:
+    """Return none: the default for `hints`."""
+    return ()
+
+
 class SearchContext:
     """Everything that the steps of a search need besides its state; threads share it."""
 
@@ -52,6 +57,9 @@ class SearchContext:
     may_go_on: Callable[[], None] = go_on
     """Called before a round; raises KeyboardInterrupt where nothing new is wanted."""
     one_evaluation: threading.Lock = field(default_factory=threading.Lock)
+    hints: Callable[[int], Sequence[str]] = no_hints
+    """Gives what a user has said meanwhile to the attempt at an index, whose planner is shown it.
+    LangGraph's `interrupt` would stop the search to wait for a word that mostly never comes."""
     """Evaluations share a reference, and the device anyway."""
 
     def __post_init__(self) -> None:

@@ -97,9 +97,10 @@ def _through(
 def choose(state: State, runtime: Runtime[SearchContext]) -> State:
     """Choose the moves of the next round, or end the search.
 
-    What a round lacks comes first. No round of this version lacks anything here: its graph goes on
-    with the steps. Earlier versions kept those elsewhere; their attempts begin again, from the
-    answers in the ledger.
+    What a round lacks comes first. No round of this version lacks anything here; of earlier ones,
+    which had other graphs, it is the attempts that were under way.
+
+    A user's hints go to the round's first planner; a repair has none.
     """
     context = runtime.context
     if left := _left(context, state):
@@ -110,11 +111,16 @@ def choose(state: State, runtime: Runtime[SearchContext]) -> State:
     context.may_go_on()
     settings, history = context.settings, tuple(context.history)
     first = history[-1].index + 1 if history else 0
-    count = min(settings.proposals, settings.attempts - first)
-    moves = context.strategy.choose(history, count, settings.seed)
+    count = settings.proposals
+    if settings.attempts is not None:
+        count = min(count, settings.attempts - first)
+    moves = dict(enumerate(context.strategy.choose(history, count, settings.seed), start=first))
+    planned = next((index for index, move in moves.items() if move.operator != "repair"), None)
+    if planned is not None and (hints := tuple(context.hints(planned))):
+        moves[planned] = moves[planned].model_copy(update={"hints": hints})
     attempts = [
-        AttemptState(index=first + place, known=first, move=move.model_dump_json())
-        for place, move in enumerate(moves)
+        AttemptState(index=index, known=first, move=move.model_dump_json())
+        for index, move in moves.items()
     ]
     return {"lanes": attempts, "finished": None}
 

@@ -47,6 +47,8 @@ class Context(Record):
     """Two accepted attempts, one much faster than the other."""
     direction: str = ""
     """Where to look, in words; empty leaves it open."""
+    user_hints: tuple[str, ...] = ()
+    """A user's words, given while the search ran."""
     diagnosis: str = ""
     """The profiler's word on `code`."""
     tried: tuple[str, ...] = ()
@@ -71,7 +73,8 @@ class Context(Record):
     def characters(self) -> dict[str, int]:
         """Return the characters of each block, and of the rest as `task`."""
         blocks = {name: _length(getattr(self, name)) for name in get_args(Block)}
-        rest = (self.reference, self.sizes, self.accuracy, self.code, self.others, self.idea)
+        shown = (self.reference, self.sizes, self.accuracy, self.code, self.others)
+        rest = (*shown, self.user_hints, self.idea)
         return {**blocks, "task": sum(map(_length, rest))}
 
 

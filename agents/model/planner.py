@@ -71,6 +71,7 @@ def planner_context(
             "code": shown_code(view, view.parent, machine.device),
             "others": other_code(view, machine.device),
             "direction": view.move.direction,
+            "user_hints": view.move.hints,
             **what_was_found(view, machine.device),
             "lessons": tuple(map(_lesson, allowed)) if view.move.leads_on else (),
             "moves": hints(machine.device, seed, view.position),

@@ -569,6 +569,8 @@ class Move(Record):
     """Hint in words about where to look; empty leaves it open."""
     island: int | None = None
     """Index of the population that the attempt belongs to, where there are several."""
+    hints: tuple[str, ...] = ()
+    """A user's words, given while the search ran."""
     leads_on: bool = True
     """Whether a later attempt may go on from this one; else the profiler is not asked about it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,6 +132,7 @@ def run(
     )
     with checkpoints(stage.store) as saver:
         reason = run_search(context, saver, observe)
+        hints=partial(stage.store.take_hints, samples.RUN_ID, TASK.id),
     assert stage.store.attempts_of(samples.RUN_ID) == history
     return Outcome(stage, reason, history, phases)
 

@@ -45,6 +45,24 @@ def test_the_graph_of_a_search_is_drawn(shell: Shell) -> None:
         assert step in done.out
 
 
+def test_a_hint_waits_for_the_next_planner(shell: Shell, run: Run) -> None:
+    path = shell.folder / "data" / "kernelwright" / "kernelwright.db"
+    offline = shell.run("runs", "hint", run.id, "use AVX-512")
+    assert offline.code == 2 and "no model" in offline.err
+    with open_store(path) as store:
+        model = {**run.config, "model": "openai/some-model"}
+        store.add_run(samples.run("20260101-000000-abcd", config=model, status="running"))
+        store.add_task("20260101-000000-abcd", TASK)
+    done = shell.run("runs", "hint", "20260101", " use\n AVX-512 ")
+    assert done.code == 0 and TASK.id in done.out
+    assert "hint by the user: use AVX-512" in shell.run("runs", "show", "20260101").out
+    assert shell.run("runs", "hint", "20260101", " ").code == 2
+    with open_store(path) as store:
+        assert store.take_hints("20260101-000000-abcd", TASK.id, 0) == ["use AVX-512"]
+        store.update_run("20260101-000000-abcd", status="done")
+    assert "is done" in shell.run("runs", "hint", "20260101", "too late").err
+
+
 def test_one_attempt_with_everything(shell: Shell, run: Run) -> None:
     done = shell.run("runs", "show", run.id[:8], "--attempt", "2")
     assert done.code == 0

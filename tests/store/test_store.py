@@ -162,6 +162,17 @@ def test_an_answer_and_its_call_are_stored_together_or_not_at_all(store: Store) 
     assert store.answer_to(*place) is None
 
 
+def test_a_hint_is_given_to_one_attempt(store: Store) -> None:
+    place = (samples.RUN_ID, samples.task().id)
+    assert store.take_hints(*place, 0) == []
+    store.add_hint(*place, "first")
+    assert store.take_hints(*place, 2) == ["first"]
+    store.add_hint(*place, "second")
+    assert store.take_hints(*place, 2) == ["first", "second"]  # chosen again after a crash
+    assert store.take_hints(*place, 1) == ["first", "second"]  # chosen again, another way
+    assert store.take_hints(*place, 3) == []
+
+
 def test_infinite_errors_survive(store: Store) -> None:
     made = samples.candidate()
     result = samples.workload_result("default", None)

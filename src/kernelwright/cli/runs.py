@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and continue them.")
 
+LONGEST_HINT = 2_000
 RunId = Annotated[str, typer.Argument(help="A run's id, or its unique beginning.")]
 
 
@@ -235,6 +236,40 @@ def report(
             found = found.model_copy(update={"status": "interrupted"})
         write_atomically(out, render_report(found, list(opened.task_records(found))))
     typer.echo(out)
+
+
+@app.command("hint")
+@with_settings("store")
+def hint(
+    run: RunId,
+    text: Annotated[str, typer.Argument(help="What the planner should know, in plain words.")],
+    settings: Settings,
+    task: Annotated[
+        str | None, typer.Option(help="One of the run's tasks, by its id or the end of it.")
+    ] = None,
+) -> None:
+    """Give a search that is running a hint: the next attempt's planner is shown it, once.
+
+    A run that was interrupted has it when it is continued.
+    """
+    from kernelwright.config import OFFLINE
+    from kernelwright.errors import UsageError
+
+    words = " ".join(text.split())
+    if not 0 < len(words) <= LONGEST_HINT:
+        raise UsageError(f"a hint has 1 to {LONGEST_HINT:,} characters", "say it in a few lines")
+    with _open(settings) as opened:
+        found = opened.get_run(run)
+        wanted = _known_task(opened, found, task)
+        if found.status == "done":
+            raise UsageError(f"run {found.id!r} is done", hint="hints are for a search")
+        if found.config["model"] == OFFLINE:
+            raise UsageError(
+                f"run {found.id!r} has no model to tell it", hint="give --model in a new run"
+            )
+        opened.add_hint(found.id, wanted, words)
+        opened.add_event(found.id, f"{wanted}: hint by the user: {words}")
+    typer.echo(f"{wanted}: the next planner is shown it")
 
 
 @app.command("graph")

@@ -22,7 +22,8 @@ def how(move: Move) -> str:
     others = ", ".join(str(index + 1) for index in move.others)
     words = OPERATORS[move.operator].format(parent=parent, others=others)
     words += "" if move.island is None else f", in population {move.island + 1}"
-    return words + (f"; direction: {move.direction}" if move.direction else "")
+    words += f"; direction: {move.direction}" if move.direction else ""
+    return words + (f"; hint: {' / '.join(move.hints)}" if move.hints else "")
 
 
 def fate(attempt: Attempt, attempts: Sequence[Attempt]) -> str:

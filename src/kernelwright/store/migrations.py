@@ -95,7 +95,17 @@ POSITIONS = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS, POSITIONS)
+HINTS = Migration(
+    "hints",
+    (
+        """CREATE TABLE hints (
+            run_id TEXT NOT NULL, task_id TEXT NOT NULL, position INTEGER NOT NULL,
+            text TEXT NOT NULL, attempt INTEGER, PRIMARY KEY (run_id, task_id, position),
+            FOREIGN KEY (run_id, task_id) REFERENCES run_tasks (run_id, task_id))""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS, POSITIONS, HINTS)
 CURRENT = len(MIGRATIONS)
 
 

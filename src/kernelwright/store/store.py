@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Column, Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Column, Connection, Table, delete, func, insert, or_, select, update
 
 from kernelwright.errors import StoreError, UsageError, did_you_mean
 from kernelwright.schema import (
@@ -385,6 +385,31 @@ class Store:
             row = {"run_id": run_id, "task_id": task_id, "data": texts}
             connection.execute(insert(table).values(row))
         return chosen
+
+    # Hints
+
+    def add_hint(self, run_id: str, task_id: str, text: str) -> None:
+        """Store a user's hint for a search, perhaps one that another process is running."""
+        place = {"run_id": run_id, "task_id": task_id}
+        with self._database.writing() as connection:
+            position = _next(connection, tables.hints.c.position, **place)
+            connection.execute(insert(tables.hints).values(**place, position=position, text=text))
+
+    def take_hints(self, run_id: str, task_id: str, attempt: int) -> list[str]:
+        """Give the hints that no earlier attempt has to one; return all that it has, in order.
+
+        Asked again, as by a search that was killed meanwhile, it gives the same and what is new.
+
+        Args:
+            attempt: index of the attempt.
+        """
+        table, place = tables.hints, {"run_id": run_id, "task_id": task_id}
+        not_given = or_(table.c.attempt.is_(None), table.c.attempt > attempt)
+        give = update(table).filter_by(**place).where(not_given).values(attempt=attempt)
+        given = select(table.c.text).filter_by(**place, attempt=attempt)
+        with self._database.writing() as connection:
+            connection.execute(give)
+            return list(connection.execute(given.order_by(table.c.position)).scalars())
 
     # Evaluation cache and progress
 

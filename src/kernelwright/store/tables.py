@@ -117,3 +117,12 @@ events = Table(
     Column("at", Float),
     Column("text", Text),
 )
+hints = Table(
+    "hints",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("text", Text),
+    Column("attempt", Integer),
+)
