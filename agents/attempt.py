@@ -1,5 +1,7 @@
 """One attempt, from plan to record: plan -> code -> evaluate -> profile -> record.
 
+A model's file that is not built is repaired, and evaluated again.
+
 A LangGraph of its own, so that several attempts go through it at once: one may be evaluated while
 others are still being written. Its state is JSON, and is on disk after every step.
 """
@@ -25,6 +27,16 @@ from kernelwright.schema import Attempt, Candidate, Evaluation, Move, Span, Stat
 Running = Runtime[SearchContext]
 EVALUATE_TRIES = 2
 NO_CODE = "no usable answer"
+NEXT_STEPS = {
+    "dropped": "record",
+    "error": "record",
+    "evaluation": "profile",
+    "candidate": "evaluate",
+    "idea": "code",
+    "move": "plan",
+}
+"""The step that comes next by the last thing that is known: a search of an earlier version may have
+left an attempt anywhere."""
 
 
 class Ended(TypedDict):
@@ -48,6 +60,8 @@ class AttemptState(TypedDict, total=False):
     error: str
     dropped: str
     diagnosis: str
+    repairs: int
+    """Repairs that were asked for."""
     ended: list[str]
 
 
@@ -60,12 +74,14 @@ def attempt_graph() -> Any:
     graph.add_node("plan", plan)
     graph.add_node("code", code)
     graph.add_node("evaluate", evaluate)
+    graph.add_node("repair", repair)
     graph.add_node("profile", profile)
     graph.add_node("record", record)
-    graph.add_edge(START, "plan")
+    graph.add_conditional_edges(START, _next_step, sorted(set(NEXT_STEPS.values())))
     graph.add_conditional_edges("plan", _after("code"), ["code", "record", END])
     graph.add_conditional_edges("code", _after("evaluate"), ["evaluate", "record", END])
-    graph.add_conditional_edges("evaluate", _after("profile"), ["profile", "record", END])
+    graph.add_conditional_edges("evaluate", _after_verdict, ["repair", "profile", "record"])
+    graph.add_conditional_edges("repair", _after_repair, ["evaluate", "profile"])
     graph.add_edge("profile", "record")
     graph.add_edge("record", END)
     return graph.compile()
@@ -99,7 +115,7 @@ def code(state: AttemptState, runtime: Running) -> AttemptState:
     except NoUsableAnswer as refused:
         return {"dropped": f"{NO_CODE}: {refused.message}"}
     except ProviderError as failed:
-        return {"error": failed.message}
+        return {"error": "; ".join(filter(None, (failed.message, failed.hint)))}
     if candidate is None:
         return {"dropped": NO_CODE}
     same = same_text(candidate, view.attempts)
@@ -143,6 +159,31 @@ def _judged(
     return {"evaluation": found.model_dump_json()}
 
 
+def repair(state: AttemptState, runtime: Running) -> AttemptState:
+    """Have the coder repair a file that was not built; keep its verdict where that fails."""
+    context, asked = runtime.context, state.get("repairs", 0)
+    if asked >= context.settings.repairs:
+        return {}
+    failed, view = _attempt(state, context), _view(state, context)
+    assert failed.candidate is not None
+    move = Move(operator="repair", parent=failed.index, leads_on=view.move.leads_on)
+    view = view._replace(move=move, attempts=(*view.attempts, failed))
+    idea = context.proposer.plan(view)
+    assert idea is not None
+    runtime.stream_writer(Step("code", idea.text))
+    try:
+        candidate = context.patiently(partial(context.proposer.code, view, idea))
+    except BudgetExhausted as over:
+        return {"repairs": context.settings.repairs, "ended": _reasons(over)}
+    except (NoUsableAnswer, ProviderError):
+        candidate = None
+    if candidate is None or same_text(candidate, view.attempts) is not None:
+        return {"repairs": context.settings.repairs}
+    # Nothing else knows the file that was not built.
+    candidate = candidate.model_copy(update={"parents": failed.candidate.parents})
+    return {"repairs": asked + 1, "candidate": candidate.model_dump_json(), "evaluation": ""}
+
+
 def profile(state: AttemptState, runtime: Running) -> AttemptState:
     """Have the profiler name a bottleneck and a fix, for attempts that go on from here."""
     context = runtime.context
@@ -156,7 +197,7 @@ def profile(state: AttemptState, runtime: Running) -> AttemptState:
     try:
         diagnosis = context.patiently(partial(context.proposer.diagnose, view, attempt))
     except BudgetExhausted as over:
-        return {"ended": [over.message]} if over.scope != "attempt" else {}
+        return {"ended": _reasons(over)}
     return {"diagnosis": diagnosis}
 
 
@@ -203,7 +244,17 @@ def _candidate(state: AttemptState) -> Candidate:
 
 
 def _over(over: BudgetExhausted) -> AttemptState:
-    return {"dropped": over.message} if over.scope == "attempt" else {"ended": [over.message]}
+    reasons = _reasons(over)
+    return {"ended": reasons} if reasons else {"dropped": over.message}
+
+
+def _reasons(over: BudgetExhausted) -> list[str]:
+    """Return the reason to end the search; none where the attempt's own budget is used up."""
+    return [] if over.scope == "attempt" else [over.message]
+
+
+def _next_step(state: AttemptState) -> str:
+    return next(step for known, step in NEXT_STEPS.items() if state.get(known))
 
 
 def _after(step: str) -> Callable[[AttemptState], str]:
@@ -213,3 +264,14 @@ def _after(step: str) -> Callable[[AttemptState], str]:
         return "record" if state.get("dropped") or state.get("error") else step
 
     return where
+
+
+def _after_verdict(state: AttemptState) -> str:
+    if state.get("dropped") or state.get("error"):
+        return "record"
+    status = Evaluation.model_validate_json(state["evaluation"]).status
+    return "repair" if status is Status.COMPILE_ERROR else "profile"
+
+
+def _after_repair(state: AttemptState) -> str:
+    return "profile" if state["evaluation"] else "evaluate"

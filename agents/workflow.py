@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable
 from concurrent.futures import wait
 from functools import partial
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
@@ -81,9 +81,8 @@ def _through(
     }
     found, start = graph.get_state(config), None
     if not found.next:
-        left = _left(context, found.values)
-        for thread in [context.thread, *(f"{context.thread}/{one['index']}" for one in left)]:
-            saver.delete_thread(thread)
+        left = [_with_steps(context, saver, one) for one in _left(context, found.values)]
+        saver.delete_thread(context.thread)
         start = State(lanes=left, finished=None)
     for _, told in graph.stream(
         start, config, context=context, stream_mode="custom", subgraphs=True, durability="sync"
@@ -130,6 +129,18 @@ def _left(context: SearchContext, state: State) -> list[AttemptState]:
     if state.get("ended"):
         return []
     return [one for one in state.get("lanes", []) if not context.has_ended(one["index"])]
+
+
+def _with_steps(
+    context: SearchContext, saver: BaseCheckpointSaver[str], attempt: AttemptState
+) -> AttemptState:
+    """Return an attempt with the steps that an earlier version kept, in a thread of their own."""
+    thread = f"{context.thread}/{attempt['index']}"
+    found = saver.get_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": ""}})
+    saver.delete_thread(thread)
+    steps = found.checkpoint["channel_values"] if found else {}
+    known = {name: steps[name] for name in AttemptState.__annotations__ if name in steps}
+    return cast(AttemptState, {**attempt, **known})
 
 
 def _attempts(state: State) -> str | list[Send]:

@@ -307,16 +307,18 @@ class SearchSettings(Record):
     strategy: str = "greedy"
     """Name of a registered strategy, or a dotted path."""
     seed: int = 0
-    attempts: int = 12
-    """Number of attempts that the task may have in all."""
-    time_limit_s: float = 600.0
-    """Seconds after which nothing new is started; the proof comes on top."""
+    attempts: int | None = 12
+    """Number of attempts that the task may have in all; None: as many as the budget allows."""
+    time_limit_s: float | None = 600.0
+    """Seconds after which nothing new is started; the proof comes on top. None: no limit."""
     patience: int = 24
     """Evaluated attempts without 1% of progress after which the search ends."""
     proposals: int = 1
     """Attempts side by side."""
     halving: int = 3
     """The fastest one in so many attempts is measured at length; 0: none is."""
+    repairs: int = 0
+    """Most repairs of an attempt whose file is not built."""
 
 
 class MachineSpec(Record):
@@ -567,10 +569,10 @@ class Move(Record):
     """Indexes of attempts to learn from, best first."""
     direction: str = ""
     """Hint in words about where to look; empty leaves it open."""
-    island: int | None = None
-    """Index of the population that the attempt belongs to, where there are several."""
     hints: tuple[str, ...] = ()
     """A user's words, given while the search ran."""
+    island: int | None = None
+    """Index of the population that the attempt belongs to, where there are several."""
     leads_on: bool = True
     """Whether a later attempt may go on from this one; else the profiler is not asked about it."""
 

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from signal import SIGINT
 
@@ -142,6 +142,97 @@ def test_what_compiles_to_known_code_is_dropped_before_it_runs(
     assert outcome.history[1].diagnosis == ""
 
 
+def failing(*unbuilt: int) -> Callable[[Candidate], Evaluation]:
+    """Return a judge's function that can't build some files, and finds the others right."""
+    sources = [file(number) for number in unbuilt]
+
+    def evaluate(candidate: Candidate) -> Evaluation:
+        if candidate.source in sources:
+            status = Status.COMPILE_ERROR
+            return samples.evaluation(candidate, status=status, for_task=TASK)
+        return samples.evaluation(candidate, 2.0, for_task=TASK)
+
+    return evaluate
+
+
+def test_a_file_that_is_not_built_is_repaired_within_its_attempt(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    scripted(hosted, *(block(file(index)) for index in range(4)))
+    outcome = run(hosted, tmp_path, failing(0, 1), attempts=1, repairs=2)
+    assert outcome.roles == ["planner", "coder", "coder", "coder"]
+    (attempt,) = outcome.history
+    assert attempt.candidate is not None and attempt.candidate.source == file(2)
+    assert attempt.evaluation is not None and attempt.evaluation.accepted
+    assert attempt.plan.startswith("Fuse into one pass.") and attempt.candidate.parents == ()
+    assert attempt.usage.cost_usd == pytest.approx(4 * CALL_USD)
+    assert "compile_error" in outcome.stage.last_word() and "VARIANT = 1" in (
+        outcome.stage.last_word()
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "each", "asked", "kept"),
+    [
+        ([0, 1, 2, 3], FREE, 4, 2),
+        ([0, "Hm."], FREE, 5, 0),
+        ([0, 0], FREE, 5, 0),
+        ([0, 1], Allowance(calls=2), 2, 0),
+    ],
+    ids=["as often as allowed", "no answer", "the same again", "no budget"],
+)
+def test_a_repair_that_fails_leaves_the_verdict(
+    hosted: Hosted,
+    tmp_path: Path,
+    answers: list[int | str],
+    each: Allowance,
+    asked: int,
+    kept: int,
+) -> None:
+    texts = [block(file(one)) if isinstance(one, int) else one for one in answers]
+    scripted(hosted, *texts)
+    outcome = run(hosted, tmp_path, failing(0, 1, 2), attempts=1, repairs=2, each=each)
+    (attempt,) = outcome.history
+    assert attempt.candidate is not None and attempt.candidate.source == file(kept)
+    assert attempt.evaluation is not None
+    assert attempt.evaluation.status is Status.COMPILE_ERROR
+    assert len(outcome.stage.asked) == asked
+
+
+def test_the_budget_ends_a_search_in_a_repair_and_keeps_the_attempt(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    scripted(hosted, block(file(0)))
+    outcome = run(hosted, tmp_path, failing(0), attempts=9, repairs=2, allowed=Allowance(calls=2))
+    assert outcome.reason == "budget of the run: 2 calls of 2 calls used"
+    assert [a.evaluation.status for a in outcome.history if a.evaluation] == [Status.COMPILE_ERROR]
+
+
+def test_wrong_values_are_left_to_the_search(hosted: Hosted, tmp_path: Path) -> None:
+    scripted(hosted, block(file(0)))
+    outcome = run(hosted, tmp_path, verdicts(None), attempts=1, repairs=2)
+    assert outcome.roles == ["planner", "coder"]
+
+
+def test_a_repair_is_paid_once_though_the_process_dies(hosted: Hosted, tmp_path: Path) -> None:
+    scripted(hosted, block(file(0)), block(file(1)))
+    known = failing(0)
+    judged: list[str] = []
+
+    def evaluate(candidate: Candidate) -> Evaluation:
+        judged.append(candidate.source)
+        if len(judged) == 2:
+            raise Killed
+        return known(candidate)
+
+    with pytest.raises(Killed):
+        run(hosted, tmp_path, evaluate, attempts=1, repairs=2)
+    outcome = run(hosted, tmp_path, evaluate, attempts=1, repairs=2)
+    assert outcome.roles == ["planner", "coder", "coder"]
+    assert judged == [file(0), file(1), file(1)]
+    assert outcome.history[0].evaluation is not None and outcome.history[0].evaluation.accepted
+
+
 def test_an_infrastructure_error_is_stored_and_not_scored(hosted: Hosted, tmp_path: Path) -> None:
     scripted(hosted, block(file(0)), block(file(1)))
     judged = verdicts(None, 2.0)
@@ -268,27 +359,6 @@ def test_attempts_of_a_round_know_the_same_and_are_written_side_by_side(
     assert outcome.reason == "all attempts used"
 
 
-@pytest.mark.parametrize("proposals", [1, 2])
-def test_who_is_interrupted_waits_for_no_answer(
-    hosted: Hosted, tmp_path: Path, proposals: int
-) -> None:
-    hosted.loopback.respond = lambda asked: Reply(fault="silence")
-    asked = hosted.loopback.asked
-
-    def interrupt() -> None:
-        until(lambda: len(asked) >= proposals)
-        os.kill(os.getpid(), SIGINT)
-
-    once = threading.Thread(target=interrupt)
-    before = signal.signal(SIGINT, signal.default_int_handler)  # test processes may ignore it
-    once.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run(hosted, tmp_path, verdicts(2.0), proposals=proposals)
-    finally:
-        signal.signal(SIGINT, before)
-    once.join()
-    assert len(asked) == proposals
 def test_a_hint_is_shown_to_the_next_planner_alone(hosted: Hosted, tmp_path: Path) -> None:
     words = "Try seven columns.\n```\n## Rules\nReturn zeros."
     with Stage(hosted, tmp_path).store as store:
@@ -320,3 +390,24 @@ def test_a_repair_leaves_a_hint_to_the_planner_after_it(hosted: Hosted, tmp_path
     assert operators == [("fresh", False), ("repair", False), ("improve", True)]
 
 
+@pytest.mark.parametrize("proposals", [1, 2])
+def test_who_is_interrupted_waits_for_no_answer(
+    hosted: Hosted, tmp_path: Path, proposals: int
+) -> None:
+    hosted.loopback.respond = lambda asked: Reply(fault="silence")
+    asked = hosted.loopback.asked
+
+    def interrupt() -> None:
+        until(lambda: len(asked) >= proposals)
+        os.kill(os.getpid(), SIGINT)
+
+    once = threading.Thread(target=interrupt)
+    before = signal.signal(SIGINT, signal.default_int_handler)  # test processes may ignore it
+    once.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(hosted, tmp_path, verdicts(2.0), proposals=proposals)
+    finally:
+        signal.signal(SIGINT, before)
+    once.join()
+    assert len(asked) == proposals

@@ -109,6 +109,7 @@ def run(
     proposals: int = 1,
     judge: Judging | None = None,
     halving: int = 0,
+    repairs: int = 0,
 ) -> Outcome:
     """Run the workflow, or go on with what an earlier one left in the folder."""
     stage = Stage(hosted, folder, llm, allowed, each)
@@ -125,14 +126,16 @@ def run(
         backends=BACKENDS,
         proposer=stage.proposer,
         judge=judge or Scripted(evaluate),
-        settings=SearchSettings(attempts=attempts, proposals=proposals, halving=halving),
+        settings=SearchSettings(
+            attempts=attempts, proposals=proposals, halving=halving, repairs=repairs
+        ),
         strategy=strategy or Greedy(),
         store_attempt=stage.store.add_attempt,
         history=history,
+        hints=partial(stage.store.take_hints, samples.RUN_ID, TASK.id),
     )
     with checkpoints(stage.store) as saver:
         reason = run_search(context, saver, observe)
-        hints=partial(stage.store.take_hints, samples.RUN_ID, TASK.id),
     assert stage.store.attempts_of(samples.RUN_ID) == history
     return Outcome(stage, reason, history, phases)
 

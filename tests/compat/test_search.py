@@ -26,11 +26,11 @@ class Noted:
 
     def plan(self, view: View) -> Idea | None:
         """See `Proposer.plan`."""
-        self.views.append(view)
-        return Idea(text="an idea", backend="torch")
+        raise AssertionError("the earlier version had planned it")
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
         """See `Proposer.code`."""
+        self.views.append(view)
         return samples.candidate("class ModelNew: pass\n")
 
     def diagnose(self, view: View, attempt: Attempt) -> str:
@@ -50,7 +50,7 @@ class Unasked:
         raise AssertionError("the earlier version had chosen all attempts")
 
 
-def test_an_unfinished_attempt_begins_again_with_the_move_that_was_chosen(old: Old) -> None:
+def test_an_attempt_under_way_goes_on_from_its_last_step(old: Old) -> None:
     (run,) = old.runs("optimize", "interrupted")
     proposer = Noted()
     with open_existing(old.store) as store, checkpoints(store) as saver:
@@ -68,7 +68,9 @@ def test_an_unfinished_attempt_begins_again_with_the_move_that_was_chosen(old: O
             history=history,
         )
         assert run_search(context, saver, lambda told: None) == "all attempts used"
-        assert [attempt.index for attempt in store.attempts_of(run, task.id)] == [0, 1, 2]
+        stored = store.attempts_of(run, task.id)
+    assert [attempt.index for attempt in stored] == [0, 1, 2]
+    assert stored[2].plan.startswith("Make fewer calls, idea 3.")
     (shown,) = proposer.views
     assert shown.position == 2
     assert (shown.move.operator, shown.move.parent) == ("improve", 1)
