@@ -85,7 +85,7 @@ def _context(
         return given
 
     search = engine.search
-    if search.attempts < 2 * search.halving:
+    if search.attempts is not None and search.attempts < 2 * search.halving:
         # The proof measures the best of a few attempts at length anyway.
         search = search.model_copy(update={"halving": 0})
     return SearchContext(

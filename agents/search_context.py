@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -35,12 +36,12 @@ def go_on() -> None:
     """Never interrupt: the default for `may_go_on`."""
 
 
-@dataclass
 def no_hints(_index: int) -> Sequence[str]:
     """Return none: the default for `hints`."""
     return ()
 
 
+@dataclass
 class SearchContext:
     """Everything that the steps of a search need besides its state; threads share it."""
 
@@ -56,17 +57,18 @@ class SearchContext:
     """Attempts that have ended, by index, those of an earlier part of the run included; grows."""
     may_go_on: Callable[[], None] = go_on
     """Called before a round; raises KeyboardInterrupt where nothing new is wanted."""
-    one_evaluation: threading.Lock = field(default_factory=threading.Lock)
     hints: Callable[[int], Sequence[str]] = no_hints
     """Gives what a user has said meanwhile to the attempt at an index, whose planner is shown it.
     LangGraph's `interrupt` would stop the search to wait for a word that mostly never comes."""
+    one_evaluation: threading.Lock = field(default_factory=threading.Lock)
     """Evaluations share a reference, and the device anyway."""
 
     def __post_init__(self) -> None:
         self._recording = threading.Lock()
         self._abandoned: Future[None] = Future()
         self._earlier = len(self.history)
-        self._deadline = time.monotonic() + self.settings.time_limit_s
+        limit = self.settings.time_limit_s
+        self._deadline = math.inf if limit is None else time.monotonic() + limit
 
     @property
     def thread(self) -> str:
@@ -92,7 +94,7 @@ class SearchContext:
 
     def is_last(self, index: int) -> bool:
         """Return whether no further attempt will follow the one at an index."""
-        return index + 1 >= self.settings.attempts
+        return self.settings.attempts is not None and index + 1 >= self.settings.attempts
 
     def reason_to_end(self) -> str | None:
         """Return why no attempt should be begun; None where one should."""

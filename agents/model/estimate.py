@@ -29,9 +29,10 @@ class Estimate(NamedTuple):
     """The expected calls and cost of the whole run."""
 
     calls: int
-    """One call of each role per attempt."""
-    most_calls: int
-    """Upper bound: answers that can't be used and lost tries are asked for again."""
+    """One call of each role per attempt; for one attempt where the budget limits their number."""
+    most_calls: int | None
+    """Upper bound for the whole run: files that are not built are repaired, answers that can't be
+    used and lost tries are asked for again. None where neither attempts nor calls are limited."""
     usd: float | None
     """Dollars for the expected calls; None where the price of a model is not known."""
 
@@ -45,19 +46,27 @@ def estimate(settings: Settings, models: Mapping[Role, str], tasks: Sequence[Tas
         _call_usd(role, model, task, settings) for task in tasks for role, model in models.items()
     ]
     known = [cost for cost in costs if cost is not None]
-    total = sum(known) * settings.attempts if len(known) == len(costs) else None
-    return Estimate(len(costs) * settings.attempts, _most_calls(settings, models, tasks), total)
+    attempts = settings.search_settings.attempts or 1
+    total = sum(known) * attempts if len(known) == len(costs) else None
+    return Estimate(len(costs) * attempts, _most_calls(settings, models, tasks), total)
 
 
-def _most_calls(settings: Settings, models: Mapping[Role, str], tasks: Sequence[Task]) -> int:
-    answers = len(models) * (1 + MORE_TRIES)
+def _most_calls(
+    settings: Settings, models: Mapping[Role, str], tasks: Sequence[Task]
+) -> int | None:
+    search = settings.search_settings
+    answers = (len(models) + search.repairs) * (1 + MORE_TRIES)
     attempt = _least(settings.attempt_budget.calls, answers * RetryPolicy().tries)
-    task = _least(settings.task_budget.calls, settings.attempts * attempt)
-    return _least(settings.budget_calls, len(tasks) * task)
+    task = _least(settings.task_budget.calls, _times(search.attempts, attempt))
+    return _least(settings.budget_calls, _times(len(tasks), task))
 
 
-def _least(limit: int | None, value: int) -> int:
-    return value if limit is None else min(limit, value)
+def _least(limit: int | None, value: int | None) -> int | None:
+    return min((one for one in (limit, value) if one is not None), default=None)
+
+
+def _times(count: int | None, value: int | None) -> int | None:
+    return None if count is None or value is None else count * value
 
 
 def require_room(

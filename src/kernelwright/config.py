@@ -197,14 +197,20 @@ class Search(_Group):
 class Budget(_Group):
     """Limits. Parts of one run may differ in them."""
 
-    attempts: Annotated[int, Number, Field(ge=1)] = 12
-    """Most candidates proposed and evaluated per task."""
-    time_limit_s: Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)] = (
-        600.0
-    )
-    """No new attempt of a task starts after this: seconds, or a text like `90s`, `10m`, `1h30m`."""
-    proposals: Annotated[int, Number, Field(ge=1)] = 1
-    """Candidates proposed side by side, each knowing the rounds before; evaluations overlap."""
+    attempts: Annotated[Annotated[int, Field(ge=1)] | None, Number] = None
+    """Most candidates proposed and evaluated per task. None: 12, but as many as the budget allows
+    where `optimize` has a model."""
+    time_limit_s: Annotated[
+        Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, BeforeValidator(_duration)
+    ] = None
+    """No new attempt of a task starts after this: seconds, or a text like `90s`, `10m`, `1h30m`.
+    None: 10 minutes with `offline`, no limit with a model."""
+    proposals: Annotated[Annotated[int, Field(ge=1)] | None, Number] = None
+    """Candidates proposed side by side, each knowing the rounds before, while others are evaluated.
+    None: 1 with `offline`, 4 with a model."""
+    repairs: Annotated[Count, Number] = 2
+    """Most times that a model repairs a file that is not built within its attempt, each by a call
+    of the coder. Wrong values are left to the search."""
     halving: Annotated[Count, Number] = 3
     """The fastest one in so many of a task's attempts is measured at length; 0: none is."""
     budget_usd: Annotated[Amount | None, Number] = None
@@ -269,14 +275,16 @@ class Settings(Places, Judge, Budget, Search, Models):
         """The search of each task."""
         from kernelwright.schema import SearchSettings
 
+        offline = self.model == OFFLINE
         return SearchSettings(
             strategy=self.search,
             seed=self.seed,
-            attempts=self.attempts,
-            time_limit_s=self.time_limit_s,
+            attempts=self.attempts or (12 if offline else None),
+            time_limit_s=self.time_limit_s or (600.0 if offline else None),
             patience=self.patience,
-            proposals=self.proposals,
+            proposals=self.proposals or (1 if offline else 4),
             halving=self.halving,
+            repairs=0 if offline else self.repairs,
         )
 
     @property

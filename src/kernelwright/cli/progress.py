@@ -82,7 +82,7 @@ class PlainProgress:
 class LiveProgress:
     """A view that redraws itself: phase, best so far, number of attempts, cost."""
 
-    def __init__(self, attempts: int) -> None:
+    def __init__(self, attempts: int | None) -> None:
         self._limit = attempts
         self._task: Task | None = None
         self._now = ("", "", time.monotonic())
@@ -137,7 +137,8 @@ class LiveProgress:
             table.add_row("", Text(text, overflow="ellipsis", no_wrap=True))
         table.add_row(Text("best", "dim"), Text(self._best(), "green"))
         done = len(self._attempts)
-        table.add_row(Text("attempts", "dim"), Text(f"{done} of {self._limit}"))
+        limit = "" if self._limit is None else f" of {self._limit}"
+        table.add_row(Text("attempts", "dim"), Text(f"{done}{limit}"))
         table.add_row(Text("cost", "dim"), Text(cost(self._usage)))
         return table
 
@@ -147,11 +148,11 @@ class LiveProgress:
 
 
 @contextmanager
-def shown_progress(attempts: int, console: Console | None = None) -> Iterator[View]:
+def shown_progress(attempts: int | None, console: Console | None = None) -> Iterator[View]:
     """Yield the view that suits stderr: live in a terminal, else plain.
 
     Args:
-        attempts: the most that a task may have.
+        attempts: the most that a task may have; None: the budget limits them.
         console: stderr's, by default.
     """
     console = console or Console(stderr=True)

@@ -32,10 +32,13 @@ def announce(settings: Settings, tasks: Sequence[Task], say: Say) -> None:
     by_role = models(settings)
     found = estimate(settings, by_role, tasks)
     names = ", ".join(f"{role} {name}" for role, name in by_role.items())
-    say(f"plan: {settings.search}, up to {settings.attempts} attempts a task; {names}")
+    attempts = settings.search_settings.attempts
+    most = f"up to {attempts} attempts a task" if attempts else "attempts as the budget allows"
+    say(f"plan: {settings.search}, {most}; {names}")
     unknown = f"the price of {', '.join(without_price(settings))} is not known"
     cost = f", but {unknown}" if found.usd is None else f" and ${found.usd:.2f}"
-    calls = f"about {found.calls:,} calls{cost}; at most {found.most_calls:,} calls"
+    calls = f"about {found.calls:,} calls{cost}" + ("" if attempts else " an attempt")
+    calls += "" if found.most_calls is None else f"; at most {found.most_calls:,} calls"
     allowance = run_allowance(settings)
     instead = " in the place of dollars" if allowance.tokens != settings.budget_tokens else ""
     say(f"estimate: {calls}; limit: {', '.join(_limits(allowance))}{instead}")
@@ -61,7 +64,7 @@ def command_run(
     """
     tell_of_unused_gpu(settings)
     with (
-        shown_progress(settings.attempts) as view,
+        shown_progress(settings.search_settings.attempts) as view,
         draining(view.say) as checkpoint,
         open_run(command, settings, config, run_id, view, checkpoint) as opened,
         hint_if_stopped(hint, view.say),

@@ -156,7 +156,7 @@ def _run(task: Task, settings: Settings, known: str | None) -> _Found:
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder)}
     with (
         _said_how_to_continue(run_id),
-        shown_progress(settings.attempts) as progress,
+        shown_progress(settings.search_settings.attempts) as progress,
         open_run("optimize", settings, config, run_id, progress) as opened,
     ):
         require_writable(folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kernelwright.errors import InfrastructureError, UsageError
+from kernelwright.errors import InfrastructureError, ProviderError, UsageError
 from kernelwright.llm.base import LLM, RECORDED, Completion, Request, always
 from kernelwright.schema import Message, Record
 
@@ -59,11 +59,11 @@ class Replay:
         """See `LLM.complete`. Answers at once, so no deadline can pass.
 
         Raises:
-            InfrastructureError: the recording doesn't hold this request.
+            ProviderError: the recording doesn't hold this request.
         """
         request = Request(messages=tuple(messages), max_tokens=max_tokens, temperature=temperature)
         if request.key not in self._answers:
-            raise InfrastructureError(
+            raise ProviderError(
                 f"{self._path} holds no answer to request {request.key}",
                 "it was recorded with other messages, max_tokens or temperature",
             )
