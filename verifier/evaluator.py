@@ -20,6 +20,7 @@ from kernelwright.schema import (
     Status,
     UseResult,
     WorkloadResult,
+    WrongValues,
 )
 from kernelwright.tasks.constants import replace_constants
 from kernelwright.verifier.build.cache import Build
@@ -78,6 +79,7 @@ class Verdict(NamedTuple):
     flags: tuple[Flag, ...]
     evidence: Evidence | None = None
     uses: tuple[UseResult, ...] = ()
+    wrong: WrongValues | None = None
 
 
 class Evaluator:
@@ -128,7 +130,7 @@ class Evaluator:
         except CandidateFault as fault:
             self.done += [fault.result] if fault.result else []
             self.flags[:0] = fault.flags
-            return self._verdict(fault.status, fault.reason)
+            return self._verdict(fault.status, fault.reason)._replace(wrong=fault.wrong)
         if found is not None:
             found = found.model_copy(
                 update={"facts": (*found.facts, *self.build.object_code.facts)}

@@ -22,6 +22,8 @@ NOT_SHOWN = "it fails on a case that is not shown; be right for any sizes and va
 
 def shown_reason(task: Task, device: str, evaluation: Evaluation) -> str:
     """Return the verdict's reason, or NOT_SHOWN if it speaks of a hidden workload."""
+    if evaluation.wrong is not None:  # which is never told of a hidden one
+        return evaluation.reason[:ERROR_CHARACTERS]
     visible = {workload.name for workload in shown_workloads(task, device)}
     hidden = {w.name for w in task.workloads if w.role == "hidden"}
     named = {name for name in visible | hidden if repr(name) in evaluation.reason}
@@ -56,7 +58,8 @@ def shown_code(view: View, attempt: Attempt | None, device: str) -> ShownCode | 
         return ShownCode(source=attempt.candidate.source, measured=tuple(_measured(evaluation)))
     flags = [f"{f.rule}: {f.evidence}" for f in evaluation.flags if f.severity == "refuse"]
     reason = shown_reason(view.task, device, evaluation)
-    error = "\n".join([f"{evaluation.status.value}: {reason}", *flags])
+    where = evaluation.wrong.words if evaluation.wrong else ()
+    error = "\n".join([f"{evaluation.status.value}: {reason}", *where, *flags])
     return ShownCode(source=attempt.candidate.source, error=error)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Collection
 from enum import StrEnum
@@ -241,6 +242,51 @@ class Correctness(Record):
     """Cases with other Python numbers than those of get_inputs, each with its own."""
 
 
+class WrongElement(Record):
+    """One wrong element, as text: NaN and infinities are no JSON."""
+
+    index: tuple[int, ...]
+    got: str
+    expected: str
+
+
+class WrongValues(Record):
+    """The places of wrong values in one output of one call.
+
+    There is none for hidden workloads: nothing may be told of them.
+    """
+
+    workload: str
+    output: int
+    """Position among the tensors of the result."""
+    outputs: int
+    """Number of those tensors."""
+    shape: tuple[int, ...]
+    count: int
+    """Number of wrong elements."""
+    extent: tuple[tuple[int, int], ...]
+    """The first and the last wrong index of each dimension."""
+    pattern: str
+    """The places in words."""
+    kind: str | None = None
+    """What all of the wrong elements are (`NaN`, `0`), in words; None where they differ."""
+    first: WrongElement
+    """The first one."""
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """Two sentences without a full stop: where the wrong values are, and the first of them."""
+        which = f"output {self.output}" if self.outputs > 1 else "the output"
+        total = math.prod(self.shape)
+        kind = f"; {self.kind}" if self.kind else ""
+        first = self.first
+        return (
+            f"in {which} of shape {list(self.shape)} on workload {self.workload!r} {self.count:,} "
+            f"of {total:,} values are wrong: {self.pattern}{kind}",
+            f"the first is at {list(first.index)}: got {first.got}, expected {first.expected}",
+        )
+
+
 class WorkloadResult(Record):
     """The findings on one workload."""
 
@@ -365,6 +411,9 @@ class Evaluation(Record):
     speedup: dict[str, Speedup] = Field(default_factory=dict)
     """Geometric mean over the timed workloads, per baseline."""
     evidence: Evidence | None = None
+    wrong: WrongValues | None = None
+    """The places of wrong values; None where values are right, where it is not single ones that
+    are wrong, on hidden workloads, and in records of earlier versions."""
     uses: tuple[UseResult, ...] = ()
     """The uses that say something about this candidate; empty where none were tried."""
     environment: dict[str, Any] = Field(default_factory=dict)

@@ -278,6 +278,25 @@ def test_a_hidden_workload_is_never_shown(stage: Stage) -> None:
     assert HIDDEN.name not in sent and "7919" not in sent
 
 
+def test_where_values_are_wrong_is_shown_with_one_of_them(stage: Stage) -> None:
+    stage.script(block(file("good")))
+    failed = attempt(
+        0,
+        file(0),
+        None,
+        status=Status.INCORRECT_NUMERICAL,
+        reason="a timed call: 48 of 1024 values are wrong",
+        workloads=(samples.workload_result("default", None),),
+        wrong=samples.wrong_values(),
+    )
+    shown = view(failed, move=repair(0))
+    idea = stage.proposer.plan(shown)
+    assert idea is not None and "a timed call" in idea.text
+    stage.proposer.code(shown, idea)
+    assert "the last 3 columns; never written there" in stage.last_word()
+    assert "[0, 61]: got 3.39615e+38, expected 0.25" in stage.last_word()
+
+
 def test_cost_is_never_shown(stage: Stage) -> None:
     stage.script(PLAN, block(file(1)), DIAGNOSIS)
     shown = view(attempt(0, file(0)))

@@ -92,6 +92,11 @@ def test_a_hack_is_shown_but_its_speed_is_not() -> None:
     assert "14.2" not in text and "not counted" in text
 
 
+def test_where_values_are_wrong_is_shown() -> None:
+    text = page(story.improved_task()).text
+    assert "48 of 1,024 values are wrong: the last 3 columns; never written there." in text
+
+
 def test_an_unmeasured_baseline_is_said_to_be_so() -> None:
     made = samples.candidate(backend="inductor")
     final = samples.evaluation(made, 1.4, level="strict")

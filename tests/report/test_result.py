@@ -20,8 +20,9 @@ from tests.report import story
 from tests.store import samples
 
 KEYS = (
-    "schema_version task candidate status accepted reason explanation flags correctness timing "
-    "speedup compiled what_it_is evidence uses scope environment sandbox level tolerance policy"
+    "schema_version task candidate status accepted reason wrong explanation flags correctness "
+    "timing speedup compiled what_it_is evidence uses scope environment sandbox level tolerance "
+    "policy"
 ).split()
 ROOT = Path(__file__).parents[2]
 

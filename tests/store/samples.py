@@ -29,6 +29,8 @@ from kernelwright.schema import (
     UseResult,
     Workload,
     WorkloadResult,
+    WrongElement,
+    WrongValues,
 )
 from kernelwright.store.results import TaskResult
 
@@ -156,6 +158,21 @@ def workload_result(name: str, eager: float | None, half_width: float = 0.03) ->
         correctness=correctness,
         timing={key: timing(value) for key, value in times.items()},
         speedup=ratios,
+    )
+
+
+def wrong_values() -> WrongValues:
+    """Return the places of values that a loop's remainder left as they were."""
+    return WrongValues(
+        workload="default",
+        output=0,
+        outputs=1,
+        shape=(16, 64),
+        count=48,
+        extent=((0, 15), (61, 63)),
+        pattern="the last 3 columns",
+        kind="never written there",
+        first=WrongElement(index=(0, 61), got="3.39615e+38", expected="0.25"),
     )
 
 

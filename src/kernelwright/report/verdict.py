@@ -40,6 +40,7 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
         "status": found["status"],
         "accepted": evaluation.accepted,
         "reason": found["reason"],
+        "wrong": found["wrong"],
         "explanation": explanation(evaluation),
         "flags": found["flags"],
         "correctness": {name: result["correctness"] for name, result in by_name.items()},

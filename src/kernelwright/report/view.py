@@ -65,6 +65,8 @@ class AttemptView:
     """`win`, `ok`, `bad` or `infra`."""
     status: str
     reason: str
+    places: list[str]
+    """Sentences on where values are wrong."""
     speedup: str
     flags: list[str]
     cost: str
@@ -307,6 +309,7 @@ def _attempt(attempt: Attempt, found: TaskRecord) -> AttemptView:
         tone=tone,
         status=status,
         reason=final.reason if final else attempt.error or "",
+        places=[fmt.sentence(one) for one in final.wrong.words] if final and final.wrong else [],
         speedup=_counted(final),
         flags=[
             f"{flag.rule} ({flag.severity}): {flag.evidence}"
