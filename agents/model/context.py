@@ -79,6 +79,7 @@ def _measured(evaluation: Evaluation) -> Iterator[str]:
         if found.sol_score is not None:
             yield f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time, 1: at the roof)"
         yield from found.facts[:MOST_FACTS]
+        yield from found.own_code.words if found.own_code else ()
 
 
 def _time(timing: Timing) -> str:

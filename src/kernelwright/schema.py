@@ -269,7 +269,7 @@ class WrongValues(Record):
     pattern: str
     """The places in words."""
     kind: str | None = None
-    """What all of the wrong elements are (`NaN`, `0`), in words; None where they differ."""
+    """Property that all of the wrong elements have (`NaN there`); None where they differ."""
     first: WrongElement
     """The first one."""
 
@@ -300,6 +300,53 @@ class WorkloadResult(Record):
     """Largest memory that the candidate's calls held; None where it was not measured."""
 
 
+class HotLine(Record):
+    """A line of a candidate's own code that takes much of its time."""
+
+    share: float
+    """Share of the samples in own code."""
+    function: str
+    line: int | None
+    """Number of the line in the C++ that was compiled; None where that is unknown."""
+    text: str
+    """The line; empty where it is unknown."""
+    instructions: tuple[tuple[str, float], ...]
+    """Its hottest instructions, each with its share of the samples in own code."""
+    missed: str | None = None
+    """The compiler's reason why it did not vectorise the loop around the line."""
+
+    @property
+    def words(self) -> str:
+        """The line in words."""
+        where = f"line {self.line} `{self.text}`" if self.text else f"function {self.function}"
+        hot = ", ".join(f"{text} {share:.0%}" for text, share in self.instructions)
+        missed = f"; its loop is not vectorised: {self.missed}" if self.missed else ""
+        return f"{self.share:.0%} in {where}: {hot}{missed}"
+
+
+class OwnCode(Record):
+    """Samples of a candidate's own machine code, taken at random moments while it ran."""
+
+    samples: int
+    """Number of samples in own code."""
+    share: float
+    """Share of own code among the samples that compute."""
+    busy: tuple[float, ...]
+    """Share of the moments at which each thread computed, the busiest first."""
+    lines: tuple[HotLine, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The profile in sentences."""
+        busy = ", ".join(f"{share:.0%}" for share in self.busy)
+        threads = f"threads compute for {busy} of the time; " if len(self.busy) > 1 else ""
+        own = (
+            f"own code has {self.share:.0%} of the samples that compute ({self.samples}; an "
+            "instruction also has those of one that it waits for)"
+        )
+        return [f"{threads}{own}", *(line.words for line in self.lines)]
+
+
 class Evidence(Record):
     """The facts about where the time goes that the profiler agent gets."""
 
@@ -311,6 +358,8 @@ class Evidence(Record):
     sol_score: float | None = None
     """Speed-of-light score: 0.5 is eager's time, 1 the roof's; None where a time is below the roof,
     which is an estimate."""
+    own_code: OwnCode | None = None
+    """The hot lines of a C++ candidate; None where it was not sampled, or has too few samples."""
 
 
 UseOutcome = Literal["same", "falls-back", "raises", "wrong", "crashes", "not-tried"]

@@ -12,10 +12,11 @@ from kernelwright.backends.base import Backend
 from kernelwright.schema import Candidate
 from kernelwright.verifier.build.cache import Build, build_key, keep, kept_object_code
 from kernelwright.verifier.build.contents import BUILDS
+from kernelwright.verifier.build.notes import start_noting
 from kernelwright.verifier.build.object_code import inspect_object_code
 from kernelwright.verifier.reference.candidates import run_every_workload
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.worker.start import BUILD_FOLDER, await_start, start_worker
+from kernelwright.verifier.worker.start import BUILD_FOLDER, await_start
 
 
 def build_candidate(
@@ -33,7 +34,7 @@ def build_candidate(
     start = time.monotonic()
     machine, limits = reference.machine, reference.task.limits
     env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
-    client = start_worker(machine, limits, env, timeout_s=limits.build_timeout_s)
+    client = start_noting(machine, limits, env, candidate, limits.build_timeout_s)
     try:
         await_start(client)
         run_every_workload(client, candidate, reference)

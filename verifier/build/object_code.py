@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from kernelwright.verifier.build.notes import Missed, missed_loops
 from kernelwright.verifier.gpu_compile.kernel import Count
 from kernelwright.verifier.inside import disassemble_cpu
 from kernelwright.verifier.worker.client import WorkerClient
@@ -26,11 +27,13 @@ class ObjectCode(NamedTuple):
     """Share of vector instructions in its arithmetic, as text; empty if it has too little."""
     digest: str | None = None
     """SHA-256 of its machine code and data; None if nothing was compiled, or it is unknown."""
+    missed: tuple[Missed, ...] = ()
+    """Loops that the compiler did not vectorise."""
 
 
 def inspect_object_code(client: WorkerClient) -> ObjectCode:
     """Inspect the object files that a building worker has made."""
-    return ObjectCode(facts=_facts(client), digest=_digest(client))
+    return ObjectCode(_facts(client), _digest(client), missed_loops(client))
 
 
 def _facts(client: WorkerClient) -> tuple[str, ...]:
@@ -54,7 +57,8 @@ def _digest(client: WorkerClient) -> str | None:
 def vector_facts(counts: dict[str, int]) -> tuple[str, ...]:
     """Describe the vector widths' shares of floating-point instructions in the text.
 
-    Nothing is known of how often one runs: remainders of loops and unused variants count in full.
+    Only innermost loops are counted. Nothing is known of how often each runs: remainders and unused
+    variants count in full.
     """
     total = sum(count for kind, count in counts.items() if kind != "fused")
     if total < FEWEST:
@@ -67,4 +71,4 @@ def vector_facts(counts: dict[str, int]) -> tuple[str, ...]:
     shares.append(f"{counts.get('scalar', 0) / total:.0%} on one number")
     fused = counts.get("fused", 0) / total
     words = f"of {total} arithmetic instructions {', '.join(shares)}; {fused:.0%} fused"
-    return (f"object code, each place counted once however often it runs: {words}",)
+    return (f"innermost loops, each counted once however often it runs: {words}",)
