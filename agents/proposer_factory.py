@@ -14,6 +14,7 @@ from kernelwright.config import OFFLINE, Settings
 from kernelwright.schema import Task, Usage
 from kernelwright.store.store import Store
 from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.speeds import known_speeds
 
 Note = Callable[[str], None]
 """Takes one line on what happens."""
@@ -64,7 +65,9 @@ def proposer_factory(
         shown = lessons_shown(store, run_id, task, reference.machine.kind)
         edits = settings.coder_answers == "edits"
         also = (PLAIN,) if settings.policy == "any" else ()
-        return ModelProposer(caller, reference.machine, settings.seed, shown, edits, also)
+        words = known_speeds(reference, settings.cache_dir).words
+        machine = reference.machine._replace(measured=words)
+        return ModelProposer(caller, machine, settings.seed, shown, edits, also)
 
     return make
 

@@ -17,8 +17,10 @@ from kernelwright.llm.base import Completion
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Message, Usage
+from kernelwright.store.files import write_atomically
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.speeds import Speeds, speeds_file
 from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, block, file, view
 from tests.store import samples
 
@@ -56,9 +58,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+MACHINE = Machine(ProcessSandbox(), 2, "cpu")
+SPEEDS = Speeds(copies={"memory": 12e9}, products={"float32": 140e9})
+
+
+@pytest.fixture(autouse=True)
+def known_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_atomically(speeds_file(MACHINE, Settings().cache_dir), SPEEDS.model_dump_json())
+
+
 def opened(store: Store, **settings: Any) -> Any:
-    machine = Machine(ProcessSandbox(), 2, "cpu")
-    reference = cast(Reference, SimpleNamespace(machine=machine))
+    reference = cast(Reference, SimpleNamespace(machine=MACHINE))
     return proposer_factory(Settings(**settings), store, samples.RUN_ID)(TASK, reference, print)
 
 
@@ -68,6 +79,8 @@ def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:
     proposer.diagnose(view(), attempt(0, file(0)))
     calls = [(call.role, call.model) for call in store.model_calls_of(samples.RUN_ID)]
     assert calls == [("planner", "made/planner"), ("profiler", "made/profiler")]
+    for call in store.model_calls_of(samples.RUN_ID):
+        assert all(line in call.messages[1].content for line in SPEEDS.words)
 
 
 def writes_plain_pytorch() -> Says:
