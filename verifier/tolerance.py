@@ -96,8 +96,9 @@ def compare(
     if not (_all_finite(candidate) and _all_finite(reference)):
         nonfinite = _nonfinite_difference(candidate, reference, tolerance, coarse)
         if nonfinite:
-            for piece in whole() if on_wrong else ():
-                _tell(on_wrong, piece.at, _is_misplaced(piece, coarse))
+            if on_wrong is not None:
+                for piece in whole():
+                    _tell(on_wrong, piece.at, _is_misplaced(piece, coarse))
             return Difference(nonfinite, float("inf"), 0.0, float("inf"))
         whole = _chosen(whole, lambda piece: piece.reference.isfinite())
     if not any(piece.reference.numel() for piece in whole()):

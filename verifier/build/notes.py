@@ -32,13 +32,14 @@ class Missed(NamedTuple):
     """A loop that the compiler did not vectorise."""
 
     line: int
-    """Of the C++ that was compiled."""
+    """Number of its line in the C++ that was compiled."""
     reason: str
 
 
-MISSED = TypeAdapter(
-    list[tuple[Annotated[int, Field(ge=1, lt=2**31)], Annotated[str, Field(max_length=200)]]]
-)
+Line = Annotated[int, Field(ge=1, lt=2**31)]
+# On one line: models are shown it outside of fences.
+Reason = Annotated[str, Field(max_length=200, pattern=r"^\P{C}*$")]
+MISSED = TypeAdapter(list[tuple[Line, Reason]])
 
 
 def start_noting(

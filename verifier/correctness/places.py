@@ -125,7 +125,7 @@ class Regular(NamedTuple):
     """The wrong indexes of one dimension."""
 
     size: int
-    """Of the dimension."""
+    """Number of indexes of the dimension."""
     first: int
     last: int
     count: int

@@ -26,6 +26,7 @@ LINE = re.compile(r"^(\S.*):(\d+)(?: \(discriminator \d+\))?$")
 MAX_FILE_BYTES = 20 * 2**20
 # Reading the lines of a file takes longer.
 MAX_ANNOTATED_BYTES = 4 * 2**20
+MAX_TEXT = 160
 # Parts that are not loaded or identify a build: all that differs in builds of the same code.
 STRIPPED = ("--strip-all", "--remove-section=.note*", "--remove-section=.comment")
 
@@ -66,8 +67,8 @@ def annotated(_loaded: Mapping[str, Any], path: str, at: list[int]) -> list[dict
             function, file, number = match[1], "", 0
         elif match := PLACE.match(line):
             if int(match[1], 16) in wanted:
-                text = " ".join(line[match.end() :].split())
-                place = {"function": function, "file": file, "line": number}
+                text = " ".join(line[match.end() :].split())[:MAX_TEXT]
+                place = {"function": function[:MAX_TEXT], "file": file[-MAX_TEXT:], "line": number}
                 found.append({"at": int(match[1], 16), "text": text, **place})
         elif match := LINE.match(line):
             file, number = match[1], int(match[2])

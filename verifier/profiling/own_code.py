@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +32,8 @@ FEWEST, ENOUGH = 50, 400
 LOOKED_UP, SHOWN_LINES, SHOWN_INSTRUCTIONS, LEAST_SHARE = 200, 5, 3, 0.03
 # Lines between a loop's head and what is hot in it, at most.
 LOOP_LINES = 20
-Text = Annotated[str, Field(max_length=300)]
+# On one line: models are shown it outside of fences.
+Text = Annotated[str, Field(max_length=300, pattern=r"^\P{C}*$")]
 
 
 class Instruction(Record):
@@ -51,7 +52,7 @@ class Instruction(Record):
         return self.text.split(" ")[0].endswith(("ps", "pd", "ph")) or "zmm" in self.text
 
 
-INSTRUCTIONS = TypeAdapter(Annotated[list[Instruction], Field(max_length=LOOKED_UP)])
+INSTRUCTIONS = TypeAdapter(list[Instruction])
 
 
 def own_code(
@@ -94,7 +95,7 @@ def _moments(instance: Instance, median_us: float) -> list[list[Sighting]]:
 
 def _lines(
     instance: Instance, candidate: Candidate, own: Sequence[Sighting], missed: Sequence[Missed]
-) -> Iterable[HotLine]:
+) -> Iterator[HotLine]:
     path, _ = Counter(one.path for one in own).most_common(1)[0]
     counts = Counter(one.offset for one in own if one.path == path)
     found = _looked_up(instance, path, counts)
@@ -128,7 +129,8 @@ def _looked_up(instance: Instance, path: str, counts: Mapping[int, int]) -> list
     tool = Path(disassemble_cpu.__file__)
     try:
         found = instance.client.tool(tool, "annotated", path=path, at=places)
-        return [one for one in INSTRUCTIONS.validate_python(found) if one.at in counts]
+        known = INSTRUCTIONS.validate_python(found)[:LOOKED_UP]
+        return [one for one in known if one.at in counts]
     except (WorkerFault, ValidationError):
         return []
 

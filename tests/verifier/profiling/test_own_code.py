@@ -9,13 +9,18 @@ import pytest
 from kernelwright.backends.cpp import Cpp
 from kernelwright.kernels.cpp import candidate_file
 from kernelwright.kernels.library import Part
-from kernelwright.schema import HotLine, OwnCode
+from kernelwright.schema import HotLine, Level, OwnCode
+from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build.build import build_candidate
+from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.profiling.own_code import own_code
 from kernelwright.verifier.reference.calls import run_once
 from kernelwright.verifier.reference.candidates import load_candidate, start_candidate
+from tests.honest.corpus import load_corpus
 from tests.verifier import kit
 
+LEVELS: tuple[Level, ...] = ("fast", "standard")
 HOT = "s = s * 0.5f + x[i];"
 SMOOTH = f"""#include <cstdint>
 extern "C" void smooth(const float* x, float* y, int64_t n) {{
@@ -82,6 +87,23 @@ def test_the_hot_line_is_found_with_its_text(found: OwnCode | None) -> None:
 def test_the_compilers_reason_comes_with_a_scalar_line(found: OwnCode | None) -> None:
     assert found is not None
     assert found.lines[0].missed
+
+
+def test_verdicts_have_hot_lines_from_standard_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = EFFORTS["standard"].model_copy(update={"baselines": ("eager",), "uses_s": 0.0})
+    monkeypatch.setitem(EFFORTS, "standard", quick)
+    pair = next(pair for pair in load_corpus() if pair.name == "softmax/library-default")
+    with kit.live_reference(load_task("softmax", {"ROWS": 128})) as reference:
+        judge = Judge(reference, tmp_path)
+        fast, standard = (judge.evaluate(pair.candidate, level) for level in LEVELS)
+    assert fast.evidence is not None and fast.evidence.own_code is None
+    assert standard.evidence is not None and standard.evidence.own_code is not None
+    hottest = standard.evidence.own_code.lines[0]
+    assert hottest.text in pair.candidate.source and hottest.text
+    assert hottest.missed is None  # it is vector code
+    assert standard.model_validate_json(standard.model_dump_json()) == standard
 
 
 def test_a_profile_in_words() -> None:
