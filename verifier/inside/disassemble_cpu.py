@@ -27,6 +27,7 @@ MAX_FILE_BYTES = 20 * 2**20
 # Reading the lines of a file takes longer.
 MAX_ANNOTATED_BYTES = 4 * 2**20
 MAX_TEXT = 160
+SYSTEM = ("/usr/", "/opt/")
 # Parts that are not loaded or identify a build: all that differs in builds of the same code.
 STRIPPED = ("--strip-all", "--remove-section=.note*", "--remove-section=.comment")
 
@@ -57,7 +58,10 @@ def floating_point(_loaded: Mapping[str, Any]) -> dict[str, int]:
 
 
 def annotated(_loaded: Mapping[str, Any], path: str, at: list[int]) -> list[dict[str, Any]]:
-    """Return the instructions at some places of a shared object, with their source lines."""
+    """Return the instructions at some places of a shared object, with their source lines.
+
+    What a header of the system was inlined from has the line that stands before it.
+    """
     if os.path.getsize(path) > MAX_ANNOTATED_BYTES:
         return []
     wanted, found = set(at), []
@@ -70,7 +74,7 @@ def annotated(_loaded: Mapping[str, Any], path: str, at: list[int]) -> list[dict
                 text = " ".join(line[match.end() :].split())[:MAX_TEXT]
                 place = {"function": function[:MAX_TEXT], "file": file[-MAX_TEXT:], "line": number}
                 found.append({"at": int(match[1], 16), "text": text, **place})
-        elif match := LINE.match(line):
+        elif (match := LINE.match(line)) and not match[1].startswith(SYSTEM):
             file, number = match[1], int(match[2])
     return found
 

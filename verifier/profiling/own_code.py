@@ -27,9 +27,10 @@ from kernelwright.verifier.worker.sampler import Sighting
 
 COMPUTING = ("candidate", "library", "compiler")
 # All calls of a run keep their results, so a run is short.
-RUN_US, PROFILED_S = 20_000, 0.4
+RUN_US, PROFILED_S = 20_000, 0.6
 FEWEST, ENOUGH = 50, 400
-LOOKED_UP, SHOWN_LINES, SHOWN_INSTRUCTIONS, LEAST_SHARE = 200, 5, 3, 0.03
+LOOKED_UP, SHOWN_LINES, SHOWN_INSTRUCTIONS = 200, 5, 3
+LEAST_SHARE, LEAST_SHARE_OF_ONE = 0.03, 0.01
 # Lines between a loop's head and what is hot in it, at most.
 LOOP_LINES = 20
 # On one line: models are shown it outside of fences.
@@ -47,9 +48,15 @@ class Instruction(Record):
     """0 where it is unknown."""
 
     @property
+    def is_single(self) -> bool:
+        """Whether it works on a single number, which it leaves single."""
+        name = self.text.partition(" ")[0]
+        return name.endswith(("ss", "sd")) and "broadcast" not in name
+
+    @property
     def is_packed(self) -> bool:
         """Whether it works on several numbers at once."""
-        return self.text.split(" ")[0].endswith(("ps", "pd", "ph")) or "zmm" in self.text
+        return self.text.partition(" ")[0].endswith(("ps", "pd"))
 
 
 INSTRUCTIONS = TypeAdapter(list[Instruction])
@@ -109,14 +116,15 @@ def _lines(
             return
         is_own = file.endswith("<stdin>")
         text = embedded_line(candidate.source, [function], number) if number and is_own else None
-        shown = hot.most_common(SHOWN_INSTRUCTIONS)
+        is_single = any(one.is_single for one in hot) and not any(one.is_packed for one in hot)
+        shares = [(one.text, n / len(own)) for one, n in hot.most_common(SHOWN_INSTRUCTIONS)]
         yield HotLine(
             share=share,
             function=function,
             line=number or None,
             text=text or "",
-            instructions=tuple((one.text, count / len(own)) for one, count in shown),
-            missed=None if any(one.is_packed for one, _ in shown) else _reason(missed, number),
+            instructions=tuple(one for one in shares if one[1] >= LEAST_SHARE_OF_ONE),
+            missed=_reason(missed, number) if is_single else None,
         )
 
 

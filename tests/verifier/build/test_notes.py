@@ -62,5 +62,6 @@ def test_a_loop_that_is_not_vectorised_is_noted_with_its_line(
     lines = disassemble_cpu.annotated({}, str(folder / "built.so"), at)
     assert {one["line"] for one in lines} & {5, 6}
     assert all(one["file"].endswith("<stdin>") for one in lines if one["line"])
+    assert all(not one["file"].startswith("/usr/") for one in lines)
     (folder / "bin" / "of-another-file.missed").write_text("")
     assert vectorizer_notes.missed({}, "bin") == []
