@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,18 @@ extern "C" void reduced_{width}(const float* x, float* y, int64_t n) {{
 """  # noqa: E501
 
 
-@pytest.fixture(scope="module")
-def functions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=["as the machine is", "without AVX-512"])
+def functions(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> dict[str, Any]:
     """The helpers as functions of pointers and a size, by name and width."""
     folder: Path = tmp_path_factory.mktemp("built")
     loader: dict[str, Any] = {}
     exec(text_of("cpp/loader.py"), loader)
+    if request.param == "without AVX-512":
+        if platform.machine() != "x86_64":
+            pytest.skip("its vectors are x86's")
+        loader["FLAGS"].append("-mno-avx512f")
     parts = [text_of("cpp/common.h"), text_of("cpp/pointwise.h"), EACH]
     names = []
     for width, vector in WIDTHS.items():
