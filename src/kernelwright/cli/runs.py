@@ -189,6 +189,7 @@ def _print_attempt(
     from kernelwright.cli.progress import outcome
     from kernelwright.report.decisions import blocks_line, call_title, fate, how, said_anew
     from kernelwright.report.format import cost
+    from kernelwright.report.verdict import found_words
 
     typer.echo(f"attempt {attempt.number} of {attempt.task_id}: {how(attempt.move)}")
     typer.echo(f"plan: {attempt.plan}")
@@ -202,6 +203,8 @@ def _print_attempt(
     if attempt.candidate is not None:
         typer.echo(f"\n--- candidate {attempt.candidate.hash[:12]}\n\n{attempt.candidate.source}")
     typer.echo(f"\nverdict: {outcome(attempt)}")
+    for line in found_words(attempt.evaluation) if attempt.evaluation else []:
+        typer.echo(f"  {line}")
     if attempt.diagnosis:
         typer.echo(f"profiler: {attempt.diagnosis}")
     typer.echo(f"kept: {fate(attempt, attempts)}")

@@ -149,3 +149,9 @@ def evidence_words(evaluation: Evaluation) -> list[str]:
         words.append(f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time)")
     hot = found.own_code.words if found.own_code else []
     return [*([f"{'; '.join(words)} (estimates)"] if words else []), *hot]
+
+
+def found_words(evaluation: Evaluation) -> list[str]:
+    """Return lines on where values are wrong, or where the time goes."""
+    where = evaluation.wrong.words if evaluation.wrong else ()
+    return [*where, *evidence_words(evaluation)]

@@ -62,7 +62,7 @@ def test_elements_one_after_the_other_that_fill_no_box() -> None:
     reference = torch.randn(10, 33)
     for places, pattern in (
         (slice(290, None), "the last 40 in row-major order"),
-        (slice(40, 60), "a run of 20 in row-major order"),
+        (slice(40, 80), "a run of 40 in row-major order"),
         (slice(7, None, 8), "every 8th in row-major order"),
     ):
         candidate = reference.clone()
@@ -103,7 +103,9 @@ def test_memory_that_was_never_written_is_told_from_wrong_values() -> None:
     )
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.bfloat16, torch.complex64])
+@pytest.mark.parametrize(
+    "dtype", [torch.int64, torch.bool, torch.bfloat16, torch.complex64, torch.float8_e4m3fn]
+)
 def test_every_type_has_its_places(dtype: torch.dtype) -> None:
     reference = torch.arange(12).reshape(3, 4).to(dtype)
     candidate = reference.clone()
