@@ -637,6 +637,22 @@ class ModelCall(Record):
         return {name: round(share * length) for name, length in self.blocks.items()}
 
 
+class ToolStep(Record):
+    """One tool call of an attempt that was carried out, with its result."""
+
+    name: str
+    arguments: str
+    """JSON as the model wrote it, which may be wrong or cut off."""
+    result: str
+    """The text that the model is shown."""
+    is_error: bool = False
+    seconds: float = 0.0
+    """Wall-clock time that the tool took."""
+    call: int = 0
+    """Position of the model call that asked for it, among the attempt's answered ones of the coder,
+    from 0."""
+
+
 Operator = Literal["fresh", "improve", "repair", "combine"]
 """Way to make a candidate: from the reference, from another, from one that failed, from several."""
 
