@@ -39,7 +39,10 @@ class Ledger(NamedTuple):
 
     def note(self, attempt: int, asked: Asked, worst: Usage) -> None:
         """Note that a request without an answer is about to be sent."""
-        self.store.journal(self.run_id, self.task_id, attempt, asked.key, asked, worst)
+        place = (self.run_id, self.task_id, attempt, asked.key)
+        request = asked.request.model_copy(update={"messages": ()})
+        rest = asked.model_copy(update={"request": request})
+        self.store.journal(*place, rest, asked.request.messages, worst)
 
     def answered(self, attempt: int, asked: Asked, answer: Completion, call: ModelCall) -> None:
         """Store an answer and its call, both or neither."""

@@ -168,9 +168,11 @@ def _answered(folder: Path) -> set[Question]:
     with sqlite3.connect(path) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'requests'").fetchall():
             return set()
-        rows = connection.execute("SELECT data FROM requests WHERE answer IS NOT NULL").fetchall()
-    found = (json.loads(data)["request"]["messages"] for (data,) in rows)
-    return {Question(tuple(message["content"] for message in messages)) for messages in found}
+        answered = "SELECT messages FROM requests WHERE answer IS NOT NULL"
+        keys = [row.split() for (row,) in connection.execute(answered).fetchall()]
+        texts = dict(connection.execute("SELECT key, data FROM messages").fetchall())
+    said = {key: json.loads(data)["content"] for key, data in texts.items()}
+    return {Question(tuple(said[key] for key in row)) for row in keys}
 
 
 def _without_call(folder: Path) -> int:

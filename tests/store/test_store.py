@@ -142,7 +142,7 @@ def test_a_journaled_request_is_lost_until_it_is_answered(store: Store) -> None:
     worst = Usage(input_tokens=9, output_tokens=9, cost_usd=0.5)
     assert store.answer_to(*place) is None
     for sent in (1, 2):
-        store.journal(*place, samples.task(), worst)
+        store.journal(*place, samples.task(), (), worst)
         assert store.lost_usage(samples.RUN_ID) == [Lost(0, worst)] * sent
     assert store.answer_to(*place) is None
     call = samples.call("first")

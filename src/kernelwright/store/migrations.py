@@ -95,7 +95,17 @@ POSITIONS = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS, POSITIONS)
+# In rows that were there before, `messages` is null: what was said stands in `data`.
+MESSAGES = Migration(
+    "messages",
+    (
+        "CREATE TABLE messages (key TEXT NOT NULL PRIMARY KEY, data TEXT NOT NULL)",
+        "ALTER TABLE model_calls ADD COLUMN messages TEXT",
+        "ALTER TABLE requests ADD COLUMN messages TEXT",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS, POSITIONS, MESSAGES)
 CURRENT = len(MIGRATIONS)
 
 

@@ -28,7 +28,8 @@ from kernelwright.schema import (
     Usage,
     digest,
 )
-from kernelwright.store import rows, tables
+from kernelwright.store import conversations, rows, tables
+from kernelwright.store.conversations import Messages
 from kernelwright.store.database import Database, require_file
 from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import Event, Lost, Outcome, TaskResult
@@ -264,12 +265,20 @@ class Store:
             return connection.execute(query).scalar_one_or_none()
 
     def journal(
-        self, run_id: str, task_id: str, attempt: int, key: str, request: Record, worst: Usage
+        self,
+        run_id: str,
+        task_id: str,
+        attempt: int,
+        key: str,
+        request: Record,
+        messages: Messages,
+        worst: Usage,
     ) -> None:
         """Record that a request is about to be sent, perhaps not for the first time.
 
         Args:
             key: identity of the request among those of the attempt.
+            request: all but its messages.
             worst: upper bound on the usage of an answer.
         """
         table = tables.requests
@@ -278,7 +287,9 @@ class Store:
         texts = {"worst": rows.encode(worst), "data": rows.encode(request)}
         with self._database.writing() as connection:
             if connection.execute(again).rowcount == 0:
-                connection.execute(insert(table).values({**place, **texts, "sent": 1}))
+                keys = conversations.put(connection, messages)
+                row = {**place, **texts, "messages": keys, "sent": 1}
+                connection.execute(insert(table).values(row))
 
     def settle(
         self, run_id: str, task_id: str, attempt: int, key: str, answer: str, call: ModelCall
@@ -315,13 +326,18 @@ class Store:
     def model_calls_of(self, run_id: str, task_id: str | None = None) -> list[ModelCall]:
         """Return the model calls of a run or of one of its tasks, in order."""
         table = tables.model_calls
-        query = select(table.c.data).where(table.c.run_id == run_id)
+        query = select(table.c.data, table.c.messages).where(table.c.run_id == run_id)
         if task_id is not None:
             query = query.where(table.c.task_id == task_id)
         with self._database.reading() as connection:
             ordered = query.order_by(table.c.task_id, table.c.position)
-            found = connection.execute(ordered).scalars().all()
-        return [rows.decode(ModelCall, data) for data in found]
+            found = connection.execute(ordered).all()
+            said = conversations.read(connection, [row.messages for row in found])
+        calls = (rows.decode(ModelCall, row.data) for row in found)
+        return [
+            call if messages is None else call.model_copy(update={"messages": messages})
+            for call, messages in zip(calls, said, strict=True)
+        ]
 
     def task_record(self, run: Run, task_id: str) -> TaskRecord:
         """Return all that is known of one task of a run.
@@ -432,7 +448,8 @@ def _add_call(connection: Connection, run_id: str, task_id: str, call: ModelCall
     table = tables.model_calls
     position = _next(connection, table.c.position, run_id=run_id, task_id=task_id)
     key = {"run_id": run_id, "task_id": task_id, "position": position}
-    connection.execute(insert(table).values({**key, **rows.call_row(call)}))
+    said = {"messages": conversations.put(connection, call.messages)}
+    connection.execute(insert(table).values({**key, **rows.call_row(call), **said}))
 
 
 def _next(connection: Connection, column: Column[int], **key: str) -> int:

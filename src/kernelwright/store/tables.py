@@ -60,6 +60,13 @@ model_calls = Table(
     Column("model", Text),
     Column("cost_usd", Float),
     Column("data", Text),
+    Column("messages", Text),
+)
+messages = Table(
+    "messages",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("data", Text),
 )
 requests = Table(
     "requests",
@@ -72,6 +79,7 @@ requests = Table(
     Column("worst", Text),
     Column("answer", Text),
     Column("data", Text),
+    Column("messages", Text),
 )
 lessons = Table(
     "lessons",
