@@ -25,6 +25,7 @@ from kernelwright.schema import (
     Status,
     Task,
     Timing,
+    ToolStep,
     Usage,
     UseResult,
     Workload,
@@ -237,6 +238,18 @@ def call(answer: str | None = "```python\n```", **changes: Any) -> ModelCall:
         "span": Span(started=T0 + 1, ended=T0 + 9),
     }
     return ModelCall(**{**fields, **changes})
+
+
+def tool_step(**changes: Any) -> ToolStep:
+    """Return a build that failed, as the first call of an attempt asked for it."""
+    fields: dict[str, Any] = {
+        "name": "build",
+        "arguments": '{"flags": "-O3"}',
+        "result": "kernel.cpp:3: error: expected ';'",
+        "is_error": True,
+        "seconds": 2.5,
+    }
+    return ToolStep(**{**fields, **changes})
 
 
 def improved(of: Candidate | None = None, eager: float = 2.31) -> TaskResult:

@@ -105,7 +105,25 @@ MESSAGES = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS, POSITIONS, MESSAGES)
+TOOL_STEPS = Migration(
+    "tool_steps",
+    (
+        """CREATE TABLE tool_steps (
+            run_id TEXT NOT NULL, task_id TEXT NOT NULL, attempt INTEGER NOT NULL,
+            key TEXT NOT NULL, position INTEGER NOT NULL, data TEXT NOT NULL,
+            PRIMARY KEY (run_id, task_id, attempt, key),
+            FOREIGN KEY (run_id, task_id) REFERENCES run_tasks (run_id, task_id))""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    FIRST_TABLES,
+    REQUESTS,
+    LESSONS,
+    POSITIONS,
+    MESSAGES,
+    TOOL_STEPS,
+)
 CURRENT = len(MIGRATIONS)
 
 

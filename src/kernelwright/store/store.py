@@ -25,6 +25,7 @@ from kernelwright.schema import (
     Run,
     RunStatus,
     Task,
+    ToolStep,
     Usage,
     digest,
 )
@@ -339,6 +340,45 @@ class Store:
             for call, messages in zip(calls, said, strict=True)
         ]
 
+    def add_tool_step(
+        self, run_id: str, task_id: str, attempt: int, key: str, step: ToolStep
+    ) -> ToolStep:
+        """Store a tool's step, unless the attempt has one under its key.
+
+        Returns:
+            The step that is stored: two processes may have carried out the same call.
+        """
+        table = tables.tool_steps
+        place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
+        with self._database.writing() as connection:
+            query = select(table.c.data).filter_by(**place)
+            known = connection.execute(query).scalar_one_or_none()
+            if known is not None:
+                return rows.decode(ToolStep, known)
+            position = _next(connection, table.c.position, run_id=run_id, task_id=task_id)
+            row = {**place, "position": position, "data": rows.encode(step)}
+            connection.execute(insert(table).values(row))
+        return step
+
+    def tool_step(self, run_id: str, task_id: str, attempt: int, key: str) -> ToolStep | None:
+        """Return the step that is stored under a key of an attempt; None where there is none."""
+        place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
+        query = select(tables.tool_steps.c.data).filter_by(**place)
+        with self._database.reading() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else rows.decode(ToolStep, found)
+
+    def tool_steps_of(self, run_id: str, task_id: str) -> dict[int, list[ToolStep]]:
+        """Return the tools' steps of each attempt by its index, in the order of their storing."""
+        table = tables.tool_steps
+        query = select(table.c.attempt, table.c.data).filter_by(run_id=run_id, task_id=task_id)
+        with self._database.reading() as connection:
+            stored = connection.execute(query.order_by(table.c.position)).all()
+        found: dict[int, list[ToolStep]] = {}
+        for row in stored:
+            found.setdefault(row.attempt, []).append(rows.decode(ToolStep, row.data))
+        return found
+
     def task_record(self, run: Run, task_id: str) -> TaskRecord:
         """Return all that is known of one task of a run.
 
@@ -356,6 +396,7 @@ class Store:
             results.get(task_id),
             self.attempts_of(run.id, task_id),
             self.model_calls_of(run.id, task_id),
+            self.tool_steps_of(run.id, task_id),
         )
 
     def task_records(self, run: Run) -> Iterator[TaskRecord]:

@@ -81,6 +81,16 @@ requests = Table(
     Column("data", Text),
     Column("messages", Text),
 )
+tool_steps = Table(
+    "tool_steps",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("position", Integer),
+    Column("data", Text),
+)
 lessons = Table(
     "lessons",
     metadata,
