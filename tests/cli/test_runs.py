@@ -14,6 +14,7 @@ from kernelwright.store.store import open_store
 from tests.agents.model_kit import TASK
 from tests.cli.kit import TASK as FILE
 from tests.cli.kit import Shell
+from tests.report.test_conversation import episode
 from tests.report.test_decisions import history
 from tests.store import samples
 
@@ -52,6 +53,25 @@ def test_one_attempt_with_everything(shell: Shell, run: Run) -> None:
         assert shown in done.out
     found = json.loads(shell.run("runs", "show", run.id, "--attempt", "2", "--json").out)
     assert found["attempt"]["index"] == 1 and found["calls"][0]["answer"] == "the answer"
+    assert found["tool_steps"] == []
+
+
+def test_an_episode_step_by_step(shell: Shell, run: Run) -> None:
+    calls, steps = episode(attempt=2)
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        for call in calls:
+            store.add_model_call(run.id, TASK.id, call)
+        for number, step in enumerate(steps):
+            store.add_tool_step(run.id, TASK.id, 2, str(number), step)
+    shown = shell.run("runs", "show", run.id, "--attempt", "3").out
+    assert "my thoughts" not in shown
+    _, first, second, *_ = shown.split("\n--- ")
+    assert "$0.0123 so far" in first and "[answer]" not in first
+    assert first.endswith("\n[calls edit, 0.2 s]\nold: a < b\nnew: c\n[result]\nedited\n")
+    assert "$0.0246 so far\n\n[user]\n[1 of 9 calls]\n\n[answer]\nIt fails.\n" in second
+    assert "[calls build, 2.5 s]\nflags: -O3\n[error]\nkernel.cpp:3: error" in second
+    document = json.loads(shell.run("runs", "show", run.id, "--attempt", "3", "--json").out)
+    assert document["tool_steps"] == [step.model_dump(mode="json") for step in steps]
 
 
 def test_what_is_not_there_is_named(shell: Shell, run: Run) -> None:

@@ -12,6 +12,7 @@ from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import TaskResult
 from tests.agents.model_kit import TASK
 from tests.report import story
+from tests.report.test_conversation import episode
 from tests.report.test_decisions import history
 from tests.store import samples
 
@@ -170,6 +171,16 @@ def test_every_decision_can_be_followed() -> None:
     assert "coder: openai/some-model, 1,200 tokens in, 800 tokens out, $0.0123" in text
     assert "Make this module faster. answer the answer" in text and "of nobody" not in text
     assert "dropped 1.50×" in text  # in the chart's table
+
+
+def test_an_episode_can_be_followed() -> None:
+    calls, steps = episode(attempt=1)
+    found = TaskRecord(samples.run(), TASK, None, history(), calls, {1: steps})
+    text = page(found).text
+    assert "Make this module faster. edit, 0.2 s arguments old: a < b new: c result edited" in text
+    assert "$0.0123; $0.0246 so far" in text
+    assert "answer It fails. build, 2.5 s: error arguments flags: -O3 error kernel.cpp:3" in text
+    assert "[2 of 9 calls]" in text and "my thoughts" not in text
 
 
 def test_the_chart_is_described_and_has_a_table() -> None:

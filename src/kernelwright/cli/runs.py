@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kernelwright.config import Settings
-    from kernelwright.schema import Attempt, ModelCall, Run
+    from kernelwright.report.conversation import Turn
+    from kernelwright.schema import Attempt, Run
     from kernelwright.store.results import Outcome
     from kernelwright.store.store import Store
 
@@ -143,6 +144,7 @@ def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: b
     from json import dumps
 
     from kernelwright.errors import UsageError
+    from kernelwright.report.conversation import turns
     from kernelwright.report.decisions import calls_of
 
     wanted = _known_task(store, run, task)
@@ -151,15 +153,16 @@ def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: b
     if found is None:
         known = len(record.attempts)
         raise UsageError(f"{wanted!r} has no attempt {number}", hint=f"it has {known} attempts")
-    calls = calls_of(found, record.calls)
+    calls, steps = calls_of(found, record.calls), record.tool_steps.get(found.index, ())
     if json:
         document = {
             "attempt": found.model_dump(mode="json"),
             "calls": [call.model_dump(mode="json") for call in calls],
+            "tool_steps": [step.model_dump(mode="json") for step in steps],
         }
         typer.echo(dumps(document, indent=2))
         return
-    _print_attempt(found, record.attempts, calls)
+    _print_attempt(found, record.attempts, turns(calls, steps))
 
 
 def _known_task(store: Store, run: Run, named: str | None) -> str:
@@ -184,21 +187,16 @@ def _known_task(store: Store, run: Run, named: str | None) -> str:
 
 
 def _print_attempt(
-    attempt: Attempt, attempts: Sequence[Attempt], calls: Sequence[ModelCall]
+    attempt: Attempt, attempts: Sequence[Attempt], conversation: Sequence[Turn]
 ) -> None:
     from kernelwright.cli.progress import outcome
-    from kernelwright.report.decisions import blocks_line, call_title, fate, how, said_anew
+    from kernelwright.report.decisions import fate, how
     from kernelwright.report.format import cost
 
     typer.echo(f"attempt {attempt.number} of {attempt.task_id}: {how(attempt.move)}")
     typer.echo(f"plan: {attempt.plan}")
-    for call, messages in said_anew(calls):
-        typer.echo(f"\n--- {call_title(call)}")
-        if blocks := blocks_line(call):
-            typer.echo(f"tokens by block, about: {blocks}")
-        for message in messages:
-            typer.echo(f"\n[{message.role}]\n{message.text}")
-        typer.echo(f"\n[answer]\n{call.answer if call.answer is not None else call.error}")
+    for turn in conversation:
+        _print_turn(turn)
     if attempt.candidate is not None:
         typer.echo(f"\n--- candidate {attempt.candidate.hash[:12]}\n\n{attempt.candidate.source}")
     typer.echo(f"\nverdict: {outcome(attempt)}")
@@ -206,6 +204,23 @@ def _print_attempt(
         typer.echo(f"profiler: {attempt.diagnosis}")
     typer.echo(f"kept: {fate(attempt, attempts)}")
     typer.echo(f"cost: {cost(attempt.usage)}")
+
+
+def _print_turn(turn: Turn) -> None:
+    from kernelwright.report.conversation import arguments_words, shortened, step_title
+    from kernelwright.report.decisions import blocks_line
+
+    call = turn.call
+    typer.echo(f"\n--- {turn.title}")
+    if blocks := blocks_line(call):
+        typer.echo(f"tokens by block, about: {blocks}")
+    for message in turn.said:
+        typer.echo(f"\n[{message.role}]\n{message.text}")
+    if turn.has_words:
+        typer.echo(f"\n[answer]\n{call.answer if call.answer is not None else call.error}")
+    for step in turn.steps:
+        typer.echo(f"\n[calls {step_title(step)}]\n{arguments_words(step)}")
+        typer.echo(f"[{'error' if step.is_error else 'result'}]\n{shortened(step.result)}")
 
 
 def _print_run(run: Run, outcomes: Sequence[Outcome], died: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kernelwright.agents.search.ranking import eager_speedup
 from kernelwright.report.format import cached, cost
-from kernelwright.schema import Attempt, Message, ModelCall, Move
+from kernelwright.schema import Attempt, ModelCall, Move
 
 OPERATORS = {
     "fresh": "started from the reference",
@@ -50,29 +50,6 @@ def fate(attempt: Attempt, attempts: Sequence[Attempt]) -> str:
 def calls_of(attempt: Attempt, calls: Sequence[ModelCall]) -> list[ModelCall]:
     """Return the model calls that were made for an attempt."""
     return [call for call in calls if call.attempt == attempt.index]
-
-
-def said_anew(calls: Sequence[ModelCall]) -> list[tuple[ModelCall, Sequence[Message]]]:
-    """Return calls with those of their messages that no earlier call of the same role had.
-
-    A model that is asked again is sent the whole conversation, its own answers among them.
-    """
-    found: list[tuple[ModelCall, Sequence[Message]]] = []
-    last: dict[str, ModelCall] = {}
-    for call in calls:
-        before = last.get(call.role)
-        known = len(before.messages) if before else 0
-        if before is None or call.messages[:known] != before.messages:
-            known = 0
-        elif call.messages[known:][:1] == (_own_words(before),):
-            known += 1
-        found.append((call, call.messages[known:]))
-        last[call.role] = call
-    return found
-
-
-def _own_words(call: ModelCall) -> Message | None:
-    return None if call.answer is None else Message(role="assistant", content=call.answer)
 
 
 def call_title(call: ModelCall) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from kernelwright.delivery.scope import OUTSIDE
-from kernelwright.report import decisions
+from kernelwright.report import conversation, decisions
 from kernelwright.report import format as fmt
 from kernelwright.report.authorship import authorship
 from kernelwright.report.chart import Point, points, speedup_chart
@@ -22,8 +22,6 @@ from kernelwright.schema import (
     Candidate,
     Correctness,
     Evaluation,
-    Message,
-    ModelCall,
     OrdinaryRun,
     Origin,
     Speedup,
@@ -86,7 +84,20 @@ class CallView:
     """Tokens of the prompt's parts."""
     prompt: list[tuple[str, str]]
     """Role and text of each message that no earlier call of the same role had."""
-    answer: str
+    answer: str | None
+    """None where there is none beside calls of tools."""
+    steps: list[StepView]
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One call of a tool."""
+
+    title: str
+    arguments: str
+    outcome: str
+    """`result` or `error`."""
+    result: str
 
 
 @dataclass(frozen=True)
@@ -317,19 +328,32 @@ def _attempt(attempt: Attempt, found: TaskRecord) -> AttemptView:
         how=fmt.sentence(decisions.how(attempt.move)),
         fate=fmt.sentence(decisions.fate(attempt, found.attempts)),
         diagnosis=attempt.diagnosis,
-        calls=[
-            _call(call, messages)
-            for call, messages in decisions.said_anew(decisions.calls_of(attempt, found.calls))
-        ],
+        calls=[_call(turn) for turn in _turns(attempt, found)],
     )
 
 
-def _call(call: ModelCall, messages: Sequence[Message]) -> CallView:
+def _turns(attempt: Attempt, found: TaskRecord) -> list[conversation.Turn]:
+    calls = decisions.calls_of(attempt, found.calls)
+    return conversation.turns(calls, found.tool_steps.get(attempt.index, ()))
+
+
+def _call(turn: conversation.Turn) -> CallView:
+    call = turn.call
+    answer = call.answer if call.answer is not None else f"no answer: {call.error}"
     return CallView(
-        title=decisions.call_title(call),
+        title=turn.title,
         blocks=decisions.blocks_line(call),
-        prompt=[(message.role, message.text) for message in messages],
-        answer=call.answer if call.answer is not None else f"no answer: {call.error}",
+        prompt=[(message.role, message.text) for message in turn.said],
+        answer=answer if turn.has_words else None,
+        steps=[
+            StepView(
+                title=conversation.step_title(step),
+                arguments=conversation.arguments_words(step),
+                outcome="error" if step.is_error else "result",
+                result=conversation.shortened(step.result),
+            )
+            for step in turn.steps
+        ],
     )
 
 

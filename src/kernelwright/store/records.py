@@ -52,7 +52,7 @@ class TaskRecord(NamedTuple):
     calls: Sequence[ModelCall]
     """Calls of models, in order."""
     tool_steps: Mapping[int, Sequence[ToolStep]] = MappingProxyType({})
-    """What tools did, in order, by index of the attempt."""
+    """Steps of tools, in order, by index of the attempt."""
 
     @property
     def usage(self) -> Usage:
