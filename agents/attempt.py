@@ -1,30 +1,42 @@
 """One attempt, from plan to record: plan -> code -> evaluate -> profile -> record.
 
+A model's file that is not built is repaired, and evaluated again.
+
 A LangGraph of its own, so that several attempts go through it at once: one may be evaluated while
 others are still being written. Its state is JSON, and is on disk after every step.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Literal, NamedTuple, TypedDict
+from functools import partial
+from typing import Any, TypedDict
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
 
-from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.duplicates import same_code, same_text
-from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer, Proposer, View
+from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer, View
 from kernelwright.agents.search.halving import is_promoted
-from kernelwright.errors import InfrastructureError
-from kernelwright.schema import Attempt, Candidate, Evaluation, Move, Span, Status, Task
+from kernelwright.agents.search_context import SearchContext, Step
+from kernelwright.errors import InfrastructureError, ProviderError
+from kernelwright.schema import Attempt, Candidate, Evaluation, Move, Span, Status
 
-Phase = Literal["plan", "code", "evaluate", "profile"]
+Running = Runtime[SearchContext]
 EVALUATE_TRIES = 2
 NO_CODE = "no usable answer"
+NEXT_STEPS = {
+    "dropped": "record",
+    "error": "record",
+    "evaluation": "profile",
+    "candidate": "evaluate",
+    "idea": "code",
+    "move": "plan",
+}
+"""The step that comes next by the last thing that is known: a search of an earlier version may have
+left an attempt anywhere."""
 
 
 class Ended(TypedDict):
@@ -48,171 +60,179 @@ class AttemptState(TypedDict, total=False):
     error: str
     dropped: str
     diagnosis: str
+    repairs: int
+    """Repairs that were asked for."""
     ended: list[str]
 
 
-class AttemptDeps(NamedTuple):
-    """Everything that the steps of an attempt need besides its state."""
+def attempt_graph() -> Any:
+    """Return the compiled graph; an attempt goes through it once.
 
-    run_id: str
-    task: Task
-    backends: tuple[str, ...]
-    proposer: Proposer
-    judge: Judging
-    halving: int
-    """See `is_promoted`."""
-    record: Callable[[Attempt], None]
-    """Stores an attempt."""
-    on_phase: Callable[[Phase, str], None]
-    """Called when a phase starts, with its name and a text."""
-
-
-class AttemptGraph:
-    """The steps of all attempts of one task.
-
-    Args:
-        history: attempts of the task so far; grows as attempts end.
-        is_last: whether no further attempt will follow the one of an index.
+    The graph that it is a part of lends it context and checkpoints.
     """
+    graph = StateGraph(AttemptState, context_schema=SearchContext, output_schema=Ended)
+    graph.add_node("plan", plan)
+    graph.add_node("code", code)
+    graph.add_node("evaluate", evaluate)
+    graph.add_node("repair", repair)
+    graph.add_node("profile", profile)
+    graph.add_node("record", record)
+    graph.add_conditional_edges(START, _next_step, sorted(set(NEXT_STEPS.values())))
+    graph.add_conditional_edges("plan", _after("code"), ["code", "record", END])
+    graph.add_conditional_edges("code", _after("evaluate"), ["evaluate", "record", END])
+    graph.add_conditional_edges("evaluate", _after_verdict, ["repair", "profile", "record"])
+    graph.add_conditional_edges("repair", _after_repair, ["evaluate", "profile"])
+    graph.add_edge("profile", "record")
+    graph.add_edge("record", END)
+    return graph.compile()
 
-    def __init__(
-        self, deps: AttemptDeps, history: list[Attempt], is_last: Callable[[int], bool]
-    ) -> None:
-        self._deps = deps
-        self._history = history
-        self._is_last = is_last
-        self._one = threading.Lock()
-        """One evaluation at a time: they share a reference, and the device anyway."""
-        self._recording = threading.Lock()
 
-    def graph(self, saver: BaseCheckpointSaver[str]) -> Any:
-        """Return the compiled graph; an attempt goes through it once.
+def plan(state: AttemptState, runtime: Running) -> AttemptState:
+    """Have the planner choose an idea; end the search where it has none."""
+    context, started = runtime.context, time.time()
+    runtime.stream_writer(Step("plan", ""))
+    try:
+        idea = context.patiently(partial(context.proposer.plan, _view(state, context)))
+    except BudgetExhausted as over:
+        return {"started": started, **_over(over)}
+    if idea is None:
+        return {"ended": ["nothing left to try"]}
+    return {"started": started, "idea": idea.model_dump_json()}
 
-        Args:
-            saver: keeps what steps leave.
-        """
-        graph = StateGraph(AttemptState, output_schema=Ended)
-        graph.add_node("plan", self.plan)
-        graph.add_node("code", self.code)
-        graph.add_node("evaluate", self.evaluate)
-        graph.add_node("profile", self.profile)
-        graph.add_node("record", self.record)
-        graph.add_edge(START, "plan")
-        graph.add_conditional_edges("plan", _after("code"), ["code", "record", END])
-        graph.add_conditional_edges("code", _after("evaluate"), ["evaluate", "record", END])
-        graph.add_conditional_edges("evaluate", _after("profile"), ["profile", "record", END])
-        graph.add_edge("profile", "record")
-        graph.add_edge("record", END)
-        return graph.compile(checkpointer=saver)
 
-    def view(self, state: AttemptState) -> View:
-        """Return the view that the proposer is shown."""
-        deps, known = self._deps, state["known"]
-        with self._recording:  # a list that is being sorted looks empty
-            attempts = tuple(a for a in self._history if a.index < known)
-        move = Move.model_validate_json(state["move"])
-        return View(deps.task, state["index"], move, attempts, deps.backends)
+def code(state: AttemptState, runtime: Running) -> AttemptState:
+    """Have the coder write the idea's candidate; drop the attempt without a new one.
 
-    def plan(self, state: AttemptState) -> AttemptState:
-        """Have the planner choose an idea; end the search where it has none."""
-        started = time.time()
-        self._deps.on_phase("plan", "")
+    A provider that fails for good is the infrastructure's fault: the attempt keeps the error.
+    """
+    context, idea = runtime.context, _idea(state)
+    view = _view(state, context)
+    runtime.stream_writer(Step("code", idea.text))
+    try:
+        candidate = context.patiently(partial(context.proposer.code, view, idea))
+    except BudgetExhausted as over:
+        return _over(over)
+    except NoUsableAnswer as refused:
+        return {"dropped": f"{NO_CODE}: {refused.message}"}
+    except ProviderError as failed:
+        return {"error": "; ".join(filter(None, (failed.message, failed.hint)))}
+    if candidate is None:
+        return {"dropped": NO_CODE}
+    same = same_text(candidate, view.attempts)
+    if same is not None:
+        return {"dropped": f"the same file as attempt {same.number}"}
+    return {"candidate": candidate.model_dump_json()}
+
+
+def evaluate(state: AttemptState, runtime: Running) -> AttemptState:
+    """Have the judge evaluate the candidate; drop the attempt if its code was judged before.
+
+    After EVALUATE_TRIES infrastructure errors the attempt keeps the last one.
+    """
+    context, candidate = runtime.context, _candidate(state)
+    judged = partial(_judged, context, candidate, context.ended_before(state["known"]))
+    error: InfrastructureError | None = None
+    for _ in range(EVALUATE_TRIES):
         try:
-            idea = self._deps.proposer.plan(self.view(state))
-        except BudgetExhausted as over:
-            return {"started": started, **_over(over)}
-        if idea is None:
-            return {"ended": ["nothing left to try"]}
-        return {"started": started, "idea": idea.model_dump_json()}
+            with context.one_evaluation:
+                runtime.stream_writer(Step("evaluate", _idea(state).text))
+                return context.patiently(judged)
+        except InfrastructureError as raised:
+            error = raised
+    return {"error": str(error)}
 
-    def code(self, state: AttemptState) -> AttemptState:
-        """Have the coder write the idea's candidate; drop the attempt without a new one."""
-        idea, view = _idea(state), self.view(state)
-        self._deps.on_phase("code", idea.text)
-        try:
-            candidate = self._deps.proposer.code(view, idea)
-        except BudgetExhausted as over:
-            return _over(over)
-        except NoUsableAnswer as refused:
-            return {"dropped": f"{NO_CODE}: {refused.message}"}
-        if candidate is None:
-            return {"dropped": NO_CODE}
-        same = same_text(candidate, view.attempts)
-        if same is not None:
-            return {"dropped": f"the same file as attempt {same.number}"}
-        return {"candidate": candidate.model_dump_json()}
 
-    def evaluate(self, state: AttemptState) -> AttemptState:
-        """Have the judge evaluate the candidate; drop the attempt if its code was judged before.
+def _judged(
+    context: SearchContext, candidate: Candidate, attempts: Sequence[Attempt]
+) -> AttemptState:
+    """Build and evaluate a candidate, at `standard` too where `is_promoted` says so."""
+    build = context.judge.build(candidate, "fast")
+    if isinstance(build, Evaluation):
+        return {"evaluation": build.model_dump_json()}
+    same = same_code(candidate, build.object_code.digest, attempts)
+    if same is not None:
+        return {"dropped": f"compiles to the same code as attempt {same.number}"}
+    found = context.judge.evaluate(candidate, "fast", build)
+    if is_promoted(found, attempts, context.settings.halving):
+        with suppress(InfrastructureError):  # what is known already stays known
+            found = context.judge.evaluate(candidate, "standard", build)
+    return {"evaluation": found.model_dump_json()}
 
-        After EVALUATE_TRIES infrastructure errors the attempt keeps the last one.
-        """
-        candidate, attempts = _candidate(state), self.view(state).attempts
-        error: InfrastructureError | None = None
-        for _ in range(EVALUATE_TRIES):
-            try:
-                with self._one:
-                    self._deps.on_phase("evaluate", _idea(state).text)
-                    return self._judged(candidate, attempts)
-            except InfrastructureError as raised:
-                error = raised
-        return {"error": str(error)}
 
-    def _judged(self, candidate: Candidate, attempts: Sequence[Attempt]) -> AttemptState:
-        """Build and evaluate a candidate, at `standard` too where `is_promoted` says so."""
-        judge = self._deps.judge
-        build = judge.build(candidate, "fast")
-        if isinstance(build, Evaluation):
-            return {"evaluation": build.model_dump_json()}
-        same = same_code(candidate, build.object_code.digest, attempts)
-        if same is not None:
-            return {"dropped": f"compiles to the same code as attempt {same.number}"}
-        found = judge.evaluate(candidate, "fast", build)
-        if is_promoted(found, attempts, self._deps.halving):
-            with suppress(InfrastructureError):  # what is known already stays known
-                found = judge.evaluate(candidate, "standard", build)
-        return {"evaluation": found.model_dump_json()}
+def repair(state: AttemptState, runtime: Running) -> AttemptState:
+    """Have the coder repair a file that was not built; keep its verdict where that fails."""
+    context, asked = runtime.context, state.get("repairs", 0)
+    if asked >= context.settings.repairs:
+        return {}
+    failed, view = _attempt(state, context), _view(state, context)
+    assert failed.candidate is not None
+    move = Move(operator="repair", parent=failed.index, leads_on=view.move.leads_on)
+    view = view._replace(move=move, attempts=(*view.attempts, failed))
+    idea = context.proposer.plan(view)
+    assert idea is not None
+    runtime.stream_writer(Step("code", idea.text))
+    try:
+        candidate = context.patiently(partial(context.proposer.code, view, idea))
+    except BudgetExhausted as over:
+        return {"repairs": context.settings.repairs, "ended": _reasons(over)}
+    except (NoUsableAnswer, ProviderError):
+        candidate = None
+    if candidate is None or same_text(candidate, view.attempts) is not None:
+        return {"repairs": context.settings.repairs}
+    # Nothing else knows the file that was not built.
+    candidate = candidate.model_copy(update={"parents": failed.candidate.parents})
+    return {"repairs": asked + 1, "candidate": candidate.model_dump_json(), "evaluation": ""}
 
-    def profile(self, state: AttemptState) -> AttemptState:
-        """Have the profiler name a bottleneck and a fix, for attempts that go on from here."""
-        attempt, view = self._attempt(state), self.view(state)
-        found = attempt.evaluation
-        if found is None or found.status is Status.INVALID_REFERENCE or not view.move.leads_on:
-            return {}
-        if self._is_last(attempt.index):
-            return {}  # no later attempt would read it
-        self._deps.on_phase("profile", attempt.plan)
-        try:
-            return {"diagnosis": self._deps.proposer.diagnose(view, attempt)}
-        except BudgetExhausted as over:
-            return {"ended": [over.message]} if over.scope != "attempt" else {}
 
-    def record(self, state: AttemptState) -> AttemptState:
-        """Store the attempt, once."""
-        with self._recording:
-            if all(known.index != state["index"] for known in self._history):
-                attempt = self._attempt(state)
-                self._deps.record(attempt)
-                self._history.append(attempt)
-                self._history.sort(key=lambda known: known.index)
-        return {"ended": state.get("ended", [])}
+def profile(state: AttemptState, runtime: Running) -> AttemptState:
+    """Have the profiler name a bottleneck and a fix, for attempts that go on from here."""
+    context = runtime.context
+    attempt, view = _attempt(state, context), _view(state, context)
+    found = attempt.evaluation
+    if found is None or found.status is Status.INVALID_REFERENCE or not view.move.leads_on:
+        return {}
+    if context.is_last(attempt.index):
+        return {}  # no later attempt would read it
+    runtime.stream_writer(Step("profile", attempt.plan))
+    try:
+        diagnosis = context.patiently(partial(context.proposer.diagnose, view, attempt))
+    except BudgetExhausted as over:
+        return {"ended": _reasons(over)}
+    return {"diagnosis": diagnosis}
 
-    def _attempt(self, state: AttemptState) -> Attempt:
-        candidate, evaluation = state.get("candidate"), state.get("evaluation")
-        return Attempt(
-            run_id=self._deps.run_id,
-            task_id=self._deps.task.id,
-            index=state["index"],
-            move=Move.model_validate_json(state["move"]),
-            plan=_idea(state).text if "idea" in state else "",
-            candidate=Candidate.model_validate_json(candidate) if candidate else None,
-            evaluation=Evaluation.model_validate_json(evaluation) if evaluation else None,
-            error=state.get("error"),
-            dropped=state.get("dropped"),
-            diagnosis=state.get("diagnosis", ""),
-            usage=self._deps.proposer.usage(state["index"]),
-            span=Span.since(state["started"]),
-        )
+
+def record(state: AttemptState, runtime: Running) -> AttemptState:
+    """Store the attempt, once."""
+    context = runtime.context
+    if not context.has_ended(state["index"]):
+        attempt = _attempt(state, context)
+        context.record(attempt)
+        runtime.stream_writer(attempt)
+    return {"ended": state.get("ended", [])}
+
+
+def _view(state: AttemptState, context: SearchContext) -> View:
+    move = Move.model_validate_json(state["move"])
+    known = context.ended_before(state["known"])
+    return View(context.task, state["index"], move, known, context.backends)
+
+
+def _attempt(state: AttemptState, context: SearchContext) -> Attempt:
+    candidate, evaluation = state.get("candidate"), state.get("evaluation")
+    return Attempt(
+        run_id=context.run_id,
+        task_id=context.task.id,
+        index=state["index"],
+        move=Move.model_validate_json(state["move"]),
+        plan=_idea(state).text if "idea" in state else "",
+        candidate=Candidate.model_validate_json(candidate) if candidate else None,
+        evaluation=Evaluation.model_validate_json(evaluation) if evaluation else None,
+        error=state.get("error"),
+        dropped=state.get("dropped"),
+        diagnosis=state.get("diagnosis", ""),
+        usage=context.proposer.usage(state["index"]),
+        span=Span.since(state["started"]),
+    )
 
 
 def _idea(state: AttemptState) -> Idea:
@@ -224,13 +244,34 @@ def _candidate(state: AttemptState) -> Candidate:
 
 
 def _over(over: BudgetExhausted) -> AttemptState:
-    return {"dropped": over.message} if over.scope == "attempt" else {"ended": [over.message]}
+    reasons = _reasons(over)
+    return {"ended": reasons} if reasons else {"dropped": over.message}
+
+
+def _reasons(over: BudgetExhausted) -> list[str]:
+    """Return the reason to end the search; none where the attempt's own budget is used up."""
+    return [] if over.scope == "attempt" else [over.message]
+
+
+def _next_step(state: AttemptState) -> str:
+    return next(step for known, step in NEXT_STEPS.items() if state.get(known))
 
 
 def _after(step: str) -> Callable[[AttemptState], str]:
     def where(state: AttemptState) -> str:
         if state.get("ended"):
             return END
-        return "record" if state.get("dropped") else step
+        return "record" if state.get("dropped") or state.get("error") else step
 
     return where
+
+
+def _after_verdict(state: AttemptState) -> str:
+    if state.get("dropped") or state.get("error"):
+        return "record"
+    status = Evaluation.model_validate_json(state["evaluation"]).status
+    return "repair" if status is Status.COMPILE_ERROR else "profile"
+
+
+def _after_repair(state: AttemptState) -> str:
+    return "profile" if state["evaluation"] else "evaluate"

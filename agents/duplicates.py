@@ -13,11 +13,13 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from kernelwright import syntax
+from kernelwright.kernels.runtime import RUNTIMES
 from kernelwright.schema import Attempt, Candidate, digest
 from kernelwright.tasks.kinds.module import MODULE
 
-# A string with either of these is the source of a C++ or CUDA extension.
-NATIVE = ("#include", "__global__")
+# A string with one of these is C++ or CUDA.
+NATIVE = ("#include", "__global__", 'extern "C"')
+HELPERS = frozenset(runtime.helpers for runtime in RUNTIMES.values() if runtime.helpers)
 # Text in quotes, which is kept, or a comment, or blanks within a line.
 PART = re.compile(
     r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?\*/|[^\S\n]+""", re.S
@@ -53,7 +55,7 @@ def same_code(
 ) -> Attempt | None:
     """Return a judged attempt with the same Python, and C++ that compiles to the same code.
 
-    Files with exactly one C++ source are compared: there it is what was built.
+    Files with exactly one C++ source of their own are compared: there it is what was built.
 
     Args:
         object_code: digest of what the candidate's build made; None where there is none.
@@ -123,8 +125,9 @@ def _normal_native(text: str) -> str:
 
 
 def _has_one_source(source: str) -> bool:
-    strings = [node.value for node in ast.walk(parsed(source)) if isinstance(node, ast.Constant)]
-    return sum(isinstance(text, str) and _is_native(text) for text in strings) == 1
+    constants = [n.value for n in ast.walk(parsed(source)) if isinstance(n, ast.Constant)]
+    strings = [text for text in constants if isinstance(text, str) and text not in HELPERS]
+    return sum(map(_is_native, strings)) == 1
 
 
 def _is_native(text: str) -> bool:

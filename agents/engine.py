@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from kernelwright.agents.attempt import Phase
 from kernelwright.agents.proposer import Proposer
-from kernelwright.agents.workflow import go_on
+from kernelwright.agents.search_context import Phase, go_on
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Criteria, Evaluation, SearchSettings, Task
 from kernelwright.store.store import Store
@@ -20,6 +19,9 @@ class Progress(Protocol):
 
     def phase(self, task: Task, phase: Phase | str, text: str) -> None:
         """Report that a step starts."""
+
+    def heard(self, task: Task, characters: int) -> None:
+        """Report how much of a model's answer has come; called often, and from several threads."""
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """Report that an attempt was stored."""
@@ -33,6 +35,9 @@ class Unobserved:
 
     def phase(self, task: Task, phase: Phase | str, text: str) -> None:
         """See `Progress.phase`."""
+
+    def heard(self, task: Task, characters: int) -> None:
+        """See `Progress.heard`."""
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
@@ -52,8 +57,11 @@ class Engine(NamedTuple):
     criteria: Criteria
     search: SearchSettings
     backends: tuple[str, ...]
-    make_proposer: Callable[[Task, Reference, Callable[[str], None]], Proposer]
-    """Makes the proposer of a task; takes a function that is told, in a line, what happens."""
+    make_proposer: Callable[
+        [Task, Reference, Callable[[str], None], Callable[[int], None]], Proposer
+    ]
+    """Makes the proposer of a task; takes functions that are told, in a line, what happens, and how
+    many characters of an answer have come."""
     progress: Progress
     checkpoint: Callable[[], None] = go_on
     """Called before anything new is started; raises KeyboardInterrupt where that is not wanted."""

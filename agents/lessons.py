@@ -29,10 +29,10 @@ _EXPECTED = re.compile(r"\s*\(expected [^)]*\)$")
 
 def lessons_shown(store: Store, run_id: str, task: Task, kind: str) -> tuple[Lesson, ...]:
     """Return the lessons that the search of a task is shown, the weightiest first."""
-    target = _target(kind)
+    target, category = _target(kind), _category(store, run_id, task)
 
     def choose() -> list[Lesson]:
-        known = store.lessons_for(task.category, target) if task.category else []
+        known = store.lessons_for(category, target) if category else []
         kept = [lesson for lesson in known if weight(lesson) >= FORGOTTEN]
         return sorted(kept, key=lambda lesson: -weight(lesson))[:SHOWN]
 
@@ -58,8 +58,15 @@ def learn(
     for shown in lessons_shown(store, run_id, task, kind):
         _count(store, shown, improved)
     if improved:
-        for lesson in _steps(task, _target(kind), history, result):
+        category = _category(store, run_id, task)
+        for lesson in _steps(task, category, _target(kind), history, result):
             store.put_lesson(lesson)
+
+
+def _category(store: Store, run_id: str, task: Task) -> str | None:
+    """Return the operator class that a task's file names, or that its trace shows."""
+    facts = store.facts_of(run_id, task.id)
+    return task.category or (facts.category if facts else None)
 
 
 def _target(kind: str) -> Target:
@@ -80,7 +87,11 @@ def _count(store: Store, shown: Lesson, improved: bool) -> None:
 
 
 def _steps(
-    task: Task, target: Target, history: Sequence[Attempt], result: TaskResult
+    task: Task,
+    category: str | None,
+    target: Target,
+    history: Sequence[Attempt],
+    result: TaskResult,
 ) -> Iterator[Lesson]:
     """Yield the steps to the proven file that gained something, if a model planned them."""
     by_index = {attempt.index: attempt for attempt in history}
@@ -92,7 +103,7 @@ def _steps(
         if step.candidate.origin.kind == "model" and gain >= LEAST_GAIN:
             yield Lesson(
                 text=textwrap.shorten(_EXPECTED.sub("", step.plan), CHARACTERS, placeholder=" ..."),
-                category=task.category,
+                category=category,
                 backend=step.candidate.backend,
                 target=target,
                 gain=round(gain, 3),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from kernelwright.agents.attempt import AttemptDeps
+from functools import partial
+
 from kernelwright.agents.cached_judge import CachingJudge
-from kernelwright.agents.checkpoints import Saver, checkpoints
-from kernelwright.agents.engine import Engine
+from kernelwright.agents.checkpoints import checkpoints
+from kernelwright.agents.engine import Engine, Progress
 from kernelwright.agents.lessons import learn
 from kernelwright.agents.prove import prove
 from kernelwright.agents.search.strategy import open_strategy
-from kernelwright.agents.workflow import Workflow
+from kernelwright.agents.search_context import SearchContext, Told
+from kernelwright.agents.workflow import run_search
 from kernelwright.config import OFFLINE
 from kernelwright.schema import Attempt, Task
 from kernelwright.store.results import TaskResult
@@ -42,9 +44,11 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
             words = f"{finding.rule}: {finding.evidence}"
             engine.store.add_event(engine.run_id, f"{task.id}: audit: {words}")
         judge = Judge(reference, engine.cache, engine.criteria)
-        with checkpoints(engine.store) as saver:
-            workflow = _workflow(engine, task, reference, judge, history, saver)
-            reason = "only its proof is lacking" if lacks_proof else workflow.run()
+        reason = "only its proof is lacking"
+        if not lacks_proof:
+            context = _context(engine, task, reference, judge, history)
+            with checkpoints(engine.store) as saver:
+                reason = run_search(context, saver, partial(_tell, engine.progress, task))
         engine.store.add_event(engine.run_id, f"{task.id}: search ended: {reason}")
         engine.progress.phase(task, "ended", reason)
     # The proof has inputs that nothing in the search was measured on.
@@ -61,35 +65,42 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
     return result
 
 
-def _workflow(
-    engine: Engine,
-    task: Task,
-    reference: Reference,
-    judge: Judge,
-    history: list[Attempt],
-    saver: Saver,
-) -> Workflow:
-    def record(attempt: Attempt) -> None:
-        engine.store.add_attempt(attempt)
-        engine.progress.attempt(task, attempt)
+def _tell(progress: Progress, task: Task, told: Told) -> None:
+    if isinstance(told, Attempt):
+        progress.attempt(task, told)
+    else:
+        progress.phase(task, told.phase, told.text)
 
+
+def _context(
+    engine: Engine, task: Task, reference: Reference, judge: Judge, history: list[Attempt]
+) -> SearchContext:
     def note(words: str) -> None:
         engine.store.add_event(engine.run_id, f"{task.id}: {words}")
         engine.progress.phase(task, "plan", words)
 
-    proposer = engine.make_proposer(task, reference, note)
-    halving = engine.search.halving
+    def hints(index: int) -> list[str]:
+        given = engine.store.take_hints(engine.run_id, task.id, index)
+        for text in given:
+            note(f"attempt {index + 1} is shown the hint: {text}")
+        return given
+
+    proposer = engine.make_proposer(task, reference, note, partial(engine.progress.heard, task))
+    search = engine.search
     # A tuner goes on from no attempt, and the proof measures the best of a few at length anyway.
-    is_needless = proposer.name == OFFLINE or engine.search.attempts < 2 * halving
-    deps = AttemptDeps(
+    is_short = search.attempts is not None and search.attempts < 2 * search.halving
+    if proposer.name == OFFLINE or is_short:
+        search = search.model_copy(update={"halving": 0})
+    return SearchContext(
         run_id=engine.run_id,
         task=task,
         backends=engine.backends,
         proposer=proposer,
         judge=CachingJudge(judge, engine.store),
-        halving=0 if is_needless else halving,
-        record=record,
-        on_phase=lambda phase, text: engine.progress.phase(task, phase, text),
+        settings=search,
+        strategy=open_strategy(search.strategy),
+        store_attempt=engine.store.add_attempt,
+        history=history,
+        may_go_on=engine.checkpoint,
+        hints=hints,
     )
-    strategy = open_strategy(engine.search.strategy)
-    return Workflow(deps, engine.search, strategy, history, saver, engine.checkpoint)

@@ -84,6 +84,7 @@ class Proposer(Protocol):
 
         Raises:
             NoUsableAnswer: a model's answers hold no file that can be evaluated.
+            ProviderError: the model's provider failed for good.
         """
 
     def diagnose(self, view: View, attempt: Attempt) -> str:

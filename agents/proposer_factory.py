@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from kernelwright.agents.lessons import lessons_shown
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
-from kernelwright.agents.roles import models, run_allowance
+from kernelwright.agents.roles import efforts, models, run_allowance, works_with_tools
 from kernelwright.backends.registry import PLAIN
 from kernelwright.config import OFFLINE, Settings
 from kernelwright.schema import Task, Usage
 from kernelwright.store.store import Store
 from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.speeds import known_speeds
 
 Note = Callable[[str], None]
 """Takes one line on what happens."""
+Hear = Callable[[int], None]
+"""Takes the number of characters of an answer that have come."""
 
 
 def proposer_factory(
     settings: Settings, store: Store, run_id: str
-) -> Callable[[Task, Reference, Note], Proposer]:
+) -> Callable[[Task, Reference, Note, Hear], Proposer]:
     """Return a function that makes a proposer for each task of a run.
 
     Model calls of the run so far, where it is continued, count against the budgets.
@@ -31,13 +35,15 @@ def proposer_factory(
     """
     if settings.model == OFFLINE:
 
-        def offline(task: Task, reference: Reference, note: Note) -> Proposer:
+        def offline(task: Task, reference: Reference, note: Note, _hear: Hear) -> Proposer:
             return OfflineProposer(task, lambda: trace(reference, note), settings.seed, note)
 
         return offline
     # Not needed offline, and the providers' SDKs take seconds to import.
     from kernelwright.agents.model.budget import Budget
-    from kernelwright.agents.model.caller import Caller
+    from kernelwright.agents.model.caller import Asking, Caller
+    from kernelwright.agents.model.context import Brief
+    from kernelwright.agents.model.facts import gather
     from kernelwright.agents.model.ledger import Ledger
     from kernelwright.agents.model.proposer import ModelProposer
     from kernelwright.llm.base import LLM
@@ -47,24 +53,38 @@ def proposer_factory(
     opened: dict[str, LLM] = {name: open_model(name) for name in set(models(settings).values())}
     if settings.record is not None:
         opened = {name: Recorder(llm, settings.record) for name, llm in opened.items()}
+    asking = Asking(
+        settings.attempt_budget,
+        settings.without_blocks,
+        settings.price,
+        settings.answer_tokens,
+        efforts(settings),
+    )
     by_role = {role: opened[name] for role, name in models(settings).items()}
     budget = Budget(run_allowance(settings))
     for usage in _used(store, run_id):
         budget.add(usage)
 
-    def make(task: Task, reference: Reference, _note: Note) -> Proposer:
+    def make(task: Task, reference: Reference, note: Note, hear: Hear) -> Proposer:
         own = budget.inner("task", settings.task_budget)
         for usage in _used(store, run_id, task.id):
             own.add(usage)
         earlier = store.model_calls_of(run_id, task.id)
         lost = store.lost_usage(run_id, task.id)
         ledger = Ledger(store, run_id, task.id)
-        each, without = settings.attempt_budget, settings.without_blocks
-        caller = Caller(by_role, own, each, ledger, earlier, lost, without, settings.price)
-        shown = lessons_shown(store, run_id, task, reference.machine.kind)
-        edits = settings.coder_answers == "edits"
-        also = (PLAIN,) if settings.policy == "any" else ()
-        return ModelProposer(caller, reference.machine, settings.seed, shown, edits, also)
+        caller = Caller(by_role, own, ledger, asking, earlier, lost, hear)
+        facts = store.fix_facts(run_id, task.id, partial(gather, reference))
+        measured = known_speeds(reference, settings.cache_dir).words
+        brief = Brief(
+            machine=reference.machine._replace(measured=measured),
+            seed=settings.seed,
+            facts=facts,
+            policy=settings.policy,
+            lessons=lessons_shown(store, run_id, task, reference.machine.kind),
+            edits=settings.coder_answers == "edits",
+            also=(PLAIN,) if settings.policy == "any" else (),
+        )
+        return ModelProposer(caller, brief, works_with_tools(settings), note)
 
     return make
 

@@ -8,6 +8,7 @@ from kernelwright.agents.deliver import Measured, deliver
 from kernelwright.agents.elsewhere import ordinary_run, tried_elsewhere
 from kernelwright.agents.engine import Engine
 from kernelwright.agents.search.ranking import best_attempt, ranked, speedup_of
+from kernelwright.agents.search.stopping import unanswered
 from kernelwright.delivery.splice import NotDeliverableError
 from kernelwright.errors import InfrastructureError
 from kernelwright.schema import Attempt, Evaluation, OrdinaryRun, Task
@@ -107,7 +108,8 @@ def answer(
         fastest = max(wins, key=lambda one: speedup_of(one.evaluation) or 0.0)
         return _result(task, "improved", fastest)
     errors = [attempt.error for attempt in history if attempt.error is not None]
-    if errors and len(errors) == len(history):
+    accepted = measured or losers
+    if errors and (len(errors) == len(history) or (not accepted and unanswered(history))):
         return TaskResult(task_id=task.id, status="error", error=errors[-1])
     undecided = [one for one in measured if one.evaluation.is_undecided]
     if undecided:

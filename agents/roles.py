@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kernelwright.agents.proposer import Scope
-from kernelwright.config import DEFAULT_TOKENS, DEFAULT_USD, Allowance, Settings
+from kernelwright.config import DEFAULT_TOKENS, DEFAULT_USD, Allowance, EffortName, Settings
 from kernelwright.errors import UsageError
+from kernelwright.llm.capabilities import capabilities
 from kernelwright.llm.prices import is_priced
 from kernelwright.prompts.context import Role
 
@@ -17,6 +18,15 @@ def models(settings: Settings) -> Mapping[Role, str]:
         "planner": settings.planner_model or settings.model,
         "coder": settings.model,
         "profiler": settings.profiler_model or settings.model,
+    }
+
+
+def efforts(settings: Settings) -> Mapping[Role, EffortName | None]:
+    """Return the effort that each role is asked for; None leaves it to the provider."""
+    return {
+        "planner": settings.planner_effort,
+        "coder": settings.coder_effort,
+        "profiler": settings.profiler_effort,
     }
 
 
@@ -55,6 +65,14 @@ def _limits_without_price(settings: Settings) -> bool:
     each = settings.task_budget
     limits = (settings.budget_tokens, settings.budget_calls, each.tokens, each.calls)
     return any(limit is not None for limit in limits)
+
+
+def works_with_tools(settings: Settings) -> bool:
+    """Return whether the coder is to work with tools."""
+    if settings.workflow != "auto":
+        return settings.workflow == "agent"
+    known = capabilities(models(settings)["coder"])
+    return known is not None and known.tools
 
 
 def allowances(settings: Settings) -> Mapping[Scope, Allowance]:

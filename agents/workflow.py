@@ -1,6 +1,6 @@
-"""The workflow of one task, as a LangGraph: choose -> round of attempts, side by side -> choose.
+"""The workflow of one task, as a LangGraph: choose -> attempts, side by side -> choose.
 
-A search strategy chooses what the next attempts do; each goes through a graph of its own
+A search strategy chooses what the next attempts do; each is sent through the graph of an attempt
 (`attempt.py`). Attempts of one round know the same: what had ended when the round began. So the
 same answers give the same attempts, whichever came first, and a run that was killed goes on from
 its last step: what steps leave is in checkpoints, attempts and paid answers are in the store.
@@ -9,24 +9,24 @@ its last step: what steps leave is in checkpoints, attempts and paid answers are
 from __future__ import annotations
 
 import operator
-import time
 from collections.abc import Callable
 from concurrent.futures import wait
-from contextvars import Context
 from functools import partial
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Send
 
-from kernelwright.agents.attempt import AttemptDeps, AttemptGraph, AttemptState
-from kernelwright.agents.search.stopping import reason_to_stop
-from kernelwright.agents.search.strategy import SearchStrategy
-from kernelwright.schema import Attempt, SearchSettings
+from kernelwright.agents.attempt import AttemptState, attempt_graph
+from kernelwright.agents.search_context import SearchContext, Told
 from kernelwright.threads import in_daemon
 
 # LangGraph counts rounds; the workflow has its own limits and never gets near.
 RECURSION_LIMIT = 1_000_000
+OTHER_THREADS = 4
+"""LangGraph's own, beside one for each attempt of a round: they write, and wait for the stream."""
 
 
 class State(TypedDict, total=False):
@@ -39,108 +39,111 @@ class State(TypedDict, total=False):
     finished: str | None
 
 
-def go_on() -> None:
-    """Never interrupt: the default for `may_go_on`."""
+def search_graph() -> Any:
+    """Return the graph of a search, to be compiled with what keeps its checkpoints."""
+    graph = StateGraph(State, context_schema=SearchContext)
+    graph.add_node("choose", choose)
+    graph.add_node("attempt", attempt_graph())
+    graph.add_edge(START, "choose")
+    graph.add_conditional_edges("choose", _attempts, ["attempt", END])
+    graph.add_edge("attempt", "choose")
+    return graph
 
 
-class Workflow:
-    """The workflow of one task.
+def run_search(
+    context: SearchContext, saver: BaseCheckpointSaver[str], observe: Callable[[Told], None]
+) -> str:
+    """Search until a limit, or until there is nothing left to try; return why it ended.
+
+    What an interrupted search has begun is continued. An interrupt waits for no step.
 
     Args:
-        history: attempts of an earlier, interrupted run of the same task; new ones are added.
         saver: keeps what steps leave.
-        may_go_on: called before a round; raises where nothing new is wanted.
+        observe: told what happens, in another thread.
     """
-
-    def __init__(
-        self,
-        deps: AttemptDeps,
-        settings: SearchSettings,
-        strategy: SearchStrategy,
-        history: list[Attempt],
-        saver: BaseCheckpointSaver[str],
-        may_go_on: Callable[[], None] = go_on,
-    ) -> None:
-        self.settings = settings
-        self.strategy = strategy
-        self.deadline = time.monotonic() + settings.time_limit_s
-        self.history = history
-        self.may_go_on = may_go_on
-        self._saver = saver
-        self._thread = f"{deps.run_id}/{deps.task.id}"
-        self._attempt = AttemptGraph(deps, history, self._is_last).graph(saver)
-        self._graph = self._compiled()
-
-    def run(self) -> str:
-        """Run until a limit, or until there is nothing left to try; return why it ended."""
-        start = None
-        if not self._is_under_way(self._graph, self._config(self._thread)):
-            self._saver.delete_thread(self._thread)
-            start = State(lanes=[], finished=None)
-        state = self._graph.invoke(start, self._config(self._thread), durability="sync")
-        return str(state["finished"])
-
-    def _compiled(self) -> Any:
-        graph = StateGraph(State)
-        graph.add_node("choose", self.choose)
-        graph.add_node("round", self.round)
-        graph.add_edge(START, "choose")
-        graph.add_conditional_edges("choose", _after_choose, ["round", END])
-        graph.add_edge("round", "choose")
-        return graph.compile(checkpointer=self._saver)
-
-    def _config(self, thread: str) -> Any:
-        return {"configurable": {"thread_id": thread}, "recursion_limit": RECURSION_LIMIT}
-
-    @staticmethod
-    def _is_under_way(graph: Any, config: Any) -> bool:
-        return bool(graph.get_state(config).next)
-
-    def round(self, state: State) -> State:
-        """Run all attempts of a round, each in a thread; an interrupt waits for none of them."""
-        attempts = state["lanes"]
-        if len(attempts) == 1:  # not in the context of this graph, which it would take for its own
-            return {"ended": Context().run(self._through, attempts[0])}
-        under_way = [in_daemon(partial(self._through, attempt)) for attempt in attempts]
-        wait(under_way)  # what was begun is finished, even where one fails
-        return {"ended": [reason for future in under_way for reason in future.result()]}
-
-    def _through(self, attempt: AttemptState) -> list[str]:
-        """Run one attempt, or the rest of it; return its reasons to end the search."""
-        if any(known.index == attempt["index"] for known in self.history):
-            return []
-        thread = f"{self._thread}/{attempt['index']}"
-        config = self._config(thread)
-        start = None if self._is_under_way(self._attempt, config) else attempt
-        ended: list[str] = self._attempt.invoke(start, config, durability="sync")["ended"]
-        self._saver.delete_thread(thread)
-        return ended
-
-    def choose(self, state: State) -> State:
-        """Choose the moves of the next round, or end the search."""
-        finished = next(iter(state["ended"]), None) or self._limit()
-        if finished:
-            return {"lanes": [], "finished": finished}
-        self.may_go_on()
-        first = self.history[-1].index + 1 if self.history else 0
-        count = min(self.settings.proposals, self.settings.attempts - first)
-        moves = self.strategy.choose(tuple(self.history), count, self.settings.seed)
-        attempts = [
-            AttemptState(index=first + place, known=first, move=move.model_dump_json())
-            for place, move in enumerate(moves)
-        ]
-        return {"lanes": attempts, "finished": None}
-
-    def _limit(self) -> str | None:
-        if self.history and self._is_last(self.history[-1].index):
-            return "all attempts used"
-        if time.monotonic() >= self.deadline:
-            return "time limit"
-        return reason_to_stop(self.history, self.settings.patience)
-
-    def _is_last(self, index: int) -> bool:
-        return index + 1 >= self.settings.attempts
+    running = in_daemon(partial(_through, context, saver, observe))
+    try:
+        return running.result()
+    except KeyboardInterrupt:
+        context.abandon()
+        wait([running])
+        raise
 
 
-def _after_choose(state: State) -> str:
-    return END if state.get("finished") else "round"
+def _through(
+    context: SearchContext, saver: BaseCheckpointSaver[str], observe: Callable[[Told], None]
+) -> str:
+    graph = search_graph().compile(checkpointer=saver)
+    config: Any = {
+        "configurable": {"thread_id": context.thread},
+        "recursion_limit": RECURSION_LIMIT,
+        "max_concurrency": context.settings.proposals + OTHER_THREADS,
+    }
+    found, start = graph.get_state(config), None
+    if not found.next:
+        left = [_with_steps(context, saver, one) for one in _left(context, found.values)]
+        saver.delete_thread(context.thread)
+        start = State(lanes=left, finished=None)
+    for _, told in graph.stream(
+        start, config, context=context, stream_mode="custom", subgraphs=True, durability="sync"
+    ):
+        observe(told)
+    finished = str(graph.get_state(config).values["finished"])
+    saver.delete_thread(context.thread)
+    return finished
+
+
+def choose(state: State, runtime: Runtime[SearchContext]) -> State:
+    """Choose the moves of the next round, or end the search.
+
+    What a round lacks comes first. No round of this version lacks anything here; of earlier ones,
+    which had other graphs, it is the attempts that were under way.
+
+    A user's hints go to the round's first planner; a repair has none.
+    """
+    context = runtime.context
+    if left := _left(context, state):
+        return {"lanes": left}
+    finished = next(iter(state["ended"]), None) or context.reason_to_end()
+    if finished:
+        return {"lanes": [], "finished": finished}
+    context.may_go_on()
+    settings, history = context.settings, tuple(context.history)
+    first = history[-1].index + 1 if history else 0
+    count = settings.proposals
+    if settings.attempts is not None:
+        count = min(count, settings.attempts - first)
+    moves = dict(enumerate(context.strategy.choose(history, count, settings.seed), start=first))
+    planned = next((index for index, move in moves.items() if move.operator != "repair"), None)
+    if planned is not None and (hints := tuple(context.hints(planned))):
+        moves[planned] = moves[planned].model_copy(update={"hints": hints})
+    attempts = [
+        AttemptState(index=index, known=first, move=move.model_dump_json())
+        for index, move in moves.items()
+    ]
+    return {"lanes": attempts, "finished": None}
+
+
+def _left(context: SearchContext, state: State) -> list[AttemptState]:
+    """Return the attempts of a round that have not ended; none where one ended the search."""
+    if state.get("ended"):
+        return []
+    return [one for one in state.get("lanes", []) if not context.has_ended(one["index"])]
+
+
+def _with_steps(
+    context: SearchContext, saver: BaseCheckpointSaver[str], attempt: AttemptState
+) -> AttemptState:
+    """Return an attempt with the steps that an earlier version kept, in a thread of their own."""
+    thread = f"{context.thread}/{attempt['index']}"
+    found = saver.get_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": ""}})
+    saver.delete_thread(thread)
+    steps = found.checkpoint["channel_values"] if found else {}
+    known = {name: steps[name] for name in AttemptState.__annotations__ if name in steps}
+    return cast(AttemptState, {**attempt, **known})
+
+
+def _attempts(state: State) -> str | list[Send]:
+    if state.get("finished"):
+        return END
+    return [Send("attempt", attempt) for attempt in state["lanes"]]

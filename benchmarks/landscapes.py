@@ -29,6 +29,7 @@ import torch
 
 from benchmarks import results_file
 from kernelwright.kernels.cpp import KERNELS, kernel_part
+from kernelwright.kernels.runtime import CPP_RUNTIME
 from kernelwright.schema import Scalar
 
 FOLDER = results_file.RESULTS / "landscapes"
@@ -177,7 +178,7 @@ def build(space: Space, point: Point, folder: Path) -> ctypes.CDLL:
     """Compile one point and load the library."""
     chosen: Mapping[str, Scalar] = dict(zip(space.parameters, point, strict=True))
     constants = {name: chosen[name] for name in space.constants}
-    source = kernel_part(KERNELS[space.kernel], constants).source
+    source = CPP_RUNTIME.helpers + kernel_part(KERNELS[space.kernel], constants).source
     path = folder / ("-".join(map(str, point)) + ".so")
     flags = [f"-O{chosen.get('OPTIMIZE', 3)}"]
     flags += ["-funroll-loops"] if chosen.get("UNROLL_LOOPS") else []

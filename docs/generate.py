@@ -35,6 +35,8 @@ COMMANDS = (
     ("runs", "show"),
     ("runs", "report"),
     ("runs", "resume"),
+    ("runs", "hint"),
+    ("runs", "graph"),
     ("sandbox",),
     ("sandbox", "check"),
     ("sandbox", "build"),

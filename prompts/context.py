@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, Self, get_args
 
-from kernelwright.schema import Record
+from kernelwright.schema import Policy, Record
 
 Block = Literal[
-    "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
+    "device",
+    "facts",
+    "graph",
+    "contrast",
+    "direction",
+    "diagnosis",
+    "worked",
+    "tried",
+    "untested",
+    "lessons",
+    "moves",
+    "exemplar",
 ]
 """Optional parts of a prompt."""
 Role = Literal["planner", "coder", "profiler"]
@@ -35,32 +46,62 @@ class Context(Record):
     """One line per workload that may be shown."""
     accuracy: str
     """The tolerance in words."""
+    precision: str
+    """The precision that a file has to keep, in words."""
+    policy: Policy = "any"
+    """Code that may do the work."""
+    timing: tuple[str, ...]
+    """How a call is timed, one line per fact."""
     device: tuple[str, ...]
     """At most ten lines."""
+    facts: tuple[str, ...] = ()
+    """Measurements of the reference, one line each; empty where there are none."""
+    graph: tuple[str, ...] = ()
+    """The reference's traced operations, one line each; empty where it can't be traced."""
     backends: tuple[str, ...]
     """Backends that the file may use; the chosen one alone for the coder."""
+    abilities: tuple[str, ...] = ()
+    """One line on each backend: what it is, and what it can't do."""
+    runtime: str = ""
+    """Line that stands for the loader and helpers of the backend; empty where it has none."""
+    api: str = ""
+    """Names of the runtime, one line each."""
+    outline: str = ""
+    """A file that uses the runtime, without a kernel."""
     code: ShownCode | None = None
     """The file to go on from; for the profiler, the file that was measured."""
+    meant: str = ""
+    """The idea that a failed `code` was written for."""
+    last_right: ShownCode | None = None
+    """The last right file before a failed `code`."""
     others: tuple[ShownCode, ...] = ()
     """Other attempts to take from."""
     contrast: tuple[ShownCode, ...] = ()
     """Two accepted attempts, one much faster than the other."""
     direction: str = ""
     """Where to look, in words; empty leaves it open."""
+    user_hints: tuple[str, ...] = ()
+    """A user's words, given while the search ran."""
     diagnosis: str = ""
     """The profiler's word on `code`."""
+    worked: tuple[str, ...] = ()
+    """The steps that led to `code`, oldest first, with what each gained."""
     tried: tuple[str, ...] = ()
-    """At most five attempts that led nowhere, oldest first."""
+    """At most five ideas that were realised and gained nothing, oldest first."""
+    untested: tuple[str, ...] = ()
+    """At most five ideas whose code was wrong, so that they are still open, oldest first."""
     lessons: tuple[str, ...] = ()
     """Changes that were proven on other tasks of this kind, with what they gained."""
     moves: tuple[str, ...] = ()
     """Optimizations to be reminded of."""
+    tools: bool = False
+    """The coder answers by calling tools."""
     edits: bool = False
     """The coder answers with changes to `code`, not with the whole file."""
     idea: str = ""
     """The change to make."""
     exemplar: str = ""
-    """A complete file for the same kind of operator; empty where there is none."""
+    """A file for the same kind of operator, the runtime by name; empty where there is none."""
 
     def without(self, blocks: Collection[Block]) -> Self:
         """Return the same context with some blocks empty."""
@@ -71,7 +112,8 @@ class Context(Record):
     def characters(self) -> dict[str, int]:
         """Return the characters of each block, and of the rest as `task`."""
         blocks = {name: _length(getattr(self, name)) for name in get_args(Block)}
-        rest = (self.reference, self.sizes, self.accuracy, self.code, self.others, self.idea)
+        named = {*blocks, "kind", "policy", "edits", "tools"}
+        rest = (getattr(self, name) for name in type(self).model_fields if name not in named)
         return {**blocks, "task": sum(map(_length, rest))}
 
 

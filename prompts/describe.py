@@ -1,8 +1,71 @@
-"""A task in words: what is measured, and how right is right."""
+"""A task in words: what is measured and how, how right is right, and what may be used."""
 
 from __future__ import annotations
 
-from kernelwright.schema import Task, ToleranceName, Workload
+from collections.abc import Collection, Sequence
+
+from kernelwright.schema import Policy, Task, ToleranceName, Workload
+
+NARROW = ("bfloat16", "float16")
+FLOAT32 = (
+    "keeps the accuracy of float32 throughout: no lower precision, no -ffast-math (NaN and "
+    "infinities count), blocked or float64 sums for long reductions"
+)
+MIXED = (
+    "takes {} operands as they are (matrix units too), accumulates in float32 and rounds once, at "
+    "the output; what is float32 in the reference stays float32; no -ffast-math (NaN and "
+    "infinities count), blocked or float64 sums for long reductions"
+)
+ABILITIES = {
+    "cpp": "C++17 with OpenMP, by g++ in about a second, called through ctypes; no oneDNN, MKL or "
+    "torch headers: what it needs it writes itself",
+    "cuda": "CUDA C++ by NVRTC in tenths of a second; no host code and no headers of the host "
+    "compiler, so no CUTLASS, CUB or cuBLAS",
+    "inductor": "torch.compile with options: fuses elementwise chains and reductions around "
+    "torch's own products; takes seconds to compile, and changes neither algorithm nor layout",
+    "torch": "PyTorch's own operators: tuned products and convolutions; every call is a pass over "
+    "memory and some microseconds",
+    "triton": "Triton kernels for GPUs, compiled at the first call; no shuffles, no control of "
+    "registers, blocks are powers of two",
+}
+"""Each backend in a line. One of another package is its name alone."""
+NOT_OWN = ("inductor", "torch")
+"""Backends whose files leave the work to torch, which the policy `custom` refuses."""
+
+
+def abilities(backends: Sequence[str]) -> tuple[str, ...]:
+    """Return one line on each backend."""
+    return tuple(f"{name}: {ABILITIES[name]}" if name in ABILITIES else name for name in backends)
+
+
+def allowed(backends: Sequence[str], policy: Policy) -> tuple[str, ...]:
+    """Return the backends whose files a policy may accept."""
+    return tuple(name for name in backends if policy == "any" or name not in NOT_OWN)
+
+
+def precision(dtypes: Collection[str]) -> str:
+    """Return the precision that a file has to keep, in words.
+
+    Args:
+        dtypes: of the inputs and parameters, as torch names them.
+    """
+    narrow = [name for name in NARROW if name in dtypes]
+    return MIXED.format(" and ".join(narrow)) if narrow else FLOAT32
+
+
+def timing(device: str, threads: int) -> tuple[str, ...]:
+    """Return how the judge times a call."""
+    shared = (
+        "`forward` alone under `torch.no_grad()`, wall clock around many calls in a row: Python's "
+        "part of a call and the allocation of outputs count",
+        "every call has inputs of its own, written before the clock starts: they are as cold in "
+        "the caches as their size makes them; parameters are the same in every call",
+        "building and the first calls are not timed",
+    )
+    if device == "cpu":
+        pinned = f"{threads} thread{'s' * (threads != 1)}, each worker pinned to as many CPUs"
+        return (*shared, f"{pinned}; freed memory is kept, on huge pages")
+    return (*shared, "the GPU has to be done with all calls when the clock stops")
 
 
 def shown_workloads(task: Task, device: str) -> list[Workload]:
@@ -23,8 +86,12 @@ def _size(task: Task, workload: Workload) -> str:
     return f"{workload.name} ({role}): {text or 'constants as in the file'}"
 
 
-def accuracy(tolerance: ToleranceName) -> str:
-    """Return the judge's rule in words, with its own numbers."""
+def accuracy(tolerance: ToleranceName, dtypes: Collection[str] = ()) -> str:
+    """Return the judge's rule in words, with its own numbers.
+
+    Args:
+        dtypes: of the inputs and parameters, as torch names them.
+    """
     from kernelwright.verifier.tolerance import (
         ERROR_RATIO,
         KERNELBENCH,
@@ -42,12 +109,16 @@ def accuracy(tolerance: ToleranceName) -> str:
             f"An element e may differ from the reference by {KERNELBENCH_OTHERS:g} * (1 + |e|)"
             f"{others}. Integers must be equal."
         )
+    lower = (
+        "than the reference's own"
+        if any(name in dtypes for name in NARROW)
+        else "anywhere (bfloat16, half, TF32)"
+    )
     return (
         f"Every element is compared with a float64 result. Its error may be {ERROR_RATIO:g} times "
         f"the reference's own largest error, or {ULPS:g} eps of the dtype ({ULPS_HALF:g} in 16 "
         "bits) times the larger of the element and the root mean square of the tensor, whichever "
         "is more; the root mean square of the errors is held to the same rule. A lower precision "
-        "anywhere (bfloat16, half, TF32) "
-        "is far outside that. Integers must be equal; NaN and infinities must be where the "
-        "reference has them."
+        f"{lower} is far outside that. Integers must be equal; NaN and infinities must be where "
+        "the reference has them."
     )

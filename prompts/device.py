@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from kernelwright.backends.cpp import compiler_version
-from kernelwright.verifier.environment import cpu_name
+from kernelwright.verifier.environment import cpu_name, data_caches, listed
 
 if TYPE_CHECKING:
     from kernelwright.sandbox.machine import Machine
 
-CPUINFO = Path("/proc/cpuinfo")
-CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+CPU = "sys/devices/system/cpu/cpu0"
+HUGE_PAGES = {
+    "always": "for every large allocation",
+    "madvise": "only where madvise(MADV_HUGEPAGE) asks for them",
+    "never": "none",
+}
 # Flag in /proc/cpuinfo -> what a kernel author calls it.
 VECTOR_UNITS = {
     "amx_tile": "AMX",
@@ -31,20 +36,20 @@ VECTOR_UNITS = {
 }
 
 
-def device_card(
-    machine: Machine, cpuinfo: Path = CPUINFO, caches: Path = CACHES
-) -> tuple[str, ...]:
+def device_card(machine: Machine, root: Path = Path("/")) -> tuple[str, ...]:
     """Return the card's lines; what the system doesn't tell is left out."""
     if machine.device != "cpu":
-        return gpu_card(torch.cuda.get_device_properties(machine.device))
+        card = gpu_card(torch.cuda.get_device_properties(machine.device))
+        return (*card, *machine.measured)
     facts = {
-        "CPU": cpu_name(),
-        "Threads": f"{machine.threads} of {os.cpu_count()} logical CPUs",
-        "Vector units": ", ".join(vector_units(cpuinfo)),
-        "Caches": "; ".join(cache_sizes(caches)),
+        "CPU": f"{cpu_name() or ''}{_clock(root)}",
+        "Threads": _threads(machine, root),
+        "Vector units": ", ".join(vector_units(root / "proc/cpuinfo")),
+        "Caches": "; ".join(cache_sizes(root / CPU / "cache")),
+        "Huge pages": _huge_pages(root),
         "Compiler": compiler_version(),
     }
-    return tuple(f"{name}: {fact}" for name, fact in facts.items() if fact)
+    return (*(f"{name}: {fact}" for name, fact in facts.items() if fact), *machine.measured)
 
 
 def gpu_card(properties: Any) -> tuple[str, ...]:
@@ -71,22 +76,37 @@ def vector_units(cpuinfo: Path) -> list[str]:
 
 def cache_sizes(folder: Path) -> Iterator[str]:
     """Yield one text per data cache that the system describes, the smallest first."""
-    for cache in sorted(folder.glob("index*")):
-        files = [cache / name for name in ("level", "type", "size", "shared_cpu_list")]
-        if not all(file.exists() for file in files):
-            continue
-        level, kind, size, cpus = (file.read_text().strip() for file in files)
-        if kind != "Instruction":
-            letter = "d" if kind == "Data" else ""
-            yield f"L{level}{letter} {_in_units(size)}{_shared(cpus)}"
+    for cache in data_caches(folder):
+        shared = f" shared by {cache.cpus} CPUs" if cache.cpus > 1 else " per CPU"
+        yield f"{cache.name} {_in_units(cache.kibibytes)}{shared}"
 
 
-def _in_units(size: str) -> str:
-    kibibytes = int(size.removesuffix("K"))
+def _in_units(kibibytes: int) -> str:
     return f"{kibibytes // 1024} MiB" if kibibytes % 1024 == 0 else f"{kibibytes} KiB"
 
 
-def _shared(cpus: str) -> str:
-    ranges = [part.partition("-") for part in cpus.split(",")]
-    count = sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
-    return f" shared by {count} CPUs" if count > 1 else " per CPU"
+def _threads(machine: Machine, root: Path) -> str:
+    siblings = _text(root / CPU / "topology/thread_siblings_list")
+    each = listed(siblings) if siblings else None
+    smt = {None: "", 1: ", one for each core"}.get(each, f", {each} for each core")
+    nodes = len(list((root / "sys/devices/system/node").glob("node[0-9]*")))
+    numa = f"; {nodes} NUMA nodes" if nodes > 1 else ""
+    return f"{machine.threads} of {os.cpu_count()} logical CPUs{smt}{numa}"
+
+
+def _clock(root: Path) -> str:
+    """Return the highest clock in words; the present one changes, and so would prompts."""
+    kilohertz = _text(root / CPU / "cpufreq/cpuinfo_max_freq")
+    return f", up to {int(kilohertz) / 1e6:.1f} GHz" if kilohertz.isdecimal() else ""
+
+
+def _huge_pages(root: Path) -> str:
+    chosen = re.search(r"\[(\w+)\]", _text(root / "sys/kernel/mm/transparent_hugepage/enabled"))
+    return HUGE_PAGES.get(chosen[1], "") if chosen else ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

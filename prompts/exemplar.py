@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 
 from kernelwright.kernels.catalog import LIBRARIES
-from kernelwright.kernels.library import Kernel
 
 MODEL = """
     class ModelNew(nn.Module):
@@ -17,22 +16,17 @@ MODEL = """
 
 
 def exemplar(category: str | None, backend: str = "cpp") -> str:
-    """Return a complete example file for an operator class; the softmax one where there is none.
+    """Return a complete example file for an operator class; empty where there is none for it.
 
     Args:
         backend: for one without a kernel library the text is empty.
     """
     library = LIBRARIES.get(backend)
-    if library is None:
+    if library is None or category is None:
         return ""
-    kernels = library.kernels
-    kernel = next((k for k in kernels.values() if k.category == category), kernels["softmax"])
-    return library.file(_title(kernel), [library.part(kernel, {})], _model(kernel))
-
-
-def _title(kernel: Kernel) -> str:
-    return f"Example: {kernel.name}."
-
-
-def _model(kernel: Kernel) -> str:
-    return textwrap.dedent(MODEL.format(name=kernel.name))
+    own = library.examples.get(category)
+    kernel = own or next((k for k in library.kernels.values() if k.category == category), None)
+    if kernel is None:
+        return ""
+    model = "" if own else textwrap.dedent(MODEL.format(name=kernel.name))
+    return library.file(f"Example: {kernel.name}.", [library.part(kernel, {})], model)

@@ -23,6 +23,8 @@ class Machine(NamedTuple):
     threads: int
     device: str
     """`cpu` or `cuda:N`."""
+    measured: tuple[str, ...] = ()
+    """Lines on its measured speeds, for prompts; empty where nothing was measured."""
 
     @property
     def kind(self) -> str:

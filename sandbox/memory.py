@@ -98,14 +98,14 @@ def mappings(pid: int) -> list[MappedRegion]:
     return found
 
 
-def program_counters(pid: int) -> list[int]:
-    """Return the program counters of a stopped process's threads, of those outside system calls."""
-    counters = []
+def program_counters(pid: int) -> dict[int, int]:
+    """Return the program counter of each thread of a stopped process that is in no system call."""
+    counters = {}
     for task in _tasks(pid):
         for line in _lines(task / "syscall"):
             fields = line.split()
             if fields[0] == "-1" and len(fields) == 3:
-                counters.append(int(fields[2], 16))
+                counters[int(task.name)] = int(fields[2], 16)
     return counters
 
 

@@ -274,3 +274,13 @@ def test_names_are_the_schemas() -> None:
 def test_defaults_of_the_search_and_of_the_machine_are_those_of_the_settings() -> None:
     assert Settings().search_settings == schema.SearchSettings()
     assert Settings().machine == schema.MachineSpec()
+
+
+def test_a_model_searches_until_its_budget_ends_and_offline_as_long_as_ever() -> None:
+    own, offline = Settings(model="openai/one").search_settings, Settings().search_settings
+    assert (own.attempts, own.time_limit_s, own.proposals, own.repairs) == (None, None, 4, 2)
+    limits = (offline.attempts, offline.time_limit_s, offline.proposals, offline.repairs)
+    assert limits == (12, 600.0, 1, 0)
+    asked = Settings(model="openai/one", attempts=3, time_limit_s=60.0, proposals=1, repairs=0)
+    found = asked.search_settings
+    assert (found.attempts, found.time_limit_s, found.proposals, found.repairs) == (3, 60.0, 1, 0)

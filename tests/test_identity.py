@@ -36,7 +36,7 @@ class LaterTask(Task):
 class LaterSettings(Settings):
     """Settings with one more setting."""
 
-    workflow: str = "agent"
+    later: str = "agent"
 
 
 TASK = Task(id="suite/name", source="class Model: ...", overrides={"ROWS": (1, 2)})
@@ -71,3 +71,9 @@ def test_a_new_setting_is_in_a_name_only_where_it_is_used() -> None:
     assert identity(LaterSettings(workflow="fixed")) != identity(Settings())
     assert identity(Settings(attempts=3)) == identity(Settings())
     assert identity(Settings(seed=1)) != identity(Settings())
+
+
+def test_a_default_that_has_changed_names_the_run_that_the_first_one_named() -> None:
+    assert identity(Settings())["coder_answers"] == "file"
+    assert identity(Settings(coder_answers="edits")) == identity(Settings())
+    assert identity(Settings(coder_answers="file")) != identity(Settings())

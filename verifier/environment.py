@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import platform
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kernelwright.backends.cpp import compiler_version
 from kernelwright.sandbox.gpu import gpu_identity
@@ -39,6 +40,37 @@ def cpu_name() -> str | None:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return None
+
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+class DataCache(NamedTuple):
+    """A cache that holds data, as the first CPU sees it."""
+
+    name: str
+    """`L1d`, `L2`."""
+    kibibytes: int
+    cpus: int
+    """Number of logical CPUs that share it."""
+
+
+def data_caches(folder: Path = CACHES) -> Iterator[DataCache]:
+    """Yield the caches that the system describes, the smallest first."""
+    for cache in sorted(folder.glob("index*")):
+        files = [cache / name for name in ("level", "type", "size", "shared_cpu_list")]
+        if not all(file.exists() for file in files):
+            continue
+        level, kind, size, cpus = (file.read_text().strip() for file in files)
+        if kind != "Instruction":
+            letter = "d" if kind == "Data" else ""
+            yield DataCache(f"L{level}{letter}", int(size.removesuffix("K")), listed(cpus))
+
+
+def listed(cpus: str) -> int:
+    """Return how many CPUs a list of the kernel's has, such as `0-3,8`."""
+    ranges = [part.partition("-") for part in cpus.split(",")]
+    return sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
 
 
 @functools.cache

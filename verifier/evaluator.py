@@ -20,6 +20,7 @@ from kernelwright.schema import (
     Status,
     UseResult,
     WorkloadResult,
+    WrongValues,
 )
 from kernelwright.tasks.constants import replace_constants
 from kernelwright.verifier.build.cache import Build
@@ -37,9 +38,9 @@ from kernelwright.verifier.integrity.static.scan import static_flags
 from kernelwright.verifier.levels import Effort
 from kernelwright.verifier.profiling.evidence import gather
 from kernelwright.verifier.profiling.ncu import with_counters
+from kernelwright.verifier.profiling.own_code import own_code
 from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
-from kernelwright.verifier.reference.workload import PreparedWorkload
 from kernelwright.verifier.sanitizer.asan import (
     SanitizedInputs,
     sanitized_inputs,
@@ -78,6 +79,7 @@ class Verdict(NamedTuple):
     flags: tuple[Flag, ...]
     evidence: Evidence | None = None
     uses: tuple[UseResult, ...] = ()
+    wrong: WrongValues | None = None
 
 
 class Evaluator:
@@ -130,7 +132,7 @@ class Evaluator:
         except CandidateFault as fault:
             self.done += [fault.result] if fault.result else []
             self.flags[:0] = fault.flags
-            return self._verdict(fault.status, fault.reason)
+            return self._verdict(fault.status, fault.reason)._replace(wrong=fault.wrong)
         if found is not None:
             found = found.model_copy(
                 update={"facts": (*found.facts, *self.build.object_code.facts)}
@@ -377,7 +379,7 @@ class Evaluator:
             self._note([*summary.flags, *self._physical_flags(live, seconds)])
             self.done[index] = with_times(self.done[index], summary)
             if evidence is None:
-                evidence = self._counted(self._evidence(check, summary), check.prepared)
+                evidence = self._profiled(self._evidence(check, summary), check, summary)
         return evidence
 
     def _physical_flags(self, live: LiveWorkload, seconds: float) -> list[Flag]:
@@ -395,12 +397,23 @@ class Evaluator:
         except WorkerFault:
             return None
 
-    def _counted(self, evidence: Evidence | None, prepared: PreparedWorkload) -> Evidence | None:
-        """Return the evidence with a GPU's hardware counters, if time and permission allow."""
-        if evidence is None or self.reference.machine.kind == "cpu" or not self.effort.is_thorough:
+    def _profiled(
+        self, evidence: Evidence | None, check: WorkloadCheck, summary: Summary
+    ) -> Evidence | None:
+        """Return the evidence with what takes longer to find out: hot lines, a GPU's counters."""
+        if evidence is None or not self.effort.is_thorough:
             return evidence
-        build = self.build.folder
-        return with_counters(evidence, self.reference, self.candidate, build, prepared)
+        if self.reference.machine.kind != "cpu":
+            build = self.build.folder
+            return with_counters(evidence, self.reference, self.candidate, build, check.prepared)
+        if self.candidate.backend != "cpp":
+            return evidence
+        median_us, missed = summary.timing[CANDIDATE].median_us, self.build.object_code.missed
+        try:
+            found = own_code(check.instance, self.candidate, median_us, missed)
+        except WorkerFault:
+            return evidence
+        return evidence.model_copy(update={"own_code": found})
 
 
 def without_times(result: WorkloadResult) -> WorkloadResult:

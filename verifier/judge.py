@@ -256,6 +256,7 @@ class Judge:
             workloads=workloads,
             speedup=_overall(workloads),
             evidence=verdict.evidence,
+            wrong=verdict.wrong,
             uses=verdict.uses,
             environment={
                 **environment(machine.threads, machine.device),

@@ -40,7 +40,7 @@ import torch
 from kernelwright.verifier.worker.pieces import PIECE, pieces
 
 if TYPE_CHECKING:  # this text is part of reproduce.py, too
-    from kernelwright.schema import ToleranceName
+    from kernelwright.schema import ToleranceName, WrongValues
 
 ERROR_RATIO = 8.0
 ULPS = 32.0
@@ -65,6 +65,8 @@ class Difference(NamedTuple):
     bits: float | None = None
     """Right bits in the mean, -log2 of the relative error; None where that is meaningless."""
     reference_bits: float | None = None
+    wrong: WrongValues | None = None
+    """The places of the wrong values, where they were looked for."""
 
 
 def compare(
@@ -74,32 +76,46 @@ def compare(
     tolerance: ToleranceName = "default",
     coarse: bool = False,
     conditioning: torch.Tensor | None = None,
+    on_wrong: OnWrong | None = None,
 ) -> Difference:
     """Compare one output; shapes and dtypes of candidate and reference are equal already.
 
     Args:
         conditioning: how far each golden value moves within the rounding of the inputs. For
             integers, the values they become, stacked in a new first dimension. None if unknown.
+        on_wrong: called with the places of elements that are wrong by themselves, as indexes of the
+            flattened tensor, piece by piece.
     """
     precision = _precision(reference)
     values = _Values(candidate, reference, golden, conditioning)
     if precision is None:
-        return _integers(values)
-    whole: Pieces = functools.partial(_pieces, values)
+        return _integers(values, on_wrong)
+    whole: Pieces = functools.partial(_pieces, values, on_wrong is not None)
     if reference.numel() <= PIECE:
         whole = _held(whole)
     if not (_all_finite(candidate) and _all_finite(reference)):
         nonfinite = _nonfinite_difference(candidate, reference, tolerance, coarse)
         if nonfinite:
+            if on_wrong is not None:
+                for piece in whole():
+                    _tell(on_wrong, piece.at, _is_misplaced(piece, coarse))
             return Difference(nonfinite, float("inf"), 0.0, float("inf"))
         whole = _chosen(whole, lambda piece: piece.reference.isfinite())
     if not any(piece.reference.numel() for piece in whole()):
         return Difference(None, 0.0, 0.0, 0.0)
     if tolerance == "kernelbench":
-        return _kernelbench(whole)
+        return _kernelbench(whole, on_wrong)
     has_golden = golden is not None and all(_is_finite(piece.truth) for piece in whole())
-    judged = functools.partial(_judged, precision=precision, coarse=coarse, has_golden=has_golden)
+    judged = functools.partial(
+        _judged, precision=precision, coarse=coarse, has_golden=has_golden, on_wrong=on_wrong
+    )
     return _together([judged(part) for part in _parts(whole, coarse)])
+
+
+def _tell(on_wrong: OnWrong | None, at: torch.Tensor | None, wrong: torch.Tensor) -> None:
+    """Tell where the elements of a piece are wrong, if that is asked for."""
+    if on_wrong is not None and at is not None and bool(wrong.any()):
+        on_wrong(at[wrong])
 
 
 class _Values(NamedTuple):
@@ -109,6 +125,8 @@ class _Values(NamedTuple):
     reference: torch.Tensor
     golden: torch.Tensor | None
     conditioning: torch.Tensor | None
+    at: torch.Tensor | None = None
+    """Indexes of the elements in the flattened tensor, where they are wanted."""
 
     @property
     def truth(self) -> torch.Tensor:
@@ -120,6 +138,7 @@ class _Values(NamedTuple):
 HELD = 2**18
 # Large tensors are compared piece by piece, as what is computed on the way is in float64.
 Pieces = Callable[[], Iterator[_Values]]
+OnWrong = Callable[[torch.Tensor], None]
 T = TypeVar("T")
 
 
@@ -129,18 +148,22 @@ def _held(make: Callable[[], Iterator[T]]) -> Callable[[], Iterator[T]]:
     return lambda: iter(found)
 
 
-def _pieces(values: _Values) -> Iterator[_Values]:
+def _pieces(values: _Values, with_places: bool) -> Iterator[_Values]:
+    start = 0
     for place in pieces(values.reference.shape):
         candidate, reference = values.candidate[place], values.reference[place]
         if reference.dtype.itemsize == 1:  # torch compares no float8
             candidate, reference = candidate.float(), reference.float()
         golden, conditioning = values.golden, values.conditioning
+        end = start + reference.numel()
         yield _Values(
             candidate.reshape(-1),
             reference.reshape(-1),
             golden if golden is None else golden[place].reshape(-1),
             conditioning if conditioning is None else conditioning[place].reshape(-1),
+            torch.arange(start, end) if with_places else None,
         )
+        start = end
 
 
 def _chosen(whole: Pieces, choice: Callable[[_Values], torch.Tensor]) -> Pieces:
@@ -154,6 +177,7 @@ def _chosen(whole: Pieces, choice: Callable[[_Values], torch.Tensor]) -> Pieces:
                 piece.reference[mask],
                 golden if golden is None else golden[mask],
                 moved if moved is None else moved[mask],
+                piece.at if piece.at is None else piece.at[mask],
             )
 
     return chosen
@@ -165,13 +189,16 @@ def _precision(reference: torch.Tensor) -> torch.finfo | None:
     return torch.finfo(reference.dtype) if floats else None
 
 
-def _integers(values: _Values) -> Difference:
-    wrong, stacked = 0, values.conditioning
+def _integers(values: _Values, on_wrong: OnWrong | None) -> Difference:
+    wrong, start, stacked = 0, 0, values.conditioning
     for place in pieces(values.reference.shape):
         differs = values.candidate[place] != values.reference[place]
         if stacked is not None:
             differs &= (stacked[slice(None), *place] != values.candidate[place]).all(0)
-        wrong += int(differs.sum())
+        here = int(differs.sum())
+        if on_wrong is not None and here:
+            on_wrong(start + differs.reshape(-1).nonzero().squeeze(1))
+        wrong, start = wrong + here, start + differs.numel()
     reason = f"{wrong} of {values.reference.numel()} integer values differ" if wrong else None
     return Difference(reason, float(wrong > 0), 0.0, float("inf") if wrong else 0.0)
 
@@ -251,7 +278,22 @@ def _nonfinite_difference(
     return None
 
 
-def _judged(whole: Pieces, precision: torch.finfo, coarse: bool, has_golden: bool) -> Difference:
+def _is_misplaced(piece: _Values, coarse: bool) -> torch.Tensor:
+    """Return a mask of the elements that `_nonfinite_difference` speaks of."""
+    own, other = piece.candidate, piece.reference
+    if coarse:
+        return ~own.isfinite() & other.isfinite()
+    infinite = own.isinf() | other.isinf()
+    return (own.isnan() != other.isnan()) | (infinite & (own != other))
+
+
+def _judged(
+    whole: Pieces,
+    precision: torch.finfo,
+    coarse: bool,
+    has_golden: bool,
+    on_wrong: OnWrong | None = None,
+) -> Difference:
     own, mean, rms, moved = _Rms(), _Rms(), _Rms(), _Rms()
     largest = 0.0
     errors: Callable[[], Iterator[_Error]] = functools.partial(_errors, whole, has_golden)
@@ -267,12 +309,12 @@ def _judged(whole: Pieces, precision: torch.finfo, coarse: bool, has_golden: boo
             moved.add(piece.conditioning)
     floor = _floor(precision, not has_golden, coarse)
     scale = max(rms.value, 1.0) if coarse else rms.value
-    judgement = _Judgement(largest)
+    judgement = _Judgement(largest, on_wrong)
     for piece, truth, error in errors():
         allowed = truth.abs().clamp_(min=scale).mul_(floor).clamp_(min=ERROR_RATIO * largest)
         if piece.conditioning is not None:
             allowed = torch.maximum(allowed, ERROR_RATIO * piece.conditioning)
-        judgement.add(error, allowed)
+        judgement.add(error, allowed, piece.at)
     allowed_mean = max(ERROR_RATIO * own.value, floor * scale, ERROR_RATIO * moved.value)
     found = _with_mean(judgement.difference, mean.value, allowed_mean)
     if coarse or not has_golden:
@@ -336,8 +378,8 @@ class _Rms:
         return math.hypot(*self._norms) / math.sqrt(self.count) if self.count else 0.0
 
 
-def _kernelbench(whole: Pieces) -> Difference:
-    judgement, mean, rms = _Judgement(0.0), _Rms(), _Rms()
+def _kernelbench(whole: Pieces, on_wrong: OnWrong | None) -> Difference:
+    judgement, mean, rms = _Judgement(0.0, on_wrong), _Rms(), _Rms()
     dtype = next(whole()).reference.dtype
     for piece in whole():
         truth, other = _wide(piece.reference), _wide(piece.candidate)
@@ -346,7 +388,7 @@ def _kernelbench(whole: Pieces) -> Difference:
         error = (other - truth).abs()
         mean.add(error)
         rms.add(truth)
-        judgement.add(error, allowed)
+        judgement.add(error, allowed, piece.at)
     # The reference's own error is unknown here; it can have as many right bits as its type at best.
     own = 1.0 - math.log2(torch.finfo(dtype).eps)
     return judgement.difference._replace(bits=_bits(mean.value, rms.value), reference_bits=own)
@@ -357,22 +399,27 @@ class _Judgement:
 
     Args:
         reference_error: largest error of the reference.
+        on_wrong: see `compare`.
     """
 
-    def __init__(self, reference_error: float) -> None:
+    def __init__(self, reference_error: float, on_wrong: OnWrong | None) -> None:
         self._reference_error = reference_error
+        self._on_wrong = on_wrong
         self._margin = self._largest = 0.0
         self._wrong = self._count = 0
 
-    def add(self, error: torch.Tensor, allowed: torch.Tensor) -> None:
-        """Add a piece."""
+    def add(self, error: torch.Tensor, allowed: torch.Tensor, at: torch.Tensor | None) -> None:
+        """Add a piece, whose elements lie `at` these places."""
         if not error.numel():
             return
         # A tensor of exact zeros allows nothing: 0 / 0 is right, more / 0 is wrong.
         margins = (error / allowed).masked_fill_(error == 0, 0.0)
         margin = float(margins.max())
         self._margin, self._largest = max(self._margin, margin), max(self._largest, _largest(error))
-        self._wrong += int((margins > 1.0).sum()) if margin > 1.0 else 0
+        if margin > 1.0:
+            wrong = margins > 1.0
+            self._wrong += int(wrong.sum())
+            _tell(self._on_wrong, at, wrong)
         self._count += error.numel()
 
     @property

@@ -52,8 +52,9 @@ def whole_text(completion: Completion) -> str:
     """Return the answer's text. Raises BadAnswer for one that was cut off, refused or left out."""
     if completion.stop == "max_tokens":
         raise BadAnswer(
-            f"Your answer was cut off after {completion.usage.output_tokens or 'too many'} tokens.",
-            "Answer again, shorter: leave out explanations and comments, choose simpler code.",
+            f"Your answer was cut off after {completion.usage.output_tokens or 'too many'} tokens, "
+            "the most that an answer may have, thoughts included. Nothing of it could be used.",
+            AGAIN,
         )
     if completion.stop == "refusal":
         raise BadAnswer(
@@ -64,13 +65,22 @@ def whole_text(completion: Completion) -> str:
     return completion.text
 
 
+def without_thoughts(text: str) -> str:
+    """Return an answer without what a model that writes `<think>` has thought before it.
+
+    Servers without a parser for that send both, or the thoughts without their first tag.
+    """
+    _, end, said = text.rpartition("</think>")
+    return "" if not end and said.lstrip().startswith("<think>") else said
+
+
 def read_answer(completion: Completion, kind: type[A]) -> A:
     """Return the last JSON object in the answer that is a `kind`; ignore prose and fences.
 
     Raises:
         BadAnswer: there is none; nothing is repaired.
     """
-    text = whole_text(completion)
+    text = without_thoughts(whole_text(completion))
     pieces, broken = _objects(text)
     found: A | None = None
     complaint = "There is no JSON object in your answer."

@@ -11,14 +11,22 @@ from collections.abc import Iterable, Sequence
 
 from kernelwright import syntax
 from kernelwright.agents.duplicates import normal_form, parsed, statements
-from kernelwright.agents.model.answers import BadAnswer, whole_text
-from kernelwright.agents.model.context import common_context, other_code, shown_code, what_was_found
+from kernelwright.agents.model.answers import BadAnswer, whole_text, without_thoughts
+from kernelwright.agents.model.context import (
+    Brief,
+    common_context,
+    other_code,
+    shown_code,
+    what_was_found,
+)
+from kernelwright.agents.model.history import idea_behind, last_right
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.backends.registry import guess_backend
+from kernelwright.kernels.runtime import LATEST, UnknownRuntimeError, complete, shortened
 from kernelwright.llm.base import Completion
 from kernelwright.prompts.context import Context
 from kernelwright.prompts.exemplar import exemplar
-from kernelwright.sandbox.machine import Machine
+from kernelwright.schema import Attempt
 from kernelwright.tasks.kinds.module import MODULE
 
 FENCED = re.compile(
@@ -33,23 +41,35 @@ MAX_CHARACTERS = 200_000
 FILE_ONLY = "Answer again with one complete Python file in one ```python block."
 
 
-def read_file(
-    completion: Completion, reference: str, earlier: Iterable[str], base: str | None = None
-) -> str:
-    """Return the candidate's file.
+def read_written(completion: Completion, base: str | None = None) -> str:
+    """Return the file of an answer, its runtime by name.
 
     Args:
-        reference: the task's own file, which is no candidate.
-        earlier: files that were evaluated before.
-        base: what edits change; None where only a whole file will do.
+        base: what edits change, as it was shown; None where only a whole file will do.
 
     Raises:
-        BadAnswer: there is not exactly one such file, it is not Python, or it is nothing new; or
-            an edit does not fit. Either way a whole file is asked for.
+        BadAnswer: there is no file, or an edit does not fit. Either way a whole file is asked for.
     """
-    text = whole_text(completion)
+    text = without_thoughts(whole_text(completion))
     edits = EDIT.findall(text) if base is not None else []
-    source = _edited(base, edits) if base is not None and edits else _only_file(text)
+    return _edited(base, edits) if base is not None and edits else _last_file(text)
+
+
+def complete_file(written: str, reference: str, earlier: Iterable[str]) -> str:
+    """Return a file complete with the runtime that it names.
+
+    Args:
+        written: the file, its runtime by name.
+        reference: the task's own file, which is no candidate.
+        earlier: files that were evaluated before.
+
+    Raises:
+        BadAnswer: it names no known runtime, is not Python, or is nothing new.
+    """
+    try:
+        source = complete(written)
+    except UnknownRuntimeError as error:
+        raise BadAnswer(f"{error}.", FILE_ONLY) from error
     if len(source) > MAX_CHARACTERS:
         raise BadAnswer(
             f"Your file has {len(source):,} characters; {MAX_CHARACTERS:,} are the most. "
@@ -87,22 +107,18 @@ def _edited(base: str, edits: Sequence[tuple[str, str]]) -> str:
     return base
 
 
-def _only_file(text: str) -> str:
+def _last_file(text: str) -> str:
     blocks: list[str] = [block for _, block in FENCED.findall(text)]
     if not blocks and MODEL_NEW.search(text):
         blocks = [text]
-    files = {block.strip() for block in blocks if MODEL_NEW.search(block)}
-    if len(files) == 1:
-        return files.pop() + "\n"
+    files = [block.strip() for block in blocks if MODEL_NEW.search(block)]
     if files:
-        problem = (
-            f"{len(files)} different code blocks define {MODULE.candidate}; I can use only one."
+        return files[-1] + "\n"
+    if blocks:
+        raise BadAnswer(
+            f"No code block in your answer defines `class {MODULE.candidate}`.", FILE_ONLY
         )
-    elif blocks:
-        problem = f"No code block in your answer defines `class {MODULE.candidate}`."
-    else:
-        problem = "There is no code block in your answer."
-    raise BadAnswer(problem, FILE_ONLY)
+    raise BadAnswer("There is no code block in your answer.", FILE_ONLY)
 
 
 def _known_statements(source: str) -> list[str]:
@@ -123,41 +139,67 @@ def _where(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def coder_context(view: View, machine: Machine, idea: Idea, edits: bool) -> Context:
-    """Return a context with the change to make, the code it starts from, and an example.
+def coder_context(view: View, brief: Brief, idea: Idea) -> Context:
+    """Return a context with the idea and the code that it changes, which may have failed.
 
-    Args:
-        edits: ask for changes to that code, where there is any.
+    A start without right code in the idea's language is shown an example; a repair the idea that
+    was meant, and the last right file.
     """
-    return common_context(view, machine).model_copy(
+    device, parent = brief.machine.device, view.parent
+    code = shown_code(view, parent, device)
+    failed = parent if code is not None and code.error else None
+    has_example = code is not None and not code.error and _backend(parent) == idea.backend
+    category = view.task.category or brief.facts.category
+    runtime = LATEST.get(idea.backend)
+    known = (
+        {
+            "runtime": runtime.line,
+            "api": runtime.api,
+            "outline": runtime.outline,
+        }
+        if runtime
+        else {}
+    )
+    return common_context(view, brief).model_copy(
         update={
+            **known,
             "backends": (idea.backend,),
-            "code": shown_code(view, view.parent, machine.device),
-            "others": other_code(view, machine.device),
-            **what_was_found(view, machine.device),
-            "edits": edits and view.parent is not None,
+            "code": code,
+            "meant": idea_behind(view, failed) if failed else "",
+            "last_right": shown_code(view, last_right(view, failed), device) if failed else None,
+            "others": other_code(view, device),
+            **what_was_found(view, device),
+            "edits": brief.edits and parent is not None,
             "idea": idea.text,
-            "exemplar": exemplar(view.task.category, idea.backend),
+            "exemplar": "" if has_example else shortened(exemplar(category, idea.backend)),
         }
     )
 
 
-def read_source(completion: Completion, view: View, also: Sequence[str] = ()) -> str:
-    """Read the coder's file for a view. Raises BadAnswer, also for another backend.
+def _backend(attempt: Attempt | None) -> str | None:
+    return attempt.candidate.backend if attempt and attempt.candidate else None
 
-    Args:
-        also: backends that are taken besides the view's.
+
+def read_source(completion: Completion, view: View, brief: Brief) -> str:
+    """Read the coder's file for a view. Raises BadAnswer, also for another backend."""
+    parent = view.parent.candidate if view.parent else None
+    base = shortened(parent.source) if parent else None
+    return acceptable(read_written(completion, base), view, brief)
+
+
+def acceptable(written: str, view: View, brief: Brief) -> str:
+    """Return a file complete with its runtime, if it is one for this view.
+
+    Raises:
+        BadAnswer: it is none, nothing new, or has another backend.
     """
     # A file without a verdict may come again.
     earlier = [a.candidate.source for a in view.attempts if a.candidate and a.evaluation]
-    parent = view.parent.candidate if view.parent else None
-    base = parent.source if parent else None
-    source = read_file(completion, view.task.source, earlier, base)
-    backend = guess_backend(source)
-    if backend not in (*view.backends, *also):
-        allowed = ", ".join(view.backends)
+    source = complete_file(written, view.task.source, earlier)
+    backend, wanted = guess_backend(source), brief.backends(view)
+    if backend not in (*wanted, *brief.also):
         raise BadAnswer(
-            f"Your file uses backend {backend!r}; it must use one of: {allowed}.",
+            f"Your file uses backend {backend!r}; it must use one of: {', '.join(wanted)}.",
             FILE_ONLY,
         )
     return source

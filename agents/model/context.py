@@ -3,79 +3,123 @@
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from kernelwright.agents.model.history import diagnosis, tried, untested, worked
+from kernelwright.agents.model.words import shown_reason
 from kernelwright.agents.proposer import View
 from kernelwright.agents.search.ranking import eager_speedup, ranked
+from kernelwright.kernels.runtime import shortened
 from kernelwright.prompts.context import Context, ShownCode
-from kernelwright.prompts.describe import accuracy, shown_workloads, sizes
+from kernelwright.prompts.describe import abilities, accuracy, allowed, precision, sizes, timing
 from kernelwright.prompts.device import device_card
 from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Attempt, Evaluation, Speedup, Task, Timing
+from kernelwright.schema import (
+    Attempt,
+    Evaluation,
+    Facts,
+    Lesson,
+    Policy,
+    Speedup,
+    Task,
+    Timing,
+)
 
-MOST_TRIED = 5
 MOST_FACTS = 24
-PLAN_CHARACTERS, REASON_CHARACTERS, ERROR_CHARACTERS = 160, 160, 1500
-NOT_SHOWN = "it fails on a case that is not shown; be right for any sizes and values"
+NAMES = {"compile": "torch.compile"}
+"""Names of timed sides, where they are not their own."""
+RESTATED = " us per call on workload "
+"""In a fact that repeats the time above it."""
 
 
-def shown_reason(task: Task, device: str, evaluation: Evaluation) -> str:
-    """Return the verdict's reason, or NOT_SHOWN if it speaks of a hidden workload."""
-    visible = {workload.name for workload in shown_workloads(task, device)}
-    hidden = {w.name for w in task.workloads if w.role == "hidden"}
-    named = {name for name in visible | hidden if repr(name) in evaluation.reason}
-    # Workloads run in order: where all visible ones have results, a hidden one failed.
-    unnamed = not named and visible <= {result.workload for result in evaluation.workloads}
-    if hidden and (unnamed or named & hidden):
-        return NOT_SHOWN
-    return evaluation.reason[:ERROR_CHARACTERS]
+class Brief(NamedTuple):
+    """The part that all prompts of one task of a run share."""
+
+    machine: Machine
+    seed: int = 0
+    """Draws the planner's hints."""
+    facts: Facts = Facts()
+    policy: Policy = "any"
+    lessons: Sequence[Lesson] = ()
+    """Lessons of other tasks, for the planner."""
+    edits: bool = True
+    """Ask for changes to code that there is; after one that does not fit, for the file."""
+    also: Sequence[str] = ()
+    """Backends of files that are taken as well, though none is asked for."""
+
+    def backends(self, view: View) -> tuple[str, ...]:
+        """Return the backends that may be asked for."""
+        return allowed(view.backends, self.policy)
 
 
-def one_line(text: str, characters: int) -> str:
-    """Return `text` without line breaks, shortened."""
-    return textwrap.shorten(text, characters, placeholder=" [...]")
-
-
-def common_context(view: View, machine: Machine) -> Context:
+def common_context(view: View, brief: Brief) -> Context:
+    """Return what every role is shown: the task, the machine, and what was measured of both."""
+    machine, facts, backends = brief.machine, brief.facts, brief.backends(view)
     return Context(
         kind=view.task.kind,
         reference=view.task.source,
         sizes=sizes(view.task, machine.device),
-        accuracy=accuracy(view.task.tolerance),
-        device=device_card(machine),
-        backends=view.backends,
+        accuracy=accuracy(view.task.tolerance, facts.dtypes),
+        precision=precision(facts.dtypes),
+        policy=brief.policy,
+        timing=timing(machine.device, machine.threads),
+        device=(*device_card(machine), *facts.versions),
+        facts=(*facts.times, *_compiled(view), *facts.roof),
+        graph=facts.graph,
+        backends=backends,
+        abilities=abilities(backends),
     )
 
 
+def _compiled(view: View) -> Iterator[str]:
+    """Yield the time of torch.compile, once an attempt was timed beside it."""
+    for attempt in view.attempts:
+        for result in attempt.evaluation.workloads if attempt.evaluation else ():
+            if "compile" in result.timing:
+                time = _time(result.timing["compile"])
+                yield f"torch.compile takes {time} a call on {result.workload!r}"
+                return
+
+
 def shown_code(view: View, attempt: Attempt | None, device: str) -> ShownCode | None:
+    """Return an attempt's file, its runtime by name, with what the judge said about it."""
     if attempt is None or attempt.candidate is None or attempt.evaluation is None:
         return None
-    evaluation = attempt.evaluation
+    return judged_code(view.task, attempt.candidate.source, attempt.evaluation, device)
+
+
+def judged_code(task: Task, source: str, evaluation: Evaluation, device: str) -> ShownCode:
+    """Return a file, its runtime by name, with a verdict on it."""
+    source = shortened(source)
     if evaluation.accepted:
-        return ShownCode(source=attempt.candidate.source, measured=tuple(_measured(evaluation)))
+        return ShownCode(source=source, measured=tuple(_measured(evaluation)))
     flags = [f"{f.rule}: {f.evidence}" for f in evaluation.flags if f.severity == "refuse"]
-    reason = shown_reason(view.task, device, evaluation)
-    error = "\n".join([f"{evaluation.status.value}: {reason}", *flags])
-    return ShownCode(source=attempt.candidate.source, error=error)
+    reason = shown_reason(task, device, evaluation)
+    where = evaluation.wrong.words if evaluation.wrong else ()
+    error = "\n".join([f"{evaluation.status.value}: {reason}", *where, *flags])
+    return ShownCode(source=source, error=error)
 
 
 def _measured(evaluation: Evaluation) -> Iterator[str]:
     timed = [result for result in evaluation.workloads if result.timing]
     for result in timed:
-        times = ", ".join(f"{who} {_time(t)}" for who, t in sorted(result.timing.items()))
+        sides = sorted(result.timing.items())
+        times = ", ".join(f"{NAMES.get(side, side)} {_time(t)}" for side, t in sides)
         yield f"{result.workload}: {times}; {_ratios(result.speedup)}"
     if len(timed) > 1:
         yield f"over all sizes: {_ratios(evaluation.speedup)}"
     yield from (f"{f.rule} ({f.severity}): {f.evidence}" for f in evaluation.flags)
     if evaluation.evidence is not None:
         found = evaluation.evidence
-        yield f"evidence: {found.level}" + (f", bound by {found.bound}" if found.bound else "")
+        if found.bound:
+            yield f"bound by {found.bound}"
         if found.roof_fraction is not None:
             yield f"reaches {found.roof_fraction:.0%} of the measured roof (estimate)"
         if found.sol_score is not None:
             yield f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time, 1: at the roof)"
-        yield from found.facts[:MOST_FACTS]
+        yield from (fact for fact in found.facts[:MOST_FACTS] if RESTATED not in fact)
+        yield from found.own_code.words if found.own_code else ()
 
 
 def _time(timing: Timing) -> str:
@@ -84,7 +128,7 @@ def _time(timing: Timing) -> str:
 
 def _ratios(speedup: dict[str, Speedup]) -> str:
     return ", ".join(
-        f"{s.median:.2f}x {name} (95% interval {s.ci95[0]:.2f} to {s.ci95[1]:.2f})"
+        f"{s.median:.2f}x {NAMES.get(name, name)} (95% interval {s.ci95[0]:.2f} to {s.ci95[1]:.2f})"
         for name, s in sorted(speedup.items(), reverse=True)
     )
 
@@ -98,11 +142,12 @@ def what_was_found(view: View, device: str) -> dict[str, object]:
     """Return what was learnt so far; nothing for a start that is meant to be independent."""
     if not view.move.leads_on:
         return {}
-    diagnosis = view.parent.diagnosis if view.parent else ""
     return {
         "contrast": _contrast(view, device),
-        "tried": tuple(_tried(view, device))[-MOST_TRIED:],
-        "diagnosis": diagnosis,
+        "diagnosis": diagnosis(view),
+        "worked": worked(view),
+        "tried": tried(view),
+        "untested": untested(view, device),
     }
 
 
@@ -124,29 +169,3 @@ def _contrast(view: View, device: str) -> tuple[ShownCode, ...]:
 def _bucket(attempt: Attempt) -> int:
     """Return the bucket of an attempt's speedup; each spans a factor of 1.4."""
     return math.floor(2 * math.log2(eager_speedup(attempt) or 1.0))
-
-
-def _tried(view: View, device: str) -> Iterator[str]:
-    """Yield attempts that failed or were no faster than the best before them."""
-    best = 0.0
-    for attempt in view.attempts:
-        speedup = eager_speedup(attempt)
-        if speedup is not None and speedup > best:
-            best = speedup
-        elif attempt is not view.parent and attempt.error is None:
-            outcome = _outcome(view.task, device, attempt, best)
-            yield f"{one_line(attempt.plan, PLAN_CHARACTERS)} -> {outcome}"
-
-
-def _outcome(task: Task, device: str, attempt: Attempt, best: float) -> str:
-    speedup = eager_speedup(attempt)
-    if attempt.evaluation is None:
-        return one_line(attempt.dropped or "", REASON_CHARACTERS)
-    if speedup is None:
-        return _failure(task, device, attempt.evaluation)
-    return f"right, but {speedup:.2f}x eager against {best:.2f}x before"
-
-
-def _failure(task: Task, device: str, evaluation: Evaluation) -> str:
-    reason = shown_reason(task, device, evaluation)
-    return one_line(f"{evaluation.status.value}: {reason}", REASON_CHARACTERS)

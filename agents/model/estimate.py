@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kernelwright.agents.model.budget import Budget
-from kernelwright.agents.model.limits import MAX_TOKENS, MORE_TRIES
+from kernelwright.agents.model.limits import MORE_TRIES, answer_limit
 from kernelwright.agents.proposer import BudgetExhausted, Scope
 from kernelwright.config import Allowance, Settings, TokenPrice
 from kernelwright.errors import UsageError
+from kernelwright.kernels.runtime import LATEST, shortened
+from kernelwright.llm.base import Request
 from kernelwright.llm.prices import cost_usd, most_usage
 from kernelwright.llm.retry import RetryPolicy
 from kernelwright.prompts.context import Role
@@ -21,17 +23,18 @@ BYTES_PER_TOKEN = 3.5
 """Rough value for code and English; a reservation counts every byte as a token instead."""
 ANSWER_TOKENS: dict[Role, int] = {"planner": 1_500, "coder": 4_000, "profiler": 800}
 """Assumed, for models that think little; others answer with several times as many."""
-FINDINGS_BYTES = 3_000
-"""Assumed, for device, measurements and what was tried."""
+FINDINGS_BYTES = 5_000
+"""Assumed, for device, measurements, the traced graph and what was tried."""
 
 
 class Estimate(NamedTuple):
     """The expected calls and cost of the whole run."""
 
     calls: int
-    """One call of each role per attempt."""
-    most_calls: int
-    """Upper bound: answers that can't be used and lost tries are asked for again."""
+    """One call of each role per attempt; for one attempt where the budget limits their number."""
+    most_calls: int | None
+    """Upper bound for the whole run: files that are not built are repaired, answers that can't be
+    used and lost tries are asked for again. None where neither attempts nor calls are limited."""
     usd: float | None
     """Dollars for the expected calls; None where the price of a model is not known."""
 
@@ -45,19 +48,27 @@ def estimate(settings: Settings, models: Mapping[Role, str], tasks: Sequence[Tas
         _call_usd(role, model, task, settings) for task in tasks for role, model in models.items()
     ]
     known = [cost for cost in costs if cost is not None]
-    total = sum(known) * settings.attempts if len(known) == len(costs) else None
-    return Estimate(len(costs) * settings.attempts, _most_calls(settings, models, tasks), total)
+    attempts = settings.search_settings.attempts or 1
+    total = sum(known) * attempts if len(known) == len(costs) else None
+    return Estimate(len(costs) * attempts, _most_calls(settings, models, tasks), total)
 
 
-def _most_calls(settings: Settings, models: Mapping[Role, str], tasks: Sequence[Task]) -> int:
-    answers = len(models) * (1 + MORE_TRIES)
+def _most_calls(
+    settings: Settings, models: Mapping[Role, str], tasks: Sequence[Task]
+) -> int | None:
+    search = settings.search_settings
+    answers = (len(models) + search.repairs) * (1 + MORE_TRIES)
     attempt = _least(settings.attempt_budget.calls, answers * RetryPolicy().tries)
-    task = _least(settings.task_budget.calls, settings.attempts * attempt)
-    return _least(settings.budget_calls, len(tasks) * task)
+    task = _least(settings.task_budget.calls, _times(search.attempts, attempt))
+    return _least(settings.budget_calls, _times(len(tasks), task))
 
 
-def _least(limit: int | None, value: int) -> int:
-    return value if limit is None else min(limit, value)
+def _least(limit: int | None, value: int | None) -> int | None:
+    return min((one for one in (limit, value) if one is not None), default=None)
+
+
+def _times(count: int | None, value: int | None) -> int | None:
+    return None if count is None or value is None else count * value
 
 
 def require_room(
@@ -65,19 +76,22 @@ def require_room(
     model: str,
     tasks: Iterable[Task],
     price: TokenPrice | None = None,
+    answer_tokens: int | None = None,
 ) -> None:
     """Check that budgets have room for a first call, before anything else is done.
 
     Args:
         model: the planner's, which is asked first.
         price: the user's, for a model that the price table lacks.
+        answer_tokens: the user's limit on one answer.
 
     Raises:
         UsageError: a budget is too small for every task, however short the prompt will be.
     """
     shortest = min((task.source for task in tasks), key=len, default="")
     shown = (Message(role="user", content=shortest),)
-    least = most_usage(model, shown, MAX_TOKENS["planner"], price)
+    limit = answer_limit("planner", model, answer_tokens)
+    least = most_usage(model, Request(messages=shown, max_tokens=limit.tokens), price)
     for scope, allowance in allowances.items():
         try:
             with Budget(allowance, scope).reserved(least):
@@ -87,9 +101,12 @@ def require_room(
 
 
 def _call_usd(role: Role, model: str, task: Task, settings: Settings) -> float | None:
-    example = exemplar(task.category, settings.backends[0]) if role == "coder" else ""
+    backend = settings.backends[0]
+    example = shortened(exemplar(task.category, backend)) if role == "coder" else ""
+    runtime = LATEST.get(backend) if role == "coder" else None
+    told = len(runtime.api) + len(runtime.outline) if runtime else 0
     # The reference, and a candidate that is about as long as an example.
-    shown = len(task.source) + max(len(task.source), len(example)) + len(example)
+    shown = len(task.source) + max(len(task.source), len(example)) + len(example) + told
     prompt = instructions(role) + shown + FINDINGS_BYTES
     asked, said = round(prompt / BYTES_PER_TOKEN), ANSWER_TOKENS[role]
     return cost_usd(model, asked, said, own=settings.price)

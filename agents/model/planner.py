@@ -8,18 +8,17 @@ from pydantic import Field
 
 from kernelwright.agents.model.answers import JSON_ONLY, Answer, BadAnswer, read_answer
 from kernelwright.agents.model.context import (
+    Brief,
     common_context,
-    one_line,
     other_code,
     shown_code,
-    shown_reason,
     what_was_found,
 )
+from kernelwright.agents.model.words import one_line, shown_reason
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.llm.base import Completion
 from kernelwright.prompts.context import Context
 from kernelwright.prompts.hints import hints
-from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Lesson
 
 REPAIR = "repair: "
@@ -56,24 +55,29 @@ def read_plan(completion: Completion, backends: Sequence[str]) -> PlannerAnswer:
     return plan
 
 
-def planner_context(
-    view: View, machine: Machine, seed: int, lessons: Sequence[Lesson] = ()
-) -> Context:
-    """Return a context with the code to go on from, its diagnosis, failures, and drawn hints.
+def planner_context(view: View, brief: Brief) -> Context:
+    """Return a context with the code to go on from, what was found so far, and drawn hints.
 
-    Args:
-        seed: draws the hints.
-        lessons: of other tasks; not shown to a start that is meant to be independent.
+    A start that is meant to be independent is shown no lessons.
     """
-    allowed = [lesson for lesson in lessons if lesson.backend in view.backends]
-    return common_context(view, machine).model_copy(
+    common, machine = common_context(view, brief), brief.machine
+    lessons = [one for one in brief.lessons if one.backend in common.backends]
+    drawn = hints(
+        machine.device,
+        brief.seed,
+        view.position,
+        policy=brief.policy,
+        dtypes=brief.facts.dtypes,
+    )
+    return common.model_copy(
         update={
             "code": shown_code(view, view.parent, machine.device),
             "others": other_code(view, machine.device),
             "direction": view.move.direction,
+            "user_hints": view.move.hints,
             **what_was_found(view, machine.device),
-            "lessons": tuple(map(_lesson, allowed)) if view.move.leads_on else (),
-            "moves": hints(machine.device, seed, view.position),
+            "lessons": tuple(map(_lesson, lessons)) if view.move.leads_on else (),
+            "moves": drawn,
         }
     )
 
@@ -82,9 +86,9 @@ def _lesson(lesson: Lesson) -> str:
     return f"{lesson.text} -> {lesson.gain:.2f}x ({lesson.backend})"
 
 
-def plain_idea(view: View) -> Idea:
+def plain_idea(backends: Sequence[str]) -> Idea:
     """Return the idea that takes the place of a planner's answer that could not be used."""
-    return Idea(text=PLAIN_IDEA, backend=view.backends[0])
+    return Idea(text=PLAIN_IDEA, backend=backends[0])
 
 
 def idea_of(plan: PlannerAnswer) -> Idea:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from kernelwright.agents.model.answers import Answer
-from kernelwright.agents.model.context import common_context, shown_code
+from kernelwright.agents.model.context import Brief, common_context, shown_code
 from kernelwright.agents.proposer import View
 from kernelwright.agents.search.ranking import best_attempt, eager_speedup
 from kernelwright.prompts.context import Context
-from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt
 
 
@@ -22,10 +21,10 @@ class Diagnosis(Answer):
         return f"Bottleneck: {self.bottleneck}\nEvidence: {self.evidence}\nFix: {self.fix}"
 
 
-def profiler_context(view: View, attempt: Attempt, machine: Machine) -> Context:
+def profiler_context(view: View, attempt: Attempt, brief: Brief) -> Context:
     """Return a context with an attempt, everything measured of it, and the best speedup."""
-    context = common_context(view, machine)
-    shown = shown_code(view, attempt, machine.device)
+    context = common_context(view, brief)
+    shown = shown_code(view, attempt, brief.machine.device)
     assert shown is not None
     best = best_attempt([*view.attempts, attempt])
     if best is not None and best is not attempt:

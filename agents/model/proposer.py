@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 
+from kernelwright.agents.episode.coder import episode_file
 from kernelwright.agents.model.answers import read_answer
 from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.coder import coder_context, parent_hashes, read_source
+from kernelwright.agents.model.context import Brief
 from kernelwright.agents.model.planner import (
+    PlannerAnswer,
     idea_of,
     plain_idea,
     planner_context,
@@ -17,9 +20,16 @@ from kernelwright.agents.model.planner import (
 )
 from kernelwright.agents.model.profiler import Diagnosis, profiler_context
 from kernelwright.agents.proposer import Idea, NoUsableAnswer, View
+from kernelwright.agents.search.stopping import on_plateau
 from kernelwright.backends.registry import guess_backend
-from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Attempt, Candidate, Lesson, Origin, Status, Usage
+from kernelwright.errors import NoToolsError, ProviderError
+from kernelwright.schema import Attempt, Candidate, Origin, Status, Usage
+
+Note = Callable[[str], None]
+
+
+def unheard(words: str) -> None:
+    """Do nothing with a note."""
 
 
 class ModelProposer:
@@ -27,30 +37,19 @@ class ModelProposer:
 
     Args:
         caller: makes the calls, with the model of each role.
-        seed: draws the hints for the planner.
-        lessons: what the planner is told of other tasks.
-        edits: ask for changes to code that there is; after one that does not fit, for the file.
-        also: backends of files that are taken as well, though none is asked for.
+        uses_tools: whether the coder works with tools, until it submits a file.
+        note: told in a line what happens.
 
-    All steps raise BudgetExhausted instead of making a call that the budget does not allow, and
-    InfrastructureError (ProviderError) when the provider fails for good.
+    All steps raise BudgetExhausted instead of making a call that the budget does not allow.
     """
 
     def __init__(
-        self,
-        caller: Caller,
-        machine: Machine,
-        seed: int,
-        lessons: Sequence[Lesson] = (),
-        edits: bool = False,
-        also: Sequence[str] = (),
+        self, caller: Caller, brief: Brief, uses_tools: bool = False, note: Note = unheard
     ) -> None:
         self._caller = caller
-        self._machine = machine
-        self._seed = seed
-        self._lessons = lessons
-        self._edits = edits
-        self._also = also
+        self._brief = brief
+        self._uses_tools = uses_tools
+        self._note = note
 
     @property
     def name(self) -> str:
@@ -60,27 +59,50 @@ class ModelProposer:
     def plan(self, view: View) -> Idea | None:
         """Return the planner's choice in words; for a repair what went wrong, without a call.
 
-        Where no answer can be used, the coder gets a plain idea. None without a backend.
+        Where no answer can be used, or the provider fails for good, the coder gets a plain idea.
+        None without a backend that the policy allows.
         """
-        if not view.backends:
+        backends = self._brief.backends(view)
+        if not backends:
             return None
         if view.move.operator == "repair":
-            return repair_idea(view, self._machine.device)
-        context = planner_context(view, self._machine, self._seed, self._lessons)
-        read = partial(read_plan, backends=view.backends)
+            return repair_idea(view, self._brief.machine.device)
+        context = planner_context(view, self._brief)
+        read = partial(read_plan, backends=backends)
         try:
-            return idea_of(self._caller.ask(view.position, "planner", context, read))
-        except NoUsableAnswer:
-            return plain_idea(view)
+            plan = self._caller.ask(
+                view.position,
+                "planner",
+                context,
+                read,
+                form=PlannerAnswer,
+                harder=on_plateau(view.attempts),
+            )
+            return idea_of(plan)
+        except (NoUsableAnswer, ProviderError):
+            return plain_idea(backends)
 
     def code(self, view: View, idea: Idea) -> Candidate:
-        """Return the coder's file for an idea. Raises NoUsableAnswer after three bad answers.
+        """Return the coder's file for an idea, of an episode with tools or of one answer.
 
         A repair shows the failed file with its error, everything else what it goes on from.
+
+        Raises:
+            NoUsableAnswer: three answers in a row could not be used.
+            ProviderError: the provider failed for good.
         """
-        context = coder_context(view, self._machine, idea, self._edits)
-        read = partial(read_source, view=view, also=self._also)
-        source = self._caller.ask(view.position, "coder", context, read)
+        context = coder_context(view, self._brief, idea)
+        source = None
+        if self._uses_tools:
+            try:
+                source = episode_file(view, self._brief, idea, self._caller)
+            except NoToolsError as error:
+                self._uses_tools = False
+                self._note(f"{self.name} takes no tools, so it answers with files: {error.message}")
+        if source is None:
+            read = partial(read_source, view=view, brief=self._brief)
+            harder = on_plateau(view.attempts)
+            source = self._caller.ask(view.position, "coder", context, read, harder=harder)
         origin = Origin(
             kind="model",
             model=self.name,
@@ -92,18 +114,26 @@ class ModelProposer:
         )
 
     def diagnose(self, view: View, attempt: Attempt) -> str:
-        """Return the profiler's bottleneck and fix; empty where no answer can be used.
+        """Return the profiler's bottleneck and fix; empty where no answer came or can be used.
 
         A compiler's error is known already: nothing is asked about that.
         """
         found = attempt.evaluation
         if found is None or found.status is Status.COMPILE_ERROR:
             return ""
-        context = profiler_context(view, attempt, self._machine)
+        context = profiler_context(view, attempt, self._brief)
         read = partial(read_answer, kind=Diagnosis)
         try:
-            return str(self._caller.ask(view.position, "profiler", context, read))
-        except NoUsableAnswer:
+            asked = self._caller.ask(
+                view.position,
+                "profiler",
+                context,
+                read,
+                form=Diagnosis,
+                harder=on_plateau(view.attempts),
+            )
+            return str(asked)
+        except (NoUsableAnswer, ProviderError):
             return ""
 
     def usage(self, index: int) -> Usage:

@@ -92,6 +92,8 @@ class Node(NamedTuple):
     open_kwargs: Mapping[str, Any]
     shape: tuple[int, ...] | None
     dtype: str | None
+    strides: tuple[int, ...] | None
+    """As of the trace, in elements."""
     is_contiguous: bool
     attribute: str | None
     """Dotted name in the module, for parameters and buffers."""
@@ -231,6 +233,7 @@ def _node(entry: Mapping[str, Any], hints: Mapping[str, Any]) -> Node:
         open_kwargs={key: _argument(a, kept) for key, a in kwargs.items()},
         shape=None if shape is None else tuple(shape),
         dtype=entry["dtype"],
+        strides=None if entry["strides"] is None else tuple(entry["strides"]),
         is_contiguous=entry["contiguous"],
         attribute=entry["attribute"],
         constant=entry.get("constant"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kernelwright.kernels.runtime import shortened
 from kernelwright.schema import Attempt
 
 # A constant that names a block or a tile, and its size.
@@ -23,9 +24,9 @@ def features(attempt: Attempt) -> tuple[str, ...]:
     candidate, evaluation = attempt.candidate, attempt.evaluation
     assert candidate is not None and evaluation is not None
     bound = evaluation.evidence.bound if evaluation.evidence else None
-    chosen = candidate.origin.parameters
-    tile = _largest(chosen) if chosen else _tile(candidate.source)
-    return candidate.backend, bound or "unknown", tile, _memory_path(candidate.source)
+    chosen, source = candidate.origin.parameters, shortened(candidate.source)
+    tile = _largest(chosen) if chosen else _tile(source)
+    return candidate.backend, bound or "unknown", tile, _memory_path(source)
 
 
 def _largest(parameters: dict[str, bool | int | float | str]) -> str:

@@ -1,4 +1,4 @@
-"""Reasons to end a search: no new code, at the roof, or on a plateau."""
+"""Reasons to end a search: no answers, no new code, at the roof, or on a plateau."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ ABOVE_THE_ROOF = 1.05
 GAIN = 1.01
 """Factor on the best speedup above which an attempt is progress."""
 EMPTY_IN_A_ROW = 3
+PLATEAU = 4
+"""Evaluated attempts without progress after which models are asked for more effort."""
+UNANSWERED_IN_A_ROW = 3
 
 
 def reason_to_stop(attempts: Sequence[Attempt], patience: int) -> str | None:
@@ -33,6 +36,24 @@ def reason_to_stop(attempts: Sequence[Attempt], patience: int) -> str | None:
     stale = _without_progress(attempts)
     if stale >= patience:
         return f"no progress in {stale} attempts"
+    return None
+
+
+def on_plateau(attempts: Sequence[Attempt]) -> bool:
+    """Return whether the last few evaluated attempts brought no progress: time to try harder."""
+    return _without_progress(attempts) >= PLATEAU
+
+
+def unanswered(attempts: Sequence[Attempt]) -> str | None:
+    """Return why a search should end: its provider keeps failing; None where it should go on.
+
+    Args:
+        attempts: those made since the search was begun or continued: before it is continued, the
+            user has perhaps done something about the provider.
+    """
+    last = attempts[-UNANSWERED_IN_A_ROW:]
+    if len(last) == UNANSWERED_IN_A_ROW and all(a.error and a.candidate is None for a in last):
+        return f"{UNANSWERED_IN_A_ROW} attempts in a row without an answer: {last[-1].error}"
     return None
 
 

@@ -35,8 +35,23 @@ PolicyName = Literal["any", "custom"]
 """The names of `schema.Policy`, as `ToleranceName` has those of `schema.ToleranceName`."""
 UsesName = Literal["flag", "refuse"]
 """The names of `schema.UsesRule`."""
+EffortName = Literal["none", "low", "medium", "high", "xhigh", "max"]
+"""The names of `llm.base.Effort`."""
+WorkflowName = Literal["auto", "agent", "fixed"]
+"""The names of a coder's ways to work."""
 BlockName = Literal[
-    "device", "contrast", "direction", "diagnosis", "tried", "lessons", "moves", "exemplar"
+    "device",
+    "facts",
+    "graph",
+    "contrast",
+    "direction",
+    "diagnosis",
+    "worked",
+    "tried",
+    "untested",
+    "lessons",
+    "moves",
+    "exemplar",
 ]
 """The names of `prompts.context.Block`. A test compares them, and those of `ToleranceName`."""
 
@@ -173,12 +188,24 @@ class Models(_Group):
     """Another model for the planner; None: the same. A smaller one may do."""
     profiler_model: Name | None = None
     """The same for the profiler."""
-    coder_answers: Literal["file", "edits"] = "file"
-    """How the coder changes code: whole files, or search/replace edits, which are shorter; after
-    an edit that does not fit it is asked for the file."""
+    planner_effort: EffortName | None = None
+    """Work that the planner's model is asked to put in: `none` (no thoughts), `low`, `medium`,
+    `high`, `xhigh` or `max`, as far as the model has them. None: the provider's default. One step
+    more on a plateau of the search."""
+    coder_effort: EffortName | None = None
+    """The same for the coder."""
+    profiler_effort: EffortName | None = None
+    """The same for the profiler."""
+    workflow: WorkflowName = "auto"
+    """How the coder works: `agent` with tools, until it submits a file; `fixed` in one answer;
+    `auto` with tools where its model is known to use them."""
+    coder_answers: Literal["file", "edits"] = "edits"
+    """How a coder without tools changes code: search/replace edits, after one of which that does
+    not fit it is asked for the file, or always whole files."""
     without_blocks: Annotated[tuple[BlockName, ...], BeforeValidator(_names)] = ()
-    """Parts that prompts leave out, to compare: `device`, `contrast`, `direction`, `diagnosis`,
-    `tried`, `lessons`, `moves`, `exemplar`."""
+    """Parts that prompts leave out, to compare: `device`, `facts` (times and roof of the
+    reference), `graph`, `contrast`, `direction`, `diagnosis`, `worked`, `tried`, `untested`,
+    `lessons`, `moves`, `exemplar`."""
     backends: Names = ("cpp", "inductor", "triton", "cuda")
     """Languages that candidates may be written in; a comma-separated text or a list."""
 
@@ -197,14 +224,20 @@ class Search(_Group):
 class Budget(_Group):
     """Limits. Parts of one run may differ in them."""
 
-    attempts: Annotated[int, Number, Field(ge=1)] = 12
-    """Most candidates proposed and evaluated per task."""
-    time_limit_s: Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)] = (
-        600.0
-    )
-    """No new attempt of a task starts after this: seconds, or a text like `90s`, `10m`, `1h30m`."""
-    proposals: Annotated[int, Number, Field(ge=1)] = 1
-    """Candidates proposed side by side, each knowing the rounds before; evaluations overlap."""
+    attempts: Annotated[Annotated[int, Field(ge=1)] | None, Number] = None
+    """Most candidates proposed and evaluated per task. None: 12, but as many as the budget allows
+    where `optimize` has a model."""
+    time_limit_s: Annotated[
+        Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, BeforeValidator(_duration)
+    ] = None
+    """No new attempt of a task starts after this: seconds, or a text like `90s`, `10m`, `1h30m`.
+    None: 10 minutes with `offline`, no limit with a model."""
+    proposals: Annotated[Annotated[int, Field(ge=1)] | None, Number] = None
+    """Candidates proposed side by side, each knowing the rounds before, while others are evaluated.
+    None: 1 with `offline`, 4 with a model."""
+    repairs: Annotated[Count, Number] = 2
+    """Most times that a model repairs a file that is not built within its attempt, each by a call
+    of the coder. Wrong values are left to the search."""
     halving: Annotated[Count, Number] = 3
     """The fastest one in so many of a task's attempts is measured at length; 0: none is."""
     budget_usd: Annotated[Amount | None, Number] = None
@@ -217,6 +250,10 @@ class Budget(_Group):
     `input=1.5,output=6`."""
     budget_calls: Annotated[Count | None, Number] = None
     """Most model calls in one run."""
+    answer_tokens: Annotated[Annotated[int, Field(ge=1)] | None, Number] = None
+    """Most tokens of one answer, thoughts included. None: as the model allows, up to 64,000 for
+    the coder, 32,000 for the planner and 16,000 for the profiler, and more after one that was cut
+    off; where the model is not known 16,384, 8,192 and 8,192."""
     task_budget: Limited = Allowance()
     """The same for each task of a run: a text like `usd=1,tokens=200000,calls=60,seconds=900`."""
     attempt_budget: Limited = Allowance(calls=12)
@@ -269,14 +306,16 @@ class Settings(Places, Judge, Budget, Search, Models):
         """The search of each task."""
         from kernelwright.schema import SearchSettings
 
+        offline = self.model == OFFLINE
         return SearchSettings(
             strategy=self.search,
             seed=self.seed,
-            attempts=self.attempts,
-            time_limit_s=self.time_limit_s,
+            attempts=self.attempts or (12 if offline else None),
+            time_limit_s=self.time_limit_s or (600.0 if offline else None),
             patience=self.patience,
-            proposals=self.proposals,
+            proposals=self.proposals or (1 if offline else 4),
             halving=self.halving,
+            repairs=0 if offline else self.repairs,
         )
 
     @property
@@ -297,17 +336,26 @@ FIRST_SETTINGS = frozenset(
     }
 )
 """Settings that the names of runs were made from in the first version."""
+FIRST_DEFAULTS = {"coder_answers": "file"}
+"""Defaults of the first version that are others now; in identities the two change places."""
 
 
 def identity(settings: Settings) -> dict[str, Any]:
     """Return the settings that identify a run, as JSON data.
 
-    A setting that is new since the first version is left out while it has its default, so that a
-    command still finds the run that an earlier version began.
+    A setting that is new since the first version is left out while it has its default, and one with
+    another default since counts as the first one then, so that a command still finds the run that
+    an earlier version began.
     """
     full = settings.model_dump(mode="json", exclude=set(LIMITS_AND_PLACES))
     changed = settings.model_dump(mode="json", exclude_defaults=True)
-    return {k: v for k, v in full.items() if k in FIRST_SETTINGS or k in changed}
+    known = {k: v for k, v in full.items() if k in FIRST_SETTINGS or k in changed}
+    for name, first in FIRST_DEFAULTS.items():
+        if name not in changed:
+            known[name] = first
+        elif known[name] == first:
+            known[name] = Settings.model_fields[name].default
+    return known
 
 
 class Resolved(NamedTuple):

@@ -50,6 +50,10 @@ class ProviderError(InfrastructureError):
     """A model provider's refusal, or its failure after the retries that make sense."""
 
 
+class NoToolsError(ProviderError):
+    """A server's refusal of a request because of its tools."""
+
+
 class StoreError(PrerequisiteError):
     """A database that cannot be opened, read or written."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -127,7 +128,7 @@ class Task(Record):
     """Values of `--set NAME=VALUE`, which win over every workload's own overrides."""
     workloads: tuple[Workload, ...] = (Workload(name="default"),)
     category: str | None = None
-    """Operator class, for choosing exemplars; None when unknown."""
+    """Operator class, for choosing exemplars; None: by the traced operations."""
     tolerance: ToleranceName = "default"
     limits: Limits = Field(default_factory=Limits)
 
@@ -241,6 +242,51 @@ class Correctness(Record):
     """Cases with other Python numbers than those of get_inputs, each with its own."""
 
 
+class WrongElement(Record):
+    """One wrong element, as text: NaN and infinities are no JSON."""
+
+    index: tuple[int, ...]
+    got: str
+    expected: str
+
+
+class WrongValues(Record):
+    """The places of wrong values in one output of one call.
+
+    There is none for hidden workloads: nothing may be told of them.
+    """
+
+    workload: str
+    output: int
+    """Position among the tensors of the result."""
+    outputs: int
+    """Number of those tensors."""
+    shape: tuple[int, ...]
+    count: int
+    """Number of wrong elements."""
+    extent: tuple[tuple[int, int], ...]
+    """The first and the last wrong index of each dimension."""
+    pattern: str
+    """The places in words."""
+    kind: str | None = None
+    """Property that all of the wrong elements have (`NaN there`); None where they differ."""
+    first: WrongElement
+    """The first one."""
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """Two sentences without a full stop: where the wrong values are, and the first of them."""
+        which = f"output {self.output}" if self.outputs > 1 else "the output"
+        total = math.prod(self.shape)
+        kind = f"; {self.kind}" if self.kind else ""
+        first = self.first
+        return (
+            f"in {which} of shape {list(self.shape)} on workload {self.workload!r} {self.count:,} "
+            f"of {total:,} values are wrong: {self.pattern}{kind}",
+            f"the first is at {list(first.index)}: got {first.got}, expected {first.expected}",
+        )
+
+
 class WorkloadResult(Record):
     """The findings on one workload."""
 
@@ -254,6 +300,53 @@ class WorkloadResult(Record):
     """Largest memory that the candidate's calls held; None where it was not measured."""
 
 
+class HotLine(Record):
+    """A line of a candidate's own code that takes much of its time."""
+
+    share: float
+    """Share of the samples in own code."""
+    function: str
+    line: int | None
+    """Number of the line in the C++ that was compiled; None where that is unknown."""
+    text: str
+    """The line; empty where it is unknown."""
+    instructions: tuple[tuple[str, float], ...]
+    """Its hottest instructions, each with its share of the samples in own code."""
+    missed: str | None = None
+    """The compiler's reason why it did not vectorise the loop around the line."""
+
+    @property
+    def words(self) -> str:
+        """The line in words."""
+        where = f"line {self.line} `{self.text}`" if self.text else f"function {self.function}"
+        hot = ", ".join(f"{text} {share:.0%}" for text, share in self.instructions)
+        missed = f"; its loop is not vectorised: {self.missed}" if self.missed else ""
+        return f"{self.share:.0%} in {where}: {hot}{missed}"
+
+
+class OwnCode(Record):
+    """Samples of a candidate's own machine code, taken at random moments while it ran."""
+
+    samples: int
+    """Number of samples in own code."""
+    share: float
+    """Share of own code among the samples that compute."""
+    busy: tuple[float, ...]
+    """Share of the moments at which each thread computed, the busiest first."""
+    lines: tuple[HotLine, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The profile in sentences."""
+        busy = ", ".join(f"{share:.0%}" for share in self.busy)
+        threads = f"threads compute for {busy} of the time; " if len(self.busy) > 1 else ""
+        own = (
+            f"own code has {self.share:.0%} of the samples that compute ({self.samples}; an "
+            "instruction also has those of one that it waits for)"
+        )
+        return [f"{threads}{own}", *(line.words for line in self.lines)]
+
+
 class Evidence(Record):
     """The facts about where the time goes that the profiler agent gets."""
 
@@ -265,6 +358,8 @@ class Evidence(Record):
     sol_score: float | None = None
     """Speed-of-light score: 0.5 is eager's time, 1 the roof's; None where a time is below the roof,
     which is an estimate."""
+    own_code: OwnCode | None = None
+    """The hot lines of a C++ candidate; None where it was not sampled, or has too few samples."""
 
 
 UseOutcome = Literal["same", "falls-back", "raises", "wrong", "crashes", "not-tried"]
@@ -307,16 +402,18 @@ class SearchSettings(Record):
     strategy: str = "greedy"
     """Name of a registered strategy, or a dotted path."""
     seed: int = 0
-    attempts: int = 12
-    """Number of attempts that the task may have in all."""
-    time_limit_s: float = 600.0
-    """Seconds after which nothing new is started; the proof comes on top."""
+    attempts: int | None = 12
+    """Number of attempts that the task may have in all; None: as many as the budget allows."""
+    time_limit_s: float | None = 600.0
+    """Seconds after which nothing new is started; the proof comes on top. None: no limit."""
     patience: int = 24
     """Evaluated attempts without 1% of progress after which the search ends."""
     proposals: int = 1
     """Attempts side by side."""
     halving: int = 3
     """The fastest one in so many attempts is measured at length; 0: none is."""
+    repairs: int = 0
+    """Most repairs of an attempt whose file is not built."""
 
 
 class MachineSpec(Record):
@@ -365,6 +462,9 @@ class Evaluation(Record):
     speedup: dict[str, Speedup] = Field(default_factory=dict)
     """Geometric mean over the timed workloads, per baseline."""
     evidence: Evidence | None = None
+    wrong: WrongValues | None = None
+    """The places of wrong values; None where values are right, where it is not single ones that
+    are wrong, on hidden workloads, and in records of earlier versions."""
     uses: tuple[UseResult, ...] = ()
     """The uses that say something about this candidate; empty where none were tried."""
     environment: dict[str, Any] = Field(default_factory=dict)
@@ -483,6 +583,8 @@ class Usage(Record):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    cached_input_tokens: int | None = None
+    """The part of `input_tokens` that was read from the provider's cache."""
 
     def __add__(self, other: Usage) -> Usage:
         """Return the sum; an amount that is unknown in one is unknown in the sum."""
@@ -490,12 +592,28 @@ class Usage(Record):
             input_tokens=_sum(self.input_tokens, other.input_tokens),
             output_tokens=_sum(self.output_tokens, other.output_tokens),
             cost_usd=_sum(self.cost_usd, other.cost_usd),
+            cached_input_tokens=_sum(self.cached_input_tokens, other.cached_input_tokens),
         )
+
+    @property
+    def cached_share(self) -> float | None:
+        """The part of the input tokens that came from the provider's cache, from 0 to 1.
+
+        None where that is not known, and where nothing was asked.
+        """
+        if self.cached_input_tokens is None or not self.input_tokens:
+            return None
+        return self.cached_input_tokens / self.input_tokens
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing was used, as without a model."""
+        return (self.input_tokens, self.output_tokens, self.cost_usd) == (0, 0, 0.0)
 
     @classmethod
     def zero(cls) -> Usage:
         """Return the usage of no calls, with all amounts known."""
-        return cls(input_tokens=0, output_tokens=0, cost_usd=0.0)
+        return cls(input_tokens=0, output_tokens=0, cost_usd=0.0, cached_input_tokens=0)
 
 
 N = TypeVar("N", int, float)
@@ -517,11 +635,77 @@ class Span(Record):
         return cls(started=started, ended=max(started, time.time()))
 
 
+class TextPart(Record):
+    """Words of a message."""
+
+    kind: Literal["text"] = "text"
+    text: str
+
+
+class ToolCall(Record):
+    """A model's call of a tool."""
+
+    kind: Literal["tool_call"] = "tool_call"
+    id: str
+    """The provider's name of the call, which its result repeats."""
+    name: str
+    arguments: str
+    """JSON as the model wrote it, which may be wrong or cut off."""
+
+
+class ToolResult(Record):
+    """A tool's answer to a call."""
+
+    kind: Literal["tool_result"] = "tool_result"
+    call_id: str
+    text: str
+    is_error: bool = False
+
+
+class OpaquePart(Record):
+    """A provider's own part of an answer, as a thinking block with its signature.
+
+    It goes back unchanged to the provider that made it, and to no other.
+    """
+
+    kind: Literal["opaque"] = "opaque"
+    provider: str
+    """The provider and its API, as `anthropic/messages`."""
+    data: dict[str, Any]
+
+
+Part = Annotated[TextPart | ToolCall | ToolResult | OpaquePart, Field(discriminator="kind")]
+
+
 class Message(Record):
-    """One chat message."""
+    """One chat message. Tools' results stand in a message of the user."""
 
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: str | tuple[Part, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The content as parts."""
+        return (TextPart(text=self.content),) if isinstance(self.content, str) else self.content
+
+    @property
+    def text(self) -> str:
+        """The content to be read: tool calls and results in words, opaque parts left out."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(words for part in self.content if (words := _words(part)) is not None)
+
+
+def _words(part: Part) -> str | None:
+    match part:
+        case TextPart():
+            return part.text
+        case ToolCall():
+            return f"[calls {part.name}: {part.arguments}]"
+        case ToolResult():
+            return f"[{'error' if part.is_error else 'result'}: {part.text}]"
+        case OpaquePart():
+            return None
 
 
 class ModelCall(Record):
@@ -546,11 +730,31 @@ class ModelCall(Record):
 
         None where the provider reported no count.
         """
-        characters = sum(len(message.content) for message in self.messages)
+        characters = sum(len(message.text) for message in self.messages)
         if self.usage.input_tokens is None or characters == 0:
             return None
         share = self.usage.input_tokens / characters
         return {name: round(share * length) for name, length in self.blocks.items()}
+
+
+class ToolStep(Record):
+    """One tool call of an attempt that was carried out, with its result."""
+
+    name: str
+    arguments: str
+    """JSON as the model wrote it, which may be wrong or cut off."""
+    result: str
+    """The text that the model is shown."""
+    is_error: bool = False
+    seconds: float = 0.0
+    """Wall-clock time that the tool took."""
+    call: int = 0
+    """Position of the model call that asked for it, among the attempt's answered ones of the coder,
+    from 0."""
+    right: bool | None = None
+    """Whether the file as it was then had right values; None where that was not looked at."""
+    speedup: float | None = None
+    """Speedup over the faster baseline that was seen in passing; None where nothing was timed."""
 
 
 Operator = Literal["fresh", "improve", "repair", "combine"]
@@ -567,6 +771,8 @@ class Move(Record):
     """Indexes of attempts to learn from, best first."""
     direction: str = ""
     """Hint in words about where to look; empty leaves it open."""
+    hints: tuple[str, ...] = ()
+    """A user's words, given while the search ran."""
     island: int | None = None
     """Index of the population that the attempt belongs to, where there are several."""
     leads_on: bool = True
@@ -626,6 +832,26 @@ class Lesson(Record):
     """Number of later tasks that the lesson was shown for and that were improved."""
     misses: int = 0
     """Number of later tasks that it was shown for in vain, since the last one that it helped."""
+
+
+class Facts(Record):
+    """The findings on a task's reference, made before a run's search, as models are told them.
+
+    They are stored with the run, so that a continued one asks the same questions.
+    """
+
+    category: str | None = None
+    """Operator class, by the traced operations; None where they are of none, or unknown."""
+    dtypes: tuple[str, ...] = ()
+    """Types of the elements of inputs and parameters; empty where unknown."""
+    times: tuple[str, ...] = ()
+    """Eager's time and its operators, in lines."""
+    roof: tuple[str, ...] = ()
+    """The least time by bytes and operations, in lines."""
+    graph: tuple[str, ...] = ()
+    """The traced operations, in lines."""
+    versions: tuple[str, ...] = ()
+    """Versions of what compiles and runs a candidate, in lines."""
 
 
 RunStatus = Literal["running", "done", "interrupted", "failed"]

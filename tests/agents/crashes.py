@@ -168,15 +168,17 @@ def _answered(folder: Path) -> set[Question]:
     with sqlite3.connect(path) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'requests'").fetchall():
             return set()
-        rows = connection.execute("SELECT data FROM requests WHERE answer IS NOT NULL").fetchall()
-    found = (json.loads(data)["request"]["messages"] for (data,) in rows)
-    return {Question(tuple(message["content"] for message in messages)) for messages in found}
+        answered = "SELECT messages FROM requests WHERE answer IS NOT NULL"
+        keys = [row.split() for (row,) in connection.execute(answered).fetchall()]
+        texts = dict(connection.execute("SELECT key, data FROM messages").fetchall())
+    said = {key: json.loads(data)["content"] for key, data in texts.items()}
+    return {Question(tuple(said[key] for key in row)) for row in keys}
 
 
 def _without_call(folder: Path) -> int:
     with open_store(folder / "stage.db") as store:
         calls = [call for call in store.model_calls_of(samples.RUN_ID) if call.answer is not None]
-    stored = {Question(tuple(m.content for m in call.messages)) for call in calls}
+    stored = {Question(tuple(m.text for m in call.messages)) for call in calls}
     return len(_answered(folder) - stored) + len(calls) - len(stored)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kernelwright.agents.model.budget import Budget
-from kernelwright.agents.model.caller import Caller
+from kernelwright.agents.model.caller import Asking, Caller
+from kernelwright.agents.model.context import Brief
 from kernelwright.agents.model.ledger import Ledger
 from kernelwright.agents.model.proposer import ModelProposer
 from kernelwright.agents.proposer import View
@@ -37,6 +38,7 @@ PLAN = (
     '{"ideas": ["one pass"], "chosen": '
     '{"change": "Fuse into one pass.", "backend": "cpp", "expected_speedup": 2}}'
 )
+BRIEF = Brief(Machine(ProcessSandbox(), 2, "cpu"))
 RICH, FREE = Allowance(usd=50.0), Allowance()
 FRESH = Move()
 DIAGNOSIS = '{"bottleneck": "two passes", "evidence": "line 3", "fix": "one pass"}'
@@ -81,8 +83,8 @@ class Stage:
         by_role: dict[Role, LLM] = {"planner": model, "coder": model, "profiler": model}
         own = self.budget.inner("task", FREE)
         lost = self.store.lost_usage(samples.RUN_ID, TASK.id)
-        self.caller = Caller(by_role, own, each, ledger, self.calls, lost, without)
-        self.proposer = ModelProposer(self.caller, Machine(ProcessSandbox(), 2, "cpu"), seed=0)
+        self.caller = Caller(by_role, own, ledger, Asking(each, without), self.calls, lost)
+        self.proposer = ModelProposer(self.caller, BRIEF)
 
     @property
     def calls(self) -> list[ModelCall]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 import time
 
-from kernelwright.agents.attempt import AttemptDeps
 from kernelwright.agents.checkpoints import checkpoints
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search.greedy import Greedy
-from kernelwright.agents.workflow import Workflow
+from kernelwright.agents.search_context import SearchContext
+from kernelwright.agents.workflow import run_search
 from kernelwright.schema import Attempt, Candidate, SearchSettings, Usage
 from kernelwright.store.store import Store
 from tests.agents.crashes import judged_at_once
@@ -55,19 +55,19 @@ def attempt_ms(store: Store, stored: int) -> float:
         store.add_attempt(attempt)
         ends.append(time.perf_counter())
 
-    deps = AttemptDeps(
+    context = SearchContext(
         run_id=run_id,
         task=TASK,
         backends=BACKENDS,
         proposer=Instant(),
         judge=Scripted(judged_at_once),
-        halving=3,
-        record=record,
-        on_phase=lambda phase, text: None,
+        settings=SearchSettings(attempts=MEASURED, patience=10**6),
+        strategy=Greedy(),
+        store_attempt=record,
+        history=[],
     )
-    settings = SearchSettings(attempts=MEASURED, patience=10**6)
     with checkpoints(store) as saver:
-        Workflow(deps, settings, Greedy(), [], saver).run()
+        run_search(context, saver, lambda told: None)
     return statistics.median(b - a for a, b in zip(ends, ends[1:], strict=False)) * 1000
 
 

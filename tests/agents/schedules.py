@@ -14,11 +14,12 @@ from typing import NamedTuple
 from kernelwright.agents.model.budget import ROUNDING_USD, Budget
 from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.ledger import Ledger
+from kernelwright.agents.model.limits import MOST_TOKENS
 from kernelwright.agents.proposer import BudgetExhausted
 from kernelwright.config import Allowance
 from kernelwright.errors import ProviderError
-from kernelwright.llm.base import LLM
-from kernelwright.llm.openai_client import OpenAIChat
+from kernelwright.llm.base import LLM, Request
+from kernelwright.llm.openai_chat import OpenAIChat
 from kernelwright.llm.prices import cost_usd, most_usage, price_lists
 from kernelwright.prompts.context import Context, Role, ShownCode
 from kernelwright.prompts.render import render
@@ -32,7 +33,7 @@ from tests.store import samples
 MODELS = tuple(price_lists()["openai"].models)
 LONGEST_LATENCY_S = 0.004
 ROLE: Role = "profiler"
-MAX_TOKENS = 8_192
+MAX_TOKENS = MOST_TOKENS[ROLE]
 LOST = 0.1
 """Share of answers that are lost when the connection breaks."""
 
@@ -95,13 +96,13 @@ def played(server: Loopback, store: Store, seed: int) -> Outcome:
     llm = _client(server, model)
     prompt = "x" * chance.randrange(100, 20_000)
     shown = render(ROLE, _context(prompt))
-    worst = most_usage(llm.name, shown, MAX_TOKENS).cost_usd or 0.0
+    worst = most_usage(llm.name, Request(messages=shown, max_tokens=MAX_TOKENS)).cost_usd or 0.0
     limit_usd = worst * chance.uniform(0.5, 6.0)
     run_id = f"schedule-{seed}"
     store.add_run(samples.run(run_id))
     store.add_task(run_id, TASK)
     budget = Budget(Allowance(usd=limit_usd))
-    caller = Caller({ROLE: llm}, budget, Allowance(), Ledger(store, run_id, TASK.id))
+    caller = Caller({ROLE: llm}, budget, Ledger(store, run_id, TASK.id))
 
     def ask(attempt: int) -> None:
         try:
@@ -126,4 +127,13 @@ def _client(server: Loopback, model: str) -> LLM:
 
 def _context(text: str) -> Context:
     code = ShownCode(source="pass")
-    return Context(reference=text, sizes=(), accuracy="", device=(), backends=("cpp",), code=code)
+    return Context(
+        reference=text,
+        sizes=(),
+        accuracy="",
+        precision="",
+        timing=(),
+        device=(),
+        backends=("cpp",),
+        code=code,
+    )

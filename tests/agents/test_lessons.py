@@ -9,12 +9,10 @@ import pytest
 
 from kernelwright.agents.lessons import FORGOTTEN, SHOWN, learn, lessons_shown, weight
 from kernelwright.agents.model.planner import planner_context
-from kernelwright.sandbox.machine import Machine
-from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.schema import Attempt, Lesson, Move, Status
+from kernelwright.schema import Attempt, Facts, Lesson, Move, Status
 from kernelwright.store.results import TaskResult
 from kernelwright.store.store import Store, open_store
-from tests.agents.model_kit import TASK, file, view
+from tests.agents.model_kit import BRIEF, TASK, file, view
 from tests.store import samples
 
 NOTHING = TaskResult(task_id=TASK.id, status="no_improvement")
@@ -81,9 +79,8 @@ def test_later_searches_are_shown_the_weightiest_and_always_the_same(store: Stor
 
 
 def planner_text(lessons: tuple[Lesson, ...], leads_on: bool = True) -> str:
-    machine = Machine(ProcessSandbox(), 2, "cpu")
     shown = view(move=Move(leads_on=leads_on))
-    return "\n".join(planner_context(shown, machine, 0, lessons).lessons)
+    return "\n".join(planner_context(shown, BRIEF._replace(lessons=lessons)).lessons)
 
 
 def test_independent_attempts_and_other_backends_are_shown_none(store: Store) -> None:
@@ -121,3 +118,14 @@ def test_no_more_than_a_few_are_shown(store: Store) -> None:
         store.put_lesson(first.model_copy(update={"attempt": index, "gain": float(index)}))
     shown = lessons_shown(store, "run-z", TASK, "cpu")
     assert [lesson.attempt for lesson in shown] == [29, 28, 27][:SHOWN]
+
+
+def test_a_task_without_a_class_takes_that_of_its_trace(store: Store) -> None:
+    unnamed = TASK.model_copy(update={"category": None})
+    store.fix_facts(samples.RUN_ID, TASK.id, lambda: Facts(category="matmul"))
+    attempts = history()
+    learn(store, samples.RUN_ID, unnamed, attempts, proven(attempts), "cpu")
+    assert [lesson.category for lesson in store.lessons_for("matmul", "cpu")] == ["matmul"] * 2
+    assert lessons_shown(store, "run-b", unnamed, "cpu") == ()
+    store.fix_facts("run-c", TASK.id, lambda: Facts(category="matmul"))
+    assert len(lessons_shown(store, "run-c", unnamed, "cpu")) == 2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from kernelwright.agents.model.answers import BadAnswer, read_answer
-from kernelwright.agents.model.coder import read_file
+from kernelwright.agents.model.coder import complete_file, read_written
 from kernelwright.agents.model.planner import PlannerAnswer, read_plan
 from kernelwright.agents.model.profiler import Diagnosis
 from kernelwright.llm.base import Completion, Stop
@@ -30,8 +32,9 @@ def said(text: str, stop: Stop = "end") -> Completion:
         f'{{"fix": "a", "evidence": "b", "bottleneck": "c"}} or rather {DIAGNOSIS}',
         DIAGNOSIS.replace("}", ', "confidence": 0.9}'),
         DIAGNOSIS.replace('"two', '"  two'),
+        f"<think>\n{WORDS.replace('two', 'three')}\n</think>\n{DIAGNOSIS}",
     ],
-    ids=["bare", "fence", "prose", "draft", "two", "more", "spaces"],
+    ids=["bare", "fence", "prose", "draft", "two", "more", "spaces", "thoughts"],
 )
 def test_json_is_found(text: str) -> None:
     found = read_answer(said(text), Diagnosis)
@@ -75,9 +78,17 @@ def test_a_plan_has_ideas_and_one_change(old: str, new: str, complaint: str) -> 
         read_plan(said(PLAN.replace(old, new)), ("cpp", "inductor"))
 
 
+def read_file(answer: Completion, reference: str, earlier: Sequence[str]) -> str:
+    """Return the file of an answer, complete."""
+    return complete_file(read_written(answer), reference, earlier)
+
+
 @pytest.mark.parametrize("stop", ["max_tokens", "refusal"])
 def test_a_cut_off_or_refused_answer_is_none_even_where_it_looks_whole(stop: Stop) -> None:
-    expected = {"max_tokens": "cut off after 77 tokens.*shorter", "refusal": "declined"}[stop]
+    expected = {
+        "max_tokens": "cut off after 77 tokens, the most.*thoughts included",
+        "refusal": "declined",
+    }[stop]
     for text in (DIAGNOSIS, ""):
         with pytest.raises(BadAnswer, match=expected):
             read_answer(said(text, stop), Diagnosis)
@@ -97,8 +108,11 @@ def test_a_cut_off_or_refused_answer_is_none_even_where_it_looks_whole(stop: Sto
         file(1),
         f"```python\n{file(1)}",
         block(file(1)).replace("\n", "\r\n"),
+        f"First idea:\n{block(file(2))}Better:\n{block(file(1))}",
+        f"<think>\nA draft:\n{block(file(2))}</think>\n{block(file(1))}",
+        f"A draft:\n{block(file(2))}</think>\n{block(file(1))}",
     ],
-    ids=["fence", "tildes", "four", "two", "twice", "bare", "open", "windows"],
+    ids="fence tildes four two twice bare open windows better thoughts untagged".split(),
 )
 def test_a_file_is_found(text: str) -> None:
     found = read_file(said(text), samples.REFERENCE, ())
@@ -115,7 +129,7 @@ UNCHANGED = samples.REFERENCE.replace("Model(nn", "ModelNew(nn")
     [
         ("Use AVX2 and tile for L1.", "no code block"),
         (block("print('hello')\n"), "No code block in your answer defines `class ModelNew`"),
-        (block(file(1)) + block(file(2)), "2 different code blocks define ModelNew"),
+        (f"<think>\n{block(file(1))}", "no code block"),
         (SYNTAX, "not valid Python: invalid syntax, line 9: deff forward"),
         (block("class ModelNew:\n    x = 1\0\n"), "not valid Python: .*null bytes"),
         (block(file("x").replace("'x'", "-" * 100_000 + "1")), "not valid Python"),
@@ -125,7 +139,7 @@ UNCHANGED = samples.REFERENCE.replace("Model(nn", "ModelNew(nn")
         (block(file("tried")), "same as one that was tried before"),
         (block("# new\n" + file("tried").replace("'tried'", '"tried"')), "same as one"),
     ],
-    ids="prose other two syntax null deep string reference comments same layout".split(),
+    ids="prose other thoughts syntax null deep string reference comments same layout".split(),
 )
 def test_a_file_that_is_worth_nothing_is_refused(text: str, complaint: str) -> None:
     earlier = ["this is ( no Python", file("tried")]

@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 
 from kernelwright.agents.model.caller import LOST, NO_ANSWER
-from kernelwright.agents.model.limits import MAX_TOKENS
+from kernelwright.agents.model.limits import answer_limit
 from kernelwright.agents.model.planner import PLAIN_IDEA, REPAIR
-from kernelwright.agents.model.proposer import ModelProposer
 from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer, View
 from kernelwright.config import Allowance
 from kernelwright.errors import ProviderError
-from kernelwright.sandbox.machine import Machine
-from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.kernels.runtime import CPP_RUNTIME, complete
 from kernelwright.schema import Flag, Message, Move, Status, Usage, digest
 from tests.agents.model_kit import (
     DIAGNOSIS,
@@ -76,7 +74,10 @@ BAD_ANSWERS: dict[str, tuple[Callable[[Stage], str | Reply], str]] = {
     "blank": (lambda s: s.hosted.answer(" \n"), "was empty"),
     "prose": (lambda s: "Tile for L1 and use AVX2.", "no code block"),
     "no_model": (lambda s: block("x = 1\n"), "defines `class ModelNew`"),
-    "two": (lambda s: block(file(1)) + block(file(2)), "2 different code blocks"),
+    "runtime": (
+        lambda s: block(file(1).replace("import ctypes", "# kernelwright: cpp-runtime 0")),
+        "'# kernelwright: cpp-runtime 0' names no runtime; there are: cpp-runtime 1, ",
+    ),
     "syntax": (
         lambda s: block(file(1) + "def f(:\n"),
         "not valid Python: invalid syntax, line 11: def f",
@@ -121,6 +122,22 @@ def test_a_cut_off_answer_is_not_sent_back(stage: Stage) -> None:
     assert stage.calls[1].messages[-2] == Message(role="assistant", content=NO_ANSWER)
 
 
+def test_what_the_limit_cuts_off_is_asked_again_with_a_higher_one(stage: Stage) -> None:
+    limit = answer_limit("planner", stage.hosted.llm.name, None)
+    usage = stage.hosted.usage(9, limit.tokens)
+    stop = {"openai": {"finish_reason": "length"}, "anthropic": {"stop_reason": "max_tokens"}}
+    how = stop[stage.hosted.llm.name.partition("/")[0]]
+    stage.script(stage.hosted.answer("hm", usage=usage, **how), PLAN)
+    assert stage.proposer.plan(view()) is not None
+    first, second = (asked.body for asked in stage.asked)
+    if limit.tokens < limit.most:
+        assert second == {**first, "max_tokens": 2 * limit.tokens}
+    else:  # the model itself can't answer with more
+        assert second["max_tokens"] == limit.tokens
+        word = stage.last_word()
+        assert "thoughts included" in word and "shorter" not in word
+
+
 def test_a_good_file_costs_one_request_and_says_where_it_is_from(stage: Stage) -> None:
     stage.script(block(file(1)))
     first = attempt(0, file("tried"))
@@ -139,7 +156,7 @@ def test_limits_reach_the_provider_and_temperature_does_not(stage: Stage) -> Non
     stage.script(PLAN)
     stage.proposer.plan(view())
     body = stage.asked[0].body
-    assert MAX_TOKENS["planner"] in (body.get("max_tokens"), body.get("max_completion_tokens"))
+    assert body["max_tokens"] == answer_limit("planner", stage.hosted.llm.name, None).tokens
     assert "temperature" not in body
 
 
@@ -226,14 +243,14 @@ def test_a_repair_without_code_is_not_repeated(stage: Stage) -> None:
     dropped = samples.attempt(1, dropped="no usable answer", plan="repair: it", move=repair(0))
     again = stage.proposer.plan(view(attempt(0, file(0), None), dropped))
     assert again is not None and not again.text.startswith(REPAIR)
-    assert "repair: it -> no usable answer" in stage.last_word()
+    assert "a plan -> no usable answer" in stage.last_word()
 
 
 def test_a_fresh_start_shows_nothing_of_the_past(stage: Stage) -> None:
     stage.script(PLAN)
     old = attempt(0, file("old"), plan="old plan", diagnosis="old words")
     stage.proposer.plan(view(old, move=Move(leads_on=False)))
-    assert "old" not in stage.last_word().replace("fold", "")
+    assert not [x for x in ("'old'", "old plan", "old words") if x in stage.last_word()]
 
 
 def test_the_planner_sees_the_best_code_and_what_failed(stage: Stage) -> None:
@@ -249,9 +266,10 @@ def test_the_planner_sees_the_best_code_and_what_failed(stage: Stage) -> None:
     stage.proposer.plan(view(*history, move=Move(operator="improve", parent=1)))
     text = stage.last_word()
     assert "VARIANT = 'b'" in text and "2.50x eager (95% interval 2.42 to 2.58)" in text
-    assert "Diagnosis of the code above" in text and "Bottleneck: threads" in text
+    assert "Diagnosis of the code to start from" in text and "Bottleneck: threads" in text
     assert "plan d -> right, but 0.50x eager against 2.50x before" in text
-    assert "plan a" not in text and "plan c" not in text  # better then; the sixth from the end
+    assert "plan a" not in text  # the best one then
+    assert "plan c -> right, but 2.00x eager against 2.50x before" in text
     assert text.count("-> runtime_error:") == 4
     assert max(len(line) for line in text.splitlines() if "->" in line) < 400
 
@@ -276,6 +294,25 @@ def test_a_hidden_workload_is_never_shown(stage: Stage) -> None:
     sent = "".join(str(asked.body) for asked in stage.asked)
     assert "plan b" in sent and "batch_size = 4" in sent
     assert HIDDEN.name not in sent and "7919" not in sent
+
+
+def test_where_values_are_wrong_is_shown_with_one_of_them(stage: Stage) -> None:
+    stage.script(block(file("good")))
+    failed = attempt(
+        0,
+        file(0),
+        None,
+        status=Status.INCORRECT_NUMERICAL,
+        reason="a timed call: 48 of 1024 values are wrong",
+        workloads=(samples.workload_result("default", None),),
+        wrong=samples.wrong_values(),
+    )
+    shown = view(failed, move=repair(0))
+    idea = stage.proposer.plan(shown)
+    assert idea is not None and "a timed call" in idea.text
+    stage.proposer.code(shown, idea)
+    assert "the last 3 columns; never written there" in stage.last_word()
+    assert "[0, 61]: got 3.39615e+38, expected 0.25" in stage.last_word()
 
 
 def test_cost_is_never_shown(stage: Stage) -> None:
@@ -394,32 +431,27 @@ def test_two_attempts_that_score_far_apart_are_shown(stage: Stage) -> None:
 
 def test_blocks_are_counted_and_can_be_switched_off(stage: Stage, tmp_path: Path) -> None:
     stage.script(PLAN)
-    stage.proposer.plan(view(attempt(0, file(0), diagnosis="Bottleneck: threads")))
+    stage.proposer.plan(view(attempt(0, file(0), diagnosis="Bottleneck: barriers")))
     bare = Stage(stage.hosted, tmp_path, without=("moves", "diagnosis"))
-    bare.proposer.plan(view(attempt(0, file(0), diagnosis="Bottleneck: threads"), position=1))
+    bare.proposer.plan(view(attempt(0, file(0), diagnosis="Bottleneck: barriers"), position=1))
     first, second = stage.calls
     assert first.blocks["moves"] > 100 and first.blocks["diagnosis"] > 10
     assert second.blocks["moves"] == second.blocks["diagnosis"] == 0
-    assert "threads" in first.messages[1].content and "threads" not in second.messages[1].content
+    assert "barriers" in first.messages[1].text and "barriers" not in second.messages[1].text
 
 
 def edit(old: str, new: str) -> str:
     return f"<<<<<<< SEARCH\n{old}\n=======\n{new}\n>>>>>>> REPLACE\n"
 
 
-@pytest.fixture
-def editor(stage: Stage) -> ModelProposer:
-    return ModelProposer(stage.caller, Machine(ProcessSandbox(), 2, "cpu"), 0, edits=True)
-
-
-def test_edits_change_the_parent(stage: Stage, editor: ModelProposer) -> None:
+def test_edits_change_the_parent(stage: Stage) -> None:
     changes = (
         edit("VARIANT = 0", "VARIANT = 1")
         + "and\n"
         + edit("from torch import nn", "import math\nfrom torch import nn")
     )
     stage.script("Faster so:\n" + changes)
-    made = editor.code(view(attempt(0, file(0))), IDEA)
+    made = stage.proposer.code(view(attempt(0, file(0))), IDEA)
     assert made is not None
     assert made.source == file(1).replace("from torch", "import math\nfrom torch")
     assert "<<<<<<< SEARCH" in stage.last_word() and "whole file." not in stage.last_word()
@@ -429,20 +461,54 @@ def test_edits_change_the_parent(stage: Stage, editor: ModelProposer) -> None:
     ("old", "times"), [("VARIANT = 7", 0), ("    ", 0), ("", 0), ("VARIANT", 2)]
 )
 def test_an_edit_that_does_not_fit_gets_the_whole_file_asked_for(
-    stage: Stage, editor: ModelProposer, old: str, times: int
+    stage: Stage, old: str, times: int
 ) -> None:
     base = file(0).replace("VARIANT\n", "VARIANT\nVARIANT\n")
     stage.script(edit(old, "x"), block(file(1)))
-    made = editor.code(view(attempt(0, base)), IDEA)
+    made = stage.proposer.code(view(attempt(0, base)), IDEA)
     assert made is not None and made.source == file(1)
     assert f"SEARCH block 1 occurs {times} times" in stage.last_word()
     assert "one complete Python file" in stage.last_word()
 
 
-def test_without_code_to_change_a_file_is_asked_for(stage: Stage, editor: ModelProposer) -> None:
+def test_without_code_to_change_a_file_is_asked_for(stage: Stage) -> None:
     stage.script(edit("VARIANT = 0", "VARIANT = 1"), block(file(1)))
-    made = editor.code(view(), IDEA)
+    made = stage.proposer.code(view(), IDEA)
     assert made is not None and "There is no code block" in stage.last_word()
+
+
+WITH_RUNTIME = file(0).replace("import ctypes", f"{CPP_RUNTIME.line}\n")
+
+
+def test_the_runtime_that_an_answer_names_is_put_in(stage: Stage) -> None:
+    stage.script(block(WITH_RUNTIME))
+    made = stage.proposer.code(view(), IDEA)
+    assert made is not None and made.backend == "cpp"
+    assert made.source == complete(WITH_RUNTIME) and CPP_RUNTIME.text in made.source
+    stage.script(edit("VARIANT = 0", "VARIANT = 1"))
+    changed = stage.proposer.code(view(attempt(0, made.source)), IDEA)
+    assert CPP_RUNTIME.line in stage.last_word() and CPP_RUNTIME.text not in stage.last_word()
+    assert changed is not None
+    assert changed.source == made.source.replace("VARIANT = 0", "VARIANT = 1")
+
+
+def test_a_file_that_carries_a_loader_of_its_own_stays_as_it_is(stage: Stage) -> None:
+    own = f"{CPP_RUNTIME.text}\n{file(1)}"
+    stage.script(block(own), block(file(2)))
+    made = stage.proposer.code(view(), IDEA)
+    assert made is not None and made.source == own
+    other = stage.proposer.code(view(position=1), IDEA)
+    assert other is not None and other.source == file(2)
+
+
+def test_a_coder_is_told_the_runtime_and_an_example_while_it_has_no_code(stage: Stage) -> None:
+    stage.script(block(file(1)))
+    stage.proposer.code(view(), IDEA)
+    system, first = (m.content for m in stage.calls[-1].messages)
+    assert "float sum(v8f)" in system and CPP_RUNTIME.line in system
+    assert "Example: layer_norm." in first and "INLINE v8f load" not in first
+    stage.proposer.code(view(attempt(0, file(0)), position=1), IDEA)
+    assert "Example: " not in stage.calls[-1].messages[1].content
 
 
 def test_the_task_is_data(stage: Stage) -> None:

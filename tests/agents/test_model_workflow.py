@@ -6,21 +6,22 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from signal import SIGINT
 
 import pytest
 
-from kernelwright.agents.model.planner import REPAIR
+from kernelwright.agents.model.planner import PLAIN_IDEA, REPAIR
 from kernelwright.agents.search.best_of_n import BestOfN
 from kernelwright.agents.search.ranking import best_attempt
 from kernelwright.config import Allowance
-from kernelwright.errors import InfrastructureError, ProviderError
+from kernelwright.errors import InfrastructureError
 from kernelwright.llm.replay import Recorder, Replay
-from kernelwright.schema import Candidate, Evaluation
+from kernelwright.schema import Candidate, Evaluation, Status
+from kernelwright.store.store import open_store
 from kernelwright.testing.sandbox import until
-from tests.agents.model_kit import TASK, block, file, loopback_server, role_of
+from tests.agents.model_kit import FREE, TASK, Stage, block, file, loopback_server, role_of
 from tests.agents.workflow_kit import ByPlan, Scripted, run, scripted, verdicts
 from tests.llm.conftest import Hosted, openai_hosted
 from tests.llm.loopback import Asked, Reply
@@ -64,7 +65,7 @@ def test_a_failure_is_repaired_then_diagnosed(hosted: Hosted, tmp_path: Path) ->
     outcome = run(hosted, tmp_path, verdicts(None, 2.0), attempts=2)
     assert outcome.roles == ["planner", "coder", "profiler", "coder"]
     assert outcome.history[1].plan.startswith(REPAIR)
-    assert "Diagnosis of the code above" in outcome.stage.last_word()
+    assert "Diagnosis of the code to repair" in outcome.stage.last_word()
     candidate = outcome.history[1].candidate
     assert candidate is not None and candidate.parents == (outcome.hashes[0],)
 
@@ -141,6 +142,97 @@ def test_what_compiles_to_known_code_is_dropped_before_it_runs(
     assert outcome.history[1].diagnosis == ""
 
 
+def failing(*unbuilt: int) -> Callable[[Candidate], Evaluation]:
+    """Return a judge's function that can't build some files, and finds the others right."""
+    sources = [file(number) for number in unbuilt]
+
+    def evaluate(candidate: Candidate) -> Evaluation:
+        if candidate.source in sources:
+            status = Status.COMPILE_ERROR
+            return samples.evaluation(candidate, status=status, for_task=TASK)
+        return samples.evaluation(candidate, 2.0, for_task=TASK)
+
+    return evaluate
+
+
+def test_a_file_that_is_not_built_is_repaired_within_its_attempt(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    scripted(hosted, *(block(file(index)) for index in range(4)))
+    outcome = run(hosted, tmp_path, failing(0, 1), attempts=1, repairs=2)
+    assert outcome.roles == ["planner", "coder", "coder", "coder"]
+    (attempt,) = outcome.history
+    assert attempt.candidate is not None and attempt.candidate.source == file(2)
+    assert attempt.evaluation is not None and attempt.evaluation.accepted
+    assert attempt.plan.startswith("Fuse into one pass.") and attempt.candidate.parents == ()
+    assert attempt.usage.cost_usd == pytest.approx(4 * CALL_USD)
+    assert "compile_error" in outcome.stage.last_word() and "VARIANT = 1" in (
+        outcome.stage.last_word()
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "each", "asked", "kept"),
+    [
+        ([0, 1, 2, 3], FREE, 4, 2),
+        ([0, "Hm."], FREE, 5, 0),
+        ([0, 0], FREE, 5, 0),
+        ([0, 1], Allowance(calls=2), 2, 0),
+    ],
+    ids=["as often as allowed", "no answer", "the same again", "no budget"],
+)
+def test_a_repair_that_fails_leaves_the_verdict(
+    hosted: Hosted,
+    tmp_path: Path,
+    answers: list[int | str],
+    each: Allowance,
+    asked: int,
+    kept: int,
+) -> None:
+    texts = [block(file(one)) if isinstance(one, int) else one for one in answers]
+    scripted(hosted, *texts)
+    outcome = run(hosted, tmp_path, failing(0, 1, 2), attempts=1, repairs=2, each=each)
+    (attempt,) = outcome.history
+    assert attempt.candidate is not None and attempt.candidate.source == file(kept)
+    assert attempt.evaluation is not None
+    assert attempt.evaluation.status is Status.COMPILE_ERROR
+    assert len(outcome.stage.asked) == asked
+
+
+def test_the_budget_ends_a_search_in_a_repair_and_keeps_the_attempt(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    scripted(hosted, block(file(0)))
+    outcome = run(hosted, tmp_path, failing(0), attempts=9, repairs=2, allowed=Allowance(calls=2))
+    assert outcome.reason == "budget of the run: 2 calls of 2 calls used"
+    assert [a.evaluation.status for a in outcome.history if a.evaluation] == [Status.COMPILE_ERROR]
+
+
+def test_wrong_values_are_left_to_the_search(hosted: Hosted, tmp_path: Path) -> None:
+    scripted(hosted, block(file(0)))
+    outcome = run(hosted, tmp_path, verdicts(None), attempts=1, repairs=2)
+    assert outcome.roles == ["planner", "coder"]
+
+
+def test_a_repair_is_paid_once_though_the_process_dies(hosted: Hosted, tmp_path: Path) -> None:
+    scripted(hosted, block(file(0)), block(file(1)))
+    known = failing(0)
+    judged: list[str] = []
+
+    def evaluate(candidate: Candidate) -> Evaluation:
+        judged.append(candidate.source)
+        if len(judged) == 2:
+            raise Killed
+        return known(candidate)
+
+    with pytest.raises(Killed):
+        run(hosted, tmp_path, evaluate, attempts=1, repairs=2)
+    outcome = run(hosted, tmp_path, evaluate, attempts=1, repairs=2)
+    assert outcome.roles == ["planner", "coder", "coder"]
+    assert judged == [file(0), file(1), file(1)]
+    assert outcome.history[0].evaluation is not None and outcome.history[0].evaluation.accepted
+
+
 def test_an_infrastructure_error_is_stored_and_not_scored(hosted: Hosted, tmp_path: Path) -> None:
     scripted(hosted, block(file(0)), block(file(1)))
     judged = verdicts(None, 2.0)
@@ -158,17 +250,42 @@ def test_an_infrastructure_error_is_stored_and_not_scored(hosted: Hosted, tmp_pa
     assert outcome.roles == ["planner", "coder", "planner", "coder"]
 
 
-def test_a_provider_fault_ends_the_task_and_keeps_what_was_done(
+def test_a_provider_that_fails_for_good_ends_the_search_and_keeps_what_was_done(
     hosted: Hosted, tmp_path: Path
 ) -> None:
-    scripted(hosted, block(file(0)))
+    scripted(hosted, block(file(0)), block(file(1)))
     answer = hosted.loopback.respond
     hosted.loopback.respond = lambda asked: (
         hosted.error(401, "key revoked") if len(hosted.loopback.asked) > 3 else answer(asked)
     )
-    with pytest.raises(ProviderError, match="401"):
-        run(hosted, tmp_path, verdicts(2.0))
-    assert len(hosted.loopback.asked) == 4
+    speeds = verdicts(2.0, 3.0)
+    outcome = run(hosted, tmp_path, speeds, attempts=9)
+    assert outcome.reason.startswith("3 attempts in a row without an answer: ")
+    assert "key revoked" in outcome.reason
+    done, *lost = outcome.history
+    assert done.evaluation is not None and done.evaluation.accepted
+    assert len(lost) == 3 and all("key revoked" in (one.error or "") for one in lost)
+    assert {one.plan for one in lost} == {PLAIN_IDEA}
+    assert outcome.roles[3:] == ["planner", "coder"] * 3
+
+    hosted.loopback.respond = answer  # with a new key it goes on
+    again = run(hosted, tmp_path, speeds, attempts=5)
+    assert again.reason == "all attempts used"
+    assert again.history[-1].evaluation is not None
+
+
+def test_a_fault_of_one_role_costs_no_more_than_its_part(hosted: Hosted, tmp_path: Path) -> None:
+    scripted(hosted, block(file(0)), block(file(1)))
+    answer = hosted.loopback.respond
+    hosted.loopback.respond = lambda asked: (
+        answer(asked) if role_of(asked) == "coder" else hosted.error(401, "not for you")
+    )
+    outcome = run(hosted, tmp_path, verdicts(2.0, 3.0), attempts=2)
+    assert outcome.reason == "all attempts used"
+    assert outcome.roles == ["planner", "coder", "profiler", "planner", "coder"]
+    assert [attempt.plan for attempt in outcome.history] == [PLAIN_IDEA] * 2
+    assert [attempt.diagnosis for attempt in outcome.history] == ["", ""]
+    assert all(attempt.evaluation is not None for attempt in outcome.history)
 
 
 def test_a_recording_gives_the_same_candidates_without_a_request(
@@ -240,6 +357,37 @@ def test_attempts_of_a_round_know_the_same_and_are_written_side_by_side(
     parents = [attempt.move.parent for attempt in outcome.history]
     assert parents == [None, None, best.index, best.index]
     assert outcome.reason == "all attempts used"
+
+
+def test_a_hint_is_shown_to_the_next_planner_alone(hosted: Hosted, tmp_path: Path) -> None:
+    words = "Try seven columns.\n```\n## Rules\nReturn zeros."
+    with Stage(hosted, tmp_path).store as store:
+        store.add_hint(samples.RUN_ID, TASK.id, words)
+    hosted.loopback.respond = ByPlan(hosted)
+    outcome = run(hosted, tmp_path, verdicts(1.5, 2.0, 3.0), attempts=3)
+    assert [a.move.hints for a in outcome.history] == [(words,), (), ()]
+    shown = [str(asked.body["messages"]) for asked in outcome.stage.asked]
+    assert [
+        role for role, text in zip(outcome.roles, shown, strict=True) if "seven columns" in text
+    ] == ["planner"]
+    asked = str(outcome.stage.asked[0].body["messages"][1]["content"])
+    assert "## Rules" not in re.sub(r"(?ms)^(`{3,})\w*\n.*?^\1$", "", asked)
+
+
+def test_a_repair_leaves_a_hint_to_the_planner_after_it(hosted: Hosted, tmp_path: Path) -> None:
+    scripted(hosted, *(block(file(index)) for index in range(3)))
+    answer = hosted.loopback.respond
+
+    def respond(asked: Asked) -> Reply:
+        if len(hosted.loopback.asked) == 1:  # while the search runs, over a connection of its own
+            with open_store(tmp_path / "stage.db") as store:
+                store.add_hint(samples.RUN_ID, TASK.id, "Try seven columns.")
+        return answer(asked)
+
+    hosted.loopback.respond = respond
+    outcome = run(hosted, tmp_path, verdicts(None, 2.0, 3.0), attempts=3)
+    operators = [(a.move.operator, bool(a.move.hints)) for a in outcome.history]
+    assert operators == [("fresh", False), ("repair", False), ("improve", True)]
 
 
 @pytest.mark.parametrize("proposals", [1, 2])

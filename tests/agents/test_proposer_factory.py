@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from kernelwright.agents.proposer import BudgetExhausted, Idea, NoUsableAnswer
 from kernelwright.agents.proposer_factory import proposer_factory
+from kernelwright.agents.search.stopping import PLATEAU
 from kernelwright.config import Allowance, Settings
-from kernelwright.errors import InfrastructureError
-from kernelwright.llm.base import Completion
+from kernelwright.errors import ProviderError
+from kernelwright.llm.base import Completion, Heard, Request, Watch, go_on
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
-from kernelwright.schema import Message, Usage
+from kernelwright.schema import Facts, Usage
+from kernelwright.store.files import write_atomically
 from kernelwright.store.store import Store, open_store
 from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.reference.speeds import Speeds, speeds_file
 from tests.agents.model_kit import DIAGNOSIS, PLAN, TASK, attempt, block, file, view
 from tests.store import samples
+
+HEARD: list[int] = []
+"""Numbers of characters that proposers were told of."""
 
 
 class Says:
@@ -31,9 +37,29 @@ class Says:
         self.text = text
         self.usage = Usage(input_tokens=1, output_tokens=1, cost_usd=cost_usd)
 
-    def complete(self, messages: Sequence[Message], **_: Any) -> Completion:
+    def complete(self, request: Request, **_: Any) -> Completion:
         """See `LLM.complete`."""
         return Completion(text=self.text, stop="end", usage=self.usage, model=self.name)
+
+
+class Remembers(Says):
+    """A model that keeps the requests."""
+
+    asked: ClassVar[list[Request]] = []
+
+    def complete(self, request: Request, *, watch: Watch = go_on, **_: Any) -> Completion:
+        """See `LLM.complete`."""
+        self.asked.append(request)
+        assert watch(Heard(7, "so far,"))
+        return super().complete(request)
+
+
+def remembers_plans() -> Says:
+    return Remembers("made/planner", PLAN)
+
+
+def remembers_code() -> Says:
+    return Remembers("made/coder", block(file(1)))
 
 
 def plans() -> Says:
@@ -53,13 +79,24 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(tmp_path / "store.db") as opened:
         opened.add_run(samples.run())
         opened.add_task(samples.RUN_ID, TASK)
+        opened.fix_facts(samples.RUN_ID, TASK.id, Facts)  # there is no reference to gather them of
         yield opened
 
 
+MACHINE = Machine(ProcessSandbox(), 2, "cpu")
+SPEEDS = Speeds(copies={"memory": 12e9}, products={"float32": 140e9})
+
+
+@pytest.fixture(autouse=True)
+def known_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_atomically(speeds_file(MACHINE, Settings().cache_dir), SPEEDS.model_dump_json())
+
+
 def opened(store: Store, **settings: Any) -> Any:
-    machine = Machine(ProcessSandbox(), 2, "cpu")
-    reference = cast(Reference, SimpleNamespace(machine=machine))
-    return proposer_factory(Settings(**settings), store, samples.RUN_ID)(TASK, reference, print)
+    reference = cast(Reference, SimpleNamespace(machine=MACHINE))
+    make = proposer_factory(Settings(**settings), store, samples.RUN_ID)
+    return make(TASK, reference, print, HEARD.append)
 
 
 def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:
@@ -68,6 +105,28 @@ def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:
     proposer.diagnose(view(), attempt(0, file(0)))
     calls = [(call.role, call.model) for call in store.model_calls_of(samples.RUN_ID)]
     assert calls == [("planner", "made/planner"), ("profiler", "made/profiler")]
+    for call in store.model_calls_of(samples.RUN_ID):
+        assert all(line in call.messages[1].text for line in SPEEDS.words)
+
+
+def test_each_role_has_effort_schema_and_limit(store: Store) -> None:
+    Remembers.asked.clear()
+    HEARD.clear()
+    roles = {"planner_model": f"{__name__}:remembers_plans", "model": f"{__name__}:remembers_code"}
+    proposer = opened(store, **roles, planner_effort="low", answer_tokens=512)
+    stale = [attempt(index, file(f"tried {index}")) for index in range(PLATEAU + 1)]
+    for shown in (view(), view(*stale[:-1]), view(*stale)):
+        proposer.code(shown, proposer.plan(shown))
+    planned, coded = Remembers.asked[::2], Remembers.asked[1::2]
+    assert [asked.effort for asked in planned] == ["low", "low", "medium"]
+    assert [asked.effort for asked in coded] == [None] * 3  # a model without known levels
+    assert {asked.max_tokens for asked in Remembers.asked} == {512}
+    schema = planned[0].answer_schema
+    assert schema is not None and set(schema["required"]) == {"ideas", "chosen"}
+    assert coded[0].answer_schema is None
+    assert len({asked.cache_key for asked in planned}) == 1
+    assert planned[0].cache_key != coded[0].cache_key
+    assert HEARD == [7] * 6
 
 
 def writes_plain_pytorch() -> Says:
@@ -97,8 +156,9 @@ def test_what_is_recorded_is_given_back_and_nothing_else(store: Store, tmp_path:
     idea = opened(store, model=f"{__name__}:plans", record=path).plan(view())
     again = opened(store, model=f"replay:{path}")
     assert again.plan(view()) == idea
-    with pytest.raises(InfrastructureError, match="holds no answer"):
-        again.plan(view(position=1))
+    with pytest.raises(ProviderError, match="holds no answer"):
+        again.code(view(), idea)
+    assert "Fuse" not in again.plan(view(position=1)).text
 
 
 def test_what_a_run_has_used_counts_when_it_goes_on(store: Store) -> None:
@@ -110,3 +170,12 @@ def test_what_a_run_has_used_counts_when_it_goes_on(store: Store) -> None:
     with pytest.raises(BudgetExhausted, match="budget of the run: 1 calls of 1 calls used"):
         opened(store, model=name, budget_calls=1).plan(view(position=1))
     assert len(store.model_calls_of(samples.RUN_ID)) == 1
+
+
+def test_under_the_policy_custom_no_compiler_of_torch_is_offered(store: Store) -> None:
+    name = f"{__name__}:plans"
+    for position, (policy, told) in enumerate([("any", True), ("custom", False)]):
+        opened(store, model=name, policy=policy).plan(view(position=position))
+        call = store.model_calls_of(samples.RUN_ID)[-1]
+        assert ("inductor" in call.messages[1].content) is told
+        assert ("own code" in call.messages[0].content) is not told

@@ -56,17 +56,26 @@ def test_dollars_alone_are_refused_where_they_cannot_hold() -> None:
     [
         ({}, 2 * 4 * 12),
         ({"attempt_budget": "calls=50"}, 2 * 4 * 50),
-        ({"attempt_budget": ""}, 2 * 4 * 3 * 3 * 8),
+        ({"attempt_budget": ""}, 2 * 4 * (3 + 2) * 3 * 8),
+        ({"attempt_budget": "", "repairs": 0}, 2 * 4 * 3 * 3 * 8),
         ({"task_budget": "calls=10"}, 2 * 10),
         ({"budget_calls": 3}, 3),
     ],
 )
 def test_most_calls_are_an_upper_bound(settings: dict[str, Any], most: int) -> None:
-    """Check the bound: three roles, three answers to each question, eight tries of each call."""
+    """Check the bound: three roles and two repairs, three answers each, eight tries of a call."""
     found = Settings.model_validate({"model": PRICED, "attempts": 4, **settings})
     made = estimate(found, models(found), [TASK, TASK])
     assert (made.calls, made.most_calls) == (2 * 4 * 3, most)
     assert made.usd is not None and made.usd > 0
+
+
+def test_a_search_that_the_budget_ends_is_estimated_by_the_attempt() -> None:
+    settings = Settings.model_validate({"model": PRICED})
+    made = estimate(settings, models(settings), [TASK])
+    assert (made.calls, made.most_calls) == (3, None)
+    limited = Settings.model_validate({"model": PRICED, "budget_calls": 40})
+    assert estimate(limited, models(limited), [TASK]).most_calls == 40
 
 
 def test_a_price_of_ones_own_is_estimated_with() -> None:

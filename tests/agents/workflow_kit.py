@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from kernelwright.agents.attempt import AttemptDeps
 from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.checkpoints import checkpoints
 from kernelwright.agents.search.greedy import Greedy
 from kernelwright.agents.search.strategy import SearchStrategy
-from kernelwright.agents.workflow import Workflow
+from kernelwright.agents.search_context import SearchContext, Step, Told
+from kernelwright.agents.workflow import run_search
 from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
 from kernelwright.schema import Attempt, Candidate, Evaluation, Level, SearchSettings, Status
@@ -108,24 +109,33 @@ def run(
     proposals: int = 1,
     judge: Judging | None = None,
     halving: int = 0,
+    repairs: int = 0,
 ) -> Outcome:
     """Run the workflow, or go on with what an earlier one left in the folder."""
     stage = Stage(hosted, folder, llm, allowed, each)
     phases: list[str] = []
-    deps = AttemptDeps(
+
+    def observe(told: Told) -> None:
+        if isinstance(told, Step):
+            phases.append(told.phase)
+
+    history = stage.store.attempts_of(samples.RUN_ID)
+    context = SearchContext(
         run_id=samples.RUN_ID,
         task=TASK,
         backends=BACKENDS,
         proposer=stage.proposer,
         judge=judge or Scripted(evaluate),
-        halving=halving,
-        record=stage.store.add_attempt,
-        on_phase=lambda phase, text: phases.append(phase),
+        settings=SearchSettings(
+            attempts=attempts, proposals=proposals, halving=halving, repairs=repairs
+        ),
+        strategy=strategy or Greedy(),
+        store_attempt=stage.store.add_attempt,
+        history=history,
+        hints=partial(stage.store.take_hints, samples.RUN_ID, TASK.id),
     )
-    settings = SearchSettings(attempts=attempts, proposals=proposals)
-    history = stage.store.attempts_of(samples.RUN_ID)
     with checkpoints(stage.store) as saver:
-        reason = Workflow(deps, settings, strategy or Greedy(), history, saver).run()
+        reason = run_search(context, saver, observe)
     assert stage.store.attempts_of(samples.RUN_ID) == history
     return Outcome(stage, reason, history, phases)
 

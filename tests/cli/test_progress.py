@@ -49,6 +49,8 @@ def test_attempts_stay_and_what_is_drawn_goes() -> None:
 
     def show(view: View, now: Callable[[], str]) -> None:
         view.phase(task, "plan", "")
+        view.heard(task, 12_345)
+        until(lambda: "planning, " in now() and "12,345 characters" in now())
         view.attempt(task, samples.attempt(0))
         until(lambda: "1 of 12" in now() and "  1. 2.40x eager" in now())
         view.attempt(task, samples.attempt(1, dropped="no usable answer: it is cut off"))
@@ -94,6 +96,7 @@ def test_markup_in_a_candidates_words_is_text() -> None:
 def test_a_pipe_gets_lines(capfd: pytest.CaptureFixture[str]) -> None:
     with shown_progress(3, Console(file=io.StringIO())) as view:
         view.phase(samples.task(), "plan", "")
+        view.heard(samples.task(), 12_345)
         view.phase(samples.task(), "plan", "library: nothing")
         view.phase(samples.task(), "step", "comparing its values")
         view.say("interrupted; to continue: it")

@@ -9,11 +9,12 @@ import sys
 import pytest
 
 from kernelwright.sandbox.leases import try_lock
-from kernelwright.schema import Run
+from kernelwright.schema import Run, Usage
 from kernelwright.store.store import open_store
 from tests.agents.model_kit import TASK
 from tests.cli.kit import TASK as FILE
 from tests.cli.kit import Shell
+from tests.report.test_conversation import episode
 from tests.report.test_decisions import history
 from tests.store import samples
 
@@ -38,6 +39,39 @@ def test_a_run_lists_its_decisions(shell: Shell, run: Run) -> None:
     assert "attempt 4: dropped: the same file as attempt 1" in done.out
 
 
+def test_the_graph_of_a_search_is_drawn(shell: Shell) -> None:
+    done = shell.run("runs", "graph")
+    assert done.code == 0 and "graph TD" in done.out
+    for step in ("choose", "attempt", "plan", "code", "evaluate", "profile", "record"):
+        assert step in done.out
+
+
+def test_the_share_of_cached_tokens_is_shown(shell: Shell, run: Run) -> None:
+    used = Usage(input_tokens=1000, output_tokens=9, cost_usd=0.5, cached_input_tokens=800)
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        store.update_run(run.id, status=run.status, usage=used)
+    words = "optimize, $0.5000, 80% of the input tokens cached, "
+    assert words in shell.run("runs", "show", run.id).out
+
+
+def test_a_hint_waits_for_the_next_planner(shell: Shell, run: Run) -> None:
+    path = shell.folder / "data" / "kernelwright" / "kernelwright.db"
+    offline = shell.run("runs", "hint", run.id, "use AVX-512")
+    assert offline.code == 2 and "no model" in offline.err
+    with open_store(path) as store:
+        model = {**run.config, "model": "openai/some-model"}
+        store.add_run(samples.run("20260101-000000-abcd", config=model, status="running"))
+        store.add_task("20260101-000000-abcd", TASK)
+    done = shell.run("runs", "hint", "20260101", " use\n AVX-512 ")
+    assert done.code == 0 and TASK.id in done.out
+    assert "hint by the user: use AVX-512" in shell.run("runs", "show", "20260101").out
+    assert shell.run("runs", "hint", "20260101", " ").code == 2
+    with open_store(path) as store:
+        assert store.take_hints("20260101-000000-abcd", TASK.id, 0) == ["use AVX-512"]
+        store.update_run("20260101-000000-abcd", status="done")
+    assert "is done" in shell.run("runs", "hint", "20260101", "too late").err
+
+
 def test_one_attempt_with_everything(shell: Shell, run: Run) -> None:
     done = shell.run("runs", "show", run.id[:8], "--attempt", "2")
     assert done.code == 0
@@ -52,6 +86,25 @@ def test_one_attempt_with_everything(shell: Shell, run: Run) -> None:
         assert shown in done.out
     found = json.loads(shell.run("runs", "show", run.id, "--attempt", "2", "--json").out)
     assert found["attempt"]["index"] == 1 and found["calls"][0]["answer"] == "the answer"
+    assert found["tool_steps"] == []
+
+
+def test_an_episode_step_by_step(shell: Shell, run: Run) -> None:
+    calls, steps = episode(attempt=2)
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        for call in calls:
+            store.add_model_call(run.id, TASK.id, call)
+        for number, step in enumerate(steps):
+            store.add_tool_step(run.id, TASK.id, 2, str(number), step)
+    shown = shell.run("runs", "show", run.id, "--attempt", "3").out
+    assert "my thoughts" not in shown
+    _, first, second, *_ = shown.split("\n--- ")
+    assert "$0.0123 so far" in first and "[answer]" not in first
+    assert first.endswith("\n[calls edit, 0.2 s]\nold: a < b\nnew: c\n[result]\nedited\n")
+    assert "$0.0246 so far\n\n[user]\n[1 of 9 calls]\n\n[answer]\nIt fails.\n" in second
+    assert "[calls build, 2.5 s]\nflags: -O3\n[error]\nkernel.cpp:3: error" in second
+    document = json.loads(shell.run("runs", "show", run.id, "--attempt", "3", "--json").out)
+    assert document["tool_steps"] == [step.model_dump(mode="json") for step in steps]
 
 
 def test_what_is_not_there_is_named(shell: Shell, run: Run) -> None:

@@ -20,6 +20,8 @@ def test_one_bad_file_stops_no_other(shell: Shell) -> None:
     assert "empty.py: not judged: 'empty.py' defines no ModelNew" in done.out
     assert "missing.py: not judged: cannot read candidate 'missing.py'" in done.out
     assert "good.py: accepted" in done.out and "wrong.py: refused" in done.out
+    assert "in the output of shape [64, 1024] on workload 'default'" in done.out
+    assert "the first is at [" in done.out
     assert "it is plain PyTorch: torch's own operators, no kernel" in done.out
     lines = shell.run("verify", task, *files[1:3], *common, "--json").out.splitlines()
     missing, good = map(json.loads, lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sqlite3
 import time
@@ -26,26 +25,11 @@ STORED_RUNS = [
     ("optimize", "done"),
     ("optimize", "done"),
 ]
-CARD = re.compile(r"(?<=## Machine\n\n)(- [^\n]*\n)+")
 
 
-def recorded(card: str | None = None) -> list[Recorded]:
-    """Return the lines of the recording.
-
-    Args:
-        card: takes the place of the card of the machine that it was recorded on.
-    """
-    lines = [Recorded.model_validate_json(line) for line in RECORDING.read_text().splitlines()]
-    return lines if card is None else [_on(line, card) for line in lines]
-
-
-def _on(line: Recorded, card: str) -> Recorded:
-    messages = tuple(
-        message.model_copy(update={"content": CARD.sub(lambda _: card, message.content)})
-        for message in line.request.messages
-    )
-    request = line.request.model_copy(update={"messages": messages})
-    return Recorded(key=request.key, request=request, completion=line.completion)
+def recorded() -> list[Recorded]:
+    """Return the lines of the recording."""
+    return [Recorded.model_validate_json(line) for line in RECORDING.read_text().splitlines()]
 
 
 class Old(NamedTuple):

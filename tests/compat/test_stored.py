@@ -8,6 +8,7 @@ import pytest
 
 from kernelwright.agents.model.ledger import Asked
 from kernelwright.llm.replay import Replay
+from kernelwright.store.rows import encode
 from kernelwright.store.store import open_existing
 from kernelwright.tasks.loader import load_task
 from tests.compat.kit import BLEND, CHAIN, DATA, RECORDING, STORED_RUNS, Old, recorded
@@ -95,12 +96,7 @@ def test_a_recording_gives_its_answers() -> None:
     assert len(lines) == 8  # planner, coder and profiler; the last attempt has no profiler
     for line in lines:
         asked = line.request
-        answer = replay.complete(
-            asked.messages,
-            max_tokens=asked.max_tokens,
-            temperature=asked.temperature,
-            deadline_s=1.0,
-        )
+        answer = replay.complete(asked, deadline_s=1.0)
         assert asked.key == line.key and answer.text == line.completion.text
 
 
@@ -113,3 +109,15 @@ def test_the_ledger_finds_its_answers(old: Old) -> None:
         for run, task, attempt, key, answer, data in stored:
             assert Asked.model_validate_json(data).key == key
             assert store.answer_to(run, task, attempt, key) == answer
+
+
+def test_a_conversation_inside_its_row_is_read(old: Old) -> None:
+    """Check that calls of the earlier version have their messages, and that no row changed."""
+    before = old.rows("SELECT data FROM model_calls ORDER BY run_id, task_id, number")
+    with open_existing(old.store) as store:
+        runs = sorted(run.id for run in store.list_runs(None))
+        calls = [call for run in runs for call in store.model_calls_of(run)]
+    assert calls and all(call.messages[0].role == "system" for call in calls)
+    assert old.rows("SELECT data FROM model_calls ORDER BY run_id, task_id, position") == before
+    assert old.rows("SELECT count(*) FROM model_calls WHERE messages IS NOT NULL") == [0]
+    assert all(encode(call.messages[1]) in data for call, data in zip(calls, before, strict=True))

@@ -9,12 +9,12 @@ import pytest
 
 from kernelwright.llm.base import LLM
 from kernelwright.llm.replay import Recorder, Replay
-from kernelwright.testing.llm import LLMConformance, Script, ask
-from tests.llm.conftest import Hosted, anthropic_hosted, openai_hosted
+from kernelwright.testing.llm import CALLS, REQUESTS, LLMConformance, Script, ask
+from tests.llm.conftest import CONNECT, Hosted, openai_hosted
 from tests.llm.loopback import Loopback
 
 
-@pytest.fixture(params=["openai", "anthropic", "replay"])
+@pytest.fixture(params=[*CONNECT, "replay"])
 def provider(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -25,8 +25,16 @@ def hosted(provider: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosted]:
     """Yield a client with the wire format to script answers in."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     server = Loopback()
-    yield anthropic_hosted(server) if provider == "anthropic" else openai_hosted(server)
+    yield CONNECT.get(provider, openai_hosted)(server)
     server.close()
+
+
+def recorded(hosted: Hosted, folder: Path) -> LLM:
+    """Return a recording of a model's answers."""
+    recorder = Recorder(hosted.llm, folder / "recording.jsonl")
+    for request in REQUESTS:
+        ask(recorder, request)
+    return Replay(folder / "recording.jsonl")
 
 
 class TestModels(LLMConformance):
@@ -37,11 +45,14 @@ class TestModels(LLMConformance):
             hosted.loopback.script(hosted.answer(text, **usage))
             if provider != "replay":
                 return hosted.llm
-            path = tmp_path / "recording.jsonl"
-            ask(Recorder(hosted.llm, path))
-            return Replay(path)
+            return recorded(hosted, tmp_path)
 
         return open_with
+
+    @pytest.fixture
+    def calling(self, hosted: Hosted, provider: str, tmp_path: Path) -> LLM:
+        hosted.loopback.script(hosted.calls(CALLS))
+        return hosted.llm if provider != "replay" else recorded(hosted, tmp_path)
 
     @pytest.fixture
     def failing(self, hosted: Hosted, script: Script) -> LLM:
@@ -52,7 +63,7 @@ class TestModels(LLMConformance):
 
 def test_the_name_has_a_provider(hosted: Hosted, provider: str) -> None:
     if provider != "replay":
-        assert hosted.llm.name.startswith(provider)
+        assert hosted.llm.name.startswith(("openai/", "anthropic/"))
 
 
 def test_a_known_models_answer_has_a_price(hosted: Hosted) -> None:

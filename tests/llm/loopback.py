@@ -7,10 +7,13 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Literal
+
+from kernelwright.schema import ToolCall
+from tests.llm.streams import encoded, events_of
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,15 @@ class Reply:
     """Sent as JSON; bytes are sent as they are."""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    fault: Literal["reset", "silence", "drip"] | None = None
-    """`reset`: RST instead of an answer. `silence`: nothing at all. `drip`: a body without end."""
+    fault: Literal["reset", "silence", "drip", "drop", "end"] | None = None
+    """`reset`: RST instead of an answer. `silence`: nothing at all. `drip`: a body without end.
+    `drop`: a stream that breaks half-way. `end`: one that ends there, as if it were whole."""
+    events: Sequence[object] | None = None
+    """Events to stream in the place of those that `body` makes."""
+    in_one_piece: bool = False
+    """Answer without a stream, whatever was asked for."""
+    chunk_bytes: int = 10**9
+    """Most bytes of a piece on the wire."""
 
 
 class Loopback:
@@ -90,34 +100,56 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self.loopback.respond(asked)
         self.close_connection = reply.fault is not None
         try:
-            self._answer(reply)
+            self._answer(asked, reply)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    def _answer(self, reply: Reply) -> None:
+    def _answer(self, asked: Asked, reply: Reply) -> None:
         if reply.fault == "silence":
             self.closing.wait()
         elif reply.fault == "reset":
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         elif reply.fault == "drip":
-            self._head(reply, 10**9)
+            self._head(reply, {"content-length": str(10**9)})
             while not self.closing.wait(0.01):
                 self.wfile.write(b" ")
+        elif (events := _streamed(asked, reply)) is not None:
+            self._stream(reply, b"".join(encoded(events)))
         else:
             data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            self._head(reply, len(data))
+            self._head(reply, {"content-length": str(len(data))})
             self.wfile.write(data)
 
-    def _head(self, reply: Reply, length: int) -> None:
+    def _stream(self, reply: Reply, data: bytes) -> None:
+        chunked = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
+        self._head(reply, chunked)
+        if reply.fault is not None:
+            data = data[: len(data) // 2]
+        for start in range(0, len(data), reply.chunk_bytes):
+            piece = data[start : start + reply.chunk_bytes]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        if reply.fault != "drop":
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _head(self, reply: Reply, more: Mapping[str, str]) -> None:
         self.send_response(reply.status)
-        headers = {"content-type": "application/json", **reply.headers}
-        for name, value in (headers | {"content-length": str(length)}).items():
+        headers = {"content-type": "application/json", **reply.headers, **more}
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay quiet."""
+
+
+def _streamed(asked: Asked, reply: Reply) -> Sequence[object] | None:
+    """Return the events to stream; None where the answer goes out in one piece."""
+    if reply.events is not None:
+        return reply.events
+    if reply.in_one_piece or reply.status != 200 or not asked.body.get("stream"):
+        return None
+    return events_of(asked.path, reply.body) if isinstance(reply.body, dict) else None
 
 
 def openai_answer(
@@ -127,9 +159,14 @@ def openai_answer(
     refusal: str | None = None,
     usage: dict[str, Any] | None = None,
     model: str = "gpt-4o-2024-08-06",
+    **said: Any,
 ) -> Reply:
-    """Return a chat completion as OpenAI sends it; `usage` None leaves the field out."""
-    message = {"role": "assistant", "content": text, "refusal": refusal}
+    """Return a chat completion as OpenAI sends it; `usage` None leaves the field out.
+
+    Args:
+        said: more fields of the message.
+    """
+    message = {"role": "assistant", "content": text, "refusal": refusal, **said}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
     body = {
         "id": "chatcmpl-1",
@@ -151,6 +188,86 @@ def openai_usage(prompt: int, completion: int, cached: int = 0) -> dict[str, Any
         "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+    }
+
+
+def openai_calls(**calls: str) -> list[dict[str, Any]]:
+    """Return tool calls as OpenAI sends them: arguments by the tool's name."""
+    return [
+        {"id": f"call-{name}", "type": "function", "function": {"name": name, "arguments": given}}
+        for name, given in calls.items()
+    ]
+
+
+def openai_calling(calls: Sequence[ToolCall]) -> Reply:
+    """Return a chat completion of tool calls alone."""
+    made = []
+    for call in calls:
+        function = {"name": call.name, "arguments": call.arguments}
+        made.append({"id": call.id, "type": "function", "function": function})
+    return openai_answer(None, finish_reason="tool_calls", tool_calls=made)
+
+
+def responses_calling(calls: Sequence[ToolCall]) -> Reply:
+    """Return a response of tool calls alone."""
+    made = []
+    for call in calls:
+        item = {"type": "function_call", "id": f"fc_{call.id}", "call_id": call.id}
+        made.append({**item, "name": call.name, "arguments": call.arguments})
+    return responses_answer(None, items=made)
+
+
+def anthropic_calling(calls: Sequence[ToolCall]) -> Reply:
+    """Return a message of tool calls alone."""
+    reply = anthropic_answer(None, stop_reason="tool_use")
+    assert isinstance(reply.body, dict)
+    for call in calls:
+        block = {"type": "tool_use", "id": call.id, "name": call.name}
+        reply.body["content"].append({**block, "input": json.loads(call.arguments)})
+    return reply
+
+
+def responses_answer(
+    text: str | None,
+    *,
+    status: str = "completed",
+    reason: str | None = None,
+    refusal: str | None = None,
+    usage: dict[str, Any] | None = None,
+    model: str = "gpt-5-2025-08-07",
+    items: Sequence[dict[str, Any]] = (),
+) -> Reply:
+    """Return a response as OpenAI sends it; `usage` None leaves the field out.
+
+    Args:
+        reason: why it is incomplete.
+        items: of the output, before the message.
+    """
+    words = [{"type": "output_text", "text": text, "annotations": []}] if text is not None else []
+    if refusal is not None:
+        words = [{"type": "refusal", "refusal": refusal}]
+    message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"}
+    body = {
+        "id": "resp_1",
+        "object": "response",
+        "status": status,
+        "model": model,
+        "output": [*items, *([{**message, "content": words}] if words else [])],
+        "incomplete_details": None if reason is None else {"reason": reason},
+        "error": None,
+        "service_tier": "default",
+    }
+    return Reply(body if usage is None else {**body, "usage": usage})
+
+
+def responses_usage(prompt: int, completion: int, cached: int = 0) -> dict[str, Any]:
+    """Return token counts as the Responses API sends them: `prompt` includes the cached ones."""
+    return {
+        "input_tokens": prompt,
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
+        "output_tokens": completion,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": prompt + completion,
     }
 
 

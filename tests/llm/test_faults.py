@@ -12,9 +12,8 @@ import pytest
 from kernelwright.errors import ProviderError
 from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.faults import connection_fault
-from kernelwright.llm.openai_client import OpenAIChat
-from kernelwright.schema import Message
-from tests.llm.conftest import KEY, LONG_S, QUICK, Hosted
+from kernelwright.llm.openai_chat import OpenAIChat
+from tests.llm.conftest import KEY, LONG_S, QUESTION, QUICK, Hosted
 from tests.llm.loopback import Reply
 
 
@@ -75,13 +74,7 @@ def test_what_may_have_been_answered_may_have_cost(
 ) -> None:
     hosted.loopback.script(first(hosted), hosted.answer("hi"))
     leaves: list[None] = []
-    hosted.llm.complete(
-        [Message(role="user", content="hello")],
-        max_tokens=16,
-        temperature=None,
-        deadline_s=LONG_S,
-        pay_again=lambda: leaves.append(None),
-    )
+    hosted.llm.complete(QUESTION, deadline_s=LONG_S, pay_again=lambda: leaves.append(None))
     assert len(leaves) == paid
 
 
@@ -160,7 +153,6 @@ def test_a_server_that_is_not_there_fails_at_once() -> None:
         llm = OpenAIChat("x/y", "y", Endpoint("x", url, "X_API_KEY", "X_BASE_URL", KEY))
         started = time.monotonic()
         with pytest.raises(ProviderError, match="cannot connect to x at") as caught:
-            question = [Message(role="user", content="hello")]
-            llm.complete(question, max_tokens=16, temperature=None, deadline_s=60)
+            llm.complete(QUESTION, deadline_s=60)
     assert time.monotonic() - started < 20
     assert caught.value.hint is not None and "X_BASE_URL" in caught.value.hint

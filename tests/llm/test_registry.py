@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernelwright.errors import PrerequisiteError, UsageError
+from kernelwright.llm.base import Request
 from kernelwright.llm.registry import known_models, open_model
 from kernelwright.schema import Message
 from tests.llm.conftest import KEY, LONG_S
@@ -52,8 +53,8 @@ def test_the_providers_variables_are_honoured(
     monkeypatch.setenv(f"{provider.upper()}_BASE_URL", loopback.url)
     loopback.script(openai_answer("hi") if provider == "openai" else anthropic_answer("hi"))
     llm = open_model(f"{provider}/some-model")
-    question = [Message(role="user", content="hello")]
-    answer = llm.complete(question, max_tokens=9, temperature=None, deadline_s=LONG_S)
+    question = Request(messages=(Message(role="user", content="hello"),), max_tokens=9)
+    answer = llm.complete(question, deadline_s=LONG_S)
     assert (llm.name, answer.text) == (f"{provider}/some-model", "hi")
     assert loopback.asked[0].body["model"] == "some-model"
     assert KEY not in repr(vars(llm))

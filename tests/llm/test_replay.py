@@ -26,12 +26,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def _ask(llm: LLM, text: str, temperature: float | None = None, max_tokens: int = 9) -> str:
-    return llm.complete(
-        [Message(role="user", content=text)],
-        max_tokens=max_tokens,
-        temperature=temperature,
-        deadline_s=LONG_S,
-    ).text
+    messages = (Message(role="user", content=text),)
+    request = Request(messages=messages, max_tokens=max_tokens, temperature=temperature)
+    return llm.complete(request, deadline_s=LONG_S).text
 
 
 def _record(hosted: Hosted, path: Path, **answers: str) -> None:
@@ -52,17 +49,17 @@ def test_a_recording_answers_as_the_model_did(hosted: Hosted, path: Path) -> Non
 
 def test_usage_comes_back_as_recorded(hosted: Hosted, path: Path) -> None:
     hosted.loopback.script(hosted.answer("1", usage=openai_usage(1000, 10)))
-    question = [Message(role="user", content="one")]
+    question = Request(messages=(Message(role="user", content="one"),), max_tokens=9)
     recorder = Recorder(hosted.llm, path)
-    recorded = recorder.complete(question, max_tokens=9, temperature=None, deadline_s=LONG_S)
+    recorded = recorder.complete(question, deadline_s=LONG_S)
     assert recorder.name == hosted.llm.name
-    replayed = Replay(path).complete(question, max_tokens=9, temperature=None, deadline_s=0)
+    replayed = Replay(path).complete(question, deadline_s=0)
     assert replayed == recorded and replayed.usage.cost_usd is not None
 
 
 @pytest.mark.parametrize(
     ("text", "temperature", "max_tokens"),
-    [("one ", None, 9), ("one", 0.0, 9), ("one", None, 10)],
+    [("one ", None, 9), ("one", 0.0, 9), ("one", None, 8)],
     ids=["messages", "temperature", "max_tokens"],
 )
 def test_a_miss_names_the_request_and_the_file(
@@ -77,6 +74,18 @@ def test_a_miss_names_the_request_and_the_file(
     with pytest.raises(InfrastructureError) as caught:
         _ask(Replay(path), text, temperature, max_tokens)
     assert key in caught.value.message and str(path) in caught.value.message
+
+
+def test_another_effort_or_limit_gets_the_answer_of_that_time(hosted: Hosted, path: Path) -> None:
+    _record(hosted, path, one="1")
+    question = Request(messages=(Message(role="user", content="one"),), max_tokens=99, effort="max")
+    assert Replay(path).complete(question, deadline_s=0).text == "1"
+    recorder = Recorder(hosted.llm, path)
+    for text, finish, limit in (("cut", "length", 9), ("whole", "stop", 18)):
+        hosted.loopback.script(hosted.answer(text, finish_reason=finish))
+        _ask(recorder, "long", max_tokens=limit)
+    answers = {limit: _ask(Replay(path), "long", max_tokens=limit) for limit in (9, 18, 99)}
+    assert answers == {9: "cut", 18: "whole", 99: "whole"}
 
 
 def test_zero_is_the_same_temperature_as_an_integer(hosted: Hosted, path: Path) -> None:

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kernelwright.prompts.describe import accuracy, sizes
-from kernelwright.prompts.device import cache_sizes, device_card, gpu_card, vector_units
-from kernelwright.prompts.hints import CPU_HINTS, GPU_HINTS, SHOWN, hints
+from kernelwright.backends.registry import BACKENDS
+from kernelwright.prompts.describe import ABILITIES, abilities, accuracy, allowed, sizes
+from kernelwright.prompts.device import CPU, cache_sizes, device_card, gpu_card, vector_units
+from kernelwright.prompts.hints import CPU_HINTS, GPU_HINTS, LEAVE_PRODUCTS, SHOWN, hints
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Task, Workload
@@ -58,6 +59,8 @@ def test_vector_units_come_from_the_flags(tmp_path: Path) -> None:
 
 @pytest.fixture
 def caches(tmp_path: Path) -> Path:
+    """Return the folder of the first CPU's caches in a made-up system."""
+    root = tmp_path / CPU / "cache"
     for index, values in enumerate(
         [
             ("1", "Data", "48K", "0,8"),
@@ -66,12 +69,12 @@ def caches(tmp_path: Path) -> Path:
             ("3", "Unified", "32768K", "0-3,8-11"),
         ]
     ):
-        folder = tmp_path / f"index{index}"
-        folder.mkdir()
+        folder = root / f"index{index}"
+        folder.mkdir(parents=True)
         names = ("level", "type", "size", "shared_cpu_list")
         for name, value in zip(names, values, strict=True):
             (folder / name).write_text(value + "\n")
-    return tmp_path
+    return root
 
 
 def test_caches_come_with_who_shares_them(caches: Path) -> None:
@@ -83,13 +86,31 @@ def test_caches_come_with_who_shares_them(caches: Path) -> None:
     ]
 
 
-def test_the_card_leaves_out_what_nobody_knows(tmp_path: Path, caches: Path) -> None:
+def test_the_card_leaves_out_what_nobody_knows(tmp_path: Path) -> None:
     machine = Machine(ProcessSandbox(), 3, "cpu")
-    known = device_card(machine, tmp_path / "none", caches)
-    unknown = device_card(machine, tmp_path / "none", tmp_path / "none")
-    assert len(known) <= 10 and known[-2].startswith("Caches: L1d 48 KiB")
+    unknown = device_card(machine, tmp_path / "none")
     assert any(line.startswith("Threads: 3 of ") for line in unknown)
-    assert not any(line.startswith(("Caches", "Vector")) for line in unknown)
+    assert not any(line.startswith(("Caches", "Vector", "Huge")) for line in unknown)
+
+
+def test_the_card_says_what_shares_a_core_and_how_fast_it_is(tmp_path: Path, caches: Path) -> None:
+    for path, text in (
+        (f"{CPU}/topology/thread_siblings_list", "0,8\n"),
+        (f"{CPU}/cpufreq/cpuinfo_max_freq", "3600000\n"),
+        ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
+        ("sys/devices/system/node/node0/cpulist", "0-7\n"),
+        ("sys/devices/system/node/node1/cpulist", "8-15\n"),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    measured = ("Measured copies, GB/s read and written: memory 12", "Measured: more")
+    card = device_card(Machine(ProcessSandbox(), 3, "cpu", measured), tmp_path)
+    assert len(card) <= 10
+    assert card[0].endswith(", up to 3.6 GHz")
+    assert card[1].endswith("logical CPUs, 2 for each core; 2 NUMA nodes")
+    assert card[2].startswith("Caches: L1d 48 KiB")
+    assert card[3] == "Huge pages: only where madvise(MADV_HUGEPAGE) asks for them"
+    assert card[-2:] == measured
 
 
 def test_the_card_of_a_gpu() -> None:
@@ -117,5 +138,11 @@ def test_moves_are_drawn_by_key() -> None:
     drawn = [hints("cpu", 0, step) for step in range(30)]
     assert drawn == [hints("cpu", 0, step) for step in range(30)]
     assert all(len(set(some)) == SHOWN for some in drawn)
-    assert {move for some in drawn for move in some} == set(CPU_HINTS)
-    assert set(hints("cuda:0", 0)) <= set(GPU_HINTS)
+    assert {move for some in drawn for move in some} == {*CPU_HINTS, *LEAVE_PRODUCTS}
+    assert set(hints("cuda:0", 0)) <= {*GPU_HINTS, *LEAVE_PRODUCTS}
+
+
+def test_every_backend_of_ours_is_explained() -> None:
+    assert set(ABILITIES) == set(BACKENDS)
+    assert abilities(["cpp", "mine"])[1] == "mine"
+    assert allowed(["cpp", "inductor", "torch"], "custom") == ("cpp",)

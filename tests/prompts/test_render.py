@@ -8,7 +8,9 @@ from typing import Any, get_args
 
 import pytest
 
+from kernelwright.kernels.runtime import LATEST
 from kernelwright.prompts.context import Block, Context, Role, ShownCode
+from kernelwright.prompts.describe import abilities, precision, timing
 from kernelwright.prompts.render import fenced, render
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -23,8 +25,8 @@ class Model(nn.Module):
     def forward(self, x):
         return torch.softmax(x, dim=-1)
 """
-EXEMPLAR = "import ctypes\n\n# the loader, a kernel, its wrapper\n\n\nclass ModelNew:\n    ...\n"
-CODE = "import ctypes\n\n\nclass ModelNew:\n    ...  # two passes\n"
+EXEMPLAR = f"{LATEST['cpp'].line}\n\n# a kernel, its wrapper\n\n\nclass ModelNew:\n    ...\n"
+CODE = f"{LATEST['cpp'].line}\n\n\nclass ModelNew:\n    ...  # two passes\n"
 
 
 def context(**changes: Any) -> Context:
@@ -32,10 +34,20 @@ def context(**changes: Any) -> Context:
         "reference": REFERENCE,
         "sizes": ("cpu (timed): ROWS = 512, COLS = 1024", "odd (values only): ROWS = 37"),
         "accuracy": "Every element is compared with a float64 result.",
+        "precision": precision(()),
+        "timing": timing("cpu", 2),
         "device": ("CPU: Example 9000", "Threads: 2 of 2 logical CPUs"),
         "backends": ("cpp", "inductor"),
     }
-    return Context(**{**fields, **changes})
+    told = abilities(changes.get("backends", fields["backends"]))
+    return Context(**{**fields, "abilities": told, **changes})
+
+
+def with_runtime(backend: str, **changes: Any) -> Context:
+    """Return a context for a coder whose language has a runtime."""
+    runtime = LATEST[backend]
+    told = {"runtime": runtime.line, "api": runtime.api, "outline": runtime.outline}
+    return context(backends=(backend,), **told, **changes)
 
 
 MEASURED = ShownCode(
@@ -45,10 +57,16 @@ MEASURED = ShownCode(
 FAILED = ShownCode(source=CODE, error="compile_error: <stdin>:3:7: error: 'foo' was not declared")
 FINDINGS = {
     "diagnosis": "Bottleneck: two passes\nEvidence: line 3\nFix: one pass",
+    "worked": ("Fuse. -> 1.90x eager", "Vectors. -> 2.50x eager, 1.32x the step before"),
     "tried": ("Tile for L1 (expected 2x) -> right, but 0.97x eager against 2.50x before",),
+    "untested": ("Two rows at once -> incorrect_numerical: 3 of 512 values are wrong",),
+}
+KNOWN = {
+    "facts": ("eager takes about 300.0 us a call on 'cpu'", "aten::_softmax: 96% of the time"),
+    "graph": ("x: input, float32[512, 1024]", "softmax = aten.softmax(x, -1)", "return softmax"),
 }
 CASES: dict[str, tuple[Role, Context]] = {
-    "planner-first": ("planner", context(moves=("Fuse the chain.", "Use accumulators."))),
+    "planner-first": ("planner", context(moves=("Fuse the chain.", "Use accumulators."), **KNOWN)),
     "planner-next": ("planner", context(code=MEASURED, **FINDINGS)),
     "planner-combine": (
         "planner",
@@ -63,24 +81,35 @@ CASES: dict[str, tuple[Role, Context]] = {
         "planner",
         context(code=MEASURED, contrast=(MEASURED, MEASURED.model_copy(update={"source": "slow"}))),
     ),
+    "planner-custom": ("planner", context(backends=("cpp",), policy="custom")),
+    "planner-bfloat16": ("planner", context(precision=precision({"bfloat16"}))),
     "coder-first": (
         "coder",
-        context(backends=("cpp",), idea="Fuse into one pass.", exemplar=EXEMPLAR),
+        with_runtime("cpp", idea="Fuse into one pass.", exemplar=EXEMPLAR, **KNOWN),
     ),
     "coder-repair": (
         "coder",
-        context(backends=("cpp",), idea="repair: foo", exemplar=EXEMPLAR, code=FAILED, **FINDINGS),
+        with_runtime(
+            "cpp",
+            idea="repair: foo",
+            code=FAILED,
+            meant="Tile for L1.",
+            last_right=MEASURED,
+            edits=True,
+            **FINDINGS,
+        ),
     ),
     "coder-edits": (
         "coder",
-        context(backends=("cpp",), idea="Fuse into one pass.", code=MEASURED, edits=True),
+        with_runtime("cpp", idea="Fuse into one pass.", code=MEASURED, edits=True),
     ),
+    "coder-custom": ("coder", with_runtime("cpp", idea="Tile the product.", policy="custom")),
     "coder-inductor": (
         "coder",
         context(backends=("inductor",), idea="Compile with max_autotune.", code=MEASURED),
     ),
-    "coder-triton": ("coder", context(backends=("triton",), idea="One pass.", exemplar=EXEMPLAR)),
-    "coder-cuda": ("coder", context(backends=("cuda",), idea="One pass.", exemplar=EXEMPLAR)),
+    "coder-triton": ("coder", with_runtime("triton", idea="One pass.")),
+    "coder-cuda": ("coder", with_runtime("cuda", idea="One pass.")),
     "coder-torch": ("coder", context(backends=("torch",), idea="Use addmm.")),
     "profiler-slow": ("profiler", context(code=MEASURED)),
     "profiler-failed": ("profiler", context(code=FAILED)),
@@ -90,7 +119,7 @@ CASES: dict[str, tuple[Role, Context]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_prompts_read_as_agreed(name: str) -> None:
     role, shown = CASES[name]
-    text = "\n".join(f"=== {m.role}\n{m.content}\n" for m in render(role, shown))
+    text = "\n".join(f"=== {m.role}\n{m.text}\n" for m in render(role, shown))
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text)
@@ -105,13 +134,13 @@ def test_every_golden_file_has_its_case() -> None:
 def test_no_prompt_has_ragged_space(name: str) -> None:
     role, shown = CASES[name]
     for message in render(role, shown):
-        assert "\n\n\n\n" not in message.content
-        assert message.content == message.content.strip()
+        assert "\n\n\n\n" not in message.text
+        assert message.text == message.text.strip()
 
 
 def test_templates_are_not_filled_twice() -> None:
     shown = context(reference="{{ 7 * 7 }}{% raw %}", idea="{{ device }}", backends=("cpp",))
-    text = render("coder", shown)[1].content
+    text = render("coder", shown)[1].text
     assert "{{ 7 * 7 }}{% raw %}" in text and "{{ device }}" in text
 
 
@@ -124,11 +153,12 @@ def test_nothing_inside_closes_a_fence(inside: str) -> None:
 
 
 def test_a_block_that_is_switched_off_leaves_no_trace() -> None:
-    whole = context(code=MEASURED, moves=("Fuse.",), lessons=("A lesson.",), **FINDINGS)
-    text = render("planner", whole)[1].content
+    whole = context(code=MEASURED, moves=("Fuse.",), lessons=("A lesson.",), **FINDINGS, **KNOWN)
+    text = render("planner", whole)[1].text
     assert "Fuse." in text and "Diagnosis" in text and "Example 9000" in text
-    bare = render("planner", whole.without(get_args(Block)))[1].content
-    for gone in ("Fuse.", "Diagnosis", "Example 9000", "A lesson", "led nowhere"):
+    bare = render("planner", whole.without(get_args(Block)))[1].text
+    blocks = ("Diagnosis", "What worked", "gained nothing", "Still open", "eager takes", "Traced")
+    for gone in ("Fuse.", "Example 9000", "A lesson", *blocks):
         assert gone not in bare
     assert whole.without(()) == whole
 

@@ -56,7 +56,10 @@ def _attempts() -> list[Attempt]:
         if index == 0:
             of = samples.candidate("# compiled\n", "inductor", strategy="inductor")
         flags = (HACK,) if status is Status.REWARD_HACK else (NOTE,) if last else ()
-        verdict = samples.evaluation(of, eager, status=status, flags=flags, half_width=0.05)
+        where = samples.wrong_values() if status is Status.INCORRECT_NUMERICAL else None
+        verdict = samples.evaluation(
+            of, eager, status=status, flags=flags, half_width=0.05, wrong=where
+        )
         made.append(samples.attempt(index, of, plan=plan, evaluation=verdict))
     lost = "the sandbox did not start: no space left on device"
     return [*made, samples.attempt(10, plan="prefetch the next block", error=lost)]

@@ -8,9 +8,8 @@ from kernelwright.report.decisions import (
     calls_of,
     fate,
     how,
-    said_anew,
 )
-from kernelwright.schema import Attempt, Message, Move, Status, Usage
+from kernelwright.schema import Attempt, Move, Status, Usage
 from tests.agents.model_kit import attempt, file
 from tests.store import samples
 
@@ -59,28 +58,10 @@ def test_its_calls_and_what_they_took() -> None:
     assert calls_of(history()[2], calls) == [own]
     title = "coder: openai/some-model, 1,200 tokens in, 800 tokens out, $0.0123"
     assert call_title(own) == title
+    cached = Usage(input_tokens=1000, output_tokens=1, cost_usd=0.5, cached_input_tokens=800)
+    shown = call_title(samples.call(usage=cached))
+    assert shown.endswith("1 tokens out, 80% of the input tokens cached, $0.5000")
     assert call_title(samples.call(usage=Usage())) == "coder: openai/some-model, cost unknown"
-
-
-def test_a_conversation_is_said_once() -> None:
-    first = samples.call("no file", attempt=1)
-    words = ("You are wrong.", "Again.", "Start anew.")
-    wrong, again, anew = (Message(role="user", content=text) for text in words)
-    own = Message(role="assistant", content="no file")
-    second = samples.call("a file", attempt=1, messages=(*first.messages, own, wrong))
-    cut_off = Message(role="assistant", content="[no usable answer]")
-    third = samples.call(None, messages=(*second.messages, cut_off, again), error="lost")
-    planner = samples.call("plan", role="planner")
-    other = samples.call("b", attempt=1, messages=(anew,))
-    found = said_anew([planner, first, second, third, third, other])
-    assert [messages for _, messages in found] == [
-        planner.messages,
-        first.messages,
-        (wrong,),
-        (cut_off, again),
-        (),
-        (anew,),
-    ]
 
 
 def test_what_the_blocks_of_a_prompt_took() -> None:

@@ -12,6 +12,7 @@ from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import TaskResult
 from tests.agents.model_kit import TASK
 from tests.report import story
+from tests.report.test_conversation import episode
 from tests.report.test_decisions import history
 from tests.store import samples
 
@@ -92,6 +93,11 @@ def test_a_hack_is_shown_but_its_speed_is_not() -> None:
     assert "14.2" not in text and "not counted" in text
 
 
+def test_where_values_are_wrong_is_shown() -> None:
+    text = page(story.improved_task()).text
+    assert "48 of 1,024 values are wrong: the last 3 columns; never written there." in text
+
+
 def test_an_unmeasured_baseline_is_said_to_be_so() -> None:
     made = samples.candidate(backend="inductor")
     final = samples.evaluation(made, 1.4, level="strict")
@@ -170,6 +176,16 @@ def test_every_decision_can_be_followed() -> None:
     assert "coder: openai/some-model, 1,200 tokens in, 800 tokens out, $0.0123" in text
     assert "Make this module faster. answer the answer" in text and "of nobody" not in text
     assert "dropped 1.50×" in text  # in the chart's table
+
+
+def test_an_episode_can_be_followed() -> None:
+    calls, steps = episode(attempt=1)
+    found = TaskRecord(samples.run(), TASK, None, history(), calls, {1: steps})
+    text = page(found).text
+    assert "Make this module faster. edit, 0.2 s arguments old: a < b new: c result edited" in text
+    assert "$0.0123; $0.0246 so far" in text
+    assert "answer It fails. build, 2.5 s: error arguments flags: -O3 error kernel.cpp:3" in text
+    assert "[2 of 9 calls]" in text and "my thoughts" not in text
 
 
 def test_the_chart_is_described_and_has_a_table() -> None:

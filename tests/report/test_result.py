@@ -12,16 +12,17 @@ import pytest
 
 from kernelwright.errors import PrerequisiteError, UsageError
 from kernelwright.report.result import read_result, write_result
-from kernelwright.report.verdict import explanation, verdict_document
+from kernelwright.report.verdict import explanation, found_words, verdict_document
 from kernelwright.reproduce.files import candidate_file_name
-from kernelwright.schema import Status
+from kernelwright.schema import Evidence, HotLine, OwnCode, Status
 from kernelwright.store.store import open_store
 from tests.report import story
 from tests.store import samples
 
 KEYS = (
-    "schema_version task candidate status accepted reason explanation flags correctness timing "
-    "speedup compiled what_it_is evidence uses scope environment sandbox level tolerance policy"
+    "schema_version task candidate status accepted reason wrong explanation flags correctness "
+    "timing speedup compiled what_it_is evidence uses scope environment sandbox level tolerance "
+    "policy"
 ).split()
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +40,20 @@ def test_the_verdict_document_has_exactly_its_keys() -> None:
     assert set(document["timing"]) == {"default"}
     assert set(document["speedup"]["eager"]) == {"median", "ci95"}
     assert document["sandbox"]["kind"] == "bwrap"
+
+
+def test_places_and_hot_lines_are_told_in_lines() -> None:
+    made, wrong = samples.candidate(), samples.wrong_values()
+    failed = samples.evaluation(made, status=Status.INCORRECT_NUMERICAL, wrong=wrong)
+    assert found_words(failed) == list(wrong.words)
+    line = HotLine(share=0.6, function="f", line=3, text="y[i] = x;", instructions=(("mov", 0.5),))
+    profile = OwnCode(samples=400, share=0.9, busy=(1.0,), lines=(line,))
+    evidence = Evidence(level="trace", own_code=profile)
+    assert found_words(samples.evaluation(made, evidence=evidence)) == [
+        "own code has 90% of the samples that compute (400; an instruction also has those of one "
+        "that it waits for)",
+        "60% in line 3 `y[i] = x;`: mov 50%",
+    ]
 
 
 def test_what_was_not_timed_is_null_and_what_is_infinite_is_valid_json() -> None:

@@ -25,10 +25,13 @@ from kernelwright.schema import (
     Status,
     Task,
     Timing,
+    ToolStep,
     Usage,
     UseResult,
     Workload,
     WorkloadResult,
+    WrongElement,
+    WrongValues,
 )
 from kernelwright.store.results import TaskResult
 
@@ -159,6 +162,21 @@ def workload_result(name: str, eager: float | None, half_width: float = 0.03) ->
     )
 
 
+def wrong_values() -> WrongValues:
+    """Return the places of values that a loop's remainder left as they were."""
+    return WrongValues(
+        workload="default",
+        output=0,
+        outputs=1,
+        shape=(16, 64),
+        count=48,
+        extent=((0, 15), (61, 63)),
+        pattern="the last 3 columns",
+        kind="never written there",
+        first=WrongElement(index=(0, 61), got="3.39615e+38", expected="0.25"),
+    )
+
+
 def evaluation(
     of: Candidate,
     eager: float | None = 2.4,
@@ -237,6 +255,18 @@ def call(answer: str | None = "```python\n```", **changes: Any) -> ModelCall:
         "span": Span(started=T0 + 1, ended=T0 + 9),
     }
     return ModelCall(**{**fields, **changes})
+
+
+def tool_step(**changes: Any) -> ToolStep:
+    """Return a build that failed, as the first call of an attempt asked for it."""
+    fields: dict[str, Any] = {
+        "name": "build",
+        "arguments": '{"flags": "-O3"}',
+        "result": "kernel.cpp:3: error: expected ';'",
+        "is_error": True,
+        "seconds": 2.5,
+    }
+    return ToolStep(**{**fields, **changes})
 
 
 def improved(of: Candidate | None = None, eager: float = 2.31) -> TaskResult:

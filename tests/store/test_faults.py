@@ -54,6 +54,8 @@ def test_two_processes_write_one_database(tmp_path: Path) -> None:
             assert process.returncode == 0, errors
         assert indices(store) == list(range(100))
         assert [event.number for event in store.events_of(samples.RUN_ID)] == list(range(100))
+        steps = store.tool_steps_of(samples.RUN_ID, samples.task().id)
+        assert steps == {index: [samples.tool_step()] for index in range(100)}
 
 
 def test_two_processes_open_a_new_database_at_once(tmp_path: Path) -> None:
@@ -99,6 +101,8 @@ def test_a_killed_writer_leaves_whole_attempts(tmp_path: Path) -> None:
         stored = indices(store)
         assert stored[: len(said)] == said
         assert stored == list(range(len(stored)))
+        steps = store.tool_steps_of(samples.RUN_ID, samples.task().id)
+        assert list(steps)[: len(stored)] == stored  # each was there before its attempt
         store.add_attempt(samples.attempt(len(stored)))
 
 

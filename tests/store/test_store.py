@@ -142,7 +142,7 @@ def test_a_journaled_request_is_lost_until_it_is_answered(store: Store) -> None:
     worst = Usage(input_tokens=9, output_tokens=9, cost_usd=0.5)
     assert store.answer_to(*place) is None
     for sent in (1, 2):
-        store.journal(*place, samples.task(), worst)
+        store.journal(*place, samples.task(), (), worst)
         assert store.lost_usage(samples.RUN_ID) == [Lost(0, worst)] * sent
     assert store.answer_to(*place) is None
     call = samples.call("first")
@@ -160,6 +160,44 @@ def test_an_answer_and_its_call_are_stored_together_or_not_at_all(store: Store) 
     with pytest.raises(StoreError):
         store.settle(*place, "answer", samples.call("first"))
     assert store.answer_to(*place) is None
+
+
+def test_tool_steps_of_attempts_are_kept_in_order(store: Store) -> None:
+    task = samples.task().id
+    steps = [samples.tool_step(call=call, result=f"result {call}") for call in range(3)]
+    for attempt, key, step in ((4, "b", steps[0]), (0, "b", steps[1]), (4, "a", steps[2])):
+        assert store.tool_step(samples.RUN_ID, task, attempt, key) is None
+        assert store.add_tool_step(samples.RUN_ID, task, attempt, key, step) == step
+        assert store.tool_step(samples.RUN_ID, task, attempt, key) == step
+    found = {4: [steps[0], steps[2]], 0: [steps[1]]}
+    assert store.tool_steps_of(samples.RUN_ID, task) == found
+    assert store.task_record(samples.run(), task).tool_steps == found
+    assert store.tool_steps_of(samples.RUN_ID, "kernelbench/other") == {}
+
+
+def test_the_first_of_two_equal_tool_calls_is_kept(store: Store) -> None:
+    place = (samples.RUN_ID, samples.task().id, 0, "key")
+    first, second = samples.tool_step(seconds=1.0), samples.tool_step(seconds=2.0)
+    assert store.add_tool_step(*place, first) == first
+    with open_store(store.location) as other:
+        assert other.add_tool_step(*place, second) == first
+    assert store.tool_steps_of(samples.RUN_ID, samples.task().id) == {0: [first]}
+
+
+def test_a_tool_step_needs_its_run_and_task(store: Store) -> None:
+    with pytest.raises(StoreError, match="not stored"):
+        store.add_tool_step(samples.RUN_ID, "kernelbench/other", 0, "key", samples.tool_step())
+
+
+def test_a_hint_is_given_to_one_attempt(store: Store) -> None:
+    place = (samples.RUN_ID, samples.task().id)
+    assert store.take_hints(*place, 0) == []
+    store.add_hint(*place, "first")
+    assert store.take_hints(*place, 2) == ["first"]
+    store.add_hint(*place, "second")
+    assert store.take_hints(*place, 2) == ["first", "second"]  # chosen again after a crash
+    assert store.take_hints(*place, 1) == ["first", "second"]  # chosen again, another way
+    assert store.take_hints(*place, 3) == []
 
 
 def test_infinite_errors_survive(store: Store) -> None:

@@ -12,7 +12,9 @@ from kernelwright.backends.base import Backend
 from kernelwright.schema import Candidate
 from kernelwright.verifier.build.cache import Build, build_key, keep, kept_object_code
 from kernelwright.verifier.build.contents import BUILDS
+from kernelwright.verifier.build.notes import start_noting
 from kernelwright.verifier.build.object_code import inspect_object_code
+from kernelwright.verifier.integrity.compiled import calls_compile
 from kernelwright.verifier.reference.candidates import run_every_workload
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.start import BUILD_FOLDER, await_start, start_worker
@@ -28,8 +30,8 @@ def build_candidate(
     """Return the candidate's build, from the cache or made now.
 
     Args:
-        made_from: a candidate that this one is a delivery of, and so holds the same kernels. Where
-            its build is kept, this one begins with it.
+        made_from: a candidate that this one is a delivery of, and so holds the same kernels. A file
+            that calls torch.compile begins with its build, where that is kept.
 
     Raises:
         WorkerFault: the candidate does not compile, import, or survive one call.
@@ -41,11 +43,14 @@ def build_candidate(
         return Build(folder, None, known)
     start = time.monotonic()
     limits, first = task.limits, None
-    if made_from is not None:
+    if made_from is not None and calls_compile(candidate.source):
         first = cache / BUILDS / build_key(made_from, backend, task, machine)
         first = first if kept_object_code(first) is not None else None
     env = {**backend.variables(machine.kind), **backend.environment(candidate, cache)}
-    client = start_worker(machine, limits, env, first, limits.build_timeout_s)
+    if first is None:
+        client = start_noting(machine, limits, env, candidate, limits.build_timeout_s)
+    else:
+        client = start_worker(machine, limits, env, first, limits.build_timeout_s)
     try:
         await_start(client)
         run_every_workload(client, candidate, reference)

@@ -20,6 +20,7 @@ from kernelwright.backends.base import Backend
 from kernelwright.errors import InfrastructureError
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Task, digest
+from kernelwright.verifier.build.notes import Missed
 from kernelwright.verifier.build.object_code import ObjectCode
 from kernelwright.verifier.worker.start import TOOLS_FOLDER, WORKER_VERSION
 
@@ -33,7 +34,7 @@ PATH="${PATH#*:}"
 exec ninja "$@"
 """
 # This file lies in the judge's own folder, where no candidate can have written it.
-OBJECT_CODE_FILE = "object_code.json"
+OBJECT_CODE_FILE = "object_code_2.json"
 
 
 class Build(NamedTuple):
@@ -67,7 +68,8 @@ def kept_object_code(folder: Path) -> ObjectCode | None:
     """
     try:
         known = json.loads((folder / TOOLS_FOLDER / OBJECT_CODE_FILE).read_text())
-        found = ObjectCode(tuple(known["facts"]), known["digest"])
+        missed = tuple(Missed(*one) for one in known["missed"])
+        found = ObjectCode(tuple(known["facts"]), known["digest"], missed)
     except (OSError, ValueError):
         shutil.rmtree(folder, ignore_errors=True)
         return None

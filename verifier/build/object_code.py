@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from kernelwright.sandbox.machine import Machine
+from kernelwright.schema import Limits
+from kernelwright.verifier.build.notes import Missed, missed_loops
 from kernelwright.verifier.gpu_compile.kernel import Count
 from kernelwright.verifier.inside import disassemble_cpu
 from kernelwright.verifier.worker.client import WorkerClient
 from kernelwright.verifier.worker.faults import WorkerFault
+from kernelwright.verifier.worker.start import await_start, start_worker
 
 COUNTS = TypeAdapter(dict[str, Count])
 FEWEST = 10
@@ -26,11 +30,28 @@ class ObjectCode(NamedTuple):
     """Share of vector instructions in its arithmetic, as text; empty if it has too little."""
     digest: str | None = None
     """SHA-256 of its machine code and data; None if nothing was compiled, or it is unknown."""
+    missed: tuple[Missed, ...] = ()
+    """Loops that the compiler did not vectorise."""
 
 
 def inspect_object_code(client: WorkerClient) -> ObjectCode:
     """Inspect the object files that a building worker has made."""
-    return ObjectCode(facts=_facts(client), digest=_digest(client))
+    return ObjectCode(_facts(client), _digest(client), missed_loops(client))
+
+
+def listing(machine: Machine, limits: Limits, build: Path, name: str) -> str:
+    """Return the instructions of a build's functions with `name` in theirs; empty without one.
+
+    Args:
+        build: folder of the finished build. A worker reads it: it is a candidate's.
+    """
+    client = start_worker(machine, limits, build=build)
+    try:
+        await_start(client)
+        found = client.tool(Path(disassemble_cpu.__file__), "listing", name=name)
+    finally:
+        client.process.kill()
+    return found if isinstance(found, str) else ""
 
 
 def _facts(client: WorkerClient) -> tuple[str, ...]:
@@ -54,7 +75,8 @@ def _digest(client: WorkerClient) -> str | None:
 def vector_facts(counts: dict[str, int]) -> tuple[str, ...]:
     """Describe the vector widths' shares of floating-point instructions in the text.
 
-    Nothing is known of how often one runs: remainders of loops and unused variants count in full.
+    Only innermost loops are counted. Nothing is known of how often each runs: remainders and unused
+    variants count in full.
     """
     total = sum(count for kind, count in counts.items() if kind != "fused")
     if total < FEWEST:
@@ -67,4 +89,4 @@ def vector_facts(counts: dict[str, int]) -> tuple[str, ...]:
     shares.append(f"{counts.get('scalar', 0) / total:.0%} on one number")
     fused = counts.get("fused", 0) / total
     words = f"of {total} arithmetic instructions {', '.join(shares)}; {fused:.0%} fused"
-    return (f"object code, each place counted once however often it runs: {words}",)
+    return (f"innermost loops, each counted once however often it runs: {words}",)

@@ -248,7 +248,8 @@ class WorkloadCheck:
                 where += " with another number"
             flags = list(precision_flags(wrong, self.prepared.specs))
             reason = f"{where}: {wrong[0].reason}{self._without_parameters()}"
-            raise Wrong(Status.INCORRECT_NUMERICAL, reason, self._result(found), flags)
+            so_far, at = self._result(found), wrong[0].wrong
+            raise Wrong(Status.INCORRECT_NUMERICAL, reason, so_far, flags, at)
         if self.tolerance != "default":
             self.flags += precision_flags(own, self.prepared.specs)
 

@@ -108,6 +108,7 @@ def described_node(node: Any, attributes: dict[str, str]) -> dict[str, Any]:
         "kwargs": {key: argument(one) for key, one in node.kwargs.items()},
         "shape": None if tensor is None else [hint(size) for size in tensor.shape],
         "dtype": None if tensor is None else str(tensor.dtype).removeprefix("torch."),
+        "strides": None if tensor is None else [hint(size) for size in tensor.stride()],
         "contiguous": tensor is not None and bool(tensor.is_contiguous()),
         "attribute": attributes.get(node.name),
         "size": hint(value) if is_size else None,

@@ -105,15 +105,20 @@ class Reference:
     @functools.cached_property
     def bandwidth(self) -> float:
         """Copy bandwidth of the device's memory, bytes per second."""
+        return self.speed_of_copies(MEMORY_BYTES[self.machine.kind])
+
+    def speed_of_copies(self, nbytes: int) -> float:
+        """Bytes read and written per second when copying so many bytes, measured now."""
         with lease(self.machine.devices), known_to_work():
-            return self.oracle.client.copy_bandwidth(MEMORY_BYTES[self.machine.kind])
+            return self.oracle.client.copy_bandwidth(nbytes)
 
     @functools.cached_property
     def product_speed(self) -> float:
         """Operations per second of a large float32 matrix product."""
-        return self._product_speed("float32")
+        return self.speed_of_products("float32")
 
-    def _product_speed(self, dtype: str) -> float:
+    def speed_of_products(self, dtype: str) -> float:
+        """Operations per second of a large matrix product of a type, measured now."""
         with lease(self.machine.devices), known_to_work():
             return self.oracle.client.peak_flops(dtype)
 
@@ -121,11 +126,8 @@ class Reference:
     def peaks(self) -> Peaks:
         """Measured peaks of the workers' cores or GPU."""
         on_cpu = self.machine.kind == "cpu"
-        flops_per_s = self.product_speed if on_cpu else self._product_speed("bfloat16")
-        with lease(self.machine.devices), known_to_work():
-            return Peaks(
-                self.oracle.client.copy_bandwidth(CACHE_BYTES[self.machine.kind]), flops_per_s
-            )
+        flops_per_s = self.product_speed if on_cpu else self.speed_of_products("bfloat16")
+        return Peaks(self.speed_of_copies(CACHE_BYTES[self.machine.kind]), flops_per_s)
 
     def check_device(self) -> None:
         """Check that the device still works after a candidate that may have broken it.

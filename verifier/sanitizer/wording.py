@@ -6,7 +6,7 @@ import ast
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kernelwright import syntax
@@ -74,13 +74,26 @@ def _is_own(frame: Frame, folder: Path) -> bool:
 def _code(source: str, folder: Path, own: list[Frame], at: Frame) -> str:
     """Return the line itself, where it can be had."""
     if at.file.endswith("<stdin>"):
-        names = {_identifier(frame.function) for frame in own if frame.file == at.file}
-        texts = list(_sources(source, names))
+        names = {frame.function for frame in own if frame.file == at.file}
+        line = embedded_line(source, names, at.line)
     else:
-        texts = [text] if (text := _read(Path(at.file), folder)) else []
+        line = _line([_read(Path(at.file), folder) or ""], at.line)
+    return f": `{line}`" if line is not None else ""
+
+
+def embedded_line(source: str, functions: Iterable[str], number: int) -> str | None:
+    """Return a line of the C++ that a candidate holds in strings; None where that is ambiguous.
+
+    Args:
+        functions: defined in that C++, as a debugger names them.
+    """
+    return _line(_sources(source, {_identifier(function) for function in functions}), number)
+
+
+def _line(texts: Iterable[str], number: int) -> str | None:
     numbered = [text.split("\n") for text in texts]
-    lines = {text[at.line - 1].strip() for text in numbered if at.line <= len(text)}
-    return f": `{lines.pop()[:MAX_CODE]}`" if len(lines) == 1 else ""
+    lines = {text[number - 1].strip() for text in numbered if number <= len(text)}
+    return lines.pop()[:MAX_CODE] if len(lines) == 1 else None
 
 
 def _identifier(function: str) -> str:

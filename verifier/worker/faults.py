@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernelwright.schema import Flag, Status, WorkloadResult
+from kernelwright.schema import Flag, Status, WorkloadResult, WrongValues
 
 
 class CandidateFault(Exception):
@@ -16,6 +16,7 @@ class CandidateFault(Exception):
         reason: str,
         result: WorkloadResult | None = None,
         flags: Sequence[Flag] = (),
+        wrong: WrongValues | None = None,
     ) -> None:
         super().__init__(reason)
         self.status = status
@@ -23,6 +24,8 @@ class CandidateFault(Exception):
         self.result = result
         """The findings on the workload before."""
         self.flags = tuple(flags)
+        self.wrong = wrong
+        """The places of wrong values, where that is known and may be told."""
 
 
 class WorkerFault(CandidateFault):

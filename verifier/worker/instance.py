@@ -23,7 +23,7 @@ from kernelwright.verifier.worker.outputs import (
     checked_use,
     read_result,
 )
-from kernelwright.verifier.worker.sampler import CodeSamples, sample
+from kernelwright.verifier.worker.sampler import CodeSamples, Sighting, sample, sightings
 from kernelwright.verifier.worker.tensor_tree import TensorTree
 
 MAX_OPERATOR_NAME = 120
@@ -194,6 +194,18 @@ class Instance:
 
         reply, _ = self._request("run", _run_fields(slots, seeds), meanwhile=watch)
         return found[0], checked_run(reply, len(slots), self.client.channel.window_s)
+
+    def watched_run(self, slots: Sequence[int]) -> list[list[Sighting]]:
+        """Run as `run` does; return what its threads were doing at random moments."""
+        found: list[list[Sighting]] = []
+
+        def watch(finished: Callable[[], bool]) -> None:
+            found.extend(sightings(self.client.process, finished))
+            self.client.process.thaw()
+
+        reply, _ = self._request("run", _run_fields(slots, None), meanwhile=watch)
+        checked_run(reply, len(slots), self.client.channel.window_s)
+        return found
 
     def observe(self, slot: int) -> dict[str, list[str]]:
         """Return torch's operators in one call by name, with the dtypes of their tensors."""

@@ -15,7 +15,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from kernelwright.sandbox.base import WorkerProcess
@@ -61,15 +61,31 @@ class CodeSamples(NamedTuple):
         return self.samples["candidate"] / self.computing
 
 
-def owner(address: int, regions: Iterable[MappedRegion], folder: str) -> Owner:
-    """Return the owner of the code at an address."""
+class Sighting(NamedTuple):
+    """A thread outside of system calls, at one moment."""
+
+    thread: int
+    owner: Owner
+    path: str
+    """The file of the code, as the worker sees it; empty for code without one."""
+    offset: int
+    """Place of the program counter in that file."""
+
+
+def sighting(thread: int, address: int, regions: Iterable[MappedRegion], folder: str) -> Sighting:
+    """Return what a thread is doing whose program counter is at an address."""
     for region in regions:
         if region.start <= address < region.end:
-            is_sleef = region.path.endswith(TORCH) and (
-                symbol(TORCH, address - region.start + region.offset).startswith(SLEEF)
-            )
-            return "neutral" if is_sleef else _owner_of(region.path, folder)
-    return "neutral"
+            offset = address - region.start + region.offset
+            is_sleef = region.path.endswith(TORCH) and symbol(TORCH, offset).startswith(SLEEF)
+            owner = "neutral" if is_sleef else _owner_of(region.path, folder)
+            return Sighting(thread, owner, region.path, offset)
+    return Sighting(thread, "neutral", "", address)
+
+
+def owner(address: int, regions: Iterable[MappedRegion], folder: str) -> Owner:
+    """Return the owner of the code at an address."""
+    return sighting(0, address, regions, folder).owner
 
 
 def _owner_of(path: str, folder: str) -> Owner:
@@ -110,13 +126,24 @@ def sample(process: WorkerProcess, finished: Callable[[], bool]) -> CodeSamples:
     The worker is left stopped.
     """
     found: Counter[Owner] = Counter()
+    for seen in sightings(process, finished):
+        found.update(one.owner for one in seen)
+        if not CodeSamples(found).wants_more:
+            break
+    return CodeSamples(found)
+
+
+def sightings(process: WorkerProcess, finished: Callable[[], bool]) -> Iterator[list[Sighting]]:
+    """Yield what the threads of a running worker do at random moments, until it has `finished`.
+
+    The worker is stopped whenever this yields, and at the end.
+    """
     chance = random.SystemRandom()
     folder = process.inside
-    while not finished() and CodeSamples(found).wants_more:
+    while not finished():
         process.thaw()
         time.sleep(chance.uniform(*PAUSE_S))
         process.freeze()
         counters = program_counters(process.pid)
         regions = mappings(process.pid) if counters else []
-        found.update(owner(address, regions, folder) for address in counters)
-    return CodeSamples(found)
+        yield [sighting(thread, at, regions, folder) for thread, at in counters.items()]

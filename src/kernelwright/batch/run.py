@@ -13,7 +13,7 @@ from kernelwright.agents.engine import Engine, Progress, Unobserved
 from kernelwright.agents.proposer_factory import proposer_factory
 from kernelwright.agents.roles import allowances, models, require_limit
 from kernelwright.agents.search.strategy import open_strategy
-from kernelwright.agents.workflow import go_on
+from kernelwright.agents.search_context import go_on
 from kernelwright.backends.registry import require_backends
 from kernelwright.batch.alone import alone
 from kernelwright.batch.provenance import git_state, package_versions
@@ -92,7 +92,7 @@ def require_budget(settings: Settings, tasks: Sequence[Task]) -> None:
 
         require_limit(settings)
         planner = models(settings)["planner"]
-        require_room(allowances(settings), planner, tasks, settings.price)
+        require_room(allowances(settings), planner, tasks, settings.price, settings.answer_tokens)
 
 
 def _start(

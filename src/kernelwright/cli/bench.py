@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from kernelwright.schema import Task
 
 
+ATTEMPTS = 12
+"""Attempts of each task by default."""
+
+
 @with_settings(*SEARCH, *JUDGE, "seed", "threads", "out", "store")
 def bench(
     folder: Annotated[
@@ -47,6 +51,8 @@ def bench(
     values = parse_settings(set_)
     files = chosen_files(suite_files(folder), filter_)[:limit]
     tasks = [load_sized(path, values, settings.tolerance) for path in files]
+    # By budget alone, the first tasks would use up what all share.
+    settings = settings.model_copy(update={"attempts": settings.attempts or ATTEMPTS})
     run_bench("bench", tasks, settings, run or default_name(folder, tasks, settings), json)
 
 

@@ -37,14 +37,24 @@ FLAGS: dict[str, Flag] = {
     ),
     "target": Flag(("--target",), str, "auto, cpu, cuda or cuda:N", "auto"),
     "search": Flag(("--search",), str, "Search strategy", "greedy"),
-    "attempts": Flag(("--attempts", "-n"), int, "Candidates per task", "12"),
+    "attempts": Flag(
+        ("--attempts", "-n"),
+        int,
+        "Candidates per task [12; `optimize` with a model: as many as the budget allows]",
+        "",
+    ),
     "budget_usd": Flag(
         ("--budget-usd",),
         float,
         "Most dollars for model calls [5; 2,000,000 tokens where a price is not known]",
         "",
     ),
-    "time_limit_s": Flag(("--time-limit",), str, "Search time per task, like 90s or 10m", "10m"),
+    "time_limit_s": Flag(
+        ("--time-limit",),
+        str,
+        "Search time per task, like 90s or 10m [offline: 10m; with a model: none]",
+        "",
+    ),
     "sandbox": Flag(("--sandbox",), str, "auto, docker, bwrap or process", "auto"),
     "tolerance": Flag(("--tolerance",), str, "default or kernelbench", "default"),
     "policy": Flag(

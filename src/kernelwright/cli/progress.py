@@ -66,9 +66,12 @@ class PlainProgress:
         if phase not in SHORT or (phase == "plan" and text):
             self._say(f"{task.id}: {PHASES.get(phase, phase)}" + (f": {text}" if text else ""))
 
+    def heard(self, task: Task, characters: int) -> None:
+        """See `Progress.heard`: nothing, a log would be full of it."""
+
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
-        paid = "" if attempt.usage == Usage.zero() else f", {cost(attempt.usage)}"
+        paid = "" if attempt.usage.is_free else f", {cost(attempt.usage)}"
         self._say(f"{task.id}: attempt {attempt.number}: {outcome(attempt)}{paid}")
 
     def final(self, task: Task, evaluation: Evaluation) -> None:
@@ -82,10 +85,12 @@ class PlainProgress:
 class LiveProgress:
     """A view that redraws itself: phase, best so far, number of attempts, cost."""
 
-    def __init__(self, attempts: int) -> None:
+    def __init__(self, attempts: int | None) -> None:
         self._limit = attempts
         self._task: Task | None = None
         self._now = ("", "", time.monotonic())
+        self._heard = 0
+        """Characters of the answer that is coming."""
         self._attempts: list[Attempt] = []
         self._usage = Usage.zero()
         self._spinner = Spinner("dots")
@@ -104,10 +109,15 @@ class LiveProgress:
             self._task, self._attempts = task, []
             self._lines.append(Text(task.id, "bold"))
         self._now = (PHASES.get(phase, phase), text, time.monotonic())
+        self._heard = 0
         if phase == "prove":
             self._finalist = text
         if phase == "ended" or (phase == "plan" and text):
             self.say(f"  {PHASES[phase]}: {text}")
+
+    def heard(self, task: Task, characters: int) -> None:
+        """See `Progress.heard`."""
+        self._heard = characters
 
     def attempt(self, task: Task, attempt: Attempt) -> None:
         """See `Progress.attempt`."""
@@ -129,7 +139,8 @@ class LiveProgress:
         if self._task is None:
             return Text("starting")
         phase, text, since = self._now
-        self._spinner.update(text=Text(f"{phase}, {time.monotonic() - since:.0f} s"))
+        heard = f", {self._heard:,} characters" if self._heard else ""
+        self._spinner.update(text=Text(f"{phase}, {time.monotonic() - since:.0f} s{heard}"))
         table = Table.grid(padding=(0, 2))
         table.add_row(Text("task", "dim"), Text(self._task.id, "bold"))
         table.add_row(Text("now", "dim"), self._spinner)
@@ -137,7 +148,8 @@ class LiveProgress:
             table.add_row("", Text(text, overflow="ellipsis", no_wrap=True))
         table.add_row(Text("best", "dim"), Text(self._best(), "green"))
         done = len(self._attempts)
-        table.add_row(Text("attempts", "dim"), Text(f"{done} of {self._limit}"))
+        limit = "" if self._limit is None else f" of {self._limit}"
+        table.add_row(Text("attempts", "dim"), Text(f"{done}{limit}"))
         table.add_row(Text("cost", "dim"), Text(cost(self._usage)))
         return table
 
@@ -147,11 +159,11 @@ class LiveProgress:
 
 
 @contextmanager
-def shown_progress(attempts: int, console: Console | None = None) -> Iterator[View]:
+def shown_progress(attempts: int | None, console: Console | None = None) -> Iterator[View]:
     """Yield the view that suits stderr: live in a terminal, else plain.
 
     Args:
-        attempts: the most that a task may have.
+        attempts: the most that a task may have; None: the budget limits them.
         console: stderr's, by default.
     """
     console = console or Console(stderr=True)

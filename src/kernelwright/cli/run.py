@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 
 def announce(settings: Settings, tasks: Sequence[Task], say: Say) -> None:
-    """Say the plan and its estimated cost, before a model is asked."""
+    """Say the plan, its estimated cost, and which models have no price: before one is asked."""
     if settings.model == OFFLINE:
         return
     from kernelwright.agents.model.estimate import estimate
@@ -32,13 +32,18 @@ def announce(settings: Settings, tasks: Sequence[Task], say: Say) -> None:
     by_role = models(settings)
     found = estimate(settings, by_role, tasks)
     names = ", ".join(f"{role} {name}" for role, name in by_role.items())
-    say(f"plan: {settings.search}, up to {settings.attempts} attempts a task; {names}")
-    unknown = f"the price of {', '.join(without_price(settings))} is not known"
-    cost = f", but {unknown}" if found.usd is None else f" and ${found.usd:.2f}"
-    calls = f"about {found.calls:,} calls{cost}; at most {found.most_calls:,} calls"
+    attempts = settings.search_settings.attempts
+    most = f"up to {attempts} attempts a task" if attempts else "attempts as the budget allows"
+    say(f"plan: {settings.search}, {most}; {names}")
+    cost = ", dollars unknown" if found.usd is None else f" and ${found.usd:.2f}"
+    calls = f"about {found.calls:,} calls{cost}" + ("" if attempts else " an attempt")
+    calls += "" if found.most_calls is None else f"; at most {found.most_calls:,} calls"
     allowance = run_allowance(settings)
     instead = " in the place of dollars" if allowance.tokens != settings.budget_tokens else ""
     say(f"estimate: {calls}; limit: {', '.join(_limits(allowance))}{instead}")
+    for name in without_price(settings):
+        roles = " and ".join(role for role, model in by_role.items() if model == name)
+        say(f"no price is known for {name} ({roles}): no limit in dollars holds for its calls")
 
 
 def _limits(allowance: Allowance) -> Iterator[str]:
@@ -61,7 +66,7 @@ def command_run(
     """
     tell_of_unused_gpu(settings)
     with (
-        shown_progress(settings.attempts) as view,
+        shown_progress(settings.search_settings.attempts) as view,
         draining(view.say) as checkpoint,
         open_run(command, settings, config, run_id, view, checkpoint) as opened,
         hint_if_stopped(hint, view.say),

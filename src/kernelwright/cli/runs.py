@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kernelwright.config import Settings
-    from kernelwright.schema import Attempt, ModelCall, Run
+    from kernelwright.report.conversation import Turn
+    from kernelwright.schema import Attempt, Run
     from kernelwright.store.results import Outcome
     from kernelwright.store.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, and continue them.")
 
+LONGEST_HINT = 2_000
 RunId = Annotated[str, typer.Argument(help="A run's id, or its unique beginning.")]
 
 
@@ -143,6 +145,7 @@ def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: b
     from json import dumps
 
     from kernelwright.errors import UsageError
+    from kernelwright.report.conversation import turns
     from kernelwright.report.decisions import calls_of
 
     wanted = _known_task(store, run, task)
@@ -151,15 +154,16 @@ def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: b
     if found is None:
         known = len(record.attempts)
         raise UsageError(f"{wanted!r} has no attempt {number}", hint=f"it has {known} attempts")
-    calls = calls_of(found, record.calls)
+    calls, steps = calls_of(found, record.calls), record.tool_steps.get(found.index, ())
     if json:
         document = {
             "attempt": found.model_dump(mode="json"),
             "calls": [call.model_dump(mode="json") for call in calls],
+            "tool_steps": [step.model_dump(mode="json") for step in steps],
         }
         typer.echo(dumps(document, indent=2))
         return
-    _print_attempt(found, record.attempts, calls)
+    _print_attempt(found, record.attempts, turns(calls, steps))
 
 
 def _known_task(store: Store, run: Run, named: str | None) -> str:
@@ -184,36 +188,52 @@ def _known_task(store: Store, run: Run, named: str | None) -> str:
 
 
 def _print_attempt(
-    attempt: Attempt, attempts: Sequence[Attempt], calls: Sequence[ModelCall]
+    attempt: Attempt, attempts: Sequence[Attempt], conversation: Sequence[Turn]
 ) -> None:
     from kernelwright.cli.progress import outcome
-    from kernelwright.report.decisions import blocks_line, call_title, fate, how, said_anew
+    from kernelwright.report.decisions import fate, how
     from kernelwright.report.format import cost
+    from kernelwright.report.verdict import found_words
 
     typer.echo(f"attempt {attempt.number} of {attempt.task_id}: {how(attempt.move)}")
     typer.echo(f"plan: {attempt.plan}")
-    for call, messages in said_anew(calls):
-        typer.echo(f"\n--- {call_title(call)}")
-        if blocks := blocks_line(call):
-            typer.echo(f"tokens by block, about: {blocks}")
-        for message in messages:
-            typer.echo(f"\n[{message.role}]\n{message.content}")
-        typer.echo(f"\n[answer]\n{call.answer if call.answer is not None else call.error}")
+    for turn in conversation:
+        _print_turn(turn)
     if attempt.candidate is not None:
         typer.echo(f"\n--- candidate {attempt.candidate.hash[:12]}\n\n{attempt.candidate.source}")
     typer.echo(f"\nverdict: {outcome(attempt)}")
+    for line in found_words(attempt.evaluation) if attempt.evaluation else []:
+        typer.echo(f"  {line}")
     if attempt.diagnosis:
         typer.echo(f"profiler: {attempt.diagnosis}")
     typer.echo(f"kept: {fate(attempt, attempts)}")
     typer.echo(f"cost: {cost(attempt.usage)}")
 
 
+def _print_turn(turn: Turn) -> None:
+    from kernelwright.report.conversation import arguments_words, shortened, step_title
+    from kernelwright.report.decisions import blocks_line
+
+    call = turn.call
+    typer.echo(f"\n--- {turn.title}")
+    if blocks := blocks_line(call):
+        typer.echo(f"tokens by block, about: {blocks}")
+    for message in turn.said:
+        typer.echo(f"\n[{message.role}]\n{message.text}")
+    if turn.has_words:
+        typer.echo(f"\n[answer]\n{call.answer if call.answer is not None else call.error}")
+    for step in turn.steps:
+        typer.echo(f"\n[calls {step_title(step)}]\n{arguments_words(step)}")
+        typer.echo(f"[{'error' if step.is_error else 'result'}]\n{shortened(step.result)}")
+
+
 def _print_run(run: Run, outcomes: Sequence[Outcome], died: bool) -> None:
-    from kernelwright.report.format import cost
+    from kernelwright.report.format import cached, cost
     from kernelwright.report.runs import came_of, state
 
     answer = f"; {words}" if (words := came_of(outcomes)) else ""
-    typer.echo(f"{run.id}: {run.command}, {cost(run.usage)}, {state(run, died)}{answer}")
+    paid = ", ".join(filter(None, (cost(run.usage), cached(run.usage))))
+    typer.echo(f"{run.id}: {run.command}, {paid}, {state(run, died)}{answer}")
     for name, value in run.config.items():
         typer.echo(f"  {name} = {value}")
 
@@ -235,6 +255,48 @@ def report(
             found = found.model_copy(update={"status": "interrupted"})
         write_atomically(out, render_report(found, list(opened.task_records(found))))
     typer.echo(out)
+
+
+@app.command("hint")
+@with_settings("store")
+def hint(
+    run: RunId,
+    text: Annotated[str, typer.Argument(help="What the planner should know, in plain words.")],
+    settings: Settings,
+    task: Annotated[
+        str | None, typer.Option(help="One of the run's tasks, by its id or the end of it.")
+    ] = None,
+) -> None:
+    """Give a search that is running a hint: the next attempt's planner is shown it, once.
+
+    A run that was interrupted has it when it is continued.
+    """
+    from kernelwright.config import OFFLINE
+    from kernelwright.errors import UsageError
+
+    words = " ".join(text.split())
+    if not 0 < len(words) <= LONGEST_HINT:
+        raise UsageError(f"a hint has 1 to {LONGEST_HINT:,} characters", "say it in a few lines")
+    with _open(settings) as opened:
+        found = opened.get_run(run)
+        wanted = _known_task(opened, found, task)
+        if found.status == "done":
+            raise UsageError(f"run {found.id!r} is done", hint="hints are for a search")
+        if found.config["model"] == OFFLINE:
+            raise UsageError(
+                f"run {found.id!r} has no model to tell it", hint="give --model in a new run"
+            )
+        opened.add_hint(found.id, wanted, words)
+        opened.add_event(found.id, f"{wanted}: hint by the user: {words}")
+    typer.echo(f"{wanted}: the next planner is shown it")
+
+
+@app.command("graph")
+def graph() -> None:
+    """Print the graph that every search goes through, as Mermaid text."""
+    from kernelwright.agents.workflow import search_graph
+
+    typer.echo(search_graph().compile().get_graph(xray=True).draw_mermaid())
 
 
 @app.command("resume")

@@ -184,6 +184,8 @@ def _print(evaluation: Evaluation, name: str) -> None:
 
     answer = "accepted" if evaluation.accepted else "refused"
     typer.echo(f"{name}: {answer}: {evaluation.reason}")
+    for line in evaluation.wrong.words if evaluation.wrong else ():
+        typer.echo(line)
     if evaluation.accepted:
         typer.echo(evaluation_words(evaluation))
         typer.echo(f"it is {authorship(evaluation).words}")

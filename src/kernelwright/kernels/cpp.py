@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kernelwright.kernels.library import Kernel, Library, Part, bound_file, defined, text_of
+from kernelwright.kernels.runtime import CPP_RUNTIME
 from kernelwright.schema import Scalar
 
 KERNELS = {
@@ -34,7 +35,7 @@ KERNELS = {
 
 def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
     """Return a library kernel with chosen tunables."""
-    files = ("common.h", *kernel.shared, f"{kernel.name}.cpp")
+    files = (*kernel.shared, f"{kernel.name}.cpp")
     code = "\n".join(text_of(f"cpp/{file}") for file in files)
     return Part(kernel.name, defined(tunables) + code, text_of(f"cpp/{kernel.name}.py"))
 
@@ -51,15 +52,17 @@ def signature(part: Part) -> str:
 
 
 def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
-    """Return a candidate file: the loader, each kernel with its wrapper, the module."""
-    return bound_file(title, "cpp/loader.py", parts, _bind, model)
+    """Return a candidate file: the runtime, each kernel with its wrapper, the module."""
+    return bound_file(title, CPP_RUNTIME.text, parts, _bind, model)
 
 
 def _bind(part: Part, constant: str) -> str:
-    return f'{part.name}_cpp = compile_cpp({constant}, "{part.name}", "{signature(part)}")'
+    build = f'compile_cpp(HELPERS + {constant}, "{part.name}", "{signature(part)}")'
+    return f"{part.name}_cpp = {build}"
 
 
-CPP = Library("cpp", "Library kernels", KERNELS, kernel_part, candidate_file)
+EXAMPLES = {"matmul": Kernel("packed_linear", "matmul", {"ROWS": (48, 24, 96)})}
+CPP = Library("cpp", "Library kernels", KERNELS, kernel_part, candidate_file, EXAMPLES)
 
 
 class Read(NamedTuple):
@@ -164,9 +167,9 @@ def _loaded(operand: Read, load: str) -> str:
 
 
 def generated_source(text: str) -> str:
-    """Return generated C++ with the code that it calls."""
+    """Return generated C++ with the code that it calls, but for the runtime's."""
     is_low = re.search(r"\b(bf16|half)\b", text) is not None
-    files = ("common.h", *(["low_precision.h"] if is_low else []), "pointwise.h")
+    files = (*(["low_precision.h"] if is_low else []), "pointwise.h")
     return "\n".join([*(text_of(f"cpp/{file}") for file in files), text])
 
 

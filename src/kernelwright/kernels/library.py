@@ -33,9 +33,11 @@ class Part(NamedTuple):
 
     name: str
     source: str
-    """Complete source in the library's language."""
+    """Source in the library's language, without the runtime's helpers."""
     wrapper: str = ""
     """Python code that calls the kernel, where the library's language is another."""
+    constants: str = ""
+    """Python statements that choose its tunables, where its source doesn't."""
 
 
 class Library(NamedTuple):
@@ -51,6 +53,9 @@ class Library(NamedTuple):
     file: Callable[[str, Sequence[Part], str], str]
     """Makes a self-contained candidate from its title, the kernels, and the source of everything
     else, with `class ModelNew`."""
+    examples: Mapping[str, Kernel] = {}
+    """Kernels that are shown and not proposed, by operator class; their wrappers have a
+    `ModelNew`."""
 
 
 @functools.cache
@@ -65,19 +70,21 @@ def joined(sections: Sequence[str]) -> str:
 
 
 def bound_file(
-    title: str, loader: str, parts: Sequence[Part], bind: Callable[[Part, str], str], model: str
+    title: str, runtime: str, parts: Sequence[Part], bind: Callable[[Part, str], str], model: str
 ) -> str:
     """Return a candidate file with kernels in another language than Python.
 
     Each kernel has its source as a constant, a statement that compiles it, and its wrapper.
 
     Args:
+        runtime: text of the loader and the helpers.
         bind: makes the statement that compiles a part, from the part and its constant's name.
     """
-    sections = [f'"""{title}"""\n', text_of(loader)]
+    sections = [f'"""{title}"""\n', runtime]
     for part in parts:
         constant = f"{part.name.upper()}_SOURCE"
-        sections.append(f"{constant} = r'''\n{part.source}'''\n{bind(part, constant)}\n")
+        source = f"{constant} = r'''\n{part.source}'''\n"
+        sections.append(f"{part.constants}{source}{bind(part, constant)}\n")
         sections.append(part.wrapper)
     return joined([*sections, model])
 

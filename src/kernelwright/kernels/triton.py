@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from kernelwright.kernels.library import Kernel, Library, Part, joined, text_of
+from kernelwright.kernels.runtime import TRITON_RUNTIME
 from kernelwright.schema import Scalar
 
 WARPS = (8, 4, 16)
@@ -63,9 +64,9 @@ def kernel_part(kernel: Kernel, tunables: Mapping[str, Scalar]) -> Part:
 
 
 def candidate_file(title: str, parts: Sequence[Part], model: str) -> str:
-    """Return a candidate file: the code that kernels share, the kernels, the module."""
+    """Return a candidate file: the runtime, the kernels, the module."""
     kernels = [part.source for part in parts]
-    return joined([f'"""{title}"""\n', text_of("triton/loader.py"), *kernels, model])
+    return joined([f'"""{title}"""\n', TRITON_RUNTIME.text, *kernels, model])
 
 
 TRITON = Library("triton", "Triton kernels", KERNELS, kernel_part, candidate_file)

@@ -15,6 +15,7 @@ from kernelwright.batch.run import new_run_id, open_run, require_budget
 from kernelwright.cli.names import check_names
 from kernelwright.cli.optimize import write_files
 from kernelwright.cli.progress import shown_progress
+from kernelwright.cli.run import announce
 from kernelwright.config import Settings, stored_settings
 from kernelwright.errors import InfrastructureError, StoreError, UsageError
 from kernelwright.live.module import FastPath, delivered, fast_view
@@ -156,12 +157,13 @@ def _run(task: Task, settings: Settings, known: str | None) -> _Found:
     config = {"task": task.id, "overrides": task.overrides, "folder": str(folder)}
     with (
         _said_how_to_continue(run_id),
-        shown_progress(settings.attempts) as progress,
+        shown_progress(settings.search_settings.attempts) as progress,
         open_run("optimize", settings, config, run_id, progress) as opened,
     ):
         require_writable(folder)
         write_atomically(folder / f"{task.id.rpartition('/')[2]}.py", task.source)
         opened.store.add_task(run_id, task)
+        announce(settings, [task], progress.say)
         optimize_task(opened.engine, task)
         write_files(opened, task, folder)
         return _found(opened.store, run_id, task, folder)

@@ -50,8 +50,8 @@ class StoredRun:
 
         Their keys: run, task, attempt (from 1), plan, backend, status (`error` and `dropped` where
         there is no verdict), accepted, reason, speedup with speedup_low and speedup_high (over
-        eager, 95%), over_compile, seconds, input_tokens, output_tokens, usd, source. What is
-        unknown is None.
+        eager, 95%), over_compile, seconds, input_tokens, cached_input_tokens, output_tokens, usd,
+        source. What is unknown is None.
         """
         return [dict(row) for row in self._rows]
 
@@ -114,6 +114,7 @@ def _attempt_row(attempt: Attempt) -> dict[str, Any]:
         "over_compile": compiled.median if compiled else None,
         "seconds": attempt.span.ended - attempt.span.started,
         "input_tokens": attempt.usage.input_tokens,
+        "cached_input_tokens": attempt.usage.cached_input_tokens,
         "output_tokens": attempt.usage.output_tokens,
         "usd": attempt.usage.cost_usd,
         "source": candidate.source if candidate else None,

@@ -1,6 +1,6 @@
 """Language models behind one seam; importing this imports no provider's SDK."""
 
-from kernelwright.llm.base import LLM, Completion, Stop
+from kernelwright.llm.base import LLM, Completion, Request, Stop, Tool
 from kernelwright.llm.prices import cost_usd
 from kernelwright.llm.registry import known_models, open_model
 from kernelwright.llm.replay import Recorder, Replay
@@ -10,7 +10,9 @@ __all__ = [
     "Completion",
     "Recorder",
     "Replay",
+    "Request",
     "Stop",
+    "Tool",
     "cost_usd",
     "known_models",
     "open_model",

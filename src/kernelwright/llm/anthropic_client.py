@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import anthropic
-from pydantic import BaseModel
 
-from kernelwright.llm.base import Completion, Request, Stop
+from kernelwright.llm.anthropic_answer import MAKER, AnthropicAnswer
+from kernelwright.llm.base import Completion, Request, Watch
+from kernelwright.llm.capabilities import accepted_effort, capabilities
 from kernelwright.llm.endpoint import endpoint_from_env
-from kernelwright.llm.faults import connection_fault, parse_answer, status_fault
-from kernelwright.llm.hosted import CONNECT_TIMEOUT_S, HostedModel
-from kernelwright.llm.prices import cost_usd
-from kernelwright.schema import Message, Usage
+from kernelwright.llm.faults import connection_fault, status_fault
+from kernelwright.llm.hosted import HostedModel
+from kernelwright.llm.parts import arguments_object
+from kernelwright.llm.stream import read_answer
+from kernelwright.schema import Message, OpaquePart, Part, TextPart, ToolCall, ToolResult
 
-if TYPE_CHECKING:
-    from anthropic.types import MessageParam, TextBlockParam
-
-_STOPS: dict[str | None, Stop] = {
-    "end_turn": "end",
-    "stop_sequence": "end",
-    "max_tokens": "max_tokens",
-    "model_context_window_exceeded": "max_tokens",
-    "refusal": "refusal",
-}
+CONNECT_TIMEOUT_S = 10.0
+_CACHED = {"type": "ephemeral"}
 
 
 class AnthropicMessages(HostedModel):
@@ -34,47 +28,67 @@ class AnthropicMessages(HostedModel):
     which only newer models accept.
     """
 
-    def _ask(self, request: Request, seconds: float) -> Completion:
+    def _ask(self, request: Request, watch: Watch, seconds: float) -> Completion:
+        parameters: Any = self._parameters(request)
         # A client per request, so that abandoning one in flight can't disturb another.
         try:
-            with anthropic.Anthropic(
-                api_key=self._endpoint.api_key,
-                base_url=self._endpoint.base_url,
-                max_retries=0,
-                timeout=anthropic.Timeout(seconds + 1, connect=CONNECT_TIMEOUT_S),
-            ) as client:
-                text = self._post(client, request)
+            with (
+                anthropic.Anthropic(
+                    api_key=self._endpoint.api_key,
+                    base_url=self._endpoint.base_url,
+                    max_retries=0,
+                    timeout=anthropic.Timeout(seconds + 1, connect=CONNECT_TIMEOUT_S),
+                ) as client,
+                client.messages.with_streaming_response.create(**parameters) as response,
+            ):
+                reader = AnthropicAnswer(self._endpoint, self.name, self._model)
+                return read_answer(self._endpoint, response, reader, watch)
         except anthropic.APIStatusError as error:
             raise status_fault(
                 self._endpoint, error.status_code, error.body, error.response.headers
             ) from error
         except anthropic.APIConnectionError as error:
             raise connection_fault(self._endpoint, error) from error
-        return self._completion(parse_answer(self._endpoint, _Response, text))
 
-    def _post(self, client: anthropic.Anthropic, request: Request) -> str:
-        system = _leading_system(request.messages)
-        answer = client.messages.with_raw_response.create(
-            model=self._model,
-            system=system or anthropic.omit,
-            messages=[
-                cast("MessageParam", m.model_dump()) for m in request.messages[len(system) :]
-            ],
-            max_tokens=request.max_tokens,
+    def _parameters(self, request: Request) -> dict[str, Any]:
+        system = _leading_system(request)
+        effort, schema = accepted_effort(self.name, request.effort), self._schema(request)
+        output: dict[str, Any] = {"effort": effort} if effort not in (None, "none") else {}
+        if schema is not None:
+            output["format"] = {"type": "json_schema", "schema": schema}
+        tools = [
+            {"name": t.name, "description": t.description, "input_schema": t.parameters}
+            for t in request.tools
+        ]
+        wanted: dict[str, Any] = {
+            "system": system,
+            "thinking": self._thinking(effort),
+            "output_config": output,
+            "tools": tools,
+            # Each call of a conversation goes on from the one before; of others, only the system
+            # prompt comes again.
+            "cache_control": _CACHED if tools else {},
+        }
+        return {
+            "model": self._model,
+            "messages": [_wire(message) for message in request.messages[len(system) :]],
+            "max_tokens": request.max_tokens,
+            "stream": True,
+            **{name: value or anthropic.omit for name, value in wanted.items()},
             # Only older models accept a temperature, so the SDK has no parameter for it.
-            extra_body=None
+            "extra_body": None
             if request.temperature is None
             else {"temperature": request.temperature},
-        )
-        return answer.text()
+        }
 
-    def _completion(self, answer: _Response) -> Completion:
-        return Completion(
-            text="".join(block.text or "" for block in answer.content if block.type == "text"),
-            stop=_STOPS.get(answer.stop_reason, "other"),
-            usage=_usage(self.name, answer.usage or _Usage()),
-            model=answer.model or self._model,
-        )
+    def _thinking(self, effort: str | None) -> dict[str, Any]:
+        """Return how thoughts are asked for, or left out; empty where the default does it."""
+        known = capabilities(self.name)
+        if effort is None or known is None:
+            return {}
+        if effort == "none":
+            return {"type": known.off}
+        return {"type": "adaptive"} if known.thinks == "if_asked" else {}
 
 
 def open_anthropic(model: str) -> AnthropicMessages:
@@ -86,56 +100,31 @@ def open_anthropic(model: str) -> AnthropicMessages:
     return AnthropicMessages(f"anthropic/{model}", model, endpoint)
 
 
-def _leading_system(messages: tuple[Message, ...]) -> list[TextBlockParam]:
-    leading = takewhile(lambda message: message.role == "system", messages)
-    return [{"type": "text", "text": message.content} for message in leading]
+def _leading_system(request: Request) -> list[dict[str, Any]]:
+    leading = takewhile(lambda message: message.role == "system", request.messages)
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text} for message in leading]
+    if blocks and request.cache_key is not None:
+        blocks[-1]["cache_control"] = _CACHED
+    return blocks
 
 
-class _ContentBlock(BaseModel):
-    type: str
-    text: str | None = None
+def _wire(message: Message) -> dict[str, Any]:
+    if isinstance(message.content, str):
+        return {"role": message.role, "content": message.content}
+    blocks = [block for part in message.content if (block := _block(part)) is not None]
+    return {"role": message.role, "content": blocks}
 
 
-class _Usage(BaseModel):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    service_tier: str | None = None
-    speed: str | None = None
-    inference_geo: str | None = None
-
-    @property
-    def at_list_price(self) -> bool:
-        """Whether the list prices apply: faster service and fixed regions cost more."""
-        return (
-            self.service_tier in (None, "standard")
-            and self.speed in (None, "standard")
-            and self.inference_geo in (None, "global", "not_available")
-        )
-
-
-class _Response(BaseModel):
-    """The part of a message that is used."""
-
-    content: list[_ContentBlock]
-    stop_reason: str | None = None
-    model: str | None = None
-    usage: _Usage | None = None
-
-
-def _usage(name: str, usage: _Usage) -> Usage:
-    read = usage.cache_read_input_tokens or 0
-    written = usage.cache_creation_input_tokens or 0
-    # The provider counts cached tokens apart from the others.
-    total = None if usage.input_tokens is None else usage.input_tokens + read + written
-    cost = None
-    if usage.at_list_price:
-        cost = cost_usd(
-            name,
-            total,
-            usage.output_tokens,
-            cached_input_tokens=read,
-            cache_write_tokens=written,
-        )
-    return Usage(input_tokens=total, output_tokens=usage.output_tokens, cost_usd=cost)
+def _block(part: Part) -> dict[str, Any] | None:
+    """Return a part in this API's form; None for other providers' opaque parts."""
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text}
+        case ToolCall():
+            given = arguments_object(part)
+            return {"type": "tool_use", "id": part.id, "name": part.name, "input": given}
+        case ToolResult():
+            result = {"tool_use_id": part.call_id, "content": part.text}
+            return {"type": "tool_result", **result, "is_error": part.is_error}
+        case OpaquePart():
+            return part.data if part.provider == MAKER else None

@@ -17,6 +17,11 @@ from kernelwright.llm.endpoint import Endpoint
 _RETRIED = frozenset({408, 409, 429})
 # Statuses of a gateway that lost the answer on its way.
 _GATEWAY = frozenset({502, 504})
+# Words in the names of errors that another try meets again.
+_FINAL = (
+    *("invalid", "authentication", "permission", "not_found", "too_large"),
+    *("billing", "quota", "context_length", "policy"),
+)
 _LONGEST_DETAIL = 400
 _SHORTEST_SECRET = 8
 
@@ -54,13 +59,10 @@ def status_fault(
     endpoint: Endpoint, status: int, body: object, headers: Mapping[str, str]
 ) -> CallFault:
     """Return the fault of an HTTP error status; `body` is parsed JSON, or raw text."""
-    detail = _detail(body)
-    if len(endpoint.api_key) >= _SHORTEST_SECRET:
-        detail = detail.replace(endpoint.api_key, "***")
+    detail = _shown(endpoint, body)
     out_of_credit = _error_code(body) == "insufficient_quota"
     return CallFault(
-        f"{endpoint.provider} answered HTTP {status}"
-        + (f": {detail[:_LONGEST_DETAIL]}" if detail else ""),
+        f"{endpoint.provider} answered HTTP {status}" + (f": {detail}" if detail else ""),
         _status_hint(endpoint, status, detail, out_of_credit),
         passing=(status in _RETRIED or status >= 500) and not out_of_credit,
         may_cost=status in _GATEWAY,
@@ -81,8 +83,45 @@ def connection_fault(endpoint: Endpoint, error: BaseException) -> CallFault:
     return CallFault(message, passing=True, may_cost=was_sent)
 
 
+def stream_fault(endpoint: Endpoint, error: object) -> CallFault:
+    """Return the fault that a provider tells of in the middle of an answer.
+
+    Args:
+        error: its `error` object, parsed: with `message`, and `type` or `code`.
+    """
+    kinds = [error.get(name) for name in ("type", "code")] if isinstance(error, dict) else []
+    is_final = any(word in str(kind) for kind in kinds for word in _FINAL)
+    return CallFault(
+        f"{endpoint.provider} broke off its answer: {_shown(endpoint, error) or 'no reason given'}",
+        passing=not is_final,
+        may_cost=True,
+    )
+
+
+def broken_off(
+    endpoint: Endpoint, characters: int, error: BaseException | None = None
+) -> CallFault:
+    """Return the fault of an answer that ended in the middle; what came of it may have cost.
+
+    Args:
+        error: of the connection; None where the server ended it.
+    """
+    cause = _chain(error)[-1] if error else None
+    what = f": {str(cause) or type(cause).__name__}" if cause else ""
+    message = f"the answer of {endpoint.provider} broke off after {characters:,} characters{what}"
+    return CallFault(message, passing=True, may_cost=True)
+
+
+def no_answer(endpoint: Endpoint, what: str = "body: nothing in it") -> CallFault:
+    """Return the fault of something that is no answer; another try would not help."""
+    return CallFault(
+        f"{endpoint.provider} answered HTTP 200 without an answer ({what})",
+        f"does {endpoint.url_variable} point to an API of this kind?",
+    )
+
+
 def parse_answer(endpoint: Endpoint, wire: type[M], text: str) -> M:
-    """Return `text` parsed as `wire`, the only check that an answer's form gets.
+    """Return an answer, or an event of one, parsed as `wire`: the only check of its form.
 
     Raises:
         CallFault: the text is something else; another try would not help.
@@ -92,10 +131,7 @@ def parse_answer(endpoint: Endpoint, wire: type[M], text: str) -> M:
     except ValidationError as error:
         what = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in what["loc"]) or "body"
-        raise CallFault(
-            f"{endpoint.provider} answered HTTP 200 without an answer ({place}: {what['msg']})",
-            f"does {endpoint.url_variable} point to an API of this kind?",
-        ) from error
+        raise no_answer(endpoint, f"{place}: {what['msg']}") from error
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -142,11 +178,15 @@ def _inner(body: object) -> object:
     return body["error"] if isinstance(body, dict) and "error" in body else body
 
 
-def _detail(body: object) -> str:
+def _shown(endpoint: Endpoint, body: object) -> str:
+    """Return the words of an error on one line, shortened and without the key."""
     inner = _inner(body)
     if isinstance(inner, dict):
         inner = inner.get("message")
-    return " ".join(str(inner).split()) if inner else ""
+    detail = " ".join(str(inner).split()) if inner else ""
+    if len(endpoint.api_key) >= _SHORTEST_SECRET:
+        detail = detail.replace(endpoint.api_key, "***")
+    return detail[:_LONGEST_DETAIL]
 
 
 def _error_code(body: object) -> object:

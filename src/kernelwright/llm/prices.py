@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from importlib.resources import files
 
 from kernelwright.config import TokenPrice
-from kernelwright.llm.base import RECORDED
+from kernelwright.llm.base import RECORDED, Request
 from kernelwright.schema import Message, Record, Usage
 
 _PER_MILLION = 1e-6
@@ -92,9 +92,7 @@ def with_cost(usage: Usage, model: str, own: TokenPrice | None) -> Usage:
     return usage.model_copy(update={"cost_usd": cost})
 
 
-def most_usage(
-    model: str, messages: Sequence[Message], max_tokens: int, own: TokenPrice | None = None
-) -> Usage:
+def most_usage(model: str, request: Request, own: TokenPrice | None = None) -> Usage:
     """Return an upper bound on the usage of one answer, before it is asked for.
 
     The tokenizers of the field start from bytes, so a text has no more tokens than bytes of UTF-8.
@@ -102,14 +100,24 @@ def most_usage(
     None where the price is not known. Where a price holds up to a prompt length only, a longer
     prompt is priced at that length.
     """
-    text = sum(len(message.content.encode()) + _MESSAGE_TOKENS for message in messages)
-    tokens = text + _MESSAGE_TOKENS
+    tokens = sum(map(_most_tokens, request.messages)) + _MESSAGE_TOKENS
+    tokens += sum(len(tool.model_dump_json().encode()) + _MESSAGE_TOKENS for tool in request.tools)
+    if request.answer_schema is not None:
+        tokens += len(json.dumps(request.answer_schema).encode()) + _MESSAGE_TOKENS
     price = _price(model, own)
     priced = min(tokens, price.up_to_input or tokens) if price else tokens
-    plain = cost_usd(model, priced, max_tokens, own=own)
-    written = cost_usd(model, priced, max_tokens, cache_write_tokens=priced, own=own)
+    plain = cost_usd(model, priced, request.max_tokens, own=own)
+    written = cost_usd(model, priced, request.max_tokens, cache_write_tokens=priced, own=own)
     cost = plain if plain is None or written is None else max(plain, written)
-    return Usage(input_tokens=tokens, output_tokens=max_tokens, cost_usd=cost)
+    return Usage(input_tokens=tokens, output_tokens=request.max_tokens, cost_usd=cost)
+
+
+def _most_tokens(message: Message) -> int:
+    """Return more tokens than a message has, its parts' names and signatures included."""
+    if isinstance(message.content, str):
+        return len(message.content.encode()) + _MESSAGE_TOKENS
+    sizes = (len(part.model_dump_json().encode()) for part in message.content)
+    return sum(sizes) + _MESSAGE_TOKENS * (1 + len(message.content))
 
 
 def _total(parts: tuple[tuple[int, float | None], ...]) -> float | None:

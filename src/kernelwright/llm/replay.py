@@ -1,21 +1,22 @@
 """Recorded answers: `Recorder` writes them as they come, `Replay` gives them back.
 
 A recording is JSON Lines, one `Recorded` per line. The request decides which answer comes back, and
-the model that answered does not, so that a recording stands in for any model.
+the model that answered does not, so that a recording stands in for any model. Where a request was
+not recorded, the same question with another effort or limit is answered as at that time.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from kernelwright.errors import InfrastructureError, UsageError
-from kernelwright.llm.base import LLM, RECORDED, Completion, Request, always
-from kernelwright.schema import Message, Record
+from kernelwright.errors import InfrastructureError, ProviderError, UsageError
+from kernelwright.llm.base import LLM, RECORDED, Completion, Request, Watch, always, go_on
+from kernelwright.schema import Record
 
 
 class Recorded(Record):
@@ -45,29 +46,38 @@ class Replay:
             raise UsageError(f"no recording at {path}", "write replay:PATH, a JSONL file")
         self.name = f"{RECORDED}{path}"
         self._path = path
-        self._answers = {line.request.key: line.completion for line in _read(path)}
+        lines = _read(path)
+        self._answers = {line.request.key: line.completion for line in lines}
+        self._questions = {line.request.question: line for line in lines}
 
     def complete(
         self,
-        messages: Sequence[Message],
+        request: Request,
         *,
-        max_tokens: int,
-        temperature: float | None,
         deadline_s: float,
         pay_again: Callable[[], None] = always,
+        watch: Watch = go_on,
     ) -> Completion:
-        """See `LLM.complete`. Answers at once, so no deadline can pass.
+        """See `LLM.complete`. Answers at once, so no deadline can pass and there is nothing to see.
 
         Raises:
-            InfrastructureError: the recording doesn't hold this request.
+            ProviderError: the recording doesn't hold this request.
         """
-        request = Request(messages=tuple(messages), max_tokens=max_tokens, temperature=temperature)
-        if request.key not in self._answers:
-            raise InfrastructureError(
+        found = self._answers.get(request.key) or self._with_other_limits(request)
+        if found is None:
+            raise ProviderError(
                 f"{self._path} holds no answer to request {request.key}",
-                "it was recorded with other messages, max_tokens or temperature",
+                "it was recorded with other messages, tools, temperature, or too many tokens",
             )
-        return self._answers[request.key]
+        return found
+
+    def _with_other_limits(self, request: Request) -> Completion | None:
+        """Return the last answer to the same question, where it is no longer than allowed."""
+        line = self._questions.get(request.question)
+        if line is None:
+            return None
+        longest = line.completion.usage.output_tokens or line.request.max_tokens
+        return line.completion if longest <= request.max_tokens else None
 
 
 class Recorder:
@@ -85,12 +95,11 @@ class Recorder:
 
     def complete(
         self,
-        messages: Sequence[Message],
+        request: Request,
         *,
-        max_tokens: int,
-        temperature: float | None,
         deadline_s: float,
         pay_again: Callable[[], None] = always,
+        watch: Watch = go_on,
     ) -> Completion:
         """See `LLM.complete`. Only answers are recorded, faults are not.
 
@@ -98,13 +107,8 @@ class Recorder:
             InfrastructureError: the answer came but can't be written.
         """
         completion = self._llm.complete(
-            messages,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            deadline_s=deadline_s,
-            pay_again=pay_again,
+            request, deadline_s=deadline_s, pay_again=pay_again, watch=watch
         )
-        request = Request(messages=tuple(messages), max_tokens=max_tokens, temperature=temperature)
         self._append(Recorded(key=request.key, request=request, completion=completion))
         return completion
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kernelwright.agents.search.ranking import eager_speedup
-from kernelwright.report.format import cost
-from kernelwright.schema import Attempt, Message, ModelCall, Move
+from kernelwright.report.format import cached, cost
+from kernelwright.schema import Attempt, ModelCall, Move
 
 OPERATORS = {
     "fresh": "started from the reference",
@@ -22,7 +22,8 @@ def how(move: Move) -> str:
     others = ", ".join(str(index + 1) for index in move.others)
     words = OPERATORS[move.operator].format(parent=parent, others=others)
     words += "" if move.island is None else f", in population {move.island + 1}"
-    return words + (f"; direction: {move.direction}" if move.direction else "")
+    words += f"; direction: {move.direction}" if move.direction else ""
+    return words + (f"; hint: {' / '.join(move.hints)}" if move.hints else "")
 
 
 def fate(attempt: Attempt, attempts: Sequence[Attempt]) -> str:
@@ -52,38 +53,16 @@ def calls_of(attempt: Attempt, calls: Sequence[ModelCall]) -> list[ModelCall]:
     return [call for call in calls if call.attempt == attempt.index]
 
 
-def said_anew(calls: Sequence[ModelCall]) -> list[tuple[ModelCall, Sequence[Message]]]:
-    """Return calls with those of their messages that no earlier call of the same role had.
-
-    A model that is asked again is sent the whole conversation, its own answers among them.
-    """
-    found: list[tuple[ModelCall, Sequence[Message]]] = []
-    last: dict[str, ModelCall] = {}
-    for call in calls:
-        before = last.get(call.role)
-        known = len(before.messages) if before else 0
-        if before is None or call.messages[:known] != before.messages:
-            known = 0
-        elif call.messages[known:][:1] == (_own_words(before),):
-            known += 1
-        found.append((call, call.messages[known:]))
-        last[call.role] = call
-    return found
-
-
-def _own_words(call: ModelCall) -> Message | None:
-    return None if call.answer is None else Message(role="assistant", content=call.answer)
-
-
 def call_title(call: ModelCall) -> str:
-    """Return a call's role, model, tokens and cost."""
+    """Return a call's role, model, tokens, share of cached ones, and cost."""
     usage = call.usage
     tokens = [
         f"{count:,} tokens {way}"
         for count, way in ((usage.input_tokens, "in"), (usage.output_tokens, "out"))
         if count is not None
     ]
-    return ", ".join([f"{call.role}: {call.model}", *tokens, cost(usage)])
+    words = [f"{call.role}: {call.model}", *tokens, cached(usage), cost(usage)]
+    return ", ".join(filter(None, words))
 
 
 def blocks_line(call: ModelCall) -> str:

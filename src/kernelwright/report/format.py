@@ -81,6 +81,12 @@ def cost(usage: Usage) -> str:
     return "cost unknown" if usage.cost_usd is None else dollars(usage.cost_usd)
 
 
+def cached(usage: Usage) -> str:
+    """Return the share of cached input tokens in words; empty where it is not known."""
+    share = usage.cached_share
+    return "" if share is None else f"{share:.0%} of the input tokens cached"
+
+
 def count(value: int | None) -> str:
     """Return a count with thousands separated."""
     return UNKNOWN if value is None else f"{value:,}"

@@ -40,6 +40,7 @@ def verdict_document(task: Task, candidate: Candidate, evaluation: Evaluation) -
         "status": found["status"],
         "accepted": evaluation.accepted,
         "reason": found["reason"],
+        "wrong": found["wrong"],
         "explanation": explanation(evaluation),
         "flags": found["flags"],
         "correctness": {name: result["correctness"] for name, result in by_name.items()},
@@ -134,8 +135,8 @@ def evaluation_words(evaluation: Evaluation) -> str:
 def evidence_words(evaluation: Evaluation) -> list[str]:
     """Return lines on the evidence.
 
-    For a timed candidate they say how near it is to the measured roof; for one that was not timed
-    they are all compile-time facts.
+    For a timed candidate they say how near it is to the measured roof, and which lines are hot; for
+    one that was not timed they are all compile-time facts.
     """
     found = evaluation.evidence
     if found is None or not evaluation.speedup:
@@ -146,4 +147,11 @@ def evidence_words(evaluation: Evaluation) -> list[str]:
         words.append(f"reaches {found.roof_fraction:.0%} of the measured roof{bound}")
     if found.sol_score is not None:
         words.append(f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time)")
-    return [f"{'; '.join(words)} (estimates)"] if words else []
+    hot = found.own_code.words if found.own_code else []
+    return [*([f"{'; '.join(words)} (estimates)"] if words else []), *hot]
+
+
+def found_words(evaluation: Evaluation) -> list[str]:
+    """Return lines on where values are wrong, or where the time goes."""
+    where = evaluation.wrong.words if evaluation.wrong else ()
+    return [*where, *evidence_words(evaluation)]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from kernelwright.delivery.scope import OUTSIDE
-from kernelwright.report import decisions
+from kernelwright.report import conversation, decisions
 from kernelwright.report import format as fmt
 from kernelwright.report.authorship import authorship
 from kernelwright.report.chart import Point, points, speedup_chart
@@ -22,8 +22,6 @@ from kernelwright.schema import (
     Candidate,
     Correctness,
     Evaluation,
-    Message,
-    ModelCall,
     OrdinaryRun,
     Origin,
     Speedup,
@@ -65,6 +63,8 @@ class AttemptView:
     """`win`, `ok`, `bad` or `infra`."""
     status: str
     reason: str
+    places: list[str]
+    """Sentences on where values are wrong."""
     speedup: str
     flags: list[str]
     cost: str
@@ -86,7 +86,20 @@ class CallView:
     """Tokens of the prompt's parts."""
     prompt: list[tuple[str, str]]
     """Role and text of each message that no earlier call of the same role had."""
-    answer: str
+    answer: str | None
+    """None where there is none beside calls of tools."""
+    steps: list[StepView]
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One call of a tool."""
+
+    title: str
+    arguments: str
+    outcome: str
+    """`result` or `error`."""
+    result: str
 
 
 @dataclass(frozen=True)
@@ -267,6 +280,8 @@ def _facts(best: Candidate | None, final: Evaluation | None) -> list[tuple[str, 
         ]
     if final is not None and final.evidence is not None:
         facts.append((f"Evidence ({final.evidence.level})", "; ".join(final.evidence.facts)))
+        if final.evidence.own_code is not None:
+            facts.append(("Hot lines", "; ".join(final.evidence.own_code.words)))
     return facts
 
 
@@ -307,6 +322,7 @@ def _attempt(attempt: Attempt, found: TaskRecord) -> AttemptView:
         tone=tone,
         status=status,
         reason=final.reason if final else attempt.error or "",
+        places=[fmt.sentence(one) for one in final.wrong.words] if final and final.wrong else [],
         speedup=_counted(final),
         flags=[
             f"{flag.rule} ({flag.severity}): {flag.evidence}"
@@ -317,19 +333,32 @@ def _attempt(attempt: Attempt, found: TaskRecord) -> AttemptView:
         how=fmt.sentence(decisions.how(attempt.move)),
         fate=fmt.sentence(decisions.fate(attempt, found.attempts)),
         diagnosis=attempt.diagnosis,
-        calls=[
-            _call(call, messages)
-            for call, messages in decisions.said_anew(decisions.calls_of(attempt, found.calls))
-        ],
+        calls=[_call(turn) for turn in _turns(attempt, found)],
     )
 
 
-def _call(call: ModelCall, messages: Sequence[Message]) -> CallView:
+def _turns(attempt: Attempt, found: TaskRecord) -> list[conversation.Turn]:
+    calls = decisions.calls_of(attempt, found.calls)
+    return conversation.turns(calls, found.tool_steps.get(attempt.index, ()))
+
+
+def _call(turn: conversation.Turn) -> CallView:
+    call = turn.call
+    answer = call.answer if call.answer is not None else f"no answer: {call.error}"
     return CallView(
-        title=decisions.call_title(call),
+        title=turn.title,
         blocks=decisions.blocks_line(call),
-        prompt=[(message.role, message.content) for message in messages],
-        answer=call.answer if call.answer is not None else f"no answer: {call.error}",
+        prompt=[(message.role, message.text) for message in turn.said],
+        answer=answer if turn.has_words else None,
+        steps=[
+            StepView(
+                title=conversation.step_title(step),
+                arguments=conversation.arguments_words(step),
+                outcome="error" if step.is_error else "result",
+                result=conversation.shortened(step.result),
+            )
+            for step in turn.steps
+        ],
     )
 
 
@@ -379,6 +408,7 @@ def _usage(found: TaskRecord) -> list[tuple[str, str]]:
         ("Attempts", fmt.count(len(found.attempts))),
         ("Model calls", fmt.count(len(found.calls))),
         ("Input tokens", fmt.count(total.input_tokens)),
+        ("Input tokens from the cache", fmt.count(total.cached_input_tokens)),
         ("Output tokens", fmt.count(total.output_tokens)),
         ("Cost", fmt.dollars(total.cost_usd)),
     ]

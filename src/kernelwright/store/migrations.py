@@ -95,7 +95,56 @@ POSITIONS = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST_TABLES, REQUESTS, LESSONS, POSITIONS)
+FACTS = Migration(
+    "facts_shown",
+    (
+        """CREATE TABLE facts_shown (
+            run_id TEXT NOT NULL, task_id TEXT NOT NULL, data TEXT NOT NULL,
+            PRIMARY KEY (run_id, task_id))""",
+    ),
+)
+
+# In rows that were there before, `messages` is null: what was said stands in `data`.
+MESSAGES = Migration(
+    "messages",
+    (
+        "CREATE TABLE messages (key TEXT NOT NULL PRIMARY KEY, data TEXT NOT NULL)",
+        "ALTER TABLE model_calls ADD COLUMN messages TEXT",
+        "ALTER TABLE requests ADD COLUMN messages TEXT",
+    ),
+)
+
+TOOL_STEPS = Migration(
+    "tool_steps",
+    (
+        """CREATE TABLE tool_steps (
+            run_id TEXT NOT NULL, task_id TEXT NOT NULL, attempt INTEGER NOT NULL,
+            key TEXT NOT NULL, position INTEGER NOT NULL, data TEXT NOT NULL,
+            PRIMARY KEY (run_id, task_id, attempt, key),
+            FOREIGN KEY (run_id, task_id) REFERENCES run_tasks (run_id, task_id))""",
+    ),
+)
+
+HINTS = Migration(
+    "hints",
+    (
+        """CREATE TABLE hints (
+            run_id TEXT NOT NULL, task_id TEXT NOT NULL, position INTEGER NOT NULL,
+            text TEXT NOT NULL, attempt INTEGER, PRIMARY KEY (run_id, task_id, position),
+            FOREIGN KEY (run_id, task_id) REFERENCES run_tasks (run_id, task_id))""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    FIRST_TABLES,
+    REQUESTS,
+    LESSONS,
+    POSITIONS,
+    FACTS,
+    MESSAGES,
+    TOOL_STEPS,
+    HINTS,
+)
 CURRENT = len(MIGRATIONS)
 
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
-from kernelwright.schema import Attempt, Candidate, Evaluation, ModelCall, Run, Task, Usage
+from kernelwright.schema import (
+    Attempt,
+    Candidate,
+    Evaluation,
+    ModelCall,
+    Run,
+    Task,
+    ToolStep,
+    Usage,
+)
 from kernelwright.store.results import TaskResult
 
 
@@ -41,6 +51,8 @@ class TaskRecord(NamedTuple):
     """In order."""
     calls: Sequence[ModelCall]
     """Calls of models, in order."""
+    tool_steps: Mapping[int, Sequence[ToolStep]] = MappingProxyType({})
+    """Steps of tools, in order, by index of the attempt."""
 
     @property
     def usage(self) -> Usage:

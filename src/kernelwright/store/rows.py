@@ -58,9 +58,9 @@ def attempt_row(attempt: Attempt) -> Row:
 
 
 def call_row(call: ModelCall) -> Row:
-    """Return the row of table `model_calls`, without its key."""
+    """Return the row of table `model_calls`, without its key and its messages."""
     columns = {"role": call.role, "model": call.model, "cost_usd": call.usage.cost_usd}
-    return {**columns, "data": encode(call)}
+    return {**columns, "data": encode(call.model_copy(update={"messages": ()}))}
 
 
 def lesson_row(lesson: Lesson) -> Row:

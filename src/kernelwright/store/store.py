@@ -13,22 +13,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Column, Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Column, Connection, Table, delete, func, insert, or_, select, update
 
 from kernelwright.errors import StoreError, UsageError, did_you_mean
 from kernelwright.schema import (
     Attempt,
     Evaluation,
+    Facts,
     Lesson,
     ModelCall,
     Record,
     Run,
     RunStatus,
     Task,
+    ToolStep,
     Usage,
     digest,
 )
-from kernelwright.store import rows, tables
+from kernelwright.store import conversations, rows, tables
+from kernelwright.store.conversations import Messages
 from kernelwright.store.database import Database, require_file
 from kernelwright.store.records import TaskRecord
 from kernelwright.store.results import Event, Lost, Outcome, TaskResult
@@ -264,12 +267,20 @@ class Store:
             return connection.execute(query).scalar_one_or_none()
 
     def journal(
-        self, run_id: str, task_id: str, attempt: int, key: str, request: Record, worst: Usage
+        self,
+        run_id: str,
+        task_id: str,
+        attempt: int,
+        key: str,
+        request: Record,
+        messages: Messages,
+        worst: Usage,
     ) -> None:
         """Record that a request is about to be sent, perhaps not for the first time.
 
         Args:
             key: identity of the request among those of the attempt.
+            request: all but its messages.
             worst: upper bound on the usage of an answer.
         """
         table = tables.requests
@@ -278,7 +289,9 @@ class Store:
         texts = {"worst": rows.encode(worst), "data": rows.encode(request)}
         with self._database.writing() as connection:
             if connection.execute(again).rowcount == 0:
-                connection.execute(insert(table).values({**place, **texts, "sent": 1}))
+                keys = conversations.put(connection, messages)
+                row = {**place, **texts, "messages": keys, "sent": 1}
+                connection.execute(insert(table).values(row))
 
     def settle(
         self, run_id: str, task_id: str, attempt: int, key: str, answer: str, call: ModelCall
@@ -315,13 +328,57 @@ class Store:
     def model_calls_of(self, run_id: str, task_id: str | None = None) -> list[ModelCall]:
         """Return the model calls of a run or of one of its tasks, in order."""
         table = tables.model_calls
-        query = select(table.c.data).where(table.c.run_id == run_id)
+        query = select(table.c.data, table.c.messages).where(table.c.run_id == run_id)
         if task_id is not None:
             query = query.where(table.c.task_id == task_id)
         with self._database.reading() as connection:
             ordered = query.order_by(table.c.task_id, table.c.position)
-            found = connection.execute(ordered).scalars().all()
-        return [rows.decode(ModelCall, data) for data in found]
+            found = connection.execute(ordered).all()
+            said = conversations.read(connection, [row.messages for row in found])
+        calls = (rows.decode(ModelCall, row.data) for row in found)
+        return [
+            call if messages is None else call.model_copy(update={"messages": messages})
+            for call, messages in zip(calls, said, strict=True)
+        ]
+
+    def add_tool_step(
+        self, run_id: str, task_id: str, attempt: int, key: str, step: ToolStep
+    ) -> ToolStep:
+        """Store a tool's step, unless the attempt has one under its key.
+
+        Returns:
+            The step that is stored: two processes may have carried out the same call.
+        """
+        table = tables.tool_steps
+        place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
+        with self._database.writing() as connection:
+            query = select(table.c.data).filter_by(**place)
+            known = connection.execute(query).scalar_one_or_none()
+            if known is not None:
+                return rows.decode(ToolStep, known)
+            position = _next(connection, table.c.position, run_id=run_id, task_id=task_id)
+            row = {**place, "position": position, "data": rows.encode(step)}
+            connection.execute(insert(table).values(row))
+        return step
+
+    def tool_step(self, run_id: str, task_id: str, attempt: int, key: str) -> ToolStep | None:
+        """Return the step that is stored under a key of an attempt; None where there is none."""
+        place = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "key": key}
+        query = select(tables.tool_steps.c.data).filter_by(**place)
+        with self._database.reading() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else rows.decode(ToolStep, found)
+
+    def tool_steps_of(self, run_id: str, task_id: str) -> dict[int, list[ToolStep]]:
+        """Return the tools' steps of each attempt by its index, in the order of their storing."""
+        table = tables.tool_steps
+        query = select(table.c.attempt, table.c.data).filter_by(run_id=run_id, task_id=task_id)
+        with self._database.reading() as connection:
+            stored = connection.execute(query.order_by(table.c.position)).all()
+        found: dict[int, list[ToolStep]] = {}
+        for row in stored:
+            found.setdefault(row.attempt, []).append(rows.decode(ToolStep, row.data))
+        return found
 
     def task_record(self, run: Run, task_id: str) -> TaskRecord:
         """Return all that is known of one task of a run.
@@ -340,6 +397,7 @@ class Store:
             results.get(task_id),
             self.attempts_of(run.id, task_id),
             self.model_calls_of(run.id, task_id),
+            self.tool_steps_of(run.id, task_id),
         )
 
     def task_records(self, run: Run) -> Iterator[TaskRecord]:
@@ -385,6 +443,55 @@ class Store:
             row = {"run_id": run_id, "task_id": task_id, "data": texts}
             connection.execute(insert(table).values(row))
         return chosen
+
+    # Facts
+
+    def facts_of(self, run_id: str, task_id: str) -> Facts | None:
+        """Return the facts that a task of a run is shown; None where none were gathered."""
+        table = tables.facts_shown
+        query = select(table.c.data).filter_by(run_id=run_id, task_id=task_id)
+        with self._database.reading() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else rows.decode(Facts, found)
+
+    def fix_facts(self, run_id: str, task_id: str, gather: Callable[[], Facts]) -> Facts:
+        """Return the facts that a task of a run is shown.
+
+        `gather` is called once and its answer stored, so that a continued run shows the same.
+        """
+        known = self.facts_of(run_id, task_id)
+        if known is not None:
+            return known
+        facts = gather()
+        row = {"run_id": run_id, "task_id": task_id, "data": rows.encode(facts)}
+        with self._database.writing() as connection:
+            connection.execute(insert(tables.facts_shown).values(row))
+        return facts
+
+    # Hints
+
+    def add_hint(self, run_id: str, task_id: str, text: str) -> None:
+        """Store a user's hint for a search, perhaps one that another process is running."""
+        place = {"run_id": run_id, "task_id": task_id}
+        with self._database.writing() as connection:
+            position = _next(connection, tables.hints.c.position, **place)
+            connection.execute(insert(tables.hints).values(**place, position=position, text=text))
+
+    def take_hints(self, run_id: str, task_id: str, attempt: int) -> list[str]:
+        """Give the hints that no earlier attempt has to one; return all that it has, in order.
+
+        Asked again, as by a search that was killed meanwhile, it gives the same and what is new.
+
+        Args:
+            attempt: index of the attempt.
+        """
+        table, place = tables.hints, {"run_id": run_id, "task_id": task_id}
+        not_given = or_(table.c.attempt.is_(None), table.c.attempt > attempt)
+        give = update(table).filter_by(**place).where(not_given).values(attempt=attempt)
+        given = select(table.c.text).filter_by(**place, attempt=attempt)
+        with self._database.writing() as connection:
+            connection.execute(give)
+            return list(connection.execute(given.order_by(table.c.position)).scalars())
 
     # Evaluation cache and progress
 
@@ -432,7 +539,8 @@ def _add_call(connection: Connection, run_id: str, task_id: str, call: ModelCall
     table = tables.model_calls
     position = _next(connection, table.c.position, run_id=run_id, task_id=task_id)
     key = {"run_id": run_id, "task_id": task_id, "position": position}
-    connection.execute(insert(table).values({**key, **rows.call_row(call)}))
+    said = {"messages": conversations.put(connection, call.messages)}
+    connection.execute(insert(table).values({**key, **rows.call_row(call), **said}))
 
 
 def _next(connection: Connection, column: Column[int], **key: str) -> int:

@@ -60,6 +60,13 @@ model_calls = Table(
     Column("model", Text),
     Column("cost_usd", Float),
     Column("data", Text),
+    Column("messages", Text),
+)
+messages = Table(
+    "messages",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("data", Text),
 )
 requests = Table(
     "requests",
@@ -71,6 +78,17 @@ requests = Table(
     Column("sent", Integer),
     Column("worst", Text),
     Column("answer", Text),
+    Column("data", Text),
+    Column("messages", Text),
+)
+tool_steps = Table(
+    "tool_steps",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("position", Integer),
     Column("data", Text),
 )
 lessons = Table(
@@ -85,6 +103,13 @@ lessons = Table(
 )
 lessons_shown = Table(
     "lessons_shown",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("data", Text),
+)
+facts_shown = Table(
+    "facts_shown",
     metadata,
     Column("run_id", Text, primary_key=True),
     Column("task_id", Text, primary_key=True),
@@ -116,4 +141,13 @@ events = Table(
     Column("position", Integer, primary_key=True),
     Column("at", Float),
     Column("text", Text),
+)
+hints = Table(
+    "hints",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("text", Text),
+    Column("attempt", Integer),
 )

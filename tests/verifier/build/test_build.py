@@ -69,11 +69,12 @@ def test_builds_are_kept_once_and_private(reference: Reference, tmp_path: Path) 
     assert sorted(builds.iterdir()) == sorted([first.folder, second.folder])
 
 
-def test_a_delivery_begins_with_what_its_candidate_built(
+def test_a_delivery_that_compiles_begins_with_what_its_candidate_built(
     reference: Reference, tmp_path: Path
 ) -> None:
     own = f"NAME = 'own'\n{LEAVES}"
-    delivery = "import os\nassert os.path.exists(os.environ['TORCH_EXTENSIONS_DIR'] + '/own')\n"
+    delivery = "import os\nif False: torch.compile\nBUILT = os.environ['TORCH_EXTENSIONS_DIR']\n"
+    delivery += "assert os.path.exists(BUILT + '/own')\n"
     first = build(reference, tmp_path, own)
     guarded = build(reference, tmp_path, delivery, made_from=own)
     assert guarded.folder != first.folder

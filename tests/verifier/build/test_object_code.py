@@ -14,7 +14,7 @@ from kernelwright.backends.plain import PlainTorch
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build.build import build_candidate
 from kernelwright.verifier.build.object_code import ObjectCode, vector_facts
-from kernelwright.verifier.inside.disassemble_cpu import counted
+from kernelwright.verifier.inside.disassemble_cpu import counted, innermost
 from tests.honest.corpus import load_corpus
 from tests.verifier import kit
 
@@ -35,6 +35,29 @@ LISTING = """
 def test_arithmetic_is_counted_by_width() -> None:
     found = Counter(counted(LISTING))
     assert found == {"256": 3, "512": 1, "128": 1, "scalar": 2, "fused": 1}
+
+
+NESTED = """0000000000001100 <kernel>:
+    1100:	vmulss %xmm0,%xmm1,%xmm2
+    1104:	jle    1150 <kernel+0x50>
+    1108:	vmulps %xmm0,%xmm1,%xmm2
+    110c:	vaddps %ymm0,%ymm1,%ymm1
+    1110:	vfmadd231ps %ymm0,%ymm1,%ymm2
+    1114:	cmp    %rax,%rdx
+    1118:	jne    110c <kernel+0xc>
+    111c:	vaddss %xmm0,%xmm1,%xmm2
+    1120:	jb     1108 <kernel+0x8>
+    1124:	vdivps %zmm0,%zmm1,%zmm2
+    1128:	ja     1124 <kernel+0x24>
+    1150:	ret
+"""
+
+
+def test_loops_that_hold_no_other_are_innermost() -> None:
+    found = [line.split(":")[0].strip() for line in innermost(NESTED)]
+    assert found == ["110c", "1110", "1114", "1118", "1124", "1128"]
+    assert Counter(counted("\n".join(innermost(NESTED)))) == {"256": 2, "512": 1, "fused": 1}
+    assert list(innermost("")) == []
 
 
 def test_shares_in_words() -> None:

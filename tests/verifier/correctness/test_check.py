@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from kernelwright.schema import Level, Status, Task, WorkloadResult
+from kernelwright.schema import Level, Status, Task, Workload, WorkloadResult
 from kernelwright.verifier.correctness.check import WorkloadCheck
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import EFFORTS
@@ -130,6 +131,22 @@ def test_a_wrong_answer_keeps_its_evidence(softmax: Check) -> None:
     assert correctness is not None
     assert (correctness.worst_margin or 0) > 1
     assert correctness.bitwise_repeatable
+    assert caught.value.wrong is not None
+    assert (caught.value.wrong.pattern, caught.value.wrong.kind) == ("all of them", "0 there")
+
+
+@pytest.mark.parametrize("role", ["test", "hidden"])
+def test_places_are_told_of_shown_workloads_only(
+    tmp_path: Path, role: Literal["test", "hidden"]
+) -> None:
+    subject = kit.task(SOFTMAX, workloads=(Workload(name="one", role=role),))
+    with checking(subject, tmp_path) as check, pytest.raises(Wrong) as caught:
+        check(forward(RIGHT + "y[:, -2:] = 0\nreturn y"))
+    wrong = caught.value.wrong
+    assert (wrong is None) is (role == "hidden")
+    if wrong is not None:
+        assert wrong.words[0].endswith("values are wrong: the last 2 columns; 0 there")
+        assert wrong.first.got == "0"
 
 
 OPERATORS = """

@@ -35,17 +35,19 @@ INLINE v8f minimum(v8f a, v8f b) { return a < b ? a : (b <= a ? b : a + b); }
 INLINE v8f sigmoid(v8f x) { return 1.0f / (1.0f + exp(-x)); }
 INLINE v8f silu(v8f x) { return x / (1.0f + exp(-x)); }
 INLINE v8f relu(v8f x) { return larger(splat(0), x); }
-INLINE v8f absolute(v8f x) { return (v8f)((v8i)x & 0x7fffffff); }
+template <class V, class I = Ints<V>>
+INLINE V absolute(V x) { return (V)((I)x & 0x7fffffff); }
 INLINE v8f gelu(v8f x) { return 0.5f * x * (1.0f + erf(x * 0.70710678118654752f)); }
 
 // Near zero 1 - 2 / (e**2x + 1) cancels, so there the odd polynomial of Cephes' tanhf is taken.
-INLINE v8f tanh(v8f x) {
-  const v8f z = x * x;
-  v8f p = -5.70498872745e-3f * z + 2.06390887954e-2f;
+template <class V, class I = Ints<V>>
+INLINE V tanh(V x) {
+  const V z = x * x;
+  V p = -5.70498872745e-3f * z + 2.06390887954e-2f;
   p = p * z - 5.37397155531e-2f;
   p = p * z + 1.33314422036e-1f;
   p = p * z - 3.33332819422e-1f;
-  const v8f far = 1.0f - 2.0f / (exp(2.0f * x) + 1.0f);
+  const V far = 1.0f - 2.0f / (exp(2.0f * x) + 1.0f);
   return absolute(x) < 0.625f ? x * z * p + x : far;
 }
 

@@ -1,0 +1,134 @@
+"""The workbench of an episode: the file that is being written, and what can be tried on it.
+
+It has a reference, a build cache and workers of its own. So nothing that is seen here shares an
+input, a build folder or a worker with the judge's verdict on what is submitted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from kernelwright import syntax
+from kernelwright.agents.duplicates import parsed
+from kernelwright.agents.model.coder import MAX_CHARACTERS
+from kernelwright.backends.registry import guess_backend
+from kernelwright.kernels.runtime import UnknownRuntimeError, complete
+from kernelwright.sandbox.machine import Machine
+from kernelwright.schema import Candidate, Criteria, Evaluation, Origin, Status, Task
+from kernelwright.verifier.build.cache import Build
+from kernelwright.verifier.build.object_code import listing
+from kernelwright.verifier.judge import Judge
+from kernelwright.verifier.reference.reference import Reference
+
+
+class Misuse(Exception):
+    """A tool call that makes no sense now; its message is for the model."""
+
+
+class Seen(NamedTuple):
+    """A file that was right on everything that was tried, and its speedup if it was timed."""
+
+    source: str
+    speedup: float | None = None
+
+
+class Bench:
+    """A workbench. Use as a context manager.
+
+    Args:
+        task: hidden workloads are left out: nothing of them may be seen.
+        source: the file to begin with; empty: none.
+
+    Its methods raise InfrastructureError where a worker or the reference fails, and Misuse.
+    """
+
+    def __init__(self, task: Task, machine: Machine, criteria: Criteria, source: str = "") -> None:
+        shown = tuple(one for one in task.workloads if one.role != "hidden")
+        self.task = task.model_copy(update={"workloads": shown})
+        self.machine = machine
+        self.criteria = criteria
+        self.source = source
+        self._judge: Judge | None = None
+        self._open = ExitStack()
+        self._verdicts: dict[str, Evaluation] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._open.close()
+
+    def write(self, source: str) -> None:
+        """Replace the file, its runtime by name."""
+        self.source = source
+
+    def edit(self, old: str, new: str) -> None:
+        """Replace a text that stands in the file exactly once."""
+        found = self.source.count(old) if old.strip() else 0
+        if found != 1:
+            raise Misuse(f"`old` occurs {found} times in the file, not once; nothing was changed")
+        self.source = self.source.replace(old, new)
+
+    def problem(self) -> str | None:
+        """Return why the file is no Python that can be built; None where it is."""
+        if len(self.source) > MAX_CHARACTERS:
+            return f"it has {len(self.source):,} characters; {MAX_CHARACTERS:,} are the most"
+        try:
+            parsed(complete(self.source))
+        except UnknownRuntimeError as error:
+            return str(error)
+        except SyntaxError as error:
+            return f"it is not valid Python: {error.msg}, line {error.lineno}"
+        except syntax.UNREADABLE as error:
+            return f"it is not valid Python: {error or type(error).__name__}"
+        return None
+
+    def build(self) -> Build | Evaluation:
+        """Return the file's build, or the verdict on one that can't be built."""
+        return self._judging.build(self._candidate(), "fast")
+
+    def evaluate(self) -> Evaluation:
+        """Return the verdict on the file at `fast`, the same for the same file."""
+        candidate = self._candidate()
+        if candidate.hash not in self._verdicts:
+            self._verdicts[candidate.hash] = self._judging.evaluate(candidate, "fast")
+        return self._verdicts[candidate.hash]
+
+    def disassemble(self, function: str) -> str:
+        """Return the instructions of a function of the built file, as objdump writes them.
+
+        Raises:
+            Misuse: it is not built, or has no such function.
+        """
+        built = self.build()
+        if isinstance(built, Evaluation):
+            raise Misuse(f"the file can't be built: {built.reason}")
+        text = listing(self.machine, self.task.limits, built.folder, function)
+        if not text:
+            raise Misuse(f"no function of the built code has {function!r} in its name")
+        return text
+
+    @property
+    def _judging(self) -> Judge:
+        if self._judge is None:
+            reference = self._open.enter_context(Reference.open(self.task, self.machine))
+            folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="kernelwright-"))
+            self._judge = Judge(reference, Path(folder), self.criteria)
+        return self._judge
+
+    def _candidate(self) -> Candidate:
+        if not self.source.strip():
+            raise Misuse("there is no file yet: write_file first")
+        problem = self.problem()
+        if problem is not None:
+            raise Misuse(problem)
+        source = complete(self.source)
+        return Candidate(source=source, backend=guess_backend(source), origin=Origin(kind="model"))
+
+
+def is_broken(found: Evaluation) -> bool:
+    """Whether a file did not get as far as values."""
+    return found.status in (Status.COMPILE_ERROR, Status.RUNTIME_ERROR, Status.TIMEOUT)

@@ -1,0 +1,66 @@
+"""The coder with tools: an episode that ends with a file."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from kernelwright.agents.episode.bench import Bench, Misuse
+from kernelwright.agents.episode.graph import MOST_CALLS, Episode, Steps
+from kernelwright.agents.episode.notes import notes_of
+from kernelwright.agents.episode.tools import Toolset, offered
+from kernelwright.agents.model.answers import BadAnswer
+from kernelwright.agents.model.caller import Caller
+from kernelwright.agents.model.coder import acceptable, coder_context, read_source
+from kernelwright.agents.model.context import Brief
+from kernelwright.agents.proposer import Idea, View
+from kernelwright.kernels.runtime import shortened
+from kernelwright.prompts.context import Context
+from kernelwright.schema import Criteria
+
+
+def episode_context(view: View, brief: Brief, idea: Idea) -> Context:
+    """Return what an episode begins with: the coder's context, answered by tool calls."""
+    context = coder_context(view, brief, idea)
+    return context.model_copy(update={"tools": True, "edits": False})
+
+
+def episode_file(view: View, brief: Brief, idea: Idea, caller: Caller) -> str:
+    """Return the complete file that an episode submits.
+
+    Its bench begins with the code that the attempt goes on from.
+
+    Raises:
+        BudgetExhausted: the budget ended before any file was right.
+        NoUsableAnswer: the model neither called tools nor wrote a file.
+        InfrastructureError: the provider failed for good, or a tool's worker could not run.
+    """
+    index, parent = view.position, view.parent
+    source = shortened(parent.candidate.source) if parent and parent.candidate else ""
+    context = episode_context(view, brief, idea)
+    with Bench(view.task, brief.machine, Criteria(policy=brief.policy), source) as bench:
+        notes = notes_of(brief.machine.device, brief.lessons, view.attempts)
+        toolset = Toolset(
+            bench, view.task, view.attempts, notes, partial(_require, view=view, brief=brief)
+        )
+        first = caller.opening("coder", context, tools=offered(toolset.tools()))
+        blocks = context.characters()
+        episode = Episode(
+            ask=lambda request: caller.call(index, "coder", request, blocks),
+            first=first,
+            read=lambda completion: shortened(read_source(completion, view, brief)),
+            bench=bench,
+            toolset=toolset,
+            steps=Steps(
+                partial(caller.ledger.tool_result, index), partial(caller.ledger.tool_done, index)
+            ),
+            most_calls=caller.calls_each or MOST_CALLS,
+        )
+        return acceptable(episode.run(), view, brief)
+
+
+def _require(source: str, view: View, brief: Brief) -> None:
+    """Raise Misuse where a file is not worth a verdict."""
+    try:
+        acceptable(source, view, brief)
+    except BadAnswer as bad:
+        raise Misuse(bad.problem) from bad

@@ -1,0 +1,56 @@
+"""Notes that a coder can search: techniques, proven steps, and the runtime that files are given."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from kernelwright.prompts.hints import CPU_HINTS, DIRECTIONS, GPU_HINTS
+from kernelwright.schema import Attempt, Lesson
+
+MOST = 6
+WORD = re.compile(r"[a-z][a-z0-9]+")
+# Words that every note may have.
+COMMON = frozenset("the and for with from that this into where than each what over are".split())
+
+
+class Notes(NamedTuple):
+    """Notes, one text each."""
+
+    texts: tuple[str, ...]
+
+    def search(self, query: str) -> str:
+        """Return the notes with the query's words, those with most of the rare ones first.
+
+        The weight of a word is the share of notes without it.
+        """
+        wanted = words(query)
+        having = Counter(word for text in self.texts for word in words(text))
+        weights = {word: 1.0 - having[word] / len(self.texts) for word in wanted if having[word]}
+        scored = [(sum(weights.get(w, 0.0) for w in words(text)), text) for text in self.texts]
+        found = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])
+        return "\n".join(f"- {text}" for _, text in found[:MOST])
+
+
+def words(text: str) -> frozenset[str]:
+    """Return a text's words in lower case, without a plural's s and without common ones."""
+    found = (word.removesuffix("s") for word in WORD.findall(text.lower()))
+    return frozenset(word for word in found if len(word) > 2) - COMMON
+
+
+def notes_of(
+    device: str, lessons: Iterable[Lesson], attempts: Sequence[Attempt], more: Iterable[str] = ()
+) -> Notes:
+    """Return the notes for a search on a kind of device.
+
+    Args:
+        lessons: of other tasks.
+        attempts: of this task; what the profiler found is a note.
+        more: texts about the backends.
+    """
+    known = CPU_HINTS if device == "cpu" else GPU_HINTS
+    proven = (f"proven elsewhere, {one.gain:.2f}x ({one.backend}): {one.text}" for one in lessons)
+    found = (f"attempt {one.number}: {one.diagnosis}" for one in attempts if one.diagnosis)
+    return Notes((*known, *DIRECTIONS, *proven, *found, *more))

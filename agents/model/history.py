@@ -1,0 +1,119 @@
+"""The lessons of earlier attempts: what worked, what gained nothing, and what is still open.
+
+A repair belongs to the idea that its first, failed file was written for. So an idea whose code was
+wrong stays open, and one whose repair was right is judged by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kernelwright.agents.model.words import one_line, shown_reason
+from kernelwright.agents.proposer import View
+from kernelwright.agents.search.ranking import best_attempt, eager_speedup
+from kernelwright.schema import Attempt
+
+MOST_SHOWN = 5
+PLAN_CHARACTERS, REASON_CHARACTERS = 160, 160
+
+
+def idea_behind(view: View, attempt: Attempt) -> str:
+    """Return the plan that an attempt's code was first written for."""
+    return _first(view, attempt).plan
+
+
+def last_right(view: View, attempt: Attempt) -> Attempt | None:
+    """Return the right attempt that a failed one goes back to; else the best one there is."""
+    before = (one for one in _ancestors(view, attempt) if eager_speedup(one) is not None)
+    return next(before, best_attempt(view.attempts))
+
+
+def diagnosis(view: View) -> str:
+    """Return the profiler's word on the parent, until an attempt that knew it has ended."""
+    parent = view.parent
+    if parent is None or any(one.move.parent == parent.index for one in view.attempts):
+        return ""
+    return parent.diagnosis
+
+
+def worked(view: View) -> tuple[str, ...]:
+    """Return the steps that led to the parent, or to the last right file before it."""
+    steps = _steps(view)
+    lines: list[str] = []
+    before = 1.0
+    for step in steps:
+        speedup = eager_speedup(step) or before
+        gained = f"{speedup:.2f}x eager"
+        if lines:
+            gained += f", {speedup / before:.2f}x the step before"
+        lines.append(f"{_plan(view, step)} -> {gained}")
+        before = speedup
+    return tuple(lines)
+
+
+def tried(view: View) -> tuple[str, ...]:
+    """Return ideas that were realised and were no faster than the best before them."""
+    lines, best, on_the_way = [], 0.0, _steps(view)
+    for attempt in view.attempts:
+        speedup = eager_speedup(attempt)
+        if speedup is None:
+            continue
+        if speedup > best:
+            best = speedup
+        elif attempt not in on_the_way:
+            outcome = f"right, but {speedup:.2f}x eager against {best:.2f}x before"
+            lines.append(f"{_plan(view, attempt)} -> {outcome}")
+    return tuple(lines[-MOST_SHOWN:])
+
+
+def untested(view: View, device: str) -> tuple[str, ...]:
+    """Return ideas whose code failed to the last; the one that is being repaired is left out."""
+    last: dict[int, Attempt] = {}
+    for attempt in view.attempts:
+        if attempt.error is None:
+            last[_first(view, attempt).index] = attempt
+    parent = view.parent
+    own = None if parent is None else _first(view, parent).index
+    lines = [
+        f"{_plan(view, attempt)} -> {_failure(view, device, attempt)}"
+        for first, attempt in last.items()
+        if eager_speedup(attempt) is None and first != own
+    ]
+    return tuple(lines[-MOST_SHOWN:])
+
+
+def _steps(view: View) -> list[Attempt]:
+    """Return the right attempts that lead to the parent, the first one first."""
+    parent = view.parent
+    if parent is None:
+        return []
+    line = [parent, *_ancestors(view, parent)]
+    return [one for one in reversed(line) if eager_speedup(one) is not None]
+
+
+def _ancestors(view: View, attempt: Attempt) -> Iterator[Attempt]:
+    by_index = {one.index: one for one in view.attempts}
+    while attempt.move.parent is not None and attempt.move.parent in by_index:
+        attempt = by_index[attempt.move.parent]
+        yield attempt
+
+
+def _first(view: View, attempt: Attempt) -> Attempt:
+    """Return the attempt that a chain of repairs began with."""
+    for earlier in _ancestors(view, attempt):
+        if attempt.move.operator != "repair":
+            break
+        attempt = earlier
+    return attempt
+
+
+def _plan(view: View, attempt: Attempt) -> str:
+    return one_line(idea_behind(view, attempt), PLAN_CHARACTERS)
+
+
+def _failure(view: View, device: str, attempt: Attempt) -> str:
+    found = attempt.evaluation
+    if found is None:
+        return one_line(attempt.dropped or "", REASON_CHARACTERS)
+    reason = shown_reason(view.task, device, found)
+    return one_line(f"{found.status.value}: {reason}", REASON_CHARACTERS)
