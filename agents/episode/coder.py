@@ -15,7 +15,7 @@ from kernelwright.agents.model.context import Brief
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.kernels.runtime import shortened
 from kernelwright.prompts.context import Context
-from kernelwright.schema import Criteria
+from kernelwright.schema import Criteria, ToolStep
 
 
 def episode_context(view: View, brief: Brief, idea: Idea) -> Context:
@@ -50,12 +50,16 @@ def episode_file(view: View, brief: Brief, idea: Idea, caller: Caller) -> str:
             read=lambda completion: shortened(read_source(completion, view, brief)),
             bench=bench,
             toolset=toolset,
-            steps=Steps(
-                partial(caller.ledger.tool_result, index), partial(caller.ledger.tool_done, index)
-            ),
+            steps=Steps(partial(caller.ledger.tool_result, index), partial(_done, caller, index)),
             most_calls=caller.calls_each or MOST_CALLS,
         )
         return acceptable(episode.run(), view, brief)
+
+
+def _done(caller: Caller, index: int, key: str, step: ToolStep) -> ToolStep:
+    """Keep a step with the place of the call that asked for it, which is the last one."""
+    placed = step.model_copy(update={"call": caller.coder_calls(index) - 1})
+    return caller.ledger.tool_done(index, key, placed)
 
 
 def _require(source: str, view: View, brief: Brief) -> None:

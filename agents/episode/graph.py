@@ -83,6 +83,7 @@ class Episode:
         self._steps = steps
         self._most_calls = most_calls
         self._asked = 0
+        self._question = ""
         self._tokens = 0
         self._seconds = 0.0
         self._best: Seen | None = None
@@ -127,6 +128,7 @@ class Episode:
         if self._asked >= self._most_calls:
             words = f"the episode's {self._most_calls} calls are used"
             raise BudgetExhausted(words, scope="attempt")
+        self._question = state["request"].key
         completion = self._ask(state["request"])
         self._asked += 1
         usage = completion.usage
@@ -183,7 +185,8 @@ class Episode:
         """Run a tool, or give the result that it had; a file that is changed is changed again."""
         call = request.tool_call
         arguments = json.dumps(call["args"])
-        key = digest([self._asked, call["id"], call["name"], arguments])
+        # An attempt may have another episode, with the same calls, to repair its file.
+        key = digest([self._question, call["id"], call["name"], arguments])
         step = self._steps.known(key)
         if step is None or step.name in CHANGES:
             started = time.monotonic()
@@ -196,7 +199,6 @@ class Episode:
                 result=page(str(message.content)),
                 is_error=message.status == "error",
                 seconds=round(time.monotonic() - started, 3),
-                call=self._asked - 1,
                 right=None if seen is None else True,
                 speedup=None if seen is None else seen.speedup,
             )

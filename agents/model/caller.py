@@ -92,11 +92,13 @@ class Caller:
         self._lock = threading.Lock()
         self._usage: defaultdict[int, Usage] = defaultdict(Usage.zero)
         self._budgets: dict[int, Budget] = {}
+        self._coder_calls: defaultdict[int, int] = defaultdict(int)
         for call in earlier:
             if call.attempt is not None:
                 self._usage[call.attempt] += call.usage
                 if call.answer is not None:
                     self._within(call.attempt).add(call.usage)
+                    self._coder_calls[call.attempt] += call.role == "coder"
         for one in lost:
             self._within(one.attempt).add(one.usage)
 
@@ -179,6 +181,11 @@ class Caller:
         with self._lock:
             return self._usage[attempt]
 
+    def coder_calls(self, attempt: int) -> int:
+        """Return how many of an attempt's calls of the coder are answered, in all parts of a run."""
+        with self._lock:
+            return self._coder_calls[attempt]
+
     def _within(self, attempt: int) -> Budget:
         with self._lock:
             if attempt not in self._budgets:
@@ -220,6 +227,8 @@ class Caller:
             reservation.settle(usage)
             made = self._counted(call(answer=completion.text, usage=usage))
             self.ledger.answered(attempt, asked, completion, made)
+            with self._lock:
+                self._coder_calls[attempt] += role == "coder"
         return completion
 
     def _watch(self, heard: Heard) -> bool:

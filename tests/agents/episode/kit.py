@@ -83,18 +83,20 @@ def episode(
     source: str = "",
     most_calls: int = 40,
     require: Callable[[str], None] = lambda source: None,
+    opening: str = "Make it fast.",
 ) -> Iterator[Episode]:
     """Yield an episode on the small task.
 
     Args:
         journal: results of an earlier part; new ones are added.
         require: raises Misuse for a file that may not be submitted.
+        opening: the first message.
     """
     kept = {} if journal is None else journal
     with Bench(TASK, MACHINE, Criteria(), source) as bench:
         toolset = Toolset(bench, TASK, (), notes_of("cpu", (), ()), require)
         first = Request(
-            messages=(Message(role="user", content="Make it fast."),),
+            messages=(Message(role="user", content=opening),),
             max_tokens=1000,
             tools=offered(toolset.tools()),
         )

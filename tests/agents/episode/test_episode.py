@@ -132,6 +132,15 @@ def test_an_episode_that_is_continued_runs_no_tool_again(monkeypatch: pytest.Mon
         assert subject.run() == RIGHT  # known to be right from what is stored
 
 
+def test_another_episode_of_the_attempt_runs_its_own_tools() -> None:
+    journal: dict[str, ToolStep] = {}
+    for opening in ("Make it fast.", "Repair it."):
+        script = Script(WRITE_WRONG, calling(("show_attempt", {})), SUBMIT)
+        with episode(script, journal, opening=opening) as subject:
+            subject.run()
+    assert len(journal) == 6
+
+
 def test_a_bench_has_no_hidden_workload_and_inputs_of_its_own() -> None:
     hidden = [one for one in TASK.workloads if one.role == "hidden"]
     assert hidden
