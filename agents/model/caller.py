@@ -182,7 +182,7 @@ class Caller:
             return self._usage[attempt]
 
     def coder_calls(self, attempt: int) -> int:
-        """Return how many of an attempt's calls of the coder are answered, in all parts of a run."""
+        """Return the number of an attempt's answered calls of the coder, in all parts of a run."""
         with self._lock:
             return self._coder_calls[attempt]
 
