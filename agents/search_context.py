@@ -29,7 +29,7 @@ class Step(NamedTuple):
 
 
 Told = Step | Attempt
-"""What the graph's stream tells: a step that starts, or an attempt that was stored."""
+"""Everything that the stream tells: a step that starts, or an attempt that was stored."""
 
 
 def go_on() -> None:
