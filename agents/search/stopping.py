@@ -41,8 +41,8 @@ def unanswered(attempts: Sequence[Attempt]) -> str | None:
     """Return why a search should end whose provider keeps failing; None where it should go on.
 
     Args:
-        attempts: those made since the search was begun or continued: a user who continues it
-            has perhaps done something about the provider.
+        attempts: those made since the search was begun or continued: it is continued when
+            something was done about the provider.
     """
     last = attempts[-UNANSWERED_IN_A_ROW:]
     if len(last) == UNANSWERED_IN_A_ROW and all(a.error and a.candidate is None for a in last):
