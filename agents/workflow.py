@@ -81,9 +81,10 @@ def _through(
     }
     found, start = graph.get_state(config), None
     if not found.next:
-        left = [_with_steps(context, saver, one) for one in _left(context, found.values)]
-        saver.delete_thread(context.thread)
-        start = State(lanes=left, finished=None)
+        left = _left(context, found.values)
+        if not left:  # nothing is under way, and what ended a search must not end the next one
+            saver.delete_thread(context.thread)
+        start = State(lanes=[_with_steps(context, saver, one) for one in left], finished=None)
     for _, told in graph.stream(
         start, config, context=context, stream_mode="custom", subgraphs=True, durability="sync"
     ):
@@ -134,10 +135,12 @@ def _left(context: SearchContext, state: State) -> list[AttemptState]:
 def _with_steps(
     context: SearchContext, saver: BaseCheckpointSaver[str], attempt: AttemptState
 ) -> AttemptState:
-    """Return an attempt with the steps that an earlier version kept, in a thread of their own."""
+    """Return an attempt with the steps that an earlier version kept, in a thread of their own.
+
+    They stay there: a process that dies before the new graph has them finds them again.
+    """
     thread = f"{context.thread}/{attempt['index']}"
     found = saver.get_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": ""}})
-    saver.delete_thread(thread)
     steps = found.checkpoint["channel_values"] if found else {}
     known = {name: steps[name] for name in AttemptState.__annotations__ if name in steps}
     return cast(AttemptState, {**attempt, **known})

@@ -27,7 +27,7 @@ from tests.llm.conftest import Hosted, openai_hosted
 from tests.llm.loopback import Asked, Loopback, Reply
 from tests.store import samples
 
-ATTEMPTS, PROPOSALS = 6, 2
+ATTEMPTS, PROPOSALS, REPAIRS = 6, 2, 1
 LATENCY_S = 0.01
 LONGEST_S = (0.1, 0.3, 1.0, 3.0)
 """Most seconds of one part of a search; a whole one takes about a second."""
@@ -61,10 +61,11 @@ def judged(candidate: Candidate) -> Evaluation:
 
 
 def judged_at_once(candidate: Candidate) -> Evaluation:
-    """Return a verdict that depends on the file alone; one in five is a crash."""
+    """Return a verdict that depends on the file alone; one in five is a crash, one is not built."""
     number = int(candidate.hash, 16)
-    speedup = None if number % 5 == 0 else 1 + number % 1000 / 500
-    status = Status.PASSED if speedup else Status.RUNTIME_ERROR
+    faults = {0: Status.RUNTIME_ERROR, 1: Status.COMPILE_ERROR}
+    status = faults.get(number % 5, Status.PASSED)
+    speedup = 1 + number % 1000 / 500 if status is Status.PASSED else None
     return samples.evaluation(candidate, speedup, status=status, for_task=TASK)
 
 
@@ -112,7 +113,7 @@ def _serve(address: multiprocessing.connection.Connection, path: Path) -> None:
 
 def search(hosted: Hosted, folder: Path) -> None:
     """Run a whole search, or the rest of one."""
-    run(hosted, folder, judged, attempts=ATTEMPTS, proposals=PROPOSALS)
+    run(hosted, folder, judged, attempts=ATTEMPTS, proposals=PROPOSALS, repairs=REPAIRS)
 
 
 def seconds_of(hosted: Hosted, folder: Path) -> float:

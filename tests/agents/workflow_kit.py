@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.checkpoints import checkpoints
+from kernelwright.agents.model.planner import REPAIR
 from kernelwright.agents.search.greedy import Greedy
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.agents.search_context import SearchContext, Step, Told
@@ -141,7 +142,10 @@ def run(
 
 
 class ByPlan:
-    """Answers that depend on the question alone: the n-th plan that is asked for is plan n."""
+    """Answers that depend on the question alone: the n-th plan that is asked for is plan n.
+
+    The file of a plan holds its number, and that of a repair what it repairs.
+    """
 
     def __init__(self, hosted: Hosted) -> None:
         self.hosted = hosted
@@ -154,5 +158,8 @@ class ByPlan:
             number = self.plans.setdefault(text, len(self.plans))
             answer = PLAN.replace("Fuse into one pass.", f"Plan {number}")
         if role_of(asked) == "coder":
-            answer = block(file(int(re.findall(r"Plan (\d+)", text)[-1])))
+            failed = re.findall(r"VARIANT = '?([\w ]+)", text)
+            plans = re.findall(r"Plan (\d+)", text)
+            is_repair = REPAIR in text
+            answer = block(file(f"{failed[0]} again" if is_repair else int(plans[-1])))
         return self.hosted.answer(answer, usage=openai_usage(1000, 100))

@@ -75,5 +75,5 @@ def test_an_attempt_under_way_goes_on_from_its_last_step(old: Old) -> None:
     assert shown.position == 2
     assert (shown.move.operator, shown.move.parent) == ("improve", 1)
     assert [attempt.index for attempt in shown.attempts] == [0, 1]
-    left = old.rows("SELECT DISTINCT thread_id FROM checkpoints WHERE thread_id LIKE ?", f"{run}/%")
-    assert left == []
+    query = "SELECT COUNT(*) FROM checkpoints WHERE thread_id = ?"
+    assert old.rows(query, f"{run}/{task.id}") == [0]
