@@ -114,8 +114,7 @@ def _lines(
         share = hot.total() / len(own)
         if share < LEAST_SHARE:
             return
-        is_own = file.endswith("<stdin>")
-        text = embedded_line(candidate.source, [function], number) if number and is_own else None
+        text = embedded_line(candidate.source, [function], number, file) if number else None
         is_single = any(one.is_single for one in hot) and not any(one.is_packed for one in hot)
         shares = [(one.text, n / len(own)) for one, n in hot.most_common(SHOWN_INSTRUCTIONS)]
         yield HotLine(

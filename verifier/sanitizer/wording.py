@@ -15,6 +15,7 @@ from kernelwright.verifier.worker.frames import Spec
 
 MAX_CODE, MAX_FUNCTION = 160, 80
 MAX_SOURCE = 2**20
+STDIN = "<stdin>"
 
 
 def words(report: Report, outputs: Sequence[Spec]) -> str:
@@ -73,21 +74,27 @@ def _is_own(frame: Frame, folder: Path) -> bool:
 
 def _code(source: str, folder: Path, own: list[Frame], at: Frame) -> str:
     """Return the line itself, where it can be had."""
-    if at.file.endswith("<stdin>"):
+    if at.file.endswith(STDIN):
         names = {frame.function for frame in own if frame.file == at.file}
         line = embedded_line(source, names, at.line)
     else:
-        line = _line([_read(Path(at.file), folder) or ""], at.line)
+        text = _read(Path(at.file), folder)
+        line = _line([text], at.line) if text else embedded_line(source, (), at.line, at.file)
     return f": `{line}`" if line is not None else ""
 
 
-def embedded_line(source: str, functions: Iterable[str], number: int) -> str | None:
+def embedded_line(
+    source: str, functions: Iterable[str], number: int, file: str = STDIN
+) -> str | None:
     """Return a line of the C++ that a candidate holds in strings; None where that is ambiguous.
 
     Args:
         functions: defined in that C++, as a debugger names them.
+        file: the file that a debugger names: a part may be given a name by a `#line`.
     """
-    return _line(_sources(source, {_identifier(function) for function in functions}), number)
+    if file.endswith(STDIN):
+        return _line(_sources(source, {_identifier(function) for function in functions}), number)
+    return _line(_named(source, Path(file).name), number)
 
 
 def _line(texts: Iterable[str], number: int) -> str | None:
@@ -111,6 +118,13 @@ def _sources(source: str, functions: set[str]) -> Iterator[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if all(name in node.value for name in functions):
                 yield node.value
+
+
+def _named(source: str, file: str) -> Iterator[str]:
+    """Yield the parts of string constants to which a `#line` gives this name."""
+    for text in _sources(source, {file}):
+        for part in text.split(f'#line 1 "{file}"\n')[1:]:
+            yield part.partition("\n#line ")[0]
 
 
 def _read(path: Path, folder: Path) -> str | None:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from kernelwright.kernels.library import text_of
 
 SIGN = "# kernelwright: "
+# A compiler counts the lines of what comes behind from 1: as the model that wrote them does.
+HELPERS = '\n#line 1 "{file}"\n{text}#line 1 "<stdin>"\n'
 _NAMED = re.compile(rf"^{SIGN}(.*?)[ \t\r]*$", re.M)
 _FUTURE = re.compile(r"^from __future__ import .*\n", re.M)
 
@@ -44,7 +46,7 @@ class Runtime(NamedTuple):
 
 def _runtime(language: str, version: int, helpers: str = "") -> Runtime:
     name = f"{language}-runtime {version}"
-    code = f"\n{text_of(f'{language}/{helpers}')}" if helpers else ""
+    code = HELPERS.format(file=helpers, text=text_of(f"{language}/{helpers}")) if helpers else ""
     constant = f"\n\nHELPERS = r'''{code}'''\n" if helpers else ""
     body = text_of(f"{language}/loader.py") + constant
     text = f"{SIGN}{name}\n{body}{SIGN}end of {name}\n"
