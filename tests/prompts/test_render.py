@@ -87,6 +87,10 @@ CASES: dict[str, tuple[Role, Context]] = {
         "coder",
         with_runtime("cpp", idea="Fuse into one pass.", exemplar=EXEMPLAR, **KNOWN),
     ),
+    "coder-tools": (
+        "coder",
+        with_runtime("cpp", idea="Fuse into one pass.", code=MEASURED, tools=True),
+    ),
     "coder-repair": (
         "coder",
         with_runtime(
