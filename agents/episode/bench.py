@@ -22,6 +22,7 @@ from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.build.object_code import listing
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
+from kernelwright.verifier.worker.faults import WorkerFault
 
 
 class Misuse(Exception):
@@ -106,7 +107,10 @@ class Bench:
         built = self.build()
         if isinstance(built, Evaluation):
             raise Misuse(f"the file can't be built: {built.reason}")
-        text = listing(self.machine, self.task.limits, built.folder, function)
+        try:
+            text = listing(self.machine, self.task.limits, built.folder, function)
+        except WorkerFault as fault:
+            raise Misuse(f"it can't be disassembled: {fault.reason}") from fault
         if not text:
             raise Misuse(f"no function of the built code has {function!r} in its name")
         return text

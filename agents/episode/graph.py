@@ -22,6 +22,7 @@ from kernelwright.agents.episode.tools import CHANGES, SUBMIT, Toolset, page
 from kernelwright.agents.model.answers import BadAnswer
 from kernelwright.agents.model.limits import MORE_TRIES
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
+from kernelwright.errors import ProviderError
 from kernelwright.llm.base import Completion, Request
 from kernelwright.schema import Message, TextPart, ToolCall, ToolResult, ToolStep, digest
 
@@ -91,19 +92,20 @@ class Episode:
     def run(self) -> str:
         """Return the file that was submitted, as it was written.
 
-        Where the budget ends before, that is the fastest one that was seen to be right.
+        Where it ends before, that is the fastest one that was seen to be right. If none was:
 
         Raises:
-            BudgetExhausted: it ended before any file was right.
+            BudgetExhausted: the budget ended.
             NoUsableAnswer: the model called no tool and wrote no file.
-            InfrastructureError: the provider failed for good, or a tool's worker could not run.
+            ProviderError: the provider failed for good.
+            InfrastructureError: a tool's worker could not run.
         """
         start = State(request=self._first, silent=0, submitted=None)
         # One after the other: each tool sees what the one before has left.
         config: Any = {"recursion_limit": RECURSION_LIMIT, "max_concurrency": 1}
         try:
             submitted = self._graph().invoke(start, config)["submitted"]
-        except (BudgetExhausted, NoUsableAnswer):
+        except (BudgetExhausted, NoUsableAnswer, ProviderError):
             if self._best is None:
                 raise
             submitted = self._best.source

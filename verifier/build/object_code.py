@@ -44,6 +44,9 @@ def listing(machine: Machine, limits: Limits, build: Path, name: str) -> str:
 
     Args:
         build: folder of the finished build. A worker reads it: it is a candidate's.
+
+    Raises:
+        WorkerFault: that failed.
     """
     client = start_worker(machine, limits, build=build)
     try:

@@ -6,6 +6,7 @@ import pytest
 
 from kernelwright.agents.episode.bench import Bench, Misuse
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
+from kernelwright.errors import KernelwrightError, ProviderError
 from kernelwright.schema import ToolStep
 from tests.agents.episode.kit import RIGHT, TASK, WRONG, Script, calling, episode, saying
 from tests.agents.model_kit import block
@@ -97,13 +98,17 @@ def test_a_model_that_never_does_anything_is_given_up() -> None:
         subject.run()
 
 
-@pytest.mark.parametrize("end", ["calls", "budget"])
-def test_where_the_budget_ends_the_last_right_file_is_taken(end: str) -> None:
-    over = BudgetExhausted("budget of the attempt", scope="attempt")
+OVER = BudgetExhausted("budget of the attempt", scope="attempt")
+
+
+@pytest.mark.parametrize(("most_calls", "over"), [(2, OVER), (40, OVER), (40, ProviderError("no"))])
+def test_where_it_ends_early_the_last_right_file_is_taken(
+    most_calls: int, over: KernelwrightError
+) -> None:
     script = Script(calling(("write_file", {"source": RIGHT}), ("check", {})), WRITE_WRONG, over)
-    with episode(script, most_calls=2 if end == "calls" else 40) as subject:
+    with episode(script, most_calls=most_calls) as subject:
         assert subject.run() == RIGHT
-    with episode(Script(WRITE_WRONG, over)) as subject, pytest.raises(BudgetExhausted):
+    with episode(Script(WRITE_WRONG, over)) as subject, pytest.raises(type(over)):
         subject.run()
 
 
