@@ -7,14 +7,17 @@ input, a build folder or a worker with the judge's verdict on what is submitted.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from kernelwright import syntax
+from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.duplicates import parsed
 from kernelwright.agents.model.coder import MAX_CHARACTERS
 from kernelwright.backends.registry import guess_backend
+from kernelwright.errors import InfrastructureError
 from kernelwright.kernels.runtime import UnknownRuntimeError, complete
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Criteria, Evaluation, Origin, Status, Task
@@ -22,6 +25,8 @@ from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.build.object_code import listing
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
+
+T = TypeVar("T")
 
 
 class Misuse(Exception):
@@ -51,7 +56,7 @@ class Bench:
         self.machine = machine
         self.criteria = criteria
         self.source = source
-        self._judge: Judge | None = None
+        self._judge: Judging | None = None
         self._open = ExitStack()
         self._verdicts: dict[str, Evaluation] = {}
 
@@ -88,14 +93,21 @@ class Bench:
 
     def build(self) -> Build | Evaluation:
         """Return the file's build, or the verdict on one that can't be built."""
-        return self._judging.build(self._candidate(), "fast")
+        candidate = self._candidate()
+        return _twice(lambda: self._judging.build(candidate, "fast"))
 
     def evaluate(self) -> Evaluation:
         """Return the verdict on the file at `fast`, the same for the same file."""
         candidate = self._candidate()
         if candidate.hash not in self._verdicts:
-            self._verdicts[candidate.hash] = self._judging.evaluate(candidate, "fast")
+            self._verdicts[candidate.hash] = _twice(lambda: self._verdict(candidate))
         return self._verdicts[candidate.hash]
+
+    def _verdict(self, candidate: Candidate) -> Evaluation:
+        built = self._judging.build(candidate, "fast")
+        if isinstance(built, Evaluation):
+            return built
+        return self._judging.evaluate(candidate, "fast", built)
 
     def disassemble(self, function: str) -> str:
         """Return the instructions of a function of the built file, as objdump writes them.
@@ -112,7 +124,7 @@ class Bench:
         return text
 
     @property
-    def _judging(self) -> Judge:
+    def _judging(self) -> Judging:
         if self._judge is None:
             reference = self._open.enter_context(Reference.open(self.task, self.machine))
             folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="kernelwright-"))
@@ -127,6 +139,17 @@ class Bench:
             raise Misuse(problem)
         source = complete(self.source)
         return Candidate(source=source, backend=guess_backend(source), origin=Origin(kind="model"))
+
+
+def _twice(work: Callable[[], T]) -> T:
+    """Do some work, and once more where it fails through no fault of the file.
+
+    The judge makes its workers anew.
+    """
+    try:
+        return work()
+    except InfrastructureError:
+        return work()
 
 
 def is_broken(found: Evaluation) -> bool:

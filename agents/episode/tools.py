@@ -187,11 +187,22 @@ class Toolset:
 
     def submit(self) -> str:
         """End the work: the judge measures the file as it is now. Nothing comes after this."""
-        problem = self._bench.problem() if self._bench.source.strip() else "there is no file yet"
+        problem = self.refusal()
         if problem is not None:
             raise Misuse(problem)
-        self._check_submission(self._bench.source)
         return "submitted"
+
+    def refusal(self) -> str | None:
+        """Return why the file as it is now can't be submitted; None where it can."""
+        if not self._bench.source.strip():
+            return "there is no file yet"
+        problem = self._bench.problem()
+        if problem is None:
+            try:
+                self._check_submission(self._bench.source)
+            except Misuse as misuse:
+                problem = str(misuse)
+        return problem
 
     def _evaluated(self) -> Evaluation:
         found = self._bench.evaluate()
