@@ -89,6 +89,11 @@ class Scripted:
         update = {"level": level, "object_code": build.object_code.digest}
         return self._evaluate(candidate).model_copy(update=update)
 
+    def compare(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
+        """See `Judge.compare`."""
+        self.levels.append(level)
+        return self._evaluate(candidate).model_copy(update={"speedup": {}})
+
 
 class Outcome(NamedTuple):
     stage: Stage
