@@ -103,4 +103,5 @@ def _context(
         history=history,
         may_go_on=engine.checkpoint,
         hints=hints,
+        one_evaluation=reference.one_evaluation,
     )

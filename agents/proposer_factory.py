@@ -83,6 +83,7 @@ def proposer_factory(
             lessons=lessons_shown(store, run_id, task, reference.machine.kind),
             edits=settings.coder_answers == "edits",
             also=(PLAIN,) if settings.policy == "any" else (),
+            one_evaluation=reference.one_evaluation,
         )
         return ModelProposer(caller, brief, works_with_tools(settings), note)
 

@@ -61,7 +61,7 @@ class SearchContext:
     """Gives what a user has said meanwhile to the attempt at an index, whose planner is shown it.
     LangGraph's `interrupt` would stop the search to wait for a word that mostly never comes."""
     one_evaluation: threading.Lock = field(default_factory=threading.Lock)
-    """Evaluations share a reference, and the device anyway."""
+    """Evaluations share a reference, and the device anyway; those of tools, the device."""
 
     def __post_init__(self) -> None:
         self._recording = threading.Lock()

@@ -146,7 +146,17 @@ class Judge:
         if isinstance(found, Evaluation):
             return found
         with self._renewed_after_failures():
-            return self._evaluated(candidate, level, found, started)
+            return self._evaluated(candidate, level, found, started, self._is_timed(candidate))
+
+    def compare(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
+        """Return the verdict on the values of a candidate that was built; nothing is timed.
+
+        Raises:
+            InvalidReferenceError, InfrastructureError: see `build`.
+        """
+        started = time.monotonic()
+        with self._renewed_after_failures():
+            return self._evaluated(candidate, level, build, started, is_timed=False)
 
     def compile_ahead(self, candidate: Candidate, level: Level) -> None:
         """Start torch.compile of the workloads that a candidate will be timed on.
@@ -206,7 +216,7 @@ class Judge:
             raise
 
     def _evaluated(
-        self, candidate: Candidate, level: Level, build: Build, started: float
+        self, candidate: Candidate, level: Level, build: Build, started: float, is_timed: bool
     ) -> Evaluation:
         workloads = [self.reference.prepare(w) for w in self.reference.workloads()]
         evaluator = Evaluator(
@@ -216,7 +226,7 @@ class Judge:
             level,
             self._effort(candidate, level),
             self.criteria,
-            self._is_timed(candidate),
+            is_timed,
             self._run_uses,
             self._on_step,
         )

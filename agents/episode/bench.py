@@ -7,22 +7,29 @@ input, a build folder or a worker with the judge's verdict on what is submitted.
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from kernelwright import syntax
+from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.duplicates import parsed
 from kernelwright.agents.model.coder import MAX_CHARACTERS
 from kernelwright.backends.registry import guess_backend
+from kernelwright.errors import InfrastructureError
 from kernelwright.kernels.runtime import UnknownRuntimeError, complete
 from kernelwright.sandbox.machine import Machine
-from kernelwright.schema import Candidate, Criteria, Evaluation, Origin, Status, Task
+from kernelwright.schema import Candidate, Criteria, Evaluation, Level, Origin, Status, Task
 from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.build.object_code import listing
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.worker.faults import WorkerFault
+
+T = TypeVar("T")
+AT_ONCE: AbstractContextManager[object] = nullcontext()
+"""Waits for nothing."""
 
 
 class Misuse(Exception):
@@ -36,25 +43,42 @@ class Seen(NamedTuple):
     speedup: float | None = None
 
 
+class Trying(Judging, Protocol):
+    """A judge that a bench tries its file on."""
+
+    def compare(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
+        """See `Judge.compare`."""
+
+
 class Bench:
     """A workbench. Use as a context manager.
 
     Args:
         task: hidden workloads are left out: nothing of them may be seen.
         source: the file to begin with; empty: none.
+        one_evaluation: held while the file is built, compared or timed.
 
     Its methods raise InfrastructureError where a worker or the reference fails, and Misuse.
     """
 
-    def __init__(self, task: Task, machine: Machine, criteria: Criteria, source: str = "") -> None:
+    def __init__(
+        self,
+        task: Task,
+        machine: Machine,
+        criteria: Criteria,
+        source: str = "",
+        one_evaluation: AbstractContextManager[object] = AT_ONCE,
+    ) -> None:
         shown = tuple(one for one in task.workloads if one.role != "hidden")
         self.task = task.model_copy(update={"workloads": shown})
         self.machine = machine
         self.criteria = criteria
         self.source = source
-        self._judge: Judge | None = None
+        self._one_evaluation = one_evaluation
+        self._judge: Trying | None = None
         self._open = ExitStack()
         self._verdicts: dict[str, Evaluation] = {}
+        self._compared: dict[str, Evaluation] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -89,14 +113,46 @@ class Bench:
 
     def build(self) -> Build | Evaluation:
         """Return the file's build, or the verdict on one that can't be built."""
-        return self._judging.build(self._candidate(), "fast")
+        candidate = self._candidate()
+        return self._twice(lambda: self._judging.build(candidate, "fast"))
+
+    def compare(self) -> Evaluation:
+        """Return the verdict on the file's values at `fast`, the same for the same file."""
+        candidate = self._candidate()
+        if candidate.hash in self._verdicts:
+            return self._verdicts[candidate.hash]
+        return self._once(candidate, self._compared, lambda: self._judging.compare)
 
     def evaluate(self) -> Evaluation:
-        """Return the verdict on the file at `fast`, the same for the same file."""
-        candidate = self._candidate()
-        if candidate.hash not in self._verdicts:
-            self._verdicts[candidate.hash] = self._judging.evaluate(candidate, "fast")
-        return self._verdicts[candidate.hash]
+        """Return the verdict on the file at `fast`, times too, the same for the same file."""
+        return self._once(self._candidate(), self._verdicts, lambda: self._judging.evaluate)
+
+    def _once(
+        self,
+        candidate: Candidate,
+        known: dict[str, Evaluation],
+        judged: Callable[[], Callable[[Candidate, Level, Build], Evaluation]],
+    ) -> Evaluation:
+        """Return what is known of a candidate; if nothing is, build and judge it."""
+
+        def verdict() -> Evaluation:
+            built = self._judging.build(candidate, "fast")
+            return built if isinstance(built, Evaluation) else judged()(candidate, "fast", built)
+
+        if candidate.hash not in known:
+            known[candidate.hash] = self._twice(verdict)
+        return known[candidate.hash]
+
+    def _twice(self, work: Callable[[], T]) -> T:
+        """Do some work, and once more where it fails through no fault of the file.
+
+        The judge makes its workers anew.
+        """
+        with self._one_evaluation:
+            try:
+                return work()
+            except InfrastructureError:
+                return work()
 
     def disassemble(self, function: str) -> str:
         """Return the instructions of a function of the built file, as objdump writes them.
@@ -116,7 +172,7 @@ class Bench:
         return text
 
     @property
-    def _judging(self) -> Judge:
+    def _judging(self) -> Trying:
         if self._judge is None:
             reference = self._open.enter_context(Reference.open(self.task, self.machine))
             folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="kernelwright-"))

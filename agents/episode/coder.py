@@ -30,14 +30,13 @@ def episode_file(view: View, brief: Brief, idea: Idea, caller: Caller) -> str:
     Its bench begins with the code that the attempt goes on from.
 
     Raises:
-        BudgetExhausted: the budget ended before any file was right.
-        NoUsableAnswer: the model neither called tools nor wrote a file.
-        InfrastructureError: the provider failed for good, or a tool's worker could not run.
+        BudgetExhausted, NoUsableAnswer, InfrastructureError: see `Episode.run`.
     """
     index, parent = view.position, view.parent
     source = shortened(parent.candidate.source) if parent and parent.candidate else ""
     context = episode_context(view, brief, idea)
-    with Bench(view.task, brief.machine, Criteria(policy=brief.policy), source) as bench:
+    criteria = Criteria(policy=brief.policy)
+    with Bench(view.task, brief.machine, criteria, source, brief.one_evaluation) as bench:
         notes = notes_of(brief.machine.device, brief.lessons, view.attempts)
         toolset = Toolset(
             bench, view.task, view.attempts, notes, partial(_require, view=view, brief=brief)

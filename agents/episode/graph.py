@@ -20,10 +20,12 @@ from langgraph.prebuilt.tool_node import ToolCallRequest, ToolInvocationError
 from kernelwright.agents.episode.bench import Bench, Misuse, Seen
 from kernelwright.agents.episode.tools import CHANGES, SUBMIT, Toolset, page
 from kernelwright.agents.model.answers import BadAnswer
+from kernelwright.agents.model.caller import NO_ANSWER
 from kernelwright.agents.model.limits import MORE_TRIES
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
-from kernelwright.errors import ProviderError
+from kernelwright.errors import InfrastructureError, NoToolsError, ProviderError
 from kernelwright.llm.base import Completion, Request
+from kernelwright.llm.parts import json_of_whole_characters
 from kernelwright.schema import Message, TextPart, ToolCall, ToolResult, ToolStep, digest
 
 MOST_CALLS = 40
@@ -31,6 +33,9 @@ MOST_CALLS = 40
 RECURSION_LIMIT = 10_000
 NOT_JSON = "the arguments are no JSON object: {problem}. Nothing was done."
 CUT_OFF = "your answer was cut off by its limit on tokens; nothing was done. Use edit, in steps."
+FAILED = (
+    "this tool failed, through no fault of the file: {}. What is submitted is judged elsewhere."
+)
 NO_CALL = "That was no tool call and no file. Call a tool, or answer with the whole file."
 
 
@@ -88,17 +93,19 @@ class Episode:
         self._tokens = 0
         self._seconds = 0.0
         self._best: Seen | None = None
+        self._submitted: str | None = None
 
     def run(self) -> str:
         """Return the file that was submitted, as it was written.
 
-        Where it ends before, that is the fastest one that was seen to be right. If none was:
+        Where the budget ends before, the model gives up or its provider fails for good, that is the
+        fastest one that was seen to be right and may be submitted.
 
-        Raises:
+        Raises: where there is none,
             BudgetExhausted: the budget ended.
             NoUsableAnswer: the model called no tool and wrote no file.
-            ProviderError: the provider failed for good.
-            InfrastructureError: a tool's worker could not run.
+            NoToolsError: the server refuses the very first request because of its tools.
+            InfrastructureError: the provider failed for good.
         """
         start = State(request=self._first, silent=0, submitted=None)
         # One after the other: each tool sees what the one before has left.
@@ -131,11 +138,17 @@ class Episode:
             words = f"the episode's {self._most_calls} calls are used"
             raise BudgetExhausted(words, scope="attempt")
         self._question = state["request"].key
-        completion = self._ask(state["request"])
+        try:
+            completion = self._ask(state["request"])
+        except NoToolsError as error:
+            if self._asked == 0:
+                raise
+            # It took them before: what it refuses is something else, the prompt's length perhaps.
+            raise ProviderError(error.message, error.hint) from error
         self._asked += 1
         usage = completion.usage
         self._tokens += (usage.input_tokens or 0) + (usage.output_tokens or 0)
-        request = _longer(state["request"], completion.message)
+        request = _longer(state["request"], _said(completion))
         if not completion.tool_calls:
             return self._without_calls(completion, request, state["silent"])
         refused, wanted = {}, []
@@ -173,7 +186,7 @@ class Episode:
             is_error = done is None or done.status == "error"
             results.append(ToolResult(call_id=call.id, text=text or "", is_error=is_error))
             if call.name == SUBMIT and not is_error:
-                return State(submitted=self._bench.source)
+                return State(submitted=self._submitted)
         cost = TextPart(
             text=f"[{self._asked} of {self._most_calls} calls, {self._tokens:,} tokens, "
             f"{self._seconds:.1f} s of tools]"
@@ -186,6 +199,8 @@ class Episode:
     ) -> ToolMessage:
         """Run a tool, or give the result that it had; a file that is changed is changed again."""
         call = request.tool_call
+        if self._submitted is not None:  # the file is the judge's, whatever else was called
+            return ToolMessage("", tool_call_id=call["id"], status="error")
         arguments = json.dumps(call["args"])
         # An attempt may have another episode, with the same calls, to repair its file.
         key = digest([self._question, call["id"], call["name"], arguments])
@@ -208,6 +223,8 @@ class Episode:
                 step = self._steps.done(key, ran)
         self._seconds += step.seconds
         self._note(step)
+        if step.name == SUBMIT and not step.is_error:
+            self._submitted = self._bench.source
         return ToolMessage(
             step.result,
             name=step.name,
@@ -216,11 +233,21 @@ class Episode:
         )
 
     def _note(self, step: ToolStep) -> None:
-        """Keep the file as it is now, if a tool has seen that it is right, and none is faster."""
-        if step.right:
+        """Keep the file as it is now, if a tool has seen that it is right, and none is faster.
+
+        One that can't be submitted, the file that the episode began with say, is not kept.
+        """
+        if step.right and self._toolset.refusal() is None:
             best = -1.0 if self._best is None else self._best.speedup or 0.0
             if (step.speedup or 0.0) >= best:
                 self._best = Seen(self._bench.source, step.speedup)
+
+
+def _said(completion: Completion) -> Message:
+    """Return an answer as a message; providers take none that is empty."""
+    if completion.parts or completion.text.strip():
+        return completion.message
+    return Message(role="assistant", content=NO_ANSWER)
 
 
 def _longer(request: Request, *more: Message) -> Request:
@@ -230,18 +257,23 @@ def _longer(request: Request, *more: Message) -> Request:
 def _arguments(call: ToolCall, was_cut_off: bool) -> dict[str, Any] | str:
     """Return a call's arguments, or why there are none."""
     try:
-        found = json.loads(call.arguments or "{}")
+        found = json.loads(json_of_whole_characters(call.arguments or "{}"))
     except (ValueError, RecursionError) as error:
         return CUT_OFF if was_cut_off else NOT_JSON.format(problem=error)
     return found if isinstance(found, dict) else NOT_JSON.format(problem=type(found).__name__)
 
 
 def _words(error: Exception) -> str:
-    """Return what a model is told of a call that makes no sense; raise all else again."""
+    """Return what a model is told of a call that makes no sense, or that we could not carry out.
+
+    All else is raised again.
+    """
     if isinstance(error, Misuse):
         return str(error)
     if isinstance(error, ToolInvocationError):
         return error.message
+    if isinstance(error, InfrastructureError):
+        return FAILED.format(error.message)
     raise error
 
 

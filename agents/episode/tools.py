@@ -139,7 +139,7 @@ class Toolset:
 
         Takes about half a second once it is built. The judge compares on more cases and sizes.
         """
-        found = self._evaluated()
+        found = self._noted(self._bench.compare())
         return "right on every case that was tried" if found.accepted else self._said(found)
 
     def time(self) -> str:
@@ -147,14 +147,14 @@ class Toolset:
 
         Takes about a second once it is built. The judge measures longer.
         """
-        found = self._evaluated()
+        found = self._noted(self._bench.evaluate())
         if found.accepted and not found.speedup:
             raise Misuse("this machine cannot time that backend")
         return self._said(found)
 
     def profile(self) -> str:
         """Return where the file's time goes and how far the roof is, where its values are right."""
-        found = self._evaluated()
+        found = self._noted(self._bench.evaluate())
         if not found.accepted:
             why = "does not run" if is_broken(found) else "is not right yet"
             raise Misuse(f"the file {why}: {found.reason}")
@@ -187,14 +187,24 @@ class Toolset:
 
     def submit(self) -> str:
         """End the work: the judge measures the file as it is now. Nothing comes after this."""
-        problem = self._bench.problem() if self._bench.source.strip() else "there is no file yet"
+        problem = self.refusal()
         if problem is not None:
             raise Misuse(problem)
-        self._check_submission(self._bench.source)
         return "submitted"
 
-    def _evaluated(self) -> Evaluation:
-        found = self._bench.evaluate()
+    def refusal(self) -> str | None:
+        """Return why the file as it is now can't be submitted; None where it can."""
+        if not self._bench.source.strip():
+            return "there is no file yet"
+        problem = self._bench.problem()
+        if problem is None:
+            try:
+                self._check_submission(self._bench.source)
+            except Misuse as misuse:
+                problem = str(misuse)
+        return problem
+
+    def _noted(self, found: Evaluation) -> Evaluation:
         if found.accepted:
             self.seen = Seen(self._bench.source, speedup_of(found))
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from kernelwright.agents.model.history import diagnosis, tried, untested, worked
@@ -47,6 +48,8 @@ class Brief(NamedTuple):
     """Ask for changes to code that there is; after one that does not fit, for the file."""
     also: Sequence[str] = ()
     """Backends of files that are taken as well, though none is asked for."""
+    one_evaluation: AbstractContextManager[object] = nullcontext()
+    """Held while a tool builds, compares or times, as the search's judge holds it."""
 
     def backends(self, view: View) -> tuple[str, ...]:
         """Return the backends that may be asked for."""

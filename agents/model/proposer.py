@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -49,6 +50,7 @@ class ModelProposer:
         self._caller = caller
         self._brief = brief
         self._uses_tools = uses_tools
+        self._leaving = threading.Lock()
         self._note = note
 
     @property
@@ -97,8 +99,7 @@ class ModelProposer:
             try:
                 source = episode_file(view, self._brief, idea, self._caller)
             except NoToolsError as error:
-                self._uses_tools = False
-                self._note(f"{self.name} takes no tools, so it answers with files: {error.message}")
+                self._leave_tools(error)
         if source is None:
             read = partial(read_source, view=view, brief=self._brief)
             harder = on_plateau(view.attempts)
@@ -112,6 +113,13 @@ class ModelProposer:
         return Candidate(
             source=source, backend=guess_backend(source), parents=parent_hashes(view), origin=origin
         )
+
+    def _leave_tools(self, error: NoToolsError) -> None:
+        """Work without tools from now on, and say so once."""
+        with self._leaving:
+            if self._uses_tools:
+                self._uses_tools = False
+                self._note(f"{self.name} takes no tools, so it answers with files: {error.message}")
 
     def diagnose(self, view: View, attempt: Attempt) -> str:
         """Return the profiler's bottleneck and fix; empty where no answer came or can be used.

@@ -11,18 +11,24 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import random
+import re
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
-from kernelwright.schema import Candidate, Evaluation, Status
+from kernelwright.agents.episode.bench import Bench
+from kernelwright.llm.openai_chat import wire
+from kernelwright.schema import Candidate, Evaluation, Message, Status
 from kernelwright.store.store import open_store
-from tests.agents.model_kit import TASK, loopback_server
-from tests.agents.workflow_kit import ByPlan, run
+from tests.agents.episode.engineer import said, turns_taken
+from tests.agents.episode.kit import Calls
+from tests.agents.model_kit import TASK, file, loopback_server, role_of
+from tests.agents.workflow_kit import ByPlan, Scripted, run
 from tests.llm.conftest import Hosted, openai_hosted
 from tests.llm.loopback import Asked, Loopback, Reply
 from tests.store import samples
@@ -31,13 +37,14 @@ ATTEMPTS, PROPOSALS, REPAIRS = 6, 2, 1
 LATENCY_S = 0.01
 LONGEST_S = (0.1, 0.3, 1.0, 3.0)
 """Most seconds of one part of a search; a whole one takes about a second."""
+Respond = Callable[[Asked], Reply]
 FORK = multiprocessing.get_context("fork")
 
 
-class Question(NamedTuple):
-    """The texts that tell requests apart."""
-
-    texts: tuple[str, ...]
+Question = tuple[str, ...]
+"""The messages that tell requests apart, as JSON of the wire."""
+Search = Callable[[Hosted, Path], None]
+"""Runs a whole search on a provider in a folder, or the rest of one."""
 
 
 class Crash(NamedTuple):
@@ -50,6 +57,8 @@ class Crash(NamedTuple):
     """Requests that were sent again although the ledger had their answer."""
     lost: int
     """Answers in the ledger that no stored call has."""
+    tools_lost: int
+    """Results of tools that a model was shown, and that are not the stored ones."""
     in_flight: int
     """Requests that were under way at a kill, and so were sent again."""
 
@@ -70,10 +79,10 @@ def judged_at_once(candidate: Candidate) -> Evaluation:
 
 
 @contextmanager
-def provider(asked: Path) -> Iterator[Hosted]:
+def provider(asked: Path, model: Callable[[Hosted], Respond] = ByPlan) -> Iterator[Hosted]:
     """Yield a provider in a process of its own, which notes every question that it answers."""
     address, other = FORK.Pipe()
-    process = FORK.Process(target=_serve, args=(other, asked), daemon=True)
+    process = FORK.Process(target=_serve, args=(other, asked, model), daemon=True)
     process.start()
     port = address.recv()
     try:
@@ -95,14 +104,15 @@ class _Elsewhere(Loopback):
         return self._url
 
 
-def _serve(address: multiprocessing.connection.Connection, path: Path) -> None:
+def _serve(
+    address: multiprocessing.connection.Connection, path: Path, model: Callable[[Hosted], Respond]
+) -> None:
     with loopback_server() as server, path.open("a") as file:
-        answer = ByPlan(openai_hosted(server))
+        answer = model(openai_hosted(server))
 
         def respond(asked: Asked) -> Reply:
             time.sleep(LATENCY_S)
-            texts = [str(message["content"]) for message in asked.body["messages"]]
-            file.write(json.dumps(texts) + "\n")
+            file.write(json.dumps([json.dumps(one) for one in asked.body["messages"]]) + "\n")
             file.flush()
             return answer(asked)
 
@@ -112,11 +122,46 @@ def _serve(address: multiprocessing.connection.Connection, path: Path) -> None:
 
 
 def search(hosted: Hosted, folder: Path) -> None:
-    """Run a whole search, or the rest of one."""
+    """Run a search without tools."""
     run(hosted, folder, judged, attempts=ATTEMPTS, proposals=PROPOSALS, repairs=REPAIRS)
 
 
-def seconds_of(hosted: Hosted, folder: Path) -> float:
+def episodes(hosted: Hosted, folder: Path) -> None:
+    """Run a search by episodes. What a tool measures is another number each time."""
+    with patch.object(Bench, "_judging", Scripted(measured)):
+        run(hosted, folder, judged, attempts=ATTEMPTS, proposals=PROPOSALS, uses_tools=True)
+
+
+def measured(candidate: Candidate) -> Evaluation:
+    """Return a verdict, after a while: right, with a speedup that never comes again."""
+    time.sleep(LATENCY_S)
+    speedup = random.SystemRandom().uniform(1.0, 9.0)
+    return samples.evaluation(candidate, speedup, for_task=TASK)
+
+
+class Tooled(ByPlan):
+    """A model that works on the n-th plan's file in the four turns of an episode."""
+
+    def __call__(self, asked: Asked) -> Reply:
+        """Answer a request."""
+        if role_of(asked) != "coder":
+            return super().__call__(asked)
+        number = int(re.findall(r"Plan (\d+)", str(asked.body["messages"][1]))[-1])
+        draft = file(number).replace("VARIANT =", "VARIANT =  ")
+        turns: list[Calls] = [
+            [
+                ("write_file", {"source": draft}),
+                ("time", {}),
+                ("edit", {"old": "nowhere", "new": ""}),
+            ],
+            [("edit", {"old": "VARIANT =  ", "new": "VARIANT ="}), ("check", {})],
+            [("time", {}), ("search_notes", {"query": "vector"})],
+            [("submit", {})],
+        ]
+        return said(self.hosted, turns[turns_taken(asked)])
+
+
+def seconds_of(hosted: Hosted, folder: Path, search: Search = search) -> float:
     """Run a search to its end in a fork; return the seconds it took."""
     start = time.monotonic()
     process = FORK.Process(target=search, args=(hosted, folder))
@@ -126,13 +171,21 @@ def seconds_of(hosted: Hosted, folder: Path) -> float:
     return time.monotonic() - start
 
 
-def crash(hosted: Hosted, asked: Path, folder: Path, whole: Path, chance: random.Random) -> Crash:
+def crash(
+    hosted: Hosted,
+    asked: Path,
+    folder: Path,
+    whole: Path,
+    chance: random.Random,
+    search: Search = search,
+) -> Crash:
     """Kill a search at random points until it ends by itself.
 
     Args:
         whole: folder of a search of the same provider that was not killed.
     """
     kills = paid_twice = in_flight = 0
+    begun = asked.stat().st_size
     while True:
         known, start = _answered(folder), asked.stat().st_size
         process = FORK.Process(target=search, args=(hosted, folder))
@@ -152,13 +205,25 @@ def crash(hosted: Hosted, asked: Path, folder: Path, whole: Path, chance: random
             assert process.exitcode == 0
             break
     same = _archive(folder) == _archive(whole)
-    return Crash(kills, same, paid_twice, _without_call(folder), in_flight)
+    tools_lost = len(_results_shown(_questions(asked, begun)) - _results_stored(folder))
+    return Crash(kills, same, paid_twice, _without_call(folder), tools_lost, in_flight)
 
 
 def _questions(asked: Path, start: int) -> list[Question]:
-    with asked.open("rb") as file:
-        file.seek(start)
-        return [Question(tuple(json.loads(line))) for line in file.read().splitlines()]
+    with asked.open("rb") as lines:
+        lines.seek(start)
+        return [tuple(json.loads(line)) for line in lines.read().splitlines()]
+
+
+def _results_shown(questions: Iterable[Question]) -> set[str]:
+    messages = [json.loads(text) for question in questions for text in question]
+    return {one["content"] for one in messages if one["role"] == "tool"}
+
+
+def _results_stored(folder: Path) -> set[str]:
+    with open_store(folder / "stage.db") as store:
+        steps = store.tool_steps_of(samples.RUN_ID, TASK.id).values()
+    return {f"error: {s.result}" if s.is_error else s.result for many in steps for s in many}
 
 
 def _answered(folder: Path) -> set[Question]:
@@ -172,14 +237,18 @@ def _answered(folder: Path) -> set[Question]:
         answered = "SELECT messages FROM requests WHERE answer IS NOT NULL"
         keys = [row.split() for (row,) in connection.execute(answered).fetchall()]
         texts = dict(connection.execute("SELECT key, data FROM messages").fetchall())
-    said = {key: json.loads(data)["content"] for key, data in texts.items()}
-    return {Question(tuple(said[key] for key in row)) for row in keys}
+    known = {key: Message.model_validate_json(data) for key, data in texts.items()}
+    return {_question(known[key] for key in row) for row in keys}
+
+
+def _question(messages: Iterable[Message]) -> Question:
+    return tuple(json.dumps(one) for message in messages for one in wire(message, "openai/chat"))
 
 
 def _without_call(folder: Path) -> int:
     with open_store(folder / "stage.db") as store:
         calls = [call for call in store.model_calls_of(samples.RUN_ID) if call.answer is not None]
-    stored = {Question(tuple(m.text for m in call.messages)) for call in calls}
+    stored = {_question(call.messages) for call in calls}
     return len(_answered(folder) - stored) + len(calls) - len(stored)
 
 

@@ -71,20 +71,25 @@ class Stage:
         run: Allowance = RICH,
         each: Allowance = FREE,
         without: tuple[Block, ...] = (),
+        task: Task = TASK,
+        brief: Brief = BRIEF,
+        uses_tools: bool = False,
     ) -> None:
         self.hosted = hosted
+        self.notes: list[str] = []
+        """What the user was told."""
         self.store = open_store(folder / "stage.db")
         if not self.store.list_runs(None):
             self.store.add_run(samples.run())
-        self.store.add_task(samples.RUN_ID, TASK)
+        self.store.add_task(samples.RUN_ID, task)
         self.budget = Budget(run)
-        ledger = Ledger(self.store, samples.RUN_ID, TASK.id)
+        ledger = Ledger(self.store, samples.RUN_ID, task.id)
         model = llm or hosted.llm
         by_role: dict[Role, LLM] = {"planner": model, "coder": model, "profiler": model}
         own = self.budget.inner("task", FREE)
-        lost = self.store.lost_usage(samples.RUN_ID, TASK.id)
+        lost = self.store.lost_usage(samples.RUN_ID, task.id)
         self.caller = Caller(by_role, own, ledger, Asking(each, without), self.calls, lost)
-        self.proposer = ModelProposer(self.caller, BRIEF)
+        self.proposer = ModelProposer(self.caller, brief, uses_tools, self.notes.append)
 
     @property
     def calls(self) -> list[ModelCall]:
@@ -123,9 +128,10 @@ def by_role(hosted: Hosted, **answers: list[str]) -> None:
 
 def role_of(asked: Asked) -> str:
     """Return the role that is asked, by the system prompt."""
-    system = str(asked.body["messages"][0]["content"])
+    said = asked.body.get("messages") or asked.body["input"]
+    first = asked.body["system"][0]["text"] if "system" in asked.body else said[0]["content"]
     starts = {"You plan": "planner", "You write": "coder", "You find": "profiler"}
-    return next(role for start, role in starts.items() if system.startswith(start))
+    return next(role for start, role in starts.items() if str(first).startswith(start))
 
 
 def view(*attempts: Attempt, **changes: Any) -> View:

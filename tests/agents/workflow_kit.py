@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.checkpoints import checkpoints
+from kernelwright.agents.model.context import Brief
 from kernelwright.agents.model.planner import REPAIR
 from kernelwright.agents.search.greedy import Greedy
 from kernelwright.agents.search.strategy import SearchStrategy
@@ -17,11 +18,20 @@ from kernelwright.agents.search_context import SearchContext, Step, Told
 from kernelwright.agents.workflow import run_search
 from kernelwright.config import Allowance
 from kernelwright.llm.base import LLM
-from kernelwright.schema import Attempt, Candidate, Evaluation, Level, SearchSettings, Status
+from kernelwright.schema import (
+    Attempt,
+    Candidate,
+    Evaluation,
+    Level,
+    SearchSettings,
+    Status,
+    Task,
+)
 from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.build.object_code import ObjectCode
 from tests.agents.model_kit import (
     BACKENDS,
+    BRIEF,
     DIAGNOSIS,
     FREE,
     PLAN,
@@ -80,6 +90,11 @@ class Scripted:
         update = {"level": level, "object_code": build.object_code.digest}
         return self._evaluate(candidate).model_copy(update=update)
 
+    def compare(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
+        """See `Judge.compare`."""
+        self.levels.append(level)
+        return self._evaluate(candidate).model_copy(update={"speedup": {}})
+
 
 class Outcome(NamedTuple):
     stage: Stage
@@ -111,9 +126,12 @@ def run(
     judge: Judging | None = None,
     halving: int = 0,
     repairs: int = 0,
+    task: Task = TASK,
+    brief: Brief = BRIEF,
+    uses_tools: bool = False,
 ) -> Outcome:
     """Run the workflow, or go on with what an earlier one left in the folder."""
-    stage = Stage(hosted, folder, llm, allowed, each)
+    stage = Stage(hosted, folder, llm, allowed, each, (), task, brief, uses_tools)
     phases: list[str] = []
 
     def observe(told: Told) -> None:
@@ -123,7 +141,7 @@ def run(
     history = stage.store.attempts_of(samples.RUN_ID)
     context = SearchContext(
         run_id=samples.RUN_ID,
-        task=TASK,
+        task=task,
         backends=BACKENDS,
         proposer=stage.proposer,
         judge=judge or Scripted(evaluate),
@@ -133,7 +151,7 @@ def run(
         strategy=strategy or Greedy(),
         store_attempt=stage.store.add_attempt,
         history=history,
-        hints=partial(stage.store.take_hints, samples.RUN_ID, TASK.id),
+        hints=partial(stage.store.take_hints, samples.RUN_ID, task.id),
     )
     with checkpoints(stage.store) as saver:
         reason = run_search(context, saver, observe)

@@ -3,46 +3,79 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.llm.loopback import Asked
 
 BYTES_PER_TOKEN = 4
+LOOKED_BACK = 20
+"""Blocks before a mark among which Anthropic looks for what it has."""
+
+
+class Counted(NamedTuple):
+    """Tokens of a request."""
+
+    tokens: int
+    cached: int
+    """Those of them that were in the cache."""
+    written: int
+    """Those that were written to it, where that is billed."""
+
+
+class Beginning(NamedTuple):
+    """The beginning of a prompt that ends at a mark."""
+
+    text: str
+    blocks: int
 
 
 class PrefixCache:
     """The cache of one provider.
 
     OpenAI's finds any beginning that it was sent, from 1,024 tokens on, in steps of 128.
-    Anthropic's finds what ended at a mark (`cache_control`) before, from 512 tokens on.
+    Anthropic's finds what ended at a mark (`cache_control`) before, at most 20 blocks ahead of a
+    mark.
+
+    Args:
+        least: tokens that Anthropic's caches at least, 512 or 1,024 by the model.
     """
 
-    def __init__(self) -> None:
-        self._seen: list[str] = []
+    def __init__(self, least: int = 512) -> None:
+        self._least = least
+        self._seen: list[Beginning] = []
 
-    def counted(self, asked: Asked) -> tuple[int, int]:
-        """Return the tokens of a request, and those of them that were in the cache; keep it."""
+    def counted(self, asked: Asked) -> Counted:
+        """Count the tokens of a request, and keep it."""
         body = asked.body
         if asked.path.endswith("/messages"):
             return self._marked(body)
         text = _text(body.get("tools"), *body.get("messages", body.get("input", ())))
-        longest = max((_common(text, seen) for seen in self._seen), default=0) // BYTES_PER_TOKEN
-        self._seen.append(text)
+        common = (_common(text, seen.text) for seen in self._seen)
+        longest = max(common, default=0) // BYTES_PER_TOKEN
+        self._seen.append(Beginning(text, 0))
         cached = longest - longest % 128
-        return len(text) // BYTES_PER_TOKEN, cached if cached >= 1024 else 0
+        return Counted(len(text) // BYTES_PER_TOKEN, cached if cached >= 1024 else 0, 0)
 
-    def _marked(self, body: dict[str, Any]) -> tuple[int, int]:
+    def _marked(self, body: dict[str, Any]) -> Counted:
         system = body.get("system", [])
         unmarked = [{k: v for k, v in block.items() if k != "cache_control"} for block in system]
-        start = _text(body.get("tools"), *unmarked)
-        whole = start + _text(*body["messages"])
-        found = max((len(seen) for seen in self._seen if whole.startswith(seen)), default=0)
-        if any("cache_control" in block for block in system):
-            self._seen.append(start)
-        if "cache_control" in body:
-            self._seen.append(whole)
-        cached = found // BYTES_PER_TOKEN
-        return len(whole) // BYTES_PER_TOKEN, cached if cached >= 512 else 0
+        start = Beginning(_text(body.get("tools"), *unmarked), len(system))
+        messages = body["messages"]
+        blocks = sum(len(m["content"]) if isinstance(m["content"], list) else 1 for m in messages)
+        whole = Beginning(start.text + _text(*messages), start.blocks + blocks)
+        marks = [start] if any("cache_control" in block for block in system) else []
+        marks += [whole] if "cache_control" in body else []
+        marks = [mark for mark in marks if len(mark.text) >= self._least * BYTES_PER_TOKEN]
+        known = [
+            len(seen.text)
+            for mark in marks
+            for seen in self._seen
+            if mark.text.startswith(seen.text) and mark.blocks - seen.blocks <= LOOKED_BACK
+        ]
+        cached = max(known, default=0) // BYTES_PER_TOKEN
+        end = max((len(mark.text) for mark in marks), default=0) // BYTES_PER_TOKEN
+        self._seen += marks
+        return Counted(len(whole.text) // BYTES_PER_TOKEN, cached, max(0, end - cached))
 
 
 def _text(*items: object) -> str:

@@ -20,7 +20,7 @@ def test_most_of_a_conversation_is_cached_and_counted(hosted: Hosted) -> None:
     cache, marks = PrefixCache(), "anthropic" in hosted.llm.name
 
     def respond(asked: Asked) -> Reply:
-        tokens, cached = cache.counted(asked)
+        tokens, cached, _ = cache.counted(asked)
         number = len(hosted.loopback.asked)
         written = json.dumps({"source": f"x = {number}\n" * 200})
         reply = hosted.calls([ToolCall(id=f"c{number}", name="check", arguments=written)])

@@ -45,6 +45,11 @@ def watched(hosted: Hosted, most: int = 10**9) -> tuple[Completion, list[Heard]]
     return hosted.llm.complete(QUESTION, deadline_s=LONG_S, watch=watch), heard
 
 
+def test_half_a_character_is_replaced(hosted: Hosted) -> None:
+    hosted.loopback.script(hosted.answer("half \ud83d, whole \U0001f600", usage=hosted.usage(1, 1)))
+    assert hosted.ask().text == "half \ufffd, whole \U0001f600"
+
+
 def test_a_watcher_hears_everything_once_and_in_order(hosted: Hosted) -> None:
     hosted.loopback.script(hosted.answer(TEXT, usage=hosted.usage(10, 5)))
     found, heard = watched(hosted)

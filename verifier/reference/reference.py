@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import secrets
+import threading
 from typing import Self
 
 from kernelwright.errors import InvalidReferenceError, UsageError
@@ -55,6 +56,8 @@ class Reference:
         """The memory of this process for cases, timed inputs and results."""
         self.needs: dict[str, Needs] = {}
         """The memory that judging each prepared workload takes."""
+        self.one_evaluation = threading.Lock()
+        """For those who evaluate in several threads: they share the cores that are timed on."""
         self._live: dict[str, LiveWorkload] = {}
 
     @classmethod

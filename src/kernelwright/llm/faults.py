@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from kernelwright.llm.endpoint import Endpoint
+from kernelwright.llm.parts import json_of_whole_characters, whole_characters
 
 _RETRIED = frozenset({408, 409, 429})
 # Statuses of a gateway that lost the answer on its way.
@@ -127,7 +128,7 @@ def parse_answer(endpoint: Endpoint, wire: type[M], text: str) -> M:
         CallFault: the text is something else; another try would not help.
     """
     try:
-        return wire.model_validate_json(text)
+        return wire.model_validate_json(json_of_whole_characters(text))
     except ValidationError as error:
         what = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in what["loc"]) or "body"
@@ -183,7 +184,7 @@ def _shown(endpoint: Endpoint, body: object) -> str:
     inner = _inner(body)
     if isinstance(inner, dict):
         inner = inner.get("message")
-    detail = " ".join(str(inner).split()) if inner else ""
+    detail = " ".join(whole_characters(str(inner)).split()) if inner else ""
     if len(endpoint.api_key) >= _SHORTEST_SECRET:
         detail = detail.replace(endpoint.api_key, "***")
     return detail[:_LONGEST_DETAIL]

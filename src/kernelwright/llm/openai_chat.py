@@ -43,7 +43,7 @@ class OpenAIChat(HostedModel):
         tools = [{"type": "function", "function": tool.model_dump()} for tool in request.tools]
         return {
             "model": self._model,
-            "messages": [one for message in request.messages for one in _wire(message, self.maker)],
+            "messages": [one for message in request.messages for one in wire(message, self.maker)],
             limit: request.max_tokens,
             "temperature": _given(request.temperature),
             "reasoning_effort": _given(effort),
@@ -63,7 +63,7 @@ def _given(value: Any) -> Any:
     return openai.omit if value is None else value
 
 
-def _wire(message: Message, maker: str) -> Iterator[dict[str, Any]]:
+def wire(message: Message, maker: str) -> Iterator[dict[str, Any]]:
     """Yield a message in this API's form: each of a tool's results is one of its own."""
     if isinstance(message.content, str):
         yield {"role": message.role, "content": message.content}

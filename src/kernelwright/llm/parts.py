@@ -11,6 +11,24 @@ ANSWER = "answer"
 """Name of the schema of an answer, which some providers want."""
 
 
+def whole_characters(text: str) -> str:
+    """Return a text with U+FFFD for each half of a surrogate pair.
+
+    JSON can hold a half, but it could be neither hashed, stored nor sent.
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def json_of_whole_characters(text: str) -> str:
+    """Return JSON with U+FFFD for each half of a surrogate pair; anything else as it is."""
+    if "\\ud" not in text.lower():
+        return text
+    try:
+        return whole_characters(json.dumps(json.loads(text), ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return text
+
+
 def texts(message: Message) -> str:
     """Return the words of a message alone."""
     return "".join(part.text for part in message.parts if isinstance(part, TextPart))
@@ -25,7 +43,7 @@ def own_data(message: Message, maker: str) -> list[dict[str, Any]]:
 def arguments_object(call: ToolCall) -> dict[str, Any]:
     """Return a call's arguments; empty where they are no JSON object, which no provider takes."""
     try:
-        found = json.loads(call.arguments)
+        found = json.loads(json_of_whole_characters(call.arguments))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

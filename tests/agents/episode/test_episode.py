@@ -6,10 +6,11 @@ import pytest
 
 from kernelwright.agents.episode.bench import Bench, Misuse
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
-from kernelwright.errors import KernelwrightError, ProviderError
-from kernelwright.schema import ToolStep
+from kernelwright.errors import InfrastructureError, KernelwrightError, ProviderError
+from kernelwright.schema import Candidate, Evaluation, ToolStep
 from tests.agents.episode.kit import RIGHT, TASK, WRONG, Script, calling, episode, saying
 from tests.agents.model_kit import block
+from tests.agents.workflow_kit import Scripted
 
 WRITE_WRONG = calling(("write_file", {"source": WRONG}))
 MEND = calling(("edit", {"old": "2 * powers", "new": "powers"}))
@@ -54,7 +55,7 @@ def test_bad_calls_are_answered_in_words_and_change_nothing() -> None:
         calling(("write_file", {"source": RIGHT}), ("submit", {}), ("write_file", {"source": "x"})),
     )
     with episode(script) as subject:
-        subject.run()
+        assert subject.run() == RIGHT  # nothing comes after `submit`
     told = script.asked[1].messages[-1]
     errors = [part.is_error for part in told.parts if part.kind == "tool_result"]
     assert errors == [False, True, True, True, True, True, True, True, False, False]
@@ -110,6 +111,21 @@ def test_where_it_ends_early_the_last_right_file_is_taken(
         assert subject.run() == RIGHT
     with episode(Script(WRITE_WRONG, over)) as subject, pytest.raises(type(over)):
         subject.run()
+
+
+def test_a_tool_that_fails_without_the_file_s_fault_is_told_and_nothing_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(candidate: Candidate) -> Evaluation:
+        raise InfrastructureError("a worker did not start")
+
+    judge = Scripted(fail)
+    monkeypatch.setattr(Bench, "_judging", judge)
+    script = Script(calling(("write_file", {"source": RIGHT}), ("check", {})), SUBMIT)
+    with episode(script) as subject:
+        assert subject.run() == RIGHT
+    assert script.told[1].is_error and "a worker did not start" in script.told[1].text
+    assert judge.levels == ["fast", "fast"]  # it was tried twice
 
 
 def test_an_episode_that_is_continued_runs_no_tool_again(monkeypatch: pytest.MonkeyPatch) -> None:
