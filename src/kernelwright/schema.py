@@ -777,6 +777,19 @@ class Move(Record):
     """Index of the population that the attempt belongs to, where there are several."""
     leads_on: bool = True
     """Whether a later attempt may go on from this one; else the profiler is not asked about it."""
+    idea: str | None = None
+    """Name of an earlier planner's idea to realise, without asking a planner."""
+
+
+class IdeaCard(Record):
+    """An idea as a planner told it. What became of it is seen from the attempts."""
+
+    text: str
+    backend: str | None = None
+    """Backend that it is for; None where the planner named none that may be used."""
+    expected: float | None = None
+    """Time of the code that the planner was shown over the time expected after; None where the
+    planner gave no figure."""
 
 
 class Attempt(Record):
@@ -788,6 +801,11 @@ class Attempt(Record):
     """Position in the task's history, from 0."""
     move: Move = Move()
     plan: str = ""
+    ideas: tuple[IdeaCard, ...] = ()
+    """All ideas of its planner, in the planner's order; empty where none was asked."""
+    idea: str | None = None
+    """Name of the planner's idea that the code was written for, of this attempt or of an earlier
+    one: the number of the attempt that has the idea, and a letter. None where there is none."""
     candidate: Candidate | None = None
     evaluation: Evaluation | None = None
     error: str | None = None
