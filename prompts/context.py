@@ -94,7 +94,7 @@ class Context(Record):
     ideas: tuple[str, ...] = ()
     """At most five ideas that no code was written for yet, by name, the most promising first."""
     lessons: tuple[str, ...] = ()
-    """Changes that were proven on other tasks of this kind, with what they gained."""
+    """Changes that were measured on tasks of this kind: what they gained or lost, and on what."""
     moves: tuple[str, ...] = ()
     """Optimizations to be reminded of."""
     tools: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from kernelwright.agents.cards import card_line, shown
 from kernelwright.agents.model.answers import JSON_ONLY, Answer, BadAnswer, read_answer
 from kernelwright.agents.model.context import (
     Brief,
@@ -22,7 +23,7 @@ from kernelwright.agents.search.ideas import MOST_IDEAS, name_of, tree
 from kernelwright.llm.base import Completion
 from kernelwright.prompts.context import Context
 from kernelwright.prompts.hints import hints
-from kernelwright.schema import IdeaCard, Lesson
+from kernelwright.schema import IdeaCard
 
 REPAIR = "repair: "
 PLAIN_IDEA = "the one change with the largest gain that can be written correctly in one go"
@@ -94,14 +95,10 @@ def planner_context(view: View, brief: Brief) -> Context:
             "user_hints": view.move.hints,
             **what_was_found(view, machine.device),
             "ideas": unwritten(view) if view.move.leads_on else (),
-            "lessons": tuple(map(_lesson, lessons)) if view.move.leads_on else (),
+            "lessons": tuple(map(card_line, shown(lessons))) if view.move.leads_on else (),
             "moves": drawn,
         }
     )
-
-
-def _lesson(lesson: Lesson) -> str:
-    return f"{lesson.text} -> {lesson.gain:.2f}x ({lesson.backend})"
 
 
 def plain_idea(backends: Sequence[str]) -> Idea:
