@@ -219,12 +219,15 @@ def _view(state: AttemptState, context: SearchContext) -> View:
 
 def _attempt(state: AttemptState, context: SearchContext) -> Attempt:
     candidate, evaluation = state.get("candidate"), state.get("evaluation")
+    idea = _idea(state) if "idea" in state else None
     return Attempt(
         run_id=context.run_id,
         task_id=context.task.id,
         index=state["index"],
         move=Move.model_validate_json(state["move"]),
-        plan=_idea(state).text if "idea" in state else "",
+        plan=idea.text if idea else "",
+        ideas=idea.ideas if idea else (),
+        idea=idea.name if idea else None,
         candidate=Candidate.model_validate_json(candidate) if candidate else None,
         evaluation=Evaluation.model_validate_json(evaluation) if evaluation else None,
         error=state.get("error"),

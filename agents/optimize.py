@@ -60,7 +60,7 @@ def optimize_task(engine: Engine, task: Task) -> TaskResult:
 
         judge = Judge(reference, engine.cache, delivers, on_step=tell)
         result = prove(engine, task, judge, history)
-    learn(engine.store, engine.run_id, task, history, result, engine.machine.kind)
+    learn(engine.store, engine.run_id, task, history, result, engine.machine)
     engine.store.add_task_result(engine.run_id, result)
     return result
 

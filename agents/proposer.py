@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, Protocol
 
 from kernelwright.errors import KernelwrightError
-from kernelwright.schema import Attempt, Candidate, Move, Record, Scalar, Task, Usage
+from kernelwright.schema import (
+    Attempt,
+    Candidate,
+    IdeaCard,
+    Move,
+    Record,
+    Scalar,
+    Task,
+    Usage,
+)
 
 Scope = Literal["run", "task", "attempt"]
 
@@ -36,6 +45,10 @@ class Idea(Record):
     backend: str
     parameters: dict[str, Scalar] = {}
     """For a tuner: the point of its space."""
+    name: str | None = None
+    """Name among the ideas of all planners; None for an idea of no planner."""
+    ideas: tuple[IdeaCard, ...] = ()
+    """All ideas that the planner had this time."""
 
 
 class View(NamedTuple):

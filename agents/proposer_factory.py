@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from kernelwright.agents.lessons import lessons_shown
+from kernelwright.agents.lessons import lessons_known
 from kernelwright.agents.offline.proposer import OfflineProposer
 from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.proposer import Proposer
@@ -80,7 +80,7 @@ def proposer_factory(
             seed=settings.seed,
             facts=facts,
             policy=settings.policy,
-            lessons=lessons_shown(store, run_id, task, reference.machine.kind),
+            lessons=lessons_known(store, run_id, task, reference.machine),
             edits=settings.coder_answers == "edits",
             also=(PLAIN,) if settings.policy == "any" else (),
             one_evaluation=reference.one_evaluation,

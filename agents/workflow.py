@@ -21,6 +21,7 @@ from langgraph.types import Send
 
 from kernelwright.agents.attempt import AttemptState, attempt_graph
 from kernelwright.agents.search_context import SearchContext, Told
+from kernelwright.schema import Move
 from kernelwright.threads import in_daemon
 
 # LangGraph counts rounds; the workflow has its own limits and never gets near.
@@ -100,7 +101,7 @@ def choose(state: State, runtime: Runtime[SearchContext]) -> State:
     What a round lacks comes first. No round of this version lacks anything here; of earlier ones,
     which had other graphs, it is the attempts that were under way.
 
-    A user's hints go to the round's first planner; a repair has none.
+    A user's hints go to the round's first planner; a repair and a known idea have none.
     """
     context = runtime.context
     if left := _left(context, state):
@@ -115,7 +116,7 @@ def choose(state: State, runtime: Runtime[SearchContext]) -> State:
     if settings.attempts is not None:
         count = min(count, settings.attempts - first)
     moves = dict(enumerate(context.strategy.choose(history, count, settings.seed), start=first))
-    planned = next((index for index, move in moves.items() if move.operator != "repair"), None)
+    planned = next((index for index, move in moves.items() if _has_planner(move)), None)
     if planned is not None and (hints := tuple(context.hints(planned))):
         moves[planned] = moves[planned].model_copy(update={"hints": hints})
     attempts = [
@@ -123,6 +124,10 @@ def choose(state: State, runtime: Runtime[SearchContext]) -> State:
         for index, move in moves.items()
     ]
     return {"lanes": attempts, "finished": None}
+
+
+def _has_planner(move: Move) -> bool:
+    return move.operator != "repair" and move.idea is None
 
 
 def _left(context: SearchContext, state: State) -> list[AttemptState]:

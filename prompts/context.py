@@ -17,6 +17,7 @@ Block = Literal[
     "worked",
     "tried",
     "untested",
+    "ideas",
     "lessons",
     "moves",
     "exemplar",
@@ -90,8 +91,10 @@ class Context(Record):
     """At most five ideas that were realised and gained nothing, oldest first."""
     untested: tuple[str, ...] = ()
     """At most five ideas whose code was wrong, so that they are still open, oldest first."""
+    ideas: tuple[str, ...] = ()
+    """At most five ideas that no code was written for yet, by name, the most promising first."""
     lessons: tuple[str, ...] = ()
-    """Changes that were proven on other tasks of this kind, with what they gained."""
+    """Changes that were measured on tasks of this kind: what they gained or lost, and on what."""
     moves: tuple[str, ...] = ()
     """Optimizations to be reminded of."""
     tools: bool = False

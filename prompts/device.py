@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -50,6 +50,23 @@ def device_card(machine: Machine, root: Path = Path("/")) -> tuple[str, ...]:
         "Compiler": compiler_version(),
     }
     return (*(f"{name}: {fact}" for name, fact in facts.items() if fact), *machine.measured)
+
+
+class Processor(NamedTuple):
+    """The processor that candidates run on."""
+
+    name: str | None
+    """None where the system does not tell."""
+    units: tuple[str, ...]
+    """Vector units of a CPU, or the compute capability of a GPU."""
+
+
+def processor_of(machine: Machine, root: Path = Path("/")) -> Processor:
+    """Return the CPU or the GPU of a machine."""
+    if machine.device == "cpu":
+        return Processor(cpu_name(), tuple(vector_units(root / "proc/cpuinfo")))
+    properties = torch.cuda.get_device_properties(machine.device)
+    return Processor(properties.name, (f"{properties.major}.{properties.minor}",))
 
 
 def gpu_card(properties: Any) -> tuple[str, ...]:

@@ -1,13 +1,16 @@
-"""Notes that a coder can search: techniques, proven steps, and the runtime that files are given."""
+"""Notes that a coder can search: techniques, skill cards with their code, and what was found."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
+from kernelwright.agents.cards import card_line
 from kernelwright.prompts.hints import CPU_HINTS, DIRECTIONS, GPU_HINTS
+from kernelwright.prompts.render import fenced
 from kernelwright.schema import Attempt, Lesson
 
 MOST = 6
@@ -20,18 +23,25 @@ class Notes(NamedTuple):
     """Notes, one text each."""
 
     texts: tuple[str, ...]
+    code: Mapping[str, str] = MappingProxyType({})
+    """Code by the text that it belongs to."""
 
     def search(self, query: str) -> str:
         """Return the notes with the query's words, those with most of the rare ones first.
 
-        The weight of a word is the share of notes without it.
+        The weight of a word is the share of notes without it. The first note that has code is
+        followed by it: all of that is about a page.
         """
         wanted = words(query)
         having = Counter(word for text in self.texts for word in words(text))
         weights = {word: 1.0 - having[word] / len(self.texts) for word in wanted if having[word]}
         scored = [(sum(weights.get(w, 0.0) for w in words(text)), text) for text in self.texts]
-        found = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])
-        return "\n".join(f"- {text}" for _, text in found[:MOST])
+        found = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])[:MOST]
+        lines = [f"- {text}" for _, text in found]
+        shown = next((text for _, text in found if text in self.code), None)
+        if shown is not None:
+            lines += ["", f'Code of "{shown}":', "", fenced(self.code[shown], "diff")]
+        return "\n".join(lines)
 
 
 def words(text: str) -> frozenset[str]:
@@ -46,11 +56,12 @@ def notes_of(
     """Return the notes for a search on a kind of device.
 
     Args:
-        lessons: of other tasks.
+        lessons: of earlier searches.
         attempts: of this task; what the profiler found is a note.
         more: texts about the backends.
     """
     known = CPU_HINTS if device == "cpu" else GPU_HINTS
-    proven = (f"proven elsewhere, {one.gain:.2f}x ({one.backend}): {one.text}" for one in lessons)
+    cards = {card_line(one): one.difference for one in lessons}
     found = (f"attempt {one.number}: {one.diagnosis}" for one in attempts if one.diagnosis)
-    return Notes((*known, *DIRECTIONS, *proven, *found, *more))
+    code = {text: code for text, code in cards.items() if code}
+    return Notes((*known, *DIRECTIONS, *cards, *found, *more), code)

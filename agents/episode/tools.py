@@ -167,7 +167,10 @@ class Toolset:
         return self._bench.disassemble(function)
 
     def search_notes(self, query: str) -> str:
-        """Search notes on optimization: techniques, and steps that were proven on other tasks."""
+        """Search notes on optimization: techniques, and changes measured on other tasks, with code.
+
+        Only the first change's code is shown: ask for one at a time.
+        """
         return self._notes.search(query) or "no note has these words"
 
     def show_attempt(self, number: int | None = None) -> str:

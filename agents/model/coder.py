@@ -19,7 +19,7 @@ from kernelwright.agents.model.context import (
     shown_code,
     what_was_found,
 )
-from kernelwright.agents.model.history import idea_behind, last_right
+from kernelwright.agents.model.history import last_right, plan_behind
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.backends.registry import guess_backend
 from kernelwright.kernels.runtime import LATEST, UnknownRuntimeError, complete, shortened
@@ -165,7 +165,7 @@ def coder_context(view: View, brief: Brief, idea: Idea) -> Context:
             **known,
             "backends": (idea.backend,),
             "code": code,
-            "meant": idea_behind(view, failed) if failed else "",
+            "meant": plan_behind(view, failed) if failed else "",
             "last_right": shown_code(view, last_right(view, failed), device) if failed else None,
             "others": other_code(view, device),
             **what_was_found(view, device),

@@ -43,7 +43,8 @@ class Brief(NamedTuple):
     facts: Facts = Facts()
     policy: Policy = "any"
     lessons: Sequence[Lesson] = ()
-    """Lessons of other tasks, for the planner."""
+    """Lessons of earlier searches, the best first: what the planner may be shown and the coder may
+    look up."""
     edits: bool = True
     """Ask for changes to code that there is; after one that does not fit, for the file."""
     also: Sequence[str] = ()

@@ -22,6 +22,7 @@ from kernelwright.verifier.profiling.evidence import (
     operator_facts,
     roof_of,
 )
+from kernelwright.verifier.profiling.roofline import Roof
 from kernelwright.verifier.reference.calls import load_again
 from kernelwright.verifier.reference.live_workload import LiveWorkload
 from kernelwright.verifier.reference.reference import Reference
@@ -44,12 +45,15 @@ def gather(reference: Reference) -> Facts:
         return Facts(versions=_versions(reference))
     live = reference.prepare(timed)
     eager_us, times = _times(reference, live)
+    roof = roof_of(reference, live)
     graph = trace(reference, lambda _words: None)
     return Facts(
         category=category(graph) if graph else None,
         dtypes=dtypes(graph) if graph else (),
+        bound=roof.bound,
+        bytes_moved=roof.bytes_moved,
         times=times,
-        roof=_roof(reference, live, eager_us),
+        roof=_roof(roof, eager_us),
         graph=lines(graph) if graph else (),
         versions=_versions(reference),
     )
@@ -80,8 +84,7 @@ def _times(reference: Reference, live: LiveWorkload) -> tuple[float | None, tupl
     return eager_us, (time, *tell(rows, PROFILED_CALLS * eager_us))
 
 
-def _roof(reference: Reference, live: LiveWorkload, eager_us: float | None) -> tuple[str, ...]:
-    roof = roof_of(reference, live)
+def _roof(roof: Roof, eager_us: float | None) -> tuple[str, ...]:
     share = f", {roof.time_us / eager_us:.0%} of eager's time" if eager_us else ""
     return (*roof.words(), f"so the roof is {roof.time_us:,.1f} us a call{share} (an estimate)")
 

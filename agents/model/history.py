@@ -6,10 +6,10 @@ wrong stays open, and one whose repair was right is judged by that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from kernelwright.agents.model.words import one_line, shown_reason
 from kernelwright.agents.proposer import View
+from kernelwright.agents.search.ideas import Node, idea_behind, tree, waiting
+from kernelwright.agents.search.lineage import ancestors, begun_with
 from kernelwright.agents.search.ranking import best_attempt, eager_speedup
 from kernelwright.schema import Attempt
 
@@ -17,14 +17,14 @@ MOST_SHOWN = 5
 PLAN_CHARACTERS, REASON_CHARACTERS = 160, 160
 
 
-def idea_behind(view: View, attempt: Attempt) -> str:
+def plan_behind(view: View, attempt: Attempt) -> str:
     """Return the plan that an attempt's code was first written for."""
-    return _first(view, attempt).plan
+    return begun_with(view.attempts, attempt).plan
 
 
 def last_right(view: View, attempt: Attempt) -> Attempt | None:
     """Return the right attempt that a failed one goes back to; else the best one there is."""
-    before = (one for one in _ancestors(view, attempt) if eager_speedup(one) is not None)
+    before = (one for one in ancestors(view.attempts, attempt) if eager_speedup(one) is not None)
     return next(before, best_attempt(view.attempts))
 
 
@@ -68,18 +68,21 @@ def tried(view: View) -> tuple[str, ...]:
 
 def untested(view: View, device: str) -> tuple[str, ...]:
     """Return ideas whose code failed to the last; the one that is being repaired is left out."""
-    last: dict[int, Attempt] = {}
-    for attempt in view.attempts:
-        if attempt.error is None:
-            last[_first(view, attempt).index] = attempt
     parent = view.parent
-    own = None if parent is None else _first(view, parent).index
+    own = None if parent is None else idea_behind(view.attempts, parent)
     lines = [
-        f"{_plan(view, attempt)} -> {_failure(view, device, attempt)}"
-        for first, attempt in last.items()
-        if eager_speedup(attempt) is None and first != own
+        f"{_name(node)}{_plan(view, node.attempts[-1])} -> "
+        f"{_failure(view, device, node.attempts[-1])}"
+        for node in tree(view.attempts)
+        if node.state == "wrong code" and node.name != own
     ]
     return tuple(lines[-MOST_SHOWN:])
+
+
+def unwritten(view: View) -> tuple[str, ...]:
+    """Return planners' ideas that are open, by name, the most promising first."""
+    nodes = [node for node in waiting(view.attempts) if node.state == "open"]
+    return tuple(f"{_name(node)}{_told(node)}" for node in nodes[:MOST_SHOWN])
 
 
 def _steps(view: View) -> list[Attempt]:
@@ -87,28 +90,24 @@ def _steps(view: View) -> list[Attempt]:
     parent = view.parent
     if parent is None:
         return []
-    line = [parent, *_ancestors(view, parent)]
+    line = [parent, *ancestors(view.attempts, parent)]
     return [one for one in reversed(line) if eager_speedup(one) is not None]
 
 
-def _ancestors(view: View, attempt: Attempt) -> Iterator[Attempt]:
-    by_index = {one.index: one for one in view.attempts}
-    while attempt.move.parent is not None and attempt.move.parent in by_index:
-        attempt = by_index[attempt.move.parent]
-        yield attempt
+def _name(node: Node) -> str:
+    return f"{node.name}: " if node.is_planners else ""
 
 
-def _first(view: View, attempt: Attempt) -> Attempt:
-    """Return the attempt that a chain of repairs began with."""
-    for earlier in _ancestors(view, attempt):
-        if attempt.move.operator != "repair":
-            break
-        attempt = earlier
-    return attempt
+def _told(node: Node) -> str:
+    """Return an idea as its planner told it, with the expected speedup over eager."""
+    words = [one_line(node.card.text, PLAN_CHARACTERS)]
+    words += [f"({node.card.backend})"] if node.card.backend else []
+    words += [f"-> {node.expected:.2f}x eager expected"] if node.expected else []
+    return " ".join(words)
 
 
 def _plan(view: View, attempt: Attempt) -> str:
-    return one_line(idea_behind(view, attempt), PLAN_CHARACTERS)
+    return one_line(plan_behind(view, attempt), PLAN_CHARACTERS)
 
 
 def _failure(view: View, device: str, attempt: Attempt) -> str:

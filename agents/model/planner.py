@@ -1,11 +1,13 @@
-"""The planner: what it is shown, and its answer, one idea."""
+"""The planner: what it is shown, and its answer, ideas and the one to realise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from kernelwright.agents.cards import card_line, shown
 from kernelwright.agents.model.answers import JSON_ONLY, Answer, BadAnswer, read_answer
 from kernelwright.agents.model.context import (
     Brief,
@@ -14,12 +16,14 @@ from kernelwright.agents.model.context import (
     shown_code,
     what_was_found,
 )
+from kernelwright.agents.model.history import unwritten
 from kernelwright.agents.model.words import one_line, shown_reason
 from kernelwright.agents.proposer import Idea, View
+from kernelwright.agents.search.ideas import MOST_IDEAS, name_of, tree
 from kernelwright.llm.base import Completion
 from kernelwright.prompts.context import Context
 from kernelwright.prompts.hints import hints
-from kernelwright.schema import Lesson
+from kernelwright.schema import IdeaCard
 
 REPAIR = "repair: "
 PLAIN_IDEA = "the one change with the largest gain that can be written correctly in one go"
@@ -27,9 +31,24 @@ IDEA_CHARACTERS = 800
 REPAIR_CHARACTERS = 200
 
 
+class Approach(Answer):
+    """An idea, before one is chosen."""
+
+    text: str
+    backend: str | None = None
+    expected_speedup: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _words_alone(cls, given: Any) -> Any:
+        return {"text": given} if isinstance(given, str) else given
+
+
 class Change(Answer):
     """The one thing to do next."""
 
+    idea: int | str | None = None
+    """Number of one of the answer's ideas, from 1, or the name of an open one."""
     change: str
     backend: str
     expected_speedup: float = Field(gt=0, allow_inf_nan=False)
@@ -39,8 +58,7 @@ class Change(Answer):
 class PlannerAnswer(Answer):
     """The planner's answer."""
 
-    ideas: tuple[str, ...] = Field(min_length=1)
-    """Algorithms in words, before one is chosen."""
+    ideas: tuple[Approach, ...] = Field(min_length=1)
     chosen: Change
 
 
@@ -76,14 +94,11 @@ def planner_context(view: View, brief: Brief) -> Context:
             "direction": view.move.direction,
             "user_hints": view.move.hints,
             **what_was_found(view, machine.device),
-            "lessons": tuple(map(_lesson, lessons)) if view.move.leads_on else (),
+            "ideas": unwritten(view) if view.move.leads_on else (),
+            "lessons": tuple(map(card_line, shown(lessons))) if view.move.leads_on else (),
             "moves": drawn,
         }
     )
-
-
-def _lesson(lesson: Lesson) -> str:
-    return f"{lesson.text} -> {lesson.gain:.2f}x ({lesson.backend})"
 
 
 def plain_idea(backends: Sequence[str]) -> Idea:
@@ -91,11 +106,46 @@ def plain_idea(backends: Sequence[str]) -> Idea:
     return Idea(text=PLAIN_IDEA, backend=backends[0])
 
 
-def idea_of(plan: PlannerAnswer) -> Idea:
-    """Return the idea that the planner chose."""
+def idea_of(plan: PlannerAnswer, view: View, backends: Sequence[str]) -> Idea:
+    """Return the idea that the planner chose, with all that it had.
+
+    A choice that names none of them, nor an earlier one, is an idea more.
+    """
     chosen = plan.chosen
-    text = f"{one_line(chosen.change, IDEA_CHARACTERS)} (expected {chosen.expected_speedup:.3g}x)"
-    return Idea(text=text, backend=chosen.backend)
+    ideas = tuple(
+        IdeaCard(
+            text=one_line(one.text, IDEA_CHARACTERS),
+            backend=one.backend if one.backend in backends else None,
+            expected=one.expected_speedup,
+        )
+        for one in plan.ideas[: MOST_IDEAS - 1]
+    )
+    names = {str(place + 1): name_of(view.position, place) for place in range(len(ideas))}
+    names |= {node.name: node.name for node in tree(view.attempts) if node.is_planners}
+    name = names.get(str(chosen.idea))
+    change = one_line(chosen.change, IDEA_CHARACTERS)
+    if name is None:
+        name = name_of(view.position, len(ideas))
+        own = IdeaCard(text=change, backend=chosen.backend, expected=chosen.expected_speedup)
+        ideas = (*ideas, own)
+    text = f"{change} (expected {chosen.expected_speedup:.3g}x)"
+    return Idea(text=text, backend=chosen.backend, name=name, ideas=ideas)
+
+
+def known_idea(view: View, backends: Sequence[str]) -> Idea | None:
+    """Return the earlier idea that the search strategy chose; None where it chose none.
+
+    One for no certain backend is realised in that of the code to go on from.
+    """
+    nodes = (node for node in tree(view.attempts) if node.is_planners)
+    node = next((node for node in nodes if node.name == view.move.idea), None)
+    if node is None:
+        return None
+    parent = view.parent.candidate if view.parent else None
+    wanted = [node.card.backend, parent.backend if parent else None]
+    backend = next((one for one in wanted if one in backends), None) or backends[0]
+    expected = f" (expected {node.expected:.3g}x eager)" if node.expected else ""
+    return Idea(text=node.card.text + expected, backend=backend, name=node.name)
 
 
 def repair_idea(view: View, device: str) -> Idea:

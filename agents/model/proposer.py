@@ -14,6 +14,7 @@ from kernelwright.agents.model.context import Brief
 from kernelwright.agents.model.planner import (
     PlannerAnswer,
     idea_of,
+    known_idea,
     plain_idea,
     planner_context,
     read_plan,
@@ -59,9 +60,11 @@ class ModelProposer:
         return self._caller.model("coder")
 
     def plan(self, view: View) -> Idea | None:
-        """Return the planner's choice in words; for a repair what went wrong, without a call.
+        """Return the planner's choice, among new ideas and earlier ones.
 
-        Where no answer can be used, or the provider fails for good, the coder gets a plain idea.
+        No call is made for a repair, which is told what went wrong, nor for an earlier idea that
+        the search strategy chose. Where no answer can be used, or the provider fails for good, the
+        coder gets a plain idea.
         None without a backend that the policy allows.
         """
         backends = self._brief.backends(view)
@@ -69,6 +72,8 @@ class ModelProposer:
             return None
         if view.move.operator == "repair":
             return repair_idea(view, self._brief.machine.device)
+        if known := known_idea(view, backends):
+            return known
         context = planner_context(view, self._brief)
         read = partial(read_plan, backends=backends)
         try:
@@ -80,7 +85,7 @@ class ModelProposer:
                 form=PlannerAnswer,
                 harder=on_plateau(view.attempts),
             )
-            return idea_of(plan)
+            return idea_of(plan, view, backends)
         except (NoUsableAnswer, ProviderError):
             return plain_idea(backends)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from kernelwright.agents.search.ideas import with_ideas
 from kernelwright.agents.search.ranking import ranked, repairs
 from kernelwright.schema import Attempt, Move
 
@@ -28,7 +29,7 @@ class Beam:
         while len(moves) < count:
             moves.append(self._next(beam, tried))
             tried[moves[-1].parent, moves[-1].direction] += 1
-        return moves
+        return with_ideas(moves, attempts)
 
     def _next(self, beam: Sequence[Attempt], tried: Counter[tuple[int | None, str]]) -> Move:
         ways = [(attempt.index, direction) for direction in BOTTLENECKS for attempt in beam]

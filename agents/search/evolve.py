@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 from kernelwright.agents.search.features import features
+from kernelwright.agents.search.ideas import with_ideas
 from kernelwright.agents.search.ranking import best_attempt, ranked, repairs
 from kernelwright.schema import Attempt, Move
 
@@ -24,7 +25,8 @@ class Evolve:
     def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
         """See `SearchStrategy.choose`."""
         first = attempts[-1].index + 1 if attempts else 0
-        return [self._move(attempts, index, seed) for index in range(first, first + count)]
+        moves = [self._move(attempts, index, seed) for index in range(first, first + count)]
+        return with_ideas(moves, attempts)
 
     def _move(self, attempts: Sequence[Attempt], index: int, seed: int) -> Move:
         chance = random.Random(f"{seed}/{index}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kernelwright.agents.search.ideas import with_ideas
 from kernelwright.agents.search.ranking import best_attempt, repairs
 from kernelwright.schema import Attempt, Move
 
@@ -16,4 +17,4 @@ class Greedy:
         moves = repairs(attempts, count)
         best = best_attempt(attempts)
         move = Move() if best is None else Move(operator="improve", parent=best.index)
-        return moves + [move] * (count - len(moves))
+        return with_ideas(moves + [move] * (count - len(moves)), attempts)

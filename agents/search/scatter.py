@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from kernelwright.agents.search.ideas import with_ideas
 from kernelwright.agents.search.ranking import best_attempt, eager_speedup, repairs
 from kernelwright.prompts.hints import DIRECTIONS
 from kernelwright.schema import Attempt, Move
@@ -45,7 +46,7 @@ class Scatter:
         while len(moves) < count:
             moves.append(self._next(attempts, moves, waiting, seed))
             waiting[moves[-1].direction] += 1
-        return moves
+        return with_ideas(moves, attempts)
 
     def _next(
         self,

@@ -49,6 +49,7 @@ BlockName = Literal[
     "worked",
     "tried",
     "untested",
+    "ideas",
     "lessons",
     "moves",
     "exemplar",
@@ -205,7 +206,7 @@ class Models(_Group):
     without_blocks: Annotated[tuple[BlockName, ...], BeforeValidator(_names)] = ()
     """Parts that prompts leave out, to compare: `device`, `facts` (times and roof of the
     reference), `graph`, `contrast`, `direction`, `diagnosis`, `worked`, `tried`, `untested`,
-    `lessons`, `moves`, `exemplar`."""
+    `ideas`, `lessons`, `moves`, `exemplar`."""
     backends: Names = ("cpp", "inductor", "triton", "cuda")
     """Languages that candidates may be written in; a comma-separated text or a list."""
 

@@ -28,6 +28,7 @@ Policy = Literal["any", "custom"]
 """Code that may do the work: `any` (torch and torch.compile too, labelled), or `custom`, the
 candidate's own."""
 Compiled = Literal["baseline", "options"]
+Bound = Literal["memory", "compute", "overhead"]
 Interval = tuple[float, float]
 
 
@@ -352,7 +353,7 @@ class Evidence(Record):
 
     level: Literal["counters", "trace", "events", "static"]
     facts: tuple[str, ...] = ()
-    bound: Literal["memory", "compute", "overhead"] | None = None
+    bound: Bound | None = None
     roof_fraction: float | None = None
     """Share of the measured roof that the candidate reaches (an estimate)."""
     sol_score: float | None = None
@@ -777,6 +778,19 @@ class Move(Record):
     """Index of the population that the attempt belongs to, where there are several."""
     leads_on: bool = True
     """Whether a later attempt may go on from this one; else the profiler is not asked about it."""
+    idea: str | None = None
+    """Name of an earlier planner's idea to realise, without asking a planner."""
+
+
+class IdeaCard(Record):
+    """An idea as a planner told it. What became of it is seen from the attempts."""
+
+    text: str
+    backend: str | None = None
+    """Backend that it is for; None where the planner named none that may be used."""
+    expected: float | None = None
+    """Time of the code that the planner was shown over the time expected after; None where the
+    planner gave no figure."""
 
 
 class Attempt(Record):
@@ -788,6 +802,11 @@ class Attempt(Record):
     """Position in the task's history, from 0."""
     move: Move = Move()
     plan: str = ""
+    ideas: tuple[IdeaCard, ...] = ()
+    """All ideas of its planner, in the planner's order; empty where none was asked."""
+    idea: str | None = None
+    """Name of the planner's idea that the code was written for, of this attempt or of an earlier
+    one: the number of the attempt that has the idea, and a letter. None where there is none."""
     candidate: Candidate | None = None
     evaluation: Evaluation | None = None
     error: str | None = None
@@ -813,8 +832,23 @@ class Attempt(Record):
         return self
 
 
+class Circumstances(Record):
+    """The features of a task and a machine that a change's worth depends on."""
+
+    bound: Bound | None = None
+    """Resource that bounds the task at the roof; None where it is unknown."""
+    bytes_moved: int | None = None
+    """Least bytes of a call; None where they are unknown."""
+    dtypes: tuple[str, ...] = ()
+    """Types of the elements of inputs and parameters; empty where unknown."""
+    processor: str | None = None
+    """Name of the CPU or the GPU; None where the system does not tell."""
+    units: tuple[str, ...] = ()
+    """Vector units of a CPU, or the compute capability of a GPU."""
+
+
 class Lesson(Record):
-    """One change that was part of a proven win, with the place of its measurement."""
+    """A skill card: one change that was part of a proven win, or that lost, as it was measured."""
 
     text: str
     """The change, in one line."""
@@ -823,15 +857,36 @@ class Lesson(Record):
     backend: str
     target: Target
     gain: float
-    """Time before the change over time after it, as the search measured them."""
+    """Time before the change over time after it, as the search measured them; below 1 it lost."""
+    interval: Interval | None = None
+    """95% interval of the gain; None in records of earlier versions."""
+    difference: str | None = None
+    """Code before and after as a unified diff, the runtime by name, perhaps cut; None in records
+    of earlier versions, and where it would give a solution away."""
+    on: Circumstances | None = None
+    """Task and machine that it was measured on; None in records of earlier versions."""
+    failures: tuple[str, ...] | None = None
+    """Statuses of the wrong files that were repaired before the right one, in order; None in
+    records of earlier versions."""
     run_id: str
     task_id: str
+    task_hash: str | None = None
+    """None in records of earlier versions."""
     attempt: int
-    """Index of the attempt that made the change, one of those that led to the proven file."""
+    """Index of the attempt with the right code: of a win, one of those that led to the proven
+    file."""
     helped: int = 0
     """Number of later tasks that the lesson was shown for and that were improved."""
     misses: int = 0
     """Number of later tasks that it was shown for in vain, since the last one that it helped."""
+    harmed: int | None = None
+    """Number of all later tasks that it was shown for in vain; None in records of earlier
+    versions, which did not count them."""
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether the change made the code slower."""
+        return self.gain < 1
 
 
 class Facts(Record):
@@ -844,6 +899,10 @@ class Facts(Record):
     """Operator class, by the traced operations; None where they are of none, or unknown."""
     dtypes: tuple[str, ...] = ()
     """Types of the elements of inputs and parameters; empty where unknown."""
+    bound: Bound | None = None
+    """Resource that bounds a call at the roof; None where it is unknown."""
+    bytes_moved: int | None = None
+    """Least bytes of a call; None where they are unknown."""
     times: tuple[str, ...] = ()
     """Eager's time and its operators, in lines."""
     roof: tuple[str, ...] = ()

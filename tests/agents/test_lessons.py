@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kernelwright.agents.lessons import FORGOTTEN, SHOWN, learn, lessons_shown, weight
+from kernelwright.agents.cards import SHOWN, SHOWN_LOSSES, shown
+from kernelwright.agents.lessons import (
+    FORGOTTEN,
+    KEPT,
+    OTHER,
+    UNKNOWN,
+    learn,
+    lessons_known,
+    match,
+    setting_of,
+    weight,
+)
 from kernelwright.agents.model.planner import planner_context
-from kernelwright.schema import Attempt, Facts, Lesson, Move, Status
+from kernelwright.schema import Attempt, Circumstances, Facts, Lesson, Move, Status
 from kernelwright.store.results import TaskResult
+from kernelwright.store.rows import decode
 from kernelwright.store.store import Store, open_store
 from tests.agents.model_kit import BRIEF, TASK, file, view
 from tests.store import samples
 
+MACHINE = BRIEF.machine
 NOTHING = TaskResult(task_id=TASK.id, status="no_improvement")
 
 
@@ -50,7 +64,7 @@ def proven(attempts: list[Attempt]) -> TaskResult:
 
 def learnt(store: Store, kind: str = "model") -> list[Lesson]:
     attempts = history(kind)
-    learn(store, samples.RUN_ID, TASK, attempts, proven(attempts), "cpu")
+    learn(store, samples.RUN_ID, TASK, attempts, proven(attempts), MACHINE)
     return store.lessons_for(TASK.category, "cpu")
 
 
@@ -65,22 +79,22 @@ def test_steps_that_led_to_a_proven_win_and_gained_something_are_kept(store: Sto
 
 
 def test_nothing_is_learnt_from_what_was_not_proven_or_no_model_planned(store: Store) -> None:
-    learn(store, samples.RUN_ID, TASK, history(), NOTHING, "cpu")
+    learn(store, samples.RUN_ID, TASK, history(), NOTHING, MACHINE)
     assert learnt(store, "offline") == []
 
 
 def test_later_searches_are_shown_the_weightiest_and_always_the_same(store: Store) -> None:
-    assert lessons_shown(store, "run-a", TASK, "cpu") == ()
+    assert lessons_known(store, "run-a", TASK, MACHINE) == ()
     learnt(store)
-    assert lessons_shown(store, "run-a", TASK, "cpu") == ()  # as when it began
-    shown = lessons_shown(store, "run-b", TASK, "cpu")
-    assert [lesson.attempt for lesson in shown] == [3, 0]
-    assert "Change number 3. -> 2.00x (cpp)" in planner_text(shown)
+    assert lessons_known(store, "run-a", TASK, MACHINE) == ()  # as when it began
+    known = lessons_known(store, "run-b", TASK, MACHINE)
+    assert [lesson.attempt for lesson in known] == [3, 0]
+    assert "Change number 3. -> 2.00x (cpp; 95% interval " in planner_text(known)
 
 
 def planner_text(lessons: tuple[Lesson, ...], leads_on: bool = True) -> str:
-    shown = view(move=Move(leads_on=leads_on))
-    return "\n".join(planner_context(shown, BRIEF._replace(lessons=lessons)).lessons)
+    seen = view(move=Move(leads_on=leads_on))
+    return "\n".join(planner_context(seen, BRIEF._replace(lessons=lessons)).lessons)
 
 
 def test_independent_attempts_and_other_backends_are_shown_none(store: Store) -> None:
@@ -93,8 +107,8 @@ def test_independent_attempts_and_other_backends_are_shown_none(store: Store) ->
 def test_what_does_not_help_is_forgotten(store: Store) -> None:
     learnt(store)
     for number in range(9):
-        learn(store, f"run-{number}", TASK, history(), NOTHING, "cpu")
-    assert lessons_shown(store, "run-x", TASK, "cpu") == ()
+        learn(store, f"run-{number}", TASK, history(), NOTHING, MACHINE)
+    assert lessons_known(store, "run-x", TASK, MACHINE) == ()
     known = store.lessons_for(TASK.category, "cpu")
     assert len(known) == 2 and all(0 < weight(lesson) < FORGOTTEN for lesson in known)
 
@@ -104,7 +118,7 @@ def test_what_helps_weighs_more(store: Store) -> None:
     other = first.model_copy(update={"run_id": "elsewhere", "misses": 1})
     store.put_lesson(other)
     attempts = history()
-    learn(store, "run-y", TASK, attempts, proven(attempts), "cpu")
+    learn(store, "run-y", TASK, attempts, proven(attempts), MACHINE)
     after = next(
         one for one in store.lessons_for(TASK.category, "cpu") if one.run_id != first.run_id
     )
@@ -112,20 +126,129 @@ def test_what_helps_weighs_more(store: Store) -> None:
     assert weight(after) > weight(first) > weight(other)
 
 
-def test_no_more_than_a_few_are_shown(store: Store) -> None:
+def test_a_planner_is_shown_no_more_than_a_few(store: Store) -> None:
     (first, _) = learnt(store)
-    for index in range(20, 30):
+    for index in range(20, 40):
         store.put_lesson(first.model_copy(update={"attempt": index, "gain": float(index)}))
-    shown = lessons_shown(store, "run-z", TASK, "cpu")
-    assert [lesson.attempt for lesson in shown] == [29, 28, 27][:SHOWN]
+    known = lessons_known(store, "run-z", TASK, MACHINE)
+    assert [lesson.attempt for lesson in known] == list(range(39, 39 - KEPT, -1))
+    assert shown(known) == list(known[:SHOWN])
 
 
 def test_a_task_without_a_class_takes_that_of_its_trace(store: Store) -> None:
     unnamed = TASK.model_copy(update={"category": None})
     store.fix_facts(samples.RUN_ID, TASK.id, lambda: Facts(category="matmul"))
     attempts = history()
-    learn(store, samples.RUN_ID, unnamed, attempts, proven(attempts), "cpu")
+    learn(store, samples.RUN_ID, unnamed, attempts, proven(attempts), MACHINE)
     assert [lesson.category for lesson in store.lessons_for("matmul", "cpu")] == ["matmul"] * 2
-    assert lessons_shown(store, "run-b", unnamed, "cpu") == ()
+    assert lessons_known(store, "run-b", unnamed, MACHINE) == ()
     store.fix_facts("run-c", TASK.id, lambda: Facts(category="matmul"))
-    assert len(lessons_shown(store, "run-c", unnamed, "cpu")) == 2
+    assert len(lessons_known(store, "run-c", unnamed, MACHINE)) == 2
+
+
+HERE = Circumstances(
+    bound="memory", bytes_moved=2**20, dtypes=("float32",), processor="any", units=("AVX2",)
+)
+OLD = Lesson(
+    text="Fuse. ",
+    category=TASK.category,
+    backend="cpp",
+    target="cpu",
+    gain=2.0,
+    run_id="old",
+    task_id="made/other",
+    attempt=0,
+)
+
+
+def test_other_features_weigh_less() -> None:
+    assert match(HERE, HERE) == 1
+    other = {"bound": "compute", "bytes_moved": 2**28, "dtypes": ("float16",), "units": ()}
+    for name, value in other.items():
+        factor = match(HERE, HERE.model_copy(update={name: value}))
+        assert factor == (UNKNOWN if name == "units" else OTHER), name
+    assert match(HERE, HERE.model_copy(update={"processor": "another"})) == 1
+    assert match(HERE, HERE.model_copy(update={"bytes_moved": 2**20 + 4096})) == 1
+    assert match(Circumstances(), HERE) == pytest.approx(UNKNOWN**4)
+
+
+def test_what_was_measured_on_such_a_task_comes_first(store: Store) -> None:
+    facts = Facts(bound="memory", bytes_moved=2**20, dtypes=("float32",))
+    store.fix_facts("run-a", TASK.id, lambda: facts)
+    here = setting_of(store, "run-a", TASK, MACHINE).on
+    for run_id, on in (("far", here.model_copy(update={"bound": "compute"})), ("near", here)):
+        gain = 2.0 if run_id == "near" else 2.5
+        store.put_lesson(OLD.model_copy(update={"run_id": run_id, "on": on, "gain": gain}))
+    store.put_lesson(OLD)  # of an earlier version, without features
+    known = lessons_known(store, "run-a", TASK, MACHINE)
+    assert [lesson.run_id for lesson in known] == ["near", "far", "old"]
+
+
+def lost(run_id: str, text: str = "Keep two rows in registers.", **changes: Any) -> Lesson:
+    known = {"run_id": run_id, "text": text, "gain": 0.8, "on": HERE}
+    return OLD.model_copy(update={**known, **changes})
+
+
+@pytest.mark.parametrize(
+    ("lessons", "expected"),
+    [
+        ([lost("a")], 0),
+        ([lost("a"), lost("b", "Keep two rows at once in registers")], 1),
+        ([lost("a"), lost("b", "Tile for L1.")], 0),
+        ([lost("a"), lost("b", backend="triton")], 0),
+        ([lost("a"), lost("b", on=HERE.model_copy(update={"bound": "compute"}))], 0),
+        ([lost("a"), lost("b"), lost("c", gain=1.5)], 0),
+        ([lost("a"), lost("b"), lost("c"), lost("d", "Tile."), lost("e", "Tile.")], 2),
+    ],
+    ids="once twice other backend features won two".split(),
+)
+def test_a_change_that_lost_twice_on_the_same_features_is_told(
+    store: Store, lessons: list[Lesson], expected: int
+) -> None:
+    for lesson in lessons:
+        store.put_lesson(lesson)
+    known = lessons_known(store, "run-a", TASK, MACHINE)
+    told = [lesson for lesson in shown(known) if lesson.is_loss]
+    assert len(told) == expected <= SHOWN_LOSSES
+    assert planner_text(known).count("slower, 0.80x") == expected
+
+
+def test_a_solution_of_the_task_itself_is_not_given_away(store: Store) -> None:
+    learnt(store)
+    own = lessons_known(store, "run-b", TASK, MACHINE)
+    assert [lesson.difference for lesson in own] == [None, None]
+    renamed = TASK.model_copy(update={"id": "made/again"})
+    same = lessons_known(store, "run-b", renamed, MACHINE)
+    assert [lesson.difference for lesson in same] == [None, None]
+    other = renamed.model_copy(update={"source": TASK.source + "# another\n"})
+    elsewhere = lessons_known(store, "run-c", other, MACHINE)
+    assert all("+VARIANT = " in (lesson.difference or "") for lesson in elsewhere)
+
+
+def test_help_and_harm_are_counted(store: Store) -> None:
+    learnt(store)
+    store.put_lesson(OLD)
+    attempts = history()
+    for run_id, result in (("run-1", NOTHING), ("run-2", proven(attempts)), ("run-3", NOTHING)):
+        learn(store, run_id, TASK.model_copy(update={"id": run_id}), attempts, result, MACHINE)
+    counts = {
+        (lesson.task_id, lesson.attempt): (lesson.helped, lesson.misses, lesson.harmed)
+        for lesson in store.lessons_for(TASK.category, "cpu")
+    }
+    assert counts[TASK.id, 3] == (1, 1, 2)
+    assert counts["made/other", 0] == (1, 1, None)
+
+
+def test_a_search_without_a_win_teaches_what_lost(store: Store) -> None:
+    slow = step(1, 1.1, 0)
+    learn(store, samples.RUN_ID, TASK, [step(0, 1.5, None), slow], NOTHING, MACHINE)
+    (card,) = store.lessons_for(TASK.category, "cpu")
+    assert card.is_loss and card.attempt == 1 and card.gain == pytest.approx(1.1 / 1.5, abs=0.001)
+
+
+def test_a_lesson_of_an_earlier_version_is_read() -> None:
+    stored = """{"text": "Fuse.", "category": "normalization", "backend": "cpp", "target": "cpu",
+        "gain": 1.5, "run_id": "a", "task_id": "b", "attempt": 0, "helped": 1, "misses": 2}"""
+    lesson = decode(Lesson, stored)
+    unknown = (lesson.interval, lesson.difference, lesson.on, lesson.failures, lesson.harmed)
+    assert unknown == (None,) * 5 and not lesson.is_loss

@@ -69,6 +69,7 @@ def test_no_repair_but_an_exact_complaint(text: str, complaint: str) -> None:
         (": 2}", ": -1}", "chosen.expected_speedup: Input should be greater than 0"),
         (": 2}", ": Infinity}", "expected_speedup|Infinity|JSON"),
         ('["one pass"]', "[]", "ideas: "),
+        ('["one pass"]', '[{"text": "one", "expected_speedup": 0}]', "greater than 0"),
         ('{"change"', '[{"change"', "does not parse"),
     ],
 )

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from kernelwright.agents.model.coder import coder_context
-from kernelwright.agents.model.history import diagnosis, last_right, tried, untested, worked
+from kernelwright.agents.model.history import (
+    diagnosis,
+    last_right,
+    tried,
+    untested,
+    unwritten,
+    worked,
+)
 from kernelwright.agents.model.planner import REPAIR, planner_context
 from kernelwright.agents.proposer import Idea, View
-from kernelwright.schema import Attempt, Facts, Move
+from kernelwright.schema import Attempt, Facts, IdeaCard, Move
 from tests.agents.model_kit import BRIEF, attempt, file, view
 
 
@@ -81,3 +88,23 @@ def test_times_of_torch_compile_are_told_once_they_are_known() -> None:
     assert planner_context(view(), brief).facts == ("eager takes about 9 us", "1 us")
     facts = planner_context(view(FIRST), brief).facts
     assert facts[1].startswith("torch.compile takes 27,533.3 us a call on 'default'")
+
+
+CARDS = (IdeaCard(text="two rows", backend="cpp", expected=1.5), IdeaCard(text="fuse"))
+OPEN = FIRST.model_copy(update={"ideas": CARDS, "idea": "1b"})
+
+
+def test_open_ideas_are_told_by_name_and_not_to_independent_starts() -> None:
+    shown = seen(OPEN, move=improve(0))
+    assert unwritten(shown) == ("1a: two rows (cpp) -> 1.50x eager expected",)
+    assert planner_context(shown, BRIEF).ideas == unwritten(shown)
+    alone = seen(OPEN, move=Move(leads_on=False))
+    assert planner_context(alone, BRIEF).ideas == ()
+
+
+def test_an_idea_with_wrong_code_is_told_by_name() -> None:
+    failed = attempt(1, file(1), None, plan="two rows at once", move=improve(0))
+    shown = seen(OPEN, failed.model_copy(update={"idea": "1a"}), move=improve(0))
+    assert unwritten(shown) == ()
+    (line,) = untested(shown, "cpp")
+    assert line.startswith("1a: two rows at once -> runtime_error")

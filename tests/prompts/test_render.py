@@ -59,22 +59,26 @@ FINDINGS = {
     "diagnosis": "Bottleneck: two passes\nEvidence: line 3\nFix: one pass",
     "worked": ("Fuse. -> 1.90x eager", "Vectors. -> 2.50x eager, 1.32x the step before"),
     "tried": ("Tile for L1 (expected 2x) -> right, but 0.97x eager against 2.50x before",),
-    "untested": ("Two rows at once -> incorrect_numerical: 3 of 512 values are wrong",),
+    "untested": ("2a: Two rows at once -> incorrect_numerical: 3 of 512 values are wrong",),
 }
+IDEAS = ("1b: Keep a row in registers (cpp) -> 3.20x eager expected",)
 KNOWN = {
     "facts": ("eager takes about 300.0 us a call on 'cpu'", "aten::_softmax: 96% of the time"),
     "graph": ("x: input, float32[512, 1024]", "softmax = aten.softmax(x, -1)", "return softmax"),
 }
 CASES: dict[str, tuple[Role, Context]] = {
     "planner-first": ("planner", context(moves=("Fuse the chain.", "Use accumulators."), **KNOWN)),
-    "planner-next": ("planner", context(code=MEASURED, **FINDINGS)),
+    "planner-next": ("planner", context(code=MEASURED, ideas=IDEAS, **FINDINGS)),
     "planner-combine": (
         "planner",
         context(
             code=MEASURED,
             others=(MEASURED.model_copy(update={"source": "# another one\n"}),),
             direction="Move fewer bytes.",
-            lessons=("Fuse both passes. -> 1.80x (cpp)",),
+            lessons=(
+                "Fuse both passes. -> 1.80x (cpp; 95% interval 1.71 to 1.90; memory-bound)",
+                "Two rows at once. -> slower, 0.82x (cpp; 95% interval 0.80 to 0.84)",
+            ),
         ),
     ),
     "planner-contrast": (
@@ -157,12 +161,13 @@ def test_nothing_inside_closes_a_fence(inside: str) -> None:
 
 
 def test_a_block_that_is_switched_off_leaves_no_trace() -> None:
-    whole = context(code=MEASURED, moves=("Fuse.",), lessons=("A lesson.",), **FINDINGS, **KNOWN)
+    told = {"moves": ("Fuse.",), "lessons": ("A lesson.",), "ideas": IDEAS}
+    whole = context(code=MEASURED, **told, **FINDINGS, **KNOWN)
     text = render("planner", whole)[1].text
     assert "Fuse." in text and "Diagnosis" in text and "Example 9000" in text
     bare = render("planner", whole.without(get_args(Block)))[1].text
     blocks = ("Diagnosis", "What worked", "gained nothing", "Still open", "eager takes", "Traced")
-    for gone in ("Fuse.", "Example 9000", "A lesson", *blocks):
+    for gone in ("Fuse.", "Example 9000", "A lesson", "registers", *blocks):
         assert gone not in bare
     assert whole.without(()) == whole
 

@@ -39,6 +39,11 @@ def test_how_it_was_made() -> None:
     ]
 
 
+def test_an_idea_that_was_taken_up_is_named() -> None:
+    move = Move(operator="improve", parent=0, idea="3b")
+    assert how(move) == "went on from attempt 1; took up idea 3b"
+
+
 def test_what_became_of_it() -> None:
     attempts = history()
     assert [fate(a, attempts) for a in attempts] == [

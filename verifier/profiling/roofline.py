@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Bound = Literal["memory", "compute", "overhead"]
+from kernelwright.schema import Bound
+
 OVERHEAD_US = 20.0
 NEAR_ROOF = 0.5
 # A GPU that does nothing for most of the time waits for launches.
@@ -42,6 +43,11 @@ class Roof(NamedTuple):
         """The longer of both: the speed of light."""
         return max(self.memory_us, self.compute_us)
 
+    @property
+    def bound(self) -> Literal["memory", "compute"]:
+        """The resource that takes longer."""
+        return "memory" if self.memory_us >= self.compute_us else "compute"
+
     def words(self) -> list[str]:
         """Return the roof in sentences."""
         found = [
@@ -63,7 +69,7 @@ def bottleneck(roof: Roof, median_us: float, busy: float | None = None) -> Bound
         busy: share of the time for which a GPU ran kernels; None where it is not known.
     """
     if roof.time_us / median_us >= NEAR_ROOF:
-        return "memory" if roof.memory_us >= roof.compute_us else "compute"
+        return roof.bound
     idle = busy is not None and busy < BUSY
     return "overhead" if idle or median_us < OVERHEAD_US else None
 

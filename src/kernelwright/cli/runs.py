@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,6 +104,7 @@ def show(
 
     from kernelwright.cli.progress import outcome
     from kernelwright.report.decisions import how
+    from kernelwright.report.ideas import idea_documents, idea_lines
     from kernelwright.report.runs import run_document
 
     if attempt is not None:
@@ -121,6 +123,7 @@ def show(
         document = {
             "run": run_document(found, outcomes, died),
             "attempts": [one.model_dump(mode="json") for one in attempts],
+            "ideas": {name: idea_documents(own) for name, own in _by_task(attempts)},
             "events": [event.model_dump(mode="json") for event in events],
             "results": [result.model_dump(mode="json") for result in results],
         }
@@ -129,6 +132,9 @@ def show(
     _print_run(found, outcomes, died)
     for one in attempts:
         typer.echo(f"{one.task_id}: attempt {one.number}: {outcome(one)}; {how(one.move)}")
+    for name, own in _by_task(attempts):
+        for idea in idea_lines(own):
+            typer.echo(f"{name}: idea {idea.words}")
     # A continued run repeats events of its earlier parts.
     for text in dict.fromkeys(event.text for event in events):
         typer.echo(text)
@@ -139,6 +145,11 @@ def show(
         typer.echo(results_text(results, waiting))
         if questions := open_questions(results):
             typer.echo(questions)
+
+
+def _by_task(attempts: Sequence[Attempt]) -> list[tuple[str, list[Attempt]]]:
+    """Return the attempts of each task, in the order in which the store has them."""
+    return [(name, list(own)) for name, own in groupby(attempts, lambda one: one.task_id)]
 
 
 def _show_attempt(store: Store, run: Run, number: int, task: str | None, json: bool) -> None:

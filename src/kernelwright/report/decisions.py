@@ -23,6 +23,7 @@ def how(move: Move) -> str:
     words = OPERATORS[move.operator].format(parent=parent, others=others)
     words += "" if move.island is None else f", in population {move.island + 1}"
     words += f"; direction: {move.direction}" if move.direction else ""
+    words += f"; took up idea {move.idea}" if move.idea else ""
     return words + (f"; hint: {' / '.join(move.hints)}" if move.hints else "")
 
 

@@ -14,6 +14,7 @@ from kernelwright.report import conversation, decisions
 from kernelwright.report import format as fmt
 from kernelwright.report.authorship import authorship
 from kernelwright.report.chart import Point, points, speedup_chart
+from kernelwright.report.ideas import IdeaLine, idea_lines
 from kernelwright.report.ordinary import conditions, ordinary_words
 from kernelwright.report.uses import UseView, uses_view
 from kernelwright.report.verdict import settling
@@ -135,6 +136,7 @@ class TaskView:
     scope: list[str]
     """The calls that the proof covers, and what happens elsewhere."""
     attempts: list[AttemptView]
+    ideas: list[IdeaLine]
     diff: list[tuple[str, str]]
     source: str | None
     environment: list[tuple[str, str]]
@@ -163,6 +165,7 @@ def task_view(found: TaskRecord, position: int) -> TaskView:
         scope=[*final.scope, *(OUTSIDE if result and result.scope else ())]
         if final and final.accepted
         else [],
+        ideas=idea_lines(found.attempts),
         attempts=[_attempt(one, found) for one in found.attempts],
         diff=_diff(found.task.source, best.source) if best else [],
         source=best.source if best else None,
