@@ -100,7 +100,8 @@ def _steps(
     while step is not None and step.candidate is not None:
         before = by_index.get(step.move.parent) if step.move.parent is not None else None
         gain = _gain(step, before)
-        if step.candidate.origin.kind == "model" and gain >= LEAST_GAIN:
+        is_planned = step.candidate.origin.kind == "model" and not step.move.is_free
+        if is_planned and gain >= LEAST_GAIN:
             yield Lesson(
                 text=textwrap.shorten(_EXPECTED.sub("", step.plan), CHARACTERS, placeholder=" ..."),
                 category=category,

@@ -99,7 +99,7 @@ def choose(state: State, runtime: Runtime[SearchContext]) -> State:
     What a round lacks comes first. No round of this version lacks anything here; of earlier ones,
     which had other graphs, it is the attempts that were under way.
 
-    A user's hints go to the round's first planner; a repair has none.
+    A user's hints go to the round's first planner; a repair, a seed and a tuned file have none.
     """
     context = runtime.context
     if left := _left(context, state):
@@ -114,7 +114,10 @@ def choose(state: State, runtime: Runtime[SearchContext]) -> State:
     if settings.attempts is not None:
         count = min(count, settings.attempts - first)
     moves = dict(enumerate(context.strategy.choose(history, count, settings.seed), start=first))
-    planned = next((index for index, move in moves.items() if move.operator != "repair"), None)
+    with_planner = (
+        i for i, move in moves.items() if not (move.is_free or move.operator == "repair")
+    )
+    planned = next(with_planner, None)
     if planned is not None and (hints := tuple(context.hints(planned))):
         moves[planned] = moves[planned].model_copy(update={"hints": hints})
     attempts = [

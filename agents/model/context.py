@@ -73,11 +73,13 @@ def common_context(view: View, brief: Brief) -> Context:
 
 
 def _compiled(view: View) -> Iterator[str]:
-    """Yield the time of torch.compile, once an attempt was timed beside it."""
+    """Yield the time of torch.compile, once an attempt was timed beside it, or was it."""
     for attempt in view.attempts:
-        for result in attempt.evaluation.workloads if attempt.evaluation else ():
-            if "compile" in result.timing:
-                time = _time(result.timing["compile"])
+        found = attempt.evaluation
+        side = "candidate" if found and found.compiled == "baseline" else "compile"
+        for result in found.workloads if found else ():
+            if side in result.timing:
+                time = _time(result.timing[side])
                 yield f"torch.compile takes {time} a call on {result.workload!r}"
                 return
 

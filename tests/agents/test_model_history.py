@@ -81,3 +81,22 @@ def test_times_of_torch_compile_are_told_once_they_are_known() -> None:
     assert planner_context(view(), brief).facts == ("eager takes about 9 us", "1 us")
     facts = planner_context(view(FIRST), brief).facts
     assert facts[1].startswith("torch.compile takes 27,533.3 us a call on 'default'")
+
+
+def test_tuned_numbers_use_up_no_diagnosis_and_are_no_ideas() -> None:
+    tune = Move(operator="tune", parent=0, point=(("TILE", 32),))
+    tuned = attempt(1, file(1), 2.6, plan="tune: TILE=32", move=tune)
+    slow = attempt(2, file(2), 1.1, plan="tune: TILE=8", move=tune)
+    wrong = attempt(3, file(3), None, plan="tune: TILE=64", move=tune)
+    known = (FIRST, tuned, slow, wrong)
+    shown = seen(*known, move=improve(1))
+    assert diagnosis(shown) == FIRST.diagnosis
+    assert worked(shown)[-1] == "tune: TILE=32 -> 2.60x eager, 1.30x the step before"
+    assert tried(shown) == untested(shown, "cpu") == ()
+    used = attempt(4, file(4), 1.5, plan="tile", move=improve(1))
+    assert diagnosis(seen(*known, used, move=improve(0))) == ""
+
+
+def test_a_seed_that_was_wrong_is_no_open_idea() -> None:
+    seed = attempt(0, file(0), None, plan="Library kernels: x", move=Move(operator="seed"))
+    assert untested(seen(seed, move=Move()), "cpu") == ()
