@@ -83,6 +83,7 @@ def proposer_factory(
             lessons=lessons_shown(store, run_id, task, reference.machine.kind),
             edits=settings.coder_answers == "edits",
             also=(PLAIN,) if settings.policy == "any" else (),
+            tunes=settings.tune > 0,
         )
         return ModelProposer(caller, brief, works_with_tools(settings), note)
 

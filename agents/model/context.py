@@ -47,6 +47,8 @@ class Brief(NamedTuple):
     """Ask for changes to code that there is; after one that does not fit, for the file."""
     also: Sequence[str] = ()
     """Backends of files that are taken as well, though none is asked for."""
+    tunes: bool = False
+    """Numbers that files declare are tuned."""
 
     def backends(self, view: View) -> tuple[str, ...]:
         """Return the backends that may be asked for."""
@@ -63,6 +65,7 @@ def common_context(view: View, brief: Brief) -> Context:
         accuracy=accuracy(view.task.tolerance, facts.dtypes),
         precision=precision(facts.dtypes),
         policy=brief.policy,
+        tunes=brief.tunes,
         timing=timing(machine.device, machine.threads),
         device=(*device_card(machine), *facts.versions),
         facts=(*facts.times, *_compiled(view), *facts.roof),
