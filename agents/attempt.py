@@ -160,11 +160,14 @@ def _judged(
 
 
 def repair(state: AttemptState, runtime: Running) -> AttemptState:
-    """Have the coder repair a file that was not built; keep its verdict where that fails."""
+    """Have the coder repair a file that was not built; keep its verdict where that fails.
+
+    A tuned number that can't be built is a bad one: nothing is asked about that.
+    """
     context, asked = runtime.context, state.get("repairs", 0)
-    if asked >= context.settings.repairs:
-        return {}
     failed, view = _attempt(state, context), _view(state, context)
+    if asked >= context.settings.repairs or view.move.is_free:
+        return {}
     assert failed.candidate is not None
     move = Move(operator="repair", parent=failed.index, leads_on=view.move.leads_on)
     view = view._replace(move=move, attempts=(*view.attempts, failed))
@@ -191,8 +194,8 @@ def profile(state: AttemptState, runtime: Running) -> AttemptState:
     found = attempt.evaluation
     if found is None or found.status is Status.INVALID_REFERENCE or not view.move.leads_on:
         return {}
-    if context.is_last(attempt.index):
-        return {}  # no later attempt would read it
+    if view.move.is_free or context.is_last(attempt.index):
+        return {}  # it costs no call, or no later attempt would read it
     runtime.stream_writer(Step("profile", attempt.plan))
     try:
         diagnosis = context.patiently(partial(context.proposer.diagnose, view, attempt))

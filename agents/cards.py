@@ -113,7 +113,8 @@ def _card(setting: Setting, history: Sequence[Attempt], step: Attempt) -> Lesson
     made, before = step.candidate, _before(history, step)
     after = _speedup(step)
     earlier = Speedup(median=1.0, ci95=(1.0, 1.0)) if before is None else _speedup(before)
-    if made is None or made.origin.kind != "model" or after is None or earlier is None:
+    is_planned = made is not None and made.origin.kind == "model" and not step.move.is_free
+    if made is None or not is_planned or after is None or earlier is None:
         return None
     code = before.candidate.source if before and before.candidate else setting.task.source
     plan, gain = begun_with(history, step).plan, ratio(after, earlier)

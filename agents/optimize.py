@@ -7,12 +7,16 @@ from functools import partial
 from kernelwright.agents.cached_judge import CachingJudge
 from kernelwright.agents.checkpoints import checkpoints
 from kernelwright.agents.engine import Engine, Progress
+from kernelwright.agents.known import from_known
 from kernelwright.agents.lessons import learn
+from kernelwright.agents.offline.proposer import OfflineProposer
+from kernelwright.agents.offline.trace import trace
 from kernelwright.agents.prove import prove
 from kernelwright.agents.search.strategy import open_strategy
 from kernelwright.agents.search_context import SearchContext, Told
 from kernelwright.agents.workflow import run_search
 from kernelwright.config import OFFLINE
+from kernelwright.prompts.describe import allowed
 from kernelwright.schema import Attempt, Task
 from kernelwright.store.results import TaskResult
 from kernelwright.verifier.audit.audit import require_sound
@@ -85,8 +89,13 @@ def _context(
             note(f"attempt {index + 1} is shown the hint: {text}")
         return given
 
-    proposer = engine.make_proposer(task, reference, note, partial(engine.progress.heard, task))
     search = engine.search
+    proposer = engine.make_proposer(task, reference, note, partial(engine.progress.heard, task))
+    strategy = open_strategy(search.strategy)
+    if search.seeds or search.tune:
+        offline = OfflineProposer(task, lambda: trace(reference, note), search.seed, note)
+        own = allowed(engine.backends, engine.criteria.policy)
+        proposer, strategy = from_known(proposer, strategy, offline, own, search, history)
     # A tuner goes on from no attempt, and the proof measures the best of a few at length anyway.
     is_short = search.attempts is not None and search.attempts < 2 * search.halving
     if proposer.name == OFFLINE or is_short:
@@ -98,7 +107,7 @@ def _context(
         proposer=proposer,
         judge=CachingJudge(judge, engine.store),
         settings=search,
-        strategy=open_strategy(search.strategy),
+        strategy=strategy,
         store_attempt=engine.store.add_attempt,
         history=history,
         may_go_on=engine.checkpoint,

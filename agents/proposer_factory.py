@@ -84,6 +84,7 @@ def proposer_factory(
             edits=settings.coder_answers == "edits",
             also=(PLAIN,) if settings.policy == "any" else (),
             one_evaluation=reference.one_evaluation,
+            tunes=settings.tune > 0,
         )
         return ModelProposer(caller, brief, works_with_tools(settings), note)
 

@@ -107,9 +107,11 @@ def answer(
     if wins:
         fastest = max(wins, key=lambda one: speedup_of(one.evaluation) or 0.0)
         return _result(task, "improved", fastest)
+    asked = [attempt for attempt in history if not attempt.move.is_free] or history
     errors = [attempt.error for attempt in history if attempt.error is not None]
+    is_lost = all(attempt.error is not None for attempt in asked)
     accepted = measured or losers
-    if errors and (len(errors) == len(history) or (not accepted and unanswered(history))):
+    if errors and (is_lost or (not accepted and unanswered(history))):
         return TaskResult(task_id=task.id, status="error", error=errors[-1])
     undecided = [one for one in measured if one.evaluation.is_undecided]
     if undecided:

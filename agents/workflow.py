@@ -101,7 +101,8 @@ def choose(state: State, runtime: Runtime[SearchContext]) -> State:
     What a round lacks comes first. No round of this version lacks anything here; of earlier ones,
     which had other graphs, it is the attempts that were under way.
 
-    A user's hints go to the round's first planner; a repair and a known idea have none.
+    A user's hints go to the round's first planner; a repair, a known idea, a seed and a tuned file
+    have none.
     """
     context = runtime.context
     if left := _left(context, state):
@@ -127,7 +128,7 @@ def choose(state: State, runtime: Runtime[SearchContext]) -> State:
 
 
 def _has_planner(move: Move) -> bool:
-    return move.operator != "repair" and move.idea is None
+    return move.operator != "repair" and move.idea is None and not move.is_free
 
 
 def _left(context: SearchContext, state: State) -> list[AttemptState]:

@@ -99,6 +99,8 @@ class Context(Record):
     """Optimizations to be reminded of."""
     tools: bool = False
     """The coder answers by calling tools."""
+    tunes: bool = False
+    """Numbers that a file declares are tuned without the coder."""
     edits: bool = False
     """The coder answers with changes to `code`, not with the whole file."""
     idea: str = ""
@@ -115,7 +117,7 @@ class Context(Record):
     def characters(self) -> dict[str, int]:
         """Return the characters of each block, and of the rest as `task`."""
         blocks = {name: _length(getattr(self, name)) for name in get_args(Block)}
-        named = {*blocks, "kind", "policy", "edits", "tools"}
+        named = {*blocks, "kind", "policy", "edits", "tools", "tunes"}
         rest = (getattr(self, name) for name in type(self).model_fields if name not in named)
         return {**blocks, "task": sum(map(_length, rest))}
 

@@ -51,6 +51,8 @@ class Brief(NamedTuple):
     """Backends of files that are taken as well, though none is asked for."""
     one_evaluation: AbstractContextManager[object] = nullcontext()
     """Held while a tool builds, compares or times, as the search's judge holds it."""
+    tunes: bool = False
+    """Numbers that files declare are tuned."""
 
     def backends(self, view: View) -> tuple[str, ...]:
         """Return the backends that may be asked for."""
@@ -67,6 +69,7 @@ def common_context(view: View, brief: Brief) -> Context:
         accuracy=accuracy(view.task.tolerance, facts.dtypes),
         precision=precision(facts.dtypes),
         policy=brief.policy,
+        tunes=brief.tunes,
         timing=timing(machine.device, machine.threads),
         device=(*device_card(machine), *facts.versions),
         facts=(*facts.times, *_compiled(view), *facts.roof),
@@ -77,11 +80,13 @@ def common_context(view: View, brief: Brief) -> Context:
 
 
 def _compiled(view: View) -> Iterator[str]:
-    """Yield the time of torch.compile, once an attempt was timed beside it."""
+    """Yield the time of torch.compile, once an attempt was timed beside it, or was it."""
     for attempt in view.attempts:
-        for result in attempt.evaluation.workloads if attempt.evaluation else ():
-            if "compile" in result.timing:
-                time = _time(result.timing["compile"])
+        found = attempt.evaluation
+        side = "candidate" if found and found.compiled == "baseline" else "compile"
+        for result in found.workloads if found else ():
+            if side in result.timing:
+                time = _time(result.timing[side])
                 yield f"torch.compile takes {time} a call on {result.workload!r}"
                 return
 

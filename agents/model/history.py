@@ -29,11 +29,21 @@ def last_right(view: View, attempt: Attempt) -> Attempt | None:
 
 
 def diagnosis(view: View) -> str:
-    """Return the profiler's word on the parent, until an attempt that knew it has ended."""
+    """Return the profiler's word on the parent, until an attempt that knew it has ended.
+
+    Of a tuned file, whose numbers are new alone, it is the word on the file that was tuned.
+    """
     parent = view.parent
-    if parent is None or any(one.move.parent == parent.index for one in view.attempts):
+    if parent is None:
         return ""
-    return parent.diagnosis
+    if parent.move.operator == "tune":
+        parent = next(a for a in ancestors(view.attempts, parent) if a.move.operator != "tune")
+    files = [parent.index]
+    for one in view.attempts:
+        if one.move.operator == "tune" and one.move.parent in files:
+            files.append(one.index)
+    used = any(a.move.parent in files and not a.move.is_free for a in view.attempts)
+    return "" if used else parent.diagnosis
 
 
 def worked(view: View) -> tuple[str, ...]:
@@ -52,7 +62,10 @@ def worked(view: View) -> tuple[str, ...]:
 
 
 def tried(view: View) -> tuple[str, ...]:
-    """Return ideas that were realised and were no faster than the best before them."""
+    """Return ideas that were realised and were no faster than the best before them.
+
+    Tuned numbers are no ideas.
+    """
     lines, best, on_the_way = [], 0.0, _steps(view)
     for attempt in view.attempts:
         speedup = eager_speedup(attempt)
@@ -60,7 +73,7 @@ def tried(view: View) -> tuple[str, ...]:
             continue
         if speedup > best:
             best = speedup
-        elif attempt not in on_the_way:
+        elif attempt not in on_the_way and attempt.move.operator != "tune":
             outcome = f"right, but {speedup:.2f}x eager against {best:.2f}x before"
             lines.append(f"{_plan(view, attempt)} -> {outcome}")
     return tuple(lines[-MOST_SHOWN:])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from kernelwright.agents.offline.design import RIVALS, Design, NotCoveredError, design
@@ -22,6 +22,7 @@ from kernelwright.agents.offline.forward_body import Arguments
 from kernelwright.agents.offline.graph import Graph
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search.ranking import eager_speedup
+from kernelwright.agents.tunables import Point, declared
 from kernelwright.kernels.catalog import LIBRARIES
 from kernelwright.schema import Attempt, Candidate, Origin, Scalar, Task, Usage
 from kernelwright.tasks.constants import replace_constants
@@ -98,6 +99,29 @@ class OfflineProposer:
         """Return zero: nothing is ever used."""
         return Usage.zero()
 
+    def seeds(self, backends: tuple[str, ...]) -> list[Point]:
+        """Return the points that a model's search may begin with, the most promising first.
+
+        They are those of the libraries' designs; torch.compile's defaults where there is none.
+        """
+        compiled = [INDUCTOR] if INDUCTOR in backends else []
+        approaches = list(self._designs_for(backends)) or compiled
+        return [tuple(point.items()) for point in self._firsts(approaches, backends)]
+
+    def seed(self, parameters: dict[str, Scalar], backends: tuple[str, ...]) -> Candidate:
+        """Return the file of a point, which declares what may be tuned in it.
+
+        Raises:
+            NotCoveredError: the point is of a library that fits nothing.
+        """
+        candidate = self._candidate(parameters, backends)
+        plan, source = self._designs_for(backends).get(str(parameters[APPROACH])), candidate.source
+        for name, values in plan.tunables().items() if plan else ():
+            kernel, _, own = name.partition(".")
+            for constant in (own, f"{kernel.upper()}_{own}"):
+                source = declared(source, constant, values)
+        return candidate.model_copy(update={"source": source})
+
     def _points(self, view: View) -> Iterator[dict[str, Scalar]]:
         """Yield the chosen points, one an attempt, then the sampler's."""
         if not self._approaches(view):
@@ -112,12 +136,17 @@ class OfflineProposer:
             study.tell(trial, state=_failed())
 
     def _chosen(self, view: View) -> list[dict[str, Scalar]]:
+        return self._firsts(self._approaches(view), view.backends)
+
+    def _firsts(
+        self, approaches: Iterable[str], backends: tuple[str, ...]
+    ) -> list[dict[str, Scalar]]:
         """Return the first point of each approach, and where torch has tuned kernels of its own for
         what the library's compute, the point without these.
         """
         found = []
-        for approach in self._approaches(view):
-            space = self._space(approach, view)
+        for approach in approaches:
+            space = self._space(approach, backends)
             first: dict[str, Scalar] = {APPROACH: approach, **{n: v[0] for n, v in space.items()}}
             found.append(first)
             rivals = [value for value in space.get(LEAVE_OUT, ()) if value in RIVALS]
@@ -157,11 +186,14 @@ class OfflineProposer:
         wants_inductor = "inductor" in view.backends and not any(map(_is_clear, view.attempts))
         return [*designs, *([INDUCTOR] if wants_inductor else [])]
 
-    def _space(self, approach: str, view: View) -> dict[str, tuple[Scalar, ...]]:
+    def _space(
+        self, approach: str, backends: tuple[str, ...], position: int = 0
+    ) -> dict[str, tuple[Scalar, ...]]:
+        """Return the values of an approach's settings for the attempt at a position."""
         if approach == INDUCTOR:
-            few = view.position < FEW
+            few = position < FEW
             return {n: v[:1] if few else v for n, v in INDUCTOR_SPACE.items()}
-        plan = self._designs_for(view.backends)[approach]
+        plan = self._designs_for(backends)[approach]
         parts = {LEAVE_OUT: (NOTHING, *plan.kinds)} if len(plan.kinds) > 1 else {}
         return {**plan.tunables(), **parts}
 
@@ -181,7 +213,8 @@ class OfflineProposer:
     def _sample(self, trial: optuna.trial.Trial, view: View) -> dict[str, Scalar]:
         approach = trial.suggest_categorical(APPROACH, self._approaches(view))
         chosen: dict[str, Scalar] = {APPROACH: str(approach)}
-        for name, values in self._space(str(approach), view).items():
+        space = self._space(str(approach), view.backends, view.position)
+        for name, values in space.items():
             value = trial.suggest_categorical(name, values)
             assert value is not None
             chosen[name] = value
@@ -195,7 +228,8 @@ class OfflineProposer:
         approaches = self._approaches(view)
         if parameters[APPROACH] not in approaches:
             return
-        space = {APPROACH: tuple(approaches), **self._space(str(parameters[APPROACH]), view)}
+        own = self._space(str(parameters[APPROACH]), view.backends, view.position)
+        space = {APPROACH: tuple(approaches), **own}
         if parameters.keys() != space.keys():
             return  # of an earlier version, which had other settings
         value = eager_speedup(attempt)
@@ -213,6 +247,8 @@ class OfflineProposer:
 
     def _candidate(self, parameters: dict[str, Scalar], backends: tuple[str, ...]) -> Candidate:
         approach = str(parameters[APPROACH])
+        if approach != INDUCTOR and approach not in self._designs_for(backends):
+            raise NotCoveredError(f"{approach}: nothing fits")
         settings = {name: value for name, value in parameters.items() if name != APPROACH}
         plan = self._designs_for(backends).get(approach)
         without = str(settings.pop(LEAVE_OUT, NOTHING))

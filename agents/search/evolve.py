@@ -31,7 +31,7 @@ class Evolve:
     def _move(self, attempts: Sequence[Attempt], index: int, seed: int) -> Move:
         chance = random.Random(f"{seed}/{index}")
         island = index % ISLANDS
-        own = [a for a in attempts if a.move.island == island]
+        own = [a for a in attempts if a.move.island in (island, None)]  # seeds have none
         failed = repairs(own, 1)
         if failed:
             return failed[0]

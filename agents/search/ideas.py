@@ -10,7 +10,7 @@ import string
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from kernelwright.agents.search.lineage import begun_with
+from kernelwright.agents.search.lineage import ancestors, begun_with
 from kernelwright.agents.search.ranking import eager_speedup
 from kernelwright.agents.search.stopping import on_plateau
 from kernelwright.schema import Attempt, IdeaCard, Move
@@ -63,6 +63,9 @@ def name_of(index: int, place: int) -> str:
 def idea_behind(attempts: Sequence[Attempt], attempt: Attempt) -> str:
     """Return the name of the idea that an attempt's code was first written for."""
     first = begun_with(attempts, attempt)
+    if first.move.operator == "tune":  # other numbers for the same idea
+        tuned = next(ancestors(attempts, first), None)
+        return idea_behind(attempts, tuned) if tuned else str(first.number)
     return first.idea or str(first.number)
 
 
@@ -137,7 +140,8 @@ def _cards(attempt: Attempt) -> Iterator[tuple[str, IdeaCard]]:
     """Yield the ideas that came up with an attempt, by name."""
     for place, card in enumerate(attempt.ideas):
         yield name_of(attempt.index, place), card
-    if attempt.idea is None and attempt.plan and attempt.move.operator != "repair":
+    is_planned = not attempt.move.is_free and attempt.move.operator != "repair"
+    if attempt.idea is None and attempt.plan and is_planned:
         backend = attempt.candidate.backend if attempt.candidate else None
         yield str(attempt.number), IdeaCard(text=attempt.plan, backend=backend)
 

@@ -1,4 +1,9 @@
-"""Ranking: accepted attempts by speedup, and failed ones to repair."""
+"""Ranking: accepted attempts by speedup, and failed ones to repair.
+
+Attempts of one task are ranked over eager, which is their order over the faster of eager and
+torch.compile, too: the baselines' times are the same for all of them. torch.compile is timed beside
+a few only, so a ratio to it would compare files that were measured in different ways.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +42,7 @@ def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
 def to_repair(attempts: Sequence[Attempt]) -> list[Attempt]:
     """Return failed attempts that no attempt has tried to repair yet, newest first.
 
-    The last of MOST_REPAIRS repairs in a row is left out.
+    The last of MOST_REPAIRS repairs in a row is left out, and so is what no model has written.
     """
     by_index = {attempt.index: attempt for attempt in attempts}
     repaired = {a.move.parent for a in attempts if a.move.operator == "repair"}
@@ -62,6 +67,7 @@ def _failed(attempt: Attempt) -> bool:
     evaluation = attempt.evaluation
     return (
         evaluation is not None
+        and not attempt.move.is_free
         and not evaluation.accepted
         and evaluation.status is not Status.INVALID_REFERENCE
     )

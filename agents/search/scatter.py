@@ -61,15 +61,11 @@ class Scatter:
         for tree in range(TREES):
             if tree not in roots:
                 return Move(direction=direction, island=tree)
-        parent = self._parent(attempts)
-        if parent is None:
+        best = self._best(attempts)
+        if best is None:
             return Move(direction=direction, island=len(attempts) % TREES)
-        return Move(
-            operator="improve",
-            parent=parent.index,
-            direction=direction,
-            island=parent.move.island,
-        )
+        tree, parent = best
+        return Move(operator="improve", parent=parent.index, direction=direction, island=tree)
 
     def _direction(self, attempts: Sequence[Attempt], waiting: dict[str, int], seed: int) -> str:
         gains = _gains(attempts)
@@ -83,10 +79,10 @@ class Scatter:
         order = [(place + seed) % len(DIRECTIONS) for place in range(len(DIRECTIONS))]
         return DIRECTIONS[max(order, key=worth)]
 
-    def _parent(self, attempts: Sequence[Attempt]) -> Attempt | None:
-        """Return the best attempt of the tree that promises most."""
+    def _best(self, attempts: Sequence[Attempt]) -> tuple[int, Attempt] | None:
+        """Return the tree that promises most, and its best attempt; seeds belong to every tree."""
         best = {
-            tree: best_attempt([a for a in attempts if a.move.island == tree])
+            tree: best_attempt([a for a in attempts if a.move.island in (tree, None)])
             for tree in range(TREES)
         }
         sizes = {tree: sum(a.move.island == tree for a in attempts) for tree in best}
@@ -98,7 +94,8 @@ class Scatter:
             gain = math.log(eager_speedup(known[tree]) or 1.0)
             return Tried(sizes[tree], gain).worth(len(attempts))
 
-        return known[max(known, key=worth)]
+        chosen = max(known, key=worth)
+        return chosen, known[chosen]
 
 
 def _gains(attempts: Sequence[Attempt]) -> defaultdict[str, list[float]]:

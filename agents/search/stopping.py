@@ -25,7 +25,7 @@ def reason_to_stop(attempts: Sequence[Attempt], patience: int) -> str | None:
     Args:
         patience: evaluated attempts without progress that are taken for a plateau.
     """
-    last = attempts[-EMPTY_IN_A_ROW:]
+    last = [attempt for attempt in attempts if not attempt.move.is_free][-EMPTY_IN_A_ROW:]
     if len(last) == EMPTY_IN_A_ROW and all(attempt.dropped for attempt in last):
         return f"{EMPTY_IN_A_ROW} answers in a row without new code"
     best = best_attempt(attempts)
@@ -51,18 +51,20 @@ def unanswered(attempts: Sequence[Attempt]) -> str | None:
         attempts: those made since the search was begun or continued: before it is continued, the
             user has perhaps done something about the provider.
     """
-    last = attempts[-UNANSWERED_IN_A_ROW:]
+    last = [attempt for attempt in attempts if not attempt.move.is_free][-UNANSWERED_IN_A_ROW:]
     if len(last) == UNANSWERED_IN_A_ROW and all(a.error and a.candidate is None for a in last):
         return f"{UNANSWERED_IN_A_ROW} attempts in a row without an answer: {last[-1].error}"
     return None
 
 
 def _without_progress(attempts: Sequence[Attempt]) -> int:
+    """Count the last evaluated attempts without progress; a tuned number that gains nothing says
+    nothing about the models."""
     best, stale = 0.0, 0
     for attempt in attempts:
         if attempt.evaluation is None:
             continue
         speedup = eager_speedup(attempt) or 0.0
-        stale = 0 if speedup > best * GAIN else stale + 1
+        stale = 0 if speedup > best * GAIN else stale + (not attempt.move.is_free)
         best = max(best, speedup)
     return stale

@@ -218,6 +218,12 @@ class Search(_Group):
     """Search strategy: which candidate is improved next."""
     patience: Annotated[int, Number, Field(ge=1)] = 24
     """Evaluated attempts without 1% of progress after which the search of a task ends."""
+    seeds: Annotated[Count, Number] = 2
+    """Most files of the offline optimizer that a model's search of a task begins with, where it has
+    any: they cost no call, and at most a third of `attempts`. 0: none."""
+    tune: Annotated[Count, Number] = 8
+    """Most attempts with other numbers in one file of a model's search, where the file says which
+    there are: they cost no call, and at most a third of all attempts. 0: none."""
     seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
     """Seed of the search. Test inputs come from a secret seed of their own."""
 
@@ -317,6 +323,8 @@ class Settings(Places, Judge, Budget, Search, Models):
             proposals=self.proposals or (1 if offline else 4),
             halving=self.halving,
             repairs=0 if offline else self.repairs,
+            seeds=0 if offline else self.seeds,
+            tune=0 if offline else self.tune,
         )
 
     @property

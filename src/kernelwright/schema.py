@@ -415,6 +415,10 @@ class SearchSettings(Record):
     """The fastest one in so many attempts is measured at length; 0: none is."""
     repairs: int = 0
     """Most repairs of an attempt whose file is not built."""
+    seeds: int = 0
+    """Most files of the offline optimizer that come before a model is asked."""
+    tune: int = 0
+    """Most tuned attempts with the numbers of one file."""
 
 
 class MachineSpec(Record):
@@ -758,8 +762,9 @@ class ToolStep(Record):
     """Speedup over the faster baseline that was seen in passing; None where nothing was timed."""
 
 
-Operator = Literal["fresh", "improve", "repair", "combine"]
-"""Way to make a candidate: from the reference, from another, from one that failed, from several."""
+Operator = Literal["fresh", "improve", "repair", "combine", "seed", "tune"]
+"""Way to make a candidate: from the reference, from another, from one that failed, from several; a
+file of the offline optimizer, or another with other numbers."""
 
 
 class Move(Record):
@@ -780,6 +785,13 @@ class Move(Record):
     """Whether a later attempt may go on from this one; else the profiler is not asked about it."""
     idea: str | None = None
     """Name of an earlier planner's idea to realise, without asking a planner."""
+    point: tuple[tuple[str, Scalar], ...] = ()
+    """The values of a file that is no model's work: of the offline optimizer's, or tuned ones."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no model is asked: the move itself says what the file is."""
+        return self.operator in ("seed", "tune")
 
 
 class IdeaCard(Record):

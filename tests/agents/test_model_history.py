@@ -108,3 +108,22 @@ def test_an_idea_with_wrong_code_is_told_by_name() -> None:
     assert unwritten(shown) == ()
     (line,) = untested(shown, "cpp")
     assert line.startswith("1a: two rows at once -> runtime_error")
+
+
+def test_tuned_numbers_use_up_no_diagnosis_and_are_no_ideas() -> None:
+    tune = Move(operator="tune", parent=0, point=(("TILE", 32),))
+    tuned = attempt(1, file(1), 2.6, plan="tune: TILE=32", move=tune)
+    slow = attempt(2, file(2), 1.1, plan="tune: TILE=8", move=tune)
+    wrong = attempt(3, file(3), None, plan="tune: TILE=64", move=tune)
+    known = (FIRST, tuned, slow, wrong)
+    shown = seen(*known, move=improve(1))
+    assert diagnosis(shown) == FIRST.diagnosis
+    assert worked(shown)[-1] == "tune: TILE=32 -> 2.60x eager, 1.30x the step before"
+    assert tried(shown) == untested(shown, "cpu") == ()
+    used = attempt(4, file(4), 1.5, plan="tile", move=improve(1))
+    assert diagnosis(seen(*known, used, move=improve(0))) == ""
+
+
+def test_a_seed_that_was_wrong_is_no_open_idea() -> None:
+    seed = attempt(0, file(0), None, plan="Library kernels: x", move=Move(operator="seed"))
+    assert untested(seen(seed, move=Move()), "cpu") == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kernelwright.agents.prove import answer
 from kernelwright.agents.search.stopping import unanswered
+from kernelwright.schema import Move
 from tests.agents.model_kit import TASK, attempt, file
 from tests.store import samples
 
@@ -17,6 +18,11 @@ def test_what_was_accepted_is_an_answer_though_the_provider_failed() -> None:
         "no_improvement",
         found.candidate and found.candidate.hash,
     )
+
+
+def test_a_seed_that_is_no_faster_is_no_answer_of_a_model_that_never_spoke() -> None:
+    seed = attempt(0, file(0), 0.9, move=Move(operator="seed"))
+    assert answer(TASK, [], [seed, *LOST], losers=[seed]).status == "error"
 
 
 def test_a_search_that_the_provider_ended_with_nothing_is_tried_again() -> None:

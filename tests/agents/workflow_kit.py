@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 from kernelwright.agents.cached_judge import Judging
 from kernelwright.agents.checkpoints import checkpoints
+from kernelwright.agents.known import from_known
 from kernelwright.agents.model.context import Brief
 from kernelwright.agents.model.planner import REPAIR
+from kernelwright.agents.offline.proposer import OfflineProposer
+from kernelwright.agents.proposer import Proposer
 from kernelwright.agents.search.greedy import Greedy
 from kernelwright.agents.search.strategy import SearchStrategy
 from kernelwright.agents.search_context import SearchContext, Step, Told
@@ -129,8 +132,15 @@ def run(
     task: Task = TASK,
     brief: Brief = BRIEF,
     uses_tools: bool = False,
+    offline: OfflineProposer | None = None,
+    seeds: int = 2,
+    tune: int = 8,
 ) -> Outcome:
-    """Run the workflow, or go on with what an earlier one left in the folder."""
+    """Run the workflow, or go on with what an earlier one left in the folder.
+
+    Args:
+        offline: makes the seeds; without it the search starts from nothing, and tunes nothing.
+    """
     stage = Stage(hosted, folder, llm, allowed, each, (), task, brief, uses_tools)
     phases: list[str] = []
 
@@ -139,16 +149,22 @@ def run(
             phases.append(told.phase)
 
     history = stage.store.attempts_of(samples.RUN_ID)
+    settings = SearchSettings(
+        attempts=attempts, proposals=proposals, halving=halving, repairs=repairs
+    )
+    proposer: Proposer = stage.proposer
+    strategy = strategy or Greedy()
+    if offline is not None:
+        settings = settings.model_copy(update={"seeds": seeds, "tune": tune})
+        proposer, strategy = from_known(proposer, strategy, offline, BACKENDS, settings, history)
     context = SearchContext(
         run_id=samples.RUN_ID,
         task=task,
         backends=BACKENDS,
-        proposer=stage.proposer,
+        proposer=proposer,
         judge=judge or Scripted(evaluate),
-        settings=SearchSettings(
-            attempts=attempts, proposals=proposals, halving=halving, repairs=repairs
-        ),
-        strategy=strategy or Greedy(),
+        settings=settings,
+        strategy=strategy,
         store_attempt=stage.store.add_attempt,
         history=history,
         hints=partial(stage.store.take_hints, samples.RUN_ID, task.id),

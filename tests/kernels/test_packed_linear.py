@@ -8,6 +8,8 @@ from types import ModuleType
 import pytest
 import torch
 
+from kernelwright.agents.tunables import tunables
+from kernelwright.kernels.runtime import shortened
 from kernelwright.prompts.exemplar import exemplar
 from tests.agents.offline_kit import imported
 
@@ -50,3 +52,10 @@ def test_a_changed_weight_is_packed_again(example: ModuleType) -> None:
         other.linear.weight.add_(1)
         assert torch.allclose(other(x), other.linear(x), atol=1e-6)
         assert torch.allclose(model(x), model.linear(x), atol=1e-6)
+
+
+def test_it_shows_how_tunables_are_declared() -> None:
+    for source in (exemplar("matmul"), shortened(exemplar("matmul"))):
+        found = {one.name: one for one in tunables(source)}
+        assert list(found) == ["ROWS", "DEPTH"]
+        assert all(number % 6 == 0 for number in found["ROWS"].values)

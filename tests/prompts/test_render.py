@@ -38,6 +38,7 @@ def context(**changes: Any) -> Context:
         "timing": timing("cpu", 2),
         "device": ("CPU: Example 9000", "Threads: 2 of 2 logical CPUs"),
         "backends": ("cpp", "inductor"),
+        "tunes": True,
     }
     told = abilities(changes.get("backends", fields["backends"]))
     return Context(**{**fields, "abilities": told, **changes})

@@ -44,6 +44,12 @@ def test_an_idea_that_was_taken_up_is_named() -> None:
     assert how(move) == "went on from attempt 1; took up idea 3b"
 
 
+def test_what_no_model_wrote_says_so() -> None:
+    assert how(Move(operator="seed")) == "took a file of the offline optimizer"
+    tune = Move(operator="tune", parent=2, point=(("TILE", 32),), island=0)
+    assert how(tune) == "put other numbers in the file of attempt 3, in population 1"
+
+
 def test_what_became_of_it() -> None:
     attempts = history()
     assert [fate(a, attempts) for a in attempts] == [

@@ -13,6 +13,8 @@ OPERATORS = {
     "improve": "went on from attempt {parent}",
     "repair": "repaired attempt {parent}",
     "combine": "combined attempt {parent} with {others}",
+    "seed": "took a file of the offline optimizer",
+    "tune": "put other numbers in the file of attempt {parent}",
 }
 
 

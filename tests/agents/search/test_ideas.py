@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kernelwright.agents.search.ideas import MOST_STARTS, Node, tree, waiting, with_ideas
@@ -27,8 +29,8 @@ def made(
     return plain.model_copy(update={"idea": idea, "ideas": ideas})
 
 
-def improve(parent: int, **changes: object) -> Move:
-    return Move(operator="improve", parent=parent, **changes)  # type: ignore[arg-type]
+def improve(parent: int, **changes: Any) -> Move:
+    return Move(operator="improve", parent=parent, **changes)
 
 
 def repair(parent: int) -> Move:

@@ -7,9 +7,11 @@
 // rows lose nothing.
 
 #ifndef ROWS  // rows of x that stay in the second-level cache, a multiple of 6
+// tune: ROWS 24 48 96 192
 #define ROWS 48
 #endif
 #ifndef DEPTH  // products that are added up in registers before their sum joins the total
+// tune: DEPTH 128 512 2048
 #define DEPTH 512
 #endif
 #ifndef PARALLEL_FROM  // multiply-adds below which one thread is faster than waking the others
