@@ -55,6 +55,15 @@ def test_a_file_that_was_not_timed_elsewhere_has_no_third_figure() -> None:
                              "180 s."]  # fmt: skip
 
 
+def test_torch_compiles_own_program_has_no_speed_over_itself() -> None:
+    found = story.improved_task()
+    assert found.result is not None and found.result.evaluation is not None
+    own = found.result.evaluation.model_copy(update={"compiled": "baseline"})
+    result = found.result.model_copy(update={"evaluation": own})
+    meanings = [figure.meaning for figure in task_view(found._replace(result=result), 1).figures]
+    assert meanings == ["the speed of eager PyTorch", "the speed of eager, ordinary interpreter"]
+
+
 def wrong_elsewhere() -> TaskResult:
     """Return the answer of a task with a file that is right before the judge alone."""
     won = samples.improved()

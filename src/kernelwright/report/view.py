@@ -249,7 +249,9 @@ def _compared(against: Speedup | None) -> str:
 
 
 def _figures(final: Evaluation, ordinary: OrdinaryRun | None) -> list[Figure]:
-    names = {"eager": "the speed of eager PyTorch", "compile": "the speed of torch.compile"}
+    names = {"eager": "the speed of eager PyTorch"}
+    if final.compiled != "baseline":  # it has no speed over itself
+        names["compile"] = "the speed of torch.compile"
     found = [_figure(final.speedup.get(key), meaning) for key, meaning in names.items()]
     if ordinary is not None and ordinary.speedup is not None:
         ratio, ends = ordinary.speedup.median, ordinary.speedup.pi95
