@@ -117,7 +117,8 @@ class Biller:
             return openai_answer("answer", usage=usage)
         reply = openai_calling(list(self._calls()))
         assert isinstance(reply.body, dict)
-        reply.body |= {} if usage is None else {"usage": usage}
+        if usage is not None:
+            reply.body["usage"] = usage
         return reply
 
     def _calls(self) -> Iterator[ToolCall]:
