@@ -17,9 +17,9 @@ class Counted(NamedTuple):
 
     tokens: int
     cached: int
-    """Those of them that were in the cache."""
+    """Tokens that were in the cache."""
     written: int
-    """Those that were written to it, where that is billed."""
+    """Tokens that were written to it, where that is billed."""
 
 
 class Beginning(NamedTuple):

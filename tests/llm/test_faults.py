@@ -35,6 +35,12 @@ def test_a_wrong_request_is_not_repeated(hosted: Hosted, status: int) -> None:
     assert len(hosted.loopback.asked) == 1
 
 
+def test_the_words_of_a_server_of_another_kind_are_shown(hosted: Hosted) -> None:
+    hosted.loopback.script(Reply({"detail": "no such model"}, 400))
+    with pytest.raises(ProviderError, match="no such model"):
+        hosted.ask()
+
+
 def test_a_refused_temperature_says_what_to_do(hosted: Hosted) -> None:
     hosted.loopback.script(hosted.error(400, "Unsupported value: 'temperature'"))
     with pytest.raises(ProviderError) as caught:

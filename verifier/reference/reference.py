@@ -57,7 +57,7 @@ class Reference:
         self.needs: dict[str, Needs] = {}
         """The memory that judging each prepared workload takes."""
         self.one_evaluation = threading.Lock()
-        """For those who evaluate in several threads: they share the cores that are timed on."""
+        """Held while a thread evaluates: all of them share the cores that are timed on."""
         self._live: dict[str, LiveWorkload] = {}
 
     @classmethod

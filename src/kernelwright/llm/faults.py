@@ -183,7 +183,7 @@ def _shown(endpoint: Endpoint, body: object) -> str:
     """Return the words of an error on one line, shortened and without the key."""
     inner = _inner(body)
     if isinstance(inner, dict):
-        inner = inner.get("message")
+        inner = inner.get("message") or inner.get("detail")  # FastAPI's servers have the latter
     detail = " ".join(whole_characters(str(inner)).split()) if inner else ""
     if len(endpoint.api_key) >= _SHORTEST_SECRET:
         detail = detail.replace(endpoint.api_key, "***")

@@ -57,7 +57,9 @@ def test_an_engineer_plans_works_with_tools_and_is_judged(hosted: Hosted, tmp_pa
         [("write_file", {"source": WRONG}), ("check", {})],
         [
             ("edit", {"old": "2 * powers", "new": "powers"}),
-            *((name, {}) for name in ("check", "build", "time")),
+            ("check", {}),
+            ("build", {}),
+            ("time", {}),
         ],
         SUBMIT,
     )
@@ -176,7 +178,8 @@ def test_half_a_character_in_arguments_is_replaced(
         hosted,
         [
             ("write_file", f'{{"source": {source}}}'),
-            *((name, {}) for name in ("check", "show_attempt")),
+            ("check", {}),
+            ("show_attempt", {}),
             ("search_notes", '{"query": "\\udc00"}'),
             ("disassemble", '{"function": "\\udc00"}'),
         ],
