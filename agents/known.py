@@ -13,6 +13,8 @@ from kernelwright.agents.tunables import Point, point_of, with_numbers
 from kernelwright.schema import Attempt, Candidate, SearchSettings, Usage
 
 TUNER = "tuner"
+LOST = "a file of the offline optimizer, which can't trace the reference any more"
+"""The plan where a seed was chosen, and the process that goes on can't make it: it is dropped."""
 
 
 class KnownProposer:
@@ -34,10 +36,12 @@ class KnownProposer:
 
     def plan(self, view: View) -> Idea | None:
         """Return the change in words; see `Proposer.plan` for what is a model's."""
+        if not view.move.is_free:
+            return self._proposer.plan(view)
         made = self._made(view)
-        if made is not None:
-            return Idea(text=made.origin.description, backend=made.backend)
-        return None if view.move.is_free else self._proposer.plan(view)
+        if made is None:
+            return Idea(text=LOST, backend=view.backends[0])
+        return Idea(text=made.origin.description, backend=made.backend)
 
     def code(self, view: View, idea: Idea) -> Candidate | None:
         """Return the move's file; see `Proposer.code` for what is a model's."""
@@ -60,7 +64,7 @@ class KnownProposer:
             return None
         try:
             return self._offline.seed(dict(view.move.point), view.backends)
-        except NotCoveredError:  # the reference could be traced when the seeds were chosen
+        except NotCoveredError:
             return None
 
 

@@ -33,7 +33,7 @@ _DEFINITION = {
 """A line that defines NAME as a number, by the sign of the comment above it."""
 _BINDING = {
     "//": r"^(?:[ \t]*#[ \t]*define[ \t]+NAME\b"
-    r"|[^\n]*\bconstexpr\b[^;\n]*\bNAME[ \t]*(?:{|=(?!=)))",
+    r"|[^\n]{0,200}\bconstexpr\b[^;\n]{0,200}\bNAME[ \t]*(?:{|=(?!=)))",
     "#": r"^NAME[ \t]*(?::[^=\n]*)?[-+*/%|&^@<>]*=(?!=)",
 }
 """A line that gives NAME a value, as a number or not."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kernelwright.agents.offline.design import RIVALS, Design, NotCoveredError, design
@@ -106,7 +107,12 @@ class OfflineProposer:
         """
         compiled = [INDUCTOR] if INDUCTOR in backends else []
         approaches = list(self._designs_for(backends)) or compiled
-        return [tuple(point.items()) for point in self._firsts(approaches, backends)]
+        found = []
+        for point in self._firsts(approaches, backends):
+            with suppress(NotCoveredError):
+                self._candidate(point, backends)
+                found.append(tuple(point.items()))
+        return found
 
     def seed(self, parameters: dict[str, Scalar], backends: tuple[str, ...]) -> Candidate:
         """Return the file of a point, which declares what may be tuned in it.

@@ -1,6 +1,6 @@
-"""The numbers that are tried next in files which declare what may be tuned, without a model.
+"""The tuner: it chooses the numbers to try next in files that declare some, without a model.
 
-Files that differ in these numbers alone are one family, whoever wrote them. One whose best file is
+Files that differ in these numbers alone are one family, a model's or not. One whose best file is
 right and not far from the fastest is tuned with Optuna's TPE sampler, which is built anew from the
 stored attempts and the seed each time.
 """

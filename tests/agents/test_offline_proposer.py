@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from kernelwright.agents.duplicates import normal_form
+from kernelwright.agents.offline.design import NotCoveredError
 from kernelwright.agents.offline.graph import Graph
-from kernelwright.agents.offline.proposer import FEW, INDUCTOR_SPACE, OfflineProposer
-from kernelwright.agents.proposer import View
+from kernelwright.agents.offline.proposer import APPROACH, FEW, INDUCTOR_SPACE, OfflineProposer
+from kernelwright.agents.proposer import Idea, View
+from kernelwright.agents.tunables import tunables
 from kernelwright.schema import (
     Attempt,
     Candidate,
@@ -190,3 +193,24 @@ def test_what_torch_has_tuned_itself_is_left_out_once() -> None:
     assert "linear_gelu_cpp(" in whole and "depthwise_conv2d_cpp(" in whole
     assert "linear_gelu_cpp(" not in without and "depthwise_conv2d_cpp(" in without
     assert "linear_gelu" not in files[1][1].origin.description
+
+
+def test_a_models_search_may_begin_with_designs_as_they_are_and_without_rivals() -> None:
+    task, graph = load_task("matmul_bias_gelu"), library_graph("matmul_bias_gelu")
+    subject = OfflineProposer(task, lambda: graph, 1)
+    seeds = [dict(point) for point in subject.seeds(BOTH)]
+    assert seeds and all(point[APPROACH] == "library" for point in seeds)
+    made = subject.seed(seeds[0], BOTH)
+    assert made.backend == "cpp" and made.origin.parameters == seeds[0]
+    assert {one.name for one in tunables(made.source)} == {"BLOCK_M", "BLOCK_N"}
+    plain = subject.code(view(), Idea(text="", backend="cpp", parameters=seeds[0]))
+    assert plain is not None and normal_form(plain.source) == normal_form(made.source)
+
+
+def test_torch_compile_is_a_seed_only_where_nothing_fits() -> None:
+    nothing = OfflineProposer(TASK, lambda: None, 1)
+    (point,) = nothing.seeds(BOTH)
+    assert nothing.seed(dict(point), BOTH).backend == "inductor"
+    assert nothing.seeds(("cpp",)) == nothing.seeds(("torch",)) == []
+    with pytest.raises(NotCoveredError):
+        nothing.seed({APPROACH: "library"}, BOTH)
