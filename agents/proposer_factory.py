@@ -75,12 +75,13 @@ def proposer_factory(
         caller = Caller(by_role, own, ledger, asking, earlier, lost, hear)
         facts = store.fix_facts(run_id, task.id, partial(gather, reference))
         measured = known_speeds(reference, settings.cache_dir).words
+        lessons = lessons_known(store, run_id, task, reference.machine)
         brief = Brief(
             machine=reference.machine._replace(measured=measured),
             seed=settings.seed,
             facts=facts,
             policy=settings.policy,
-            lessons=lessons_known(store, run_id, task, reference.machine),
+            lessons=() if "lessons" in settings.without_blocks else lessons,
             edits=settings.coder_answers == "edits",
             also=(PLAIN,) if settings.policy == "any" else (),
             one_evaluation=reference.one_evaluation,

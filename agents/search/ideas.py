@@ -60,6 +60,11 @@ def name_of(index: int, place: int) -> str:
     return f"{index + 1}{string.ascii_lowercase[place]}"
 
 
+def own_ideas(attempt: Attempt) -> dict[str, IdeaCard]:
+    """Return the ideas of an attempt's own planner by name, in order."""
+    return {name_of(attempt.index, place): card for place, card in enumerate(attempt.ideas)}
+
+
 def idea_behind(attempts: Sequence[Attempt], attempt: Attempt) -> str:
     """Return the name of the idea that an attempt's code was first written for."""
     first = begun_with(attempts, attempt)
@@ -106,7 +111,8 @@ def waiting(attempts: Sequence[Attempt]) -> list[Node]:
 def with_ideas(moves: Sequence[Move], attempts: Sequence[Attempt]) -> list[Move]:
     """Return a round's moves; in a search that stands still every other one takes up an idea.
 
-    The other half is for planners, which are then asked for more effort.
+    The other half is for planners, which are then asked for more effort. An idea without a figure
+    is left to them.
     """
     if not on_plateau(attempts):
         return list(moves)
@@ -119,7 +125,7 @@ def with_ideas(moves: Sequence[Move], attempts: Sequence[Attempt]) -> list[Move]
     ideas = iter(
         node.name
         for node in waiting(attempts)
-        if node.starts < MOST_STARTS and node.name not in repaired
+        if node.promise > 0 and node.starts < MOST_STARTS and node.name not in repaired
     )
     return [
         _taking_up(move, ideas) if place % 2 == 0 else move
@@ -138,8 +144,7 @@ def _taking_up(move: Move, ideas: Iterator[str]) -> Move:
 
 def _cards(attempt: Attempt) -> Iterator[tuple[str, IdeaCard]]:
     """Yield the ideas that came up with an attempt, by name."""
-    for place, card in enumerate(attempt.ideas):
-        yield name_of(attempt.index, place), card
+    yield from own_ideas(attempt).items()
     is_planned = not attempt.move.is_free and attempt.move.operator != "repair"
     if attempt.idea is None and attempt.plan and is_planned:
         backend = attempt.candidate.backend if attempt.candidate else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import pytest
 from kernelwright.agents.model.planner import PlannerAnswer, idea_of, known_idea
 from kernelwright.agents.proposer import Idea
 from kernelwright.agents.search.stopping import PLATEAU
-from kernelwright.schema import IdeaCard, Move
+from kernelwright.schema import Attempt, IdeaCard, Move
+from kernelwright.store.store import open_store
 from tests.agents.model_kit import (
     BACKENDS,
     DIAGNOSIS,
+    TASK,
     attempt,
     block,
     by_role,
@@ -25,6 +27,8 @@ from tests.agents.model_kit import (
 )
 from tests.agents.workflow_kit import run, verdicts
 from tests.llm.conftest import Hosted, openai_hosted
+from tests.llm.loopback import Asked, Reply
+from tests.store import samples
 
 IDEAS = [
     {"text": "one pass", "backend": "cpp", "expected_speedup": 2},
@@ -92,3 +96,30 @@ def test_a_search_that_stands_still_writes_an_open_idea_without_a_planner(
     assert outcome.roles.count("planner") == count - len(taken)
     others = [one for one in outcome.history if one.move.idea is None]
     assert all(one.ideas == CARDS and one.idea == f"{one.number}a" for one in others)
+
+
+class OneKnown:
+    """A strategy that goes on from the first attempt, every second time with its second idea."""
+
+    def choose(self, attempts: Sequence[Attempt], count: int, seed: int) -> list[Move]:
+        """See `SearchStrategy.choose`."""
+        known = Move(operator="improve", parent=0, idea="1b")
+        return [known if len(attempts) % 2 else Move()] * count
+
+
+def test_a_hint_waits_for_an_attempt_with_a_planner(hosted: Hosted, tmp_path: Path) -> None:
+    files = [block(file(index)) for index in range(3)]
+    by_role(hosted, planner=[answer(idea=1)], coder=files, profiler=[DIAGNOSIS])
+    respond = hosted.loopback.respond
+
+    def hint(asked: Asked) -> Reply:
+        if len(hosted.loopback.asked) == 1:
+            with open_store(tmp_path / "stage.db") as store:
+                store.add_hint(samples.RUN_ID, TASK.id, "Try seven columns.")
+        return respond(asked)
+
+    hosted.loopback.respond = hint
+    outcome = run(hosted, tmp_path, verdicts(2.0, 1.5, 3.0), strategy=OneKnown())
+    assert [one.move.idea for one in outcome.history] == [None, "1b", None]
+    assert [bool(one.move.hints) for one in outcome.history] == [False, False, True]
+    assert outcome.history[1].idea == "1b" and outcome.history[1].ideas == ()

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from kernelwright.sandbox.leases import try_lock
-from kernelwright.schema import Run, Usage
+from kernelwright.schema import IdeaCard, Run, Usage
 from kernelwright.store.store import open_store
-from tests.agents.model_kit import TASK
+from tests.agents.model_kit import TASK, attempt, file
 from tests.cli.kit import TASK as FILE
 from tests.cli.kit import Shell
 from tests.report.test_conversation import episode
@@ -105,6 +105,22 @@ def test_an_episode_step_by_step(shell: Shell, run: Run) -> None:
     assert "[calls build, 2.5 s]\nflags: -O3\n[error]\nkernel.cpp:3: error" in second
     document = json.loads(shell.run("runs", "show", run.id, "--attempt", "3", "--json").out)
     assert document["tool_steps"] == [step.model_dump(mode="json") for step in steps]
+
+
+def test_ideas_are_listed_with_what_became_of_them(shell: Shell, run: Run) -> None:
+    ideas = (IdeaCard(text="tile", backend="cpp", expected=2.0), IdeaCard(text="in words"))
+    known = {"task_id": TASK.id, "ideas": ideas, "idea": "8a"}
+    planned = attempt(7, file(7), 3.0).model_copy(update=known)
+    with open_store(shell.folder / "data" / "kernelwright" / "kernelwright.db") as store:
+        store.add_attempt(planned)
+    shown = shell.run("runs", "show", run.id)
+    assert f"{TASK.id}: idea 8a: won (attempt 8): tile; 2.00× eager expected" in shown.out
+    document = json.loads(shell.run("runs", "show", run.id, "--json").out)
+    states = {one["name"]: one["state"] for one in document["ideas"][TASK.id]}
+    assert states["8b"] == "open"
+    one = shell.run("runs", "show", run.id, "--attempt", "8").out
+    assert "plan: a plan [idea 8a]\n  idea 8a: won" in one and "idea 8b: open: in words" in one
+    assert "idea 1" not in one
 
 
 def test_what_is_not_there_is_named(shell: Shell, run: Run) -> None:

@@ -201,13 +201,18 @@ def _known_task(store: Store, run: Run, named: str | None) -> str:
 def _print_attempt(
     attempt: Attempt, attempts: Sequence[Attempt], conversation: Sequence[Turn]
 ) -> None:
+    from kernelwright.agents.search.ideas import own_ideas
     from kernelwright.cli.progress import outcome
     from kernelwright.report.decisions import fate, how
     from kernelwright.report.format import cost
+    from kernelwright.report.ideas import idea_lines
     from kernelwright.report.verdict import found_words
 
     typer.echo(f"attempt {attempt.number} of {attempt.task_id}: {how(attempt.move)}")
-    typer.echo(f"plan: {attempt.plan}")
+    typer.echo(f"plan: {attempt.plan}" + (f" [idea {attempt.idea}]" if attempt.idea else ""))
+    for idea in idea_lines(attempts):
+        if idea.name in own_ideas(attempt):
+            typer.echo(f"  idea {idea.words.strip()}")
     for turn in conversation:
         _print_turn(turn)
     if attempt.candidate is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from kernelwright.agents.search.ideas import Node, tree
@@ -39,7 +39,12 @@ def idea_lines(attempts: Sequence[Attempt]) -> list[IdeaLine]:
     below: dict[str | None, list[Node]] = {}
     for node in nodes:
         below.setdefault(node.under if node.under in names else None, []).append(node)
-    return list(_lines(below, None, 0))
+    lines, left = [], [(node, 0) for node in reversed(below.get(None, []))]
+    while left:
+        node, depth = left.pop()
+        lines.append(_line(node, depth))
+        left += [(one, depth + 1) for one in reversed(below.get(node.name, []))]
+    return lines
 
 
 def idea_documents(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
@@ -62,19 +67,15 @@ def _nodes(attempts: Sequence[Attempt]) -> list[Node]:
     return nodes if any(node.is_planners for node in nodes) else []
 
 
-def _lines(
-    below: Mapping[str | None, Sequence[Node]], name: str | None, depth: int
-) -> Iterator[IdeaLine]:
-    for node in below.get(name, ()):
-        yield IdeaLine(
-            name=node.name,
-            depth=depth,
-            text=node.card.text,
-            backend=fmt.backend(node.card.backend) if node.card.backend else "",
-            expected=f"{fmt.ratio(node.expected)} eager expected" if node.expected else "",
-            outcome=_outcome(node),
-        )
-        yield from _lines(below, node.name, depth + 1)
+def _line(node: Node, depth: int) -> IdeaLine:
+    return IdeaLine(
+        name=node.name,
+        depth=depth,
+        text=node.card.text,
+        backend=fmt.backend(node.card.backend) if node.card.backend else "",
+        expected=f"{fmt.ratio(node.expected)} eager expected" if node.expected else "",
+        outcome=_outcome(node),
+    )
 
 
 def _outcome(node: Node) -> str:

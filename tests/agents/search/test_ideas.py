@@ -113,6 +113,11 @@ def test_a_search_that_stands_still_takes_up_every_other_time_an_open_idea(name:
     assert [move.idea for move in open_strategy(name).choose(history[:-1], 8, 3)] == [None] * 8
 
 
+def test_an_idea_without_a_figure_is_left_to_planners() -> None:
+    moves = open_strategy("greedy").choose(stale(WORDS), 8, 3)
+    assert all(move.idea is None for move in moves)
+
+
 def test_independent_attempts_take_up_nothing() -> None:
     moves = open_strategy("best-of-n").choose(stale(TILE), 8, 3)
     assert all(move.idea is None for move in moves)
