@@ -198,7 +198,7 @@ def optimized(folder: Path, seconds: int) -> dict[str, Any]:
     """Run `optimize`; return how it ended, and each call."""
     settings = {
         "ANSWER_TOKENS": str(ANSWER_TOKENS),
-        "ATTEMPT_BUDGET": f"calls={MOST_CALLS}",
+        "BUDGET_CALLS": str(MOST_CALLS),
         "WITHOUT_BLOCKS": ",".join(LEFT_OUT),
         "STORE": str(folder / "store.db"),
         "CACHE_DIR": str(folder / "cache"),
