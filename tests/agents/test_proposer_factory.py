@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
@@ -94,7 +95,7 @@ def known_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(store: Store, **settings: Any) -> Any:
-    reference = cast(Reference, SimpleNamespace(machine=MACHINE))
+    reference = cast(Reference, SimpleNamespace(machine=MACHINE, one_evaluation=nullcontext()))
     make = proposer_factory(Settings(**settings), store, samples.RUN_ID)
     return make(TASK, reference, print, HEARD.append)
 
