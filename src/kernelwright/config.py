@@ -263,7 +263,7 @@ class Budget(_Group):
     off; where the model is not known 16,384, 8,192 and 8,192."""
     task_budget: Limited = Allowance()
     """The same for each task of a run: a text like `usd=1,tokens=200000,calls=60,seconds=900`."""
-    attempt_budget: Limited = Allowance(calls=12)
+    attempt_budget: Limited = Allowance(calls=40)
     """The same for each attempt; one that is over is dropped, and the next one begins."""
 
 

@@ -54,7 +54,7 @@ def test_dollars_alone_are_refused_where_they_cannot_hold() -> None:
 @pytest.mark.parametrize(
     ("settings", "most"),
     [
-        ({}, 2 * 4 * 12),
+        ({}, 2 * 4 * 40),
         ({"attempt_budget": "calls=50"}, 2 * 4 * 50),
         ({"attempt_budget": ""}, 2 * 4 * (3 + 2) * 3 * 8),
         ({"attempt_budget": "", "repairs": 0}, 2 * 4 * 3 * 3 * 8),
