@@ -109,20 +109,27 @@ def _identifier(function: str) -> str:
 
 
 def _sources(source: str, functions: set[str]) -> Iterator[str]:
-    """Yield string constants of a candidate that define these functions."""
+    """Yield string constants that define these functions, without what a `#line` names."""
+    for text in _strings(source):
+        own = text.rpartition(f'#line 1 "{STDIN}"\n')[2]
+        if all(name in own for name in functions):
+            yield own
+
+
+def _strings(source: str) -> Iterator[str]:
+    """Yield the string constants of a candidate."""
     try:
         nodes = list(ast.walk(syntax.parse(source)))
     except syntax.UNREADABLE:
         return
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if all(name in node.value for name in functions):
-                yield node.value
+            yield node.value
 
 
 def _named(source: str, file: str) -> Iterator[str]:
     """Yield the parts of string constants to which a `#line` gives this name."""
-    for text in _sources(source, {file}):
+    for text in _strings(source):
         for part in text.split(f'#line 1 "{file}"\n')[1:]:
             yield part.partition("\n#line ")[0]
 
