@@ -93,6 +93,8 @@ def test_no_room_for_a_worker_is_nobodys_fault(
 HOST = """
 import os, sys, time
 from kernelwright.sandbox.process import ProcessSandbox
+from kernelwright.tasks.kinds.module import MODULE
+from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import Machine, await_start, start_worker
 from kernelwright.schema import Limits
 sandbox = ProcessSandbox()  # kept: a worker does not outlive its sandbox
@@ -100,7 +102,7 @@ module = start_worker(Machine(sandbox, 1, "cpu"), Limits())
 await_start(module)
 path = module.write("hang.py", "while True: pass")
 print(module.process.exit_status(0) is None, module.process.pid, flush=True)
-module.load("key", path, "ModelNew", 1, None)
+Instance.load(module, MODULE, "key", path, "ModelNew", None)
 """
 
 
