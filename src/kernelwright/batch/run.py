@@ -17,7 +17,7 @@ from kernelwright.agents.search_context import go_on
 from kernelwright.backends.registry import require_backends
 from kernelwright.batch.alone import alone
 from kernelwright.batch.provenance import git_state, package_versions
-from kernelwright.config import LIMITS_AND_PLACES, OFFLINE, Settings
+from kernelwright.config import FIRST_DEFAULTS, LIMITS_AND_PLACES, OFFLINE, Settings
 from kernelwright.errors import KernelwrightError, UsageError
 from kernelwright.sandbox.machine import open_machine
 from kernelwright.schema import Criteria, Run, RunCommand, RunStatus, Task, Usage
@@ -123,10 +123,15 @@ def _start(
 def _require_same(run: Run, settings: Settings, config: Mapping[str, Any]) -> None:
     """Raise UsageError where a run was started with other settings than it is continued with.
 
-    Limits and places may differ. A setting that an earlier version did not store had its default.
+    Limits and places may differ. A setting that an earlier version did not store had its default,
+    and one that had the default of that time has today's.
     """
     wanted = json.loads(json.dumps({**settings.model_dump(mode="json"), **config}))
-    stored = {**Settings().model_dump(mode="json"), **run.config}
+    defaults = Settings().model_dump(mode="json")
+    stored = {**defaults, **run.config}
+    for name, first in FIRST_DEFAULTS.items():
+        if stored[name] == first and wanted[name] == defaults[name]:
+            stored[name] = wanted[name]
     changed = [k for k, v in wanted.items() if k not in LIMITS_AND_PLACES and stored.get(k) != v]
     if changed:
         raise UsageError(
