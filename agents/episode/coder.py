@@ -13,6 +13,7 @@ from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.coder import acceptable, coder_context, read_source
 from kernelwright.agents.model.context import Brief
 from kernelwright.agents.proposer import Idea, View
+from kernelwright.agents.search.stopping import on_plateau
 from kernelwright.kernels.runtime import shortened
 from kernelwright.prompts.context import Context
 from kernelwright.schema import Criteria, ToolStep
@@ -24,25 +25,32 @@ def episode_context(view: View, brief: Brief, idea: Idea) -> Context:
     return context.model_copy(update={"tools": True, "edits": False})
 
 
-def episode_file(view: View, brief: Brief, idea: Idea, caller: Caller) -> str:
+def episode_file(view: View, brief: Brief, context: Context, caller: Caller) -> str:
     """Return the complete file that an episode submits.
 
     Its bench begins with the code that the attempt goes on from.
+
+    Args:
+        context: see `episode_context`.
 
     Raises:
         BudgetExhausted, NoUsableAnswer, InfrastructureError: see `Episode.run`.
     """
     index, parent = view.position, view.parent
     source = shortened(parent.candidate.source) if parent and parent.candidate else ""
-    context = episode_context(view, brief, idea)
     criteria = Criteria(policy=brief.policy)
     with Bench(view.task, brief.machine, criteria, source, brief.one_evaluation) as bench:
         notes = notes_of(brief.machine.device, brief.lessons, view.attempts)
         toolset = Toolset(
             bench, view.task, view.attempts, notes, partial(_require, view=view, brief=brief)
         )
-        first = caller.opening("coder", context, tools=offered(toolset.tools()))
-        blocks = context.characters()
+        first = caller.opening(
+            "coder",
+            context,
+            harder=on_plateau(view.attempts),
+            tools=offered(toolset.tools()),
+        )
+        blocks = caller.shown(context).characters()
         episode = Episode(
             ask=lambda request: caller.call(index, "coder", request, blocks),
             first=first,

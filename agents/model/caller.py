@@ -106,9 +106,13 @@ class Caller:
         """Return the `provider/name` of a role's model."""
         return self._models[role].name
 
+    def shown(self, context: Context) -> Context:
+        """Return a context without the blocks that are switched off."""
+        return context.without(self._asking.without)
+
     def prompt_hash(self, role: Role, context: Context) -> str:
         """Return the identity of the prompt that a context makes."""
-        messages = render(role, context.without(self._asking.without))
+        messages = render(role, self.shown(context))
         return digest([message.model_dump() for message in messages])
 
     def ask(
@@ -141,7 +145,7 @@ class Caller:
         """
         limit, problem = answer_limit(role, self.model(role), self._asking.answer_tokens), ""
         request = self.opening(role, context, form=form, harder=harder)
-        blocks = context.without(self._asking.without).characters()
+        blocks = self.shown(context).characters()
         for _ in range(1 + MORE_TRIES):
             completion = self.call(attempt, role, request, blocks)
             try:
@@ -167,7 +171,7 @@ class Caller:
         """Return the first request of a conversation; see `ask` for the arguments."""
         model = self.model(role)
         return Request(
-            messages=render(role, context.without(self._asking.without)),
+            messages=render(role, self.shown(context)),
             max_tokens=answer_limit(role, model, self._asking.answer_tokens).tokens,
             temperature=TEMPERATURE,
             effort=effort_for(model, self._asking.efforts.get(role), harder),

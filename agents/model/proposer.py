@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from kernelwright.agents.episode.coder import episode_file
+from kernelwright.agents.episode.coder import episode_context, episode_file
 from kernelwright.agents.model.answers import read_answer
 from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.coder import coder_context, parent_hashes, read_source
@@ -98,14 +98,15 @@ class ModelProposer:
             NoUsableAnswer: three answers in a row could not be used.
             ProviderError: the provider failed for good.
         """
-        context = coder_context(view, self._brief, idea)
         source = None
         if self._uses_tools:
+            context = episode_context(view, self._brief, idea)
             try:
-                source = episode_file(view, self._brief, idea, self._caller)
+                source = episode_file(view, self._brief, context, self._caller)
             except NoToolsError as error:
                 self._leave_tools(error)
         if source is None:
+            context = coder_context(view, self._brief, idea)
             read = partial(read_source, view=view, brief=self._brief)
             harder = on_plateau(view.attempts)
             source = self._caller.ask(view.position, "coder", context, read, harder=harder)

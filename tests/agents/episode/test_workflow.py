@@ -11,7 +11,7 @@ from kernelwright.agents.episode.bench import Bench
 from kernelwright.agents.model.context import Brief
 from kernelwright.backends.registry import PLAIN
 from kernelwright.config import Allowance
-from kernelwright.schema import Candidate, Criteria, Evaluation, ToolStep
+from kernelwright.schema import Candidate, Criteria, Evaluation, ToolStep, digest
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.reference.reference import Reference
 from tests.agents.episode import kit
@@ -79,6 +79,9 @@ def test_an_engineer_plans_works_with_tools_and_is_judged(hosted: Hosted, tmp_pa
     assert attempt.candidate is not None and attempt.candidate.source == RIGHT
     assert attempt.evaluation is not None and attempt.evaluation.accepted
     assert outcome.roles == ["planner", *["coder"] * 3]
+    first = next(call for call in outcome.stage.calls if call.role == "coder")
+    shown = [message.model_dump() for message in first.messages]
+    assert attempt.candidate.origin.prompt_hash == digest(shown)
     assert attempt.usage.input_tokens == 4000 and attempt.usage.cost_usd
     wrote, wrong, edited, checked, built, timed = results_of(outcome.stage.asked[-1])
     assert "incorrect_numerical" in wrong and "right on every case" in checked
