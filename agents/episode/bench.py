@@ -12,13 +12,11 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self, TypeVar
 
-from kernelwright import syntax
 from kernelwright.agents.cached_judge import Judging
-from kernelwright.agents.duplicates import parsed
-from kernelwright.agents.model.coder import MAX_CHARACTERS
+from kernelwright.agents.model.answers import BadAnswer
+from kernelwright.agents.model.coder import readable_file
 from kernelwright.backends.registry import guess_backend
 from kernelwright.errors import InfrastructureError
-from kernelwright.kernels.runtime import UnknownRuntimeError, complete
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Candidate, Criteria, Evaluation, Level, Origin, Status, Task
 from kernelwright.verifier.build.cache import Build
@@ -77,8 +75,8 @@ class Bench:
         self._one_evaluation = one_evaluation
         self._judge: Trying | None = None
         self._open = ExitStack()
-        self._verdicts: dict[str, Evaluation] = {}
         self._compared: dict[str, Evaluation] = {}
+        self._timed: dict[str, Evaluation] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -99,16 +97,10 @@ class Bench:
 
     def problem(self) -> str | None:
         """Return why the file is no Python that can be built; None where it is."""
-        if len(self.source) > MAX_CHARACTERS:
-            return f"it has {len(self.source):,} characters; {MAX_CHARACTERS:,} are the most"
         try:
-            parsed(complete(self.source))
-        except UnknownRuntimeError as error:
-            return str(error)
-        except SyntaxError as error:
-            return f"it is not valid Python: {error.msg}, line {error.lineno}"
-        except syntax.UNREADABLE as error:
-            return f"it is not valid Python: {error or type(error).__name__}"
+            readable_file(self.source)
+        except BadAnswer as bad:
+            return bad.problem
         return None
 
     def build(self) -> Build | Evaluation:
@@ -119,25 +111,23 @@ class Bench:
     def compare(self) -> Evaluation:
         """Return the verdict on the file's values at `fast`, the same for the same file."""
         candidate = self._candidate()
-        if candidate.hash in self._verdicts:
-            return self._verdicts[candidate.hash]
-        return self._once(candidate, self._compared, lambda: self._judging.compare)
+        known = self._timed if candidate.hash in self._timed else self._compared
+        return self._once(candidate, known, times=False)
 
     def evaluate(self) -> Evaluation:
         """Return the verdict on the file at `fast`, times too, the same for the same file."""
-        return self._once(self._candidate(), self._verdicts, lambda: self._judging.evaluate)
+        return self._once(self._candidate(), self._timed, times=True)
 
-    def _once(
-        self,
-        candidate: Candidate,
-        known: dict[str, Evaluation],
-        judged: Callable[[], Callable[[Candidate, Level, Build], Evaluation]],
-    ) -> Evaluation:
+    def _once(self, candidate: Candidate, known: dict[str, Evaluation], times: bool) -> Evaluation:
         """Return what is known of a candidate; if nothing is, build and judge it."""
 
         def verdict() -> Evaluation:
-            built = self._judging.build(candidate, "fast")
-            return built if isinstance(built, Evaluation) else judged()(candidate, "fast", built)
+            judge = self._judging
+            built = judge.build(candidate, "fast")
+            if isinstance(built, Evaluation):
+                return built
+            judged = judge.evaluate if times else judge.compare
+            return judged(candidate, "fast", built)
 
         if candidate.hash not in known:
             known[candidate.hash] = self._twice(verdict)
@@ -182,10 +172,10 @@ class Bench:
     def _candidate(self) -> Candidate:
         if not self.source.strip():
             raise Misuse("there is no file yet: write_file first")
-        problem = self.problem()
-        if problem is not None:
-            raise Misuse(problem)
-        source = complete(self.source)
+        try:
+            source = readable_file(self.source)
+        except BadAnswer as bad:
+            raise Misuse(bad.problem) from bad
         return Candidate(source=source, backend=guess_backend(source), origin=Origin(kind="model"))
 
 

@@ -66,20 +66,8 @@ def complete_file(written: str, reference: str, earlier: Iterable[str]) -> str:
     Raises:
         BadAnswer: it names no known runtime, is not Python, or is nothing new.
     """
-    try:
-        source = complete(written)
-    except UnknownRuntimeError as error:
-        raise BadAnswer(f"{error}.", FILE_ONLY) from error
-    if len(source) > MAX_CHARACTERS:
-        raise BadAnswer(
-            f"Your file has {len(source):,} characters; {MAX_CHARACTERS:,} are the most. "
-            "Compute tables, don't write them out.",
-            FILE_ONLY,
-        )
-    try:
-        own = statements(source)
-    except syntax.UNREADABLE as error:
-        raise BadAnswer(f"Your file is not valid Python: {_where(error)}.", FILE_ONLY) from error
+    source = readable_file(written)
+    own = statements(source)
     if not _defines_model_new(source):
         raise BadAnswer(f"Your file has no top-level `class {MODULE.candidate}`.", FILE_ONLY)
     known = _known_statements(reference)
@@ -91,6 +79,29 @@ def complete_file(written: str, reference: str, earlier: Iterable[str]) -> str:
         raise BadAnswer(
             "Your file is the same as one that was tried before. Change the code.", FILE_ONLY
         )
+    return source
+
+
+def readable_file(written: str) -> str:
+    """Return a file complete with the runtime that it names.
+
+    Raises:
+        BadAnswer: it names no known runtime, is too long, or is not Python.
+    """
+    try:
+        source = complete(written)
+    except UnknownRuntimeError as error:
+        raise BadAnswer(f"{error}.", FILE_ONLY) from error
+    if len(source) > MAX_CHARACTERS:
+        raise BadAnswer(
+            f"Your file has {len(source):,} characters; {MAX_CHARACTERS:,} are the most. "
+            "Compute tables, don't write them out.",
+            FILE_ONLY,
+        )
+    try:
+        parsed(source)
+    except syntax.UNREADABLE as error:
+        raise BadAnswer(f"Your file is not valid Python: {_where(error)}.", FILE_ONLY) from error
     return source
 
 
