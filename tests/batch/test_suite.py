@@ -191,3 +191,24 @@ def test_a_run_whose_process_is_gone_has_died(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="another process"), alone(left.id):
             pass
     assert has_died(left)
+
+
+@pytest.mark.parametrize("is_earlier", [True, False])
+def test_only_an_earlier_versions_default_may_be_another_now(
+    tmp_path: Path, is_earlier: bool
+) -> None:
+    settings = Settings(store=f"sqlite:///{tmp_path}/store.db", sandbox="process", target="cpu")
+    config = {**settings.model_dump(mode="json"), "coder_answers": "file"}
+    if is_earlier:
+        del config["workflow"]  # it had none
+    with open_store(settings.store) as store:
+        store.add_run(samples.run("20260101-000000-abcd", config=config, status="interrupted"))
+    if is_earlier:
+        with open_run("bench", settings, {}, "20260101-000000-abcd") as opened:
+            assert opened.run.config["coder_answers"] == "file"
+    else:
+        with (
+            pytest.raises(UsageError, match="with other settings: coder_answers"),
+            open_run("bench", settings, {}, "20260101-000000-abcd"),
+        ):
+            pass

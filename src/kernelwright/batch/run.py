@@ -124,12 +124,13 @@ def _require_same(run: Run, settings: Settings, config: Mapping[str, Any]) -> No
     """Raise UsageError where a run was started with other settings than it is continued with.
 
     Limits and places may differ. A setting that an earlier version did not store had its default,
-    and one that had the default of that time has today's.
+    and one that had the default of that version has today's.
     """
     wanted = json.loads(json.dumps({**settings.model_dump(mode="json"), **config}))
     defaults = Settings().model_dump(mode="json")
     stored = {**defaults, **run.config}
-    for name, first in FIRST_DEFAULTS.items():
+    is_earlier = not defaults.keys() <= run.config.keys()
+    for name, first in FIRST_DEFAULTS.items() if is_earlier else ():
         if stored[name] == first and wanted[name] == defaults[name]:
             stored[name] = wanted[name]
     changed = [k for k, v in wanted.items() if k not in LIMITS_AND_PLACES and stored.get(k) != v]
