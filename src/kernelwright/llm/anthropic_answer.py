@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from kernelwright.llm.base import Completion, Stop
 from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.faults import stream_fault
-from kernelwright.llm.prices import cost_usd
+from kernelwright.llm.parts import beyond_text
+from kernelwright.llm.prices import counted
 from kernelwright.llm.stream import Reader
 from kernelwright.schema import OpaquePart, Part, TextPart, ToolCall, Usage
 
@@ -153,27 +154,13 @@ class AnthropicAnswer(Reader[Event]):
             stop="stopped" if stopped else _STOPS.get(self._stop, "other"),
             usage=Usage() if stopped else _counted(self._name, self._usage),
             model=self._model,
-            parts=parts if any(not isinstance(part, TextPart) for part in parts) else (),
+            parts=beyond_text(parts),
         )
 
 
 def _counted(name: str, usage: _Usage) -> Usage:
-    read = usage.cache_read_input_tokens or 0
-    written = usage.cache_creation_input_tokens or 0
+    read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
     # The provider counts cached tokens apart from the others.
-    total = None if usage.input_tokens is None else usage.input_tokens + read + written
-    cost = None
-    if usage.at_list_price:
-        cost = cost_usd(
-            name,
-            total,
-            usage.output_tokens,
-            cached_input_tokens=read,
-            cache_write_tokens=written,
-        )
-    return Usage(
-        input_tokens=total,
-        output_tokens=usage.output_tokens,
-        cost_usd=cost,
-        cached_input_tokens=usage.cache_read_input_tokens,
-    )
+    own = usage.input_tokens
+    total = None if own is None else own + (read or 0) + (written or 0)
+    return counted(name, total, usage.output_tokens, read, written, usage.at_list_price)

@@ -12,12 +12,11 @@ from kernelwright.llm.base import Completion, Request, Watch
 from kernelwright.llm.capabilities import accepted_effort, capabilities
 from kernelwright.llm.endpoint import endpoint_from_env
 from kernelwright.llm.faults import connection_fault, status_fault
-from kernelwright.llm.hosted import HostedModel
+from kernelwright.llm.hosted import CONNECT_TIMEOUT_S, HostedModel
 from kernelwright.llm.parts import arguments_object
 from kernelwright.llm.stream import read_answer
 from kernelwright.schema import Message, OpaquePart, Part, TextPart, ToolCall, ToolResult
 
-CONNECT_TIMEOUT_S = 10.0
 _CACHED = {"type": "ephemeral"}
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
-from datetime import date
 from functools import cache
-from importlib.resources import files
 from typing import Literal, get_args
 
 from kernelwright.llm.base import Effort
-from kernelwright.schema import Record
+from kernelwright.llm.dated_table import Entry, Listed, by_name, read_table
 
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
 
-class Capabilities(Record):
+class Capabilities(Entry):
     """One model's limits and abilities; `capabilities.toml` explains the fields."""
 
     output: int
@@ -25,23 +22,12 @@ class Capabilities(Record):
     off: Literal["disabled", "between_tools"] | None = None
     tools: bool = True
     structured: bool = True
-    aliases: tuple[str, ...] = ()
-
-
-class CapabilityList(Record):
-    """The models of one provider."""
-
-    as_of: date
-    source: str
-    """Address of the page that published the limits."""
-    models: dict[str, Capabilities]
 
 
 @cache
-def capability_lists() -> dict[str, CapabilityList]:
+def capability_lists() -> dict[str, Listed[Capabilities]]:
     """Return the whole table, by provider."""
-    text = files("kernelwright.llm").joinpath("capabilities.toml").read_text(encoding="utf-8")
-    return {name: CapabilityList.model_validate(data) for name, data in tomllib.loads(text).items()}
+    return read_table("capabilities.toml", Listed[Capabilities])
 
 
 def capabilities(model: str) -> Capabilities | None:
@@ -71,9 +57,4 @@ def higher_effort(model: str, effort: Effort) -> Effort:
 
 @cache
 def _by_name() -> dict[str, Capabilities]:
-    return {
-        f"{provider}/{name}": known
-        for provider, listed in capability_lists().items()
-        for main, known in listed.models.items()
-        for name in (main, *known.aliases)
-    }
+    return by_name(capability_lists())

@@ -11,7 +11,8 @@ from kernelwright.llm.base import Completion, Stop
 from kernelwright.llm.chat_calls import CallPiece, Calls
 from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.faults import stream_fault
-from kernelwright.llm.prices import cost_usd
+from kernelwright.llm.parts import beyond_text
+from kernelwright.llm.prices import counted
 from kernelwright.llm.stream import Reader
 from kernelwright.llm.thoughts import Thoughts, without_unopened
 from kernelwright.schema import OpaquePart, Part, TextPart, Usage
@@ -122,7 +123,7 @@ class ChatAnswer(Reader[Chunk]):
             stop="stopped" if stopped else stop,
             usage=Usage() if stopped else self._counted(),
             model=self._model,
-            parts=parts if any(not isinstance(part, TextPart) for part in parts) else (),
+            parts=beyond_text(parts),
         )
 
     def _shown_thoughts(self) -> Iterator[Part]:
@@ -133,18 +134,11 @@ class ChatAnswer(Reader[Chunk]):
     def _counted(self) -> Usage:
         usage = self._usage
         details = usage.prompt_tokens_details or _InputDetails()
-        cost = None
-        if self._tier in (None, "default"):  # other tiers have other prices
-            cost = cost_usd(
-                self._name,
-                usage.prompt_tokens,
-                usage.completion_tokens,
-                cached_input_tokens=details.cached_tokens or 0,
-                cache_write_tokens=details.cache_write_tokens or 0,
-            )
-        return Usage(
-            input_tokens=usage.prompt_tokens,
-            output_tokens=usage.completion_tokens,
-            cost_usd=cost,
-            cached_input_tokens=details.cached_tokens,
+        return counted(
+            self._name,
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            details.cached_tokens,
+            details.cache_write_tokens,
+            at_list_price=self._tier in (None, "default"),
         )

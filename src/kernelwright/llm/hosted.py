@@ -17,6 +17,7 @@ from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.retry import RetryPolicy, call_until
 from kernelwright.llm.stream import Gate
 
+CONNECT_TIMEOUT_S = 10.0
 _DEFAULT_POLICY = RetryPolicy()
 
 

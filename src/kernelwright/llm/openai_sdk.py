@@ -11,8 +11,8 @@ import openai
 
 from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.faults import connection_fault, status_fault
+from kernelwright.llm.hosted import CONNECT_TIMEOUT_S
 
-CONNECT_TIMEOUT_S = 10.0
 # The SDK reads these headers from variables meant for OpenAI, and would send them to any server.
 _NOT_FOR_OTHERS = {"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kernelwright.schema import Message, OpaquePart, TextPart, ToolCall, ToolResult
+from kernelwright.schema import Message, OpaquePart, Part, TextPart, ToolCall, ToolResult
 
 ANSWER = "answer"
 """Name of the schema of an answer, which some providers want."""
@@ -27,6 +27,11 @@ def json_of_whole_characters(text: str) -> str:
         return whole_characters(json.dumps(json.loads(text), ensure_ascii=False))
     except (ValueError, RecursionError):
         return text
+
+
+def beyond_text(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Return an answer's parts; none where it is text alone, which a completion has already."""
+    return parts if any(not isinstance(part, TextPart) for part in parts) else ()
 
 
 def texts(message: Message) -> str:

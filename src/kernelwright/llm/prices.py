@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from datetime import date
 from functools import cache
-from importlib.resources import files
 
 from kernelwright.config import TokenPrice
 from kernelwright.llm.base import RECORDED, Request
-from kernelwright.schema import Message, Record, Usage
+from kernelwright.llm.dated_table import Entry, Listed, by_name, read_table
+from kernelwright.schema import Message, Usage
 
 _PER_MILLION = 1e-6
 # Upper bound on the tokens that providers add to each message, and to all of them together.
 _MESSAGE_TOKENS = 64
 
 
-class Price(Record):
+class Price(Entry):
     """The price of one model in USD per million tokens; `prices.toml` explains the fields."""
 
     input: float
@@ -25,23 +23,12 @@ class Price(Record):
     cached_input: float | None = None
     cache_write: float | None = None
     up_to_input: int | None = None
-    aliases: tuple[str, ...] = ()
-
-
-class PriceList(Record):
-    """One provider's prices."""
-
-    as_of: date
-    source: str
-    """Address of the page that published the prices."""
-    models: dict[str, Price]
 
 
 @cache
-def price_lists() -> dict[str, PriceList]:
+def price_lists() -> dict[str, Listed[Price]]:
     """Return the whole table, by provider."""
-    text = files("kernelwright.llm").joinpath("prices.toml").read_text(encoding="utf-8")
-    return {name: PriceList.model_validate(data) for name, data in tomllib.loads(text).items()}
+    return read_table("prices.toml", Listed[Price])
 
 
 def cost_usd(
@@ -77,6 +64,33 @@ def cost_usd(
         (output_tokens, price.output),
     )
     return _total(parts)
+
+
+def counted(
+    model: str,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    cached: int | None,
+    written: int | None,
+    at_list_price: bool,
+) -> Usage:
+    """Return the usage of one answer, with its cost at the provider's list price.
+
+    Args:
+        model, input_tokens, output_tokens: see `cost_usd`.
+        cached: the part of `input_tokens` read from the provider's cache; None where it is unknown.
+        written: the part written to it.
+        at_list_price: whether the list prices hold: other tiers have others.
+    """
+    cost = None
+    if at_list_price:
+        cost = cost_usd(model, input_tokens, output_tokens, cached or 0, written or 0)
+    return Usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost_usd=cost,
+        cached_input_tokens=cached,
+    )
 
 
 def is_priced(model: str, own: TokenPrice | None = None) -> bool:
@@ -138,9 +152,4 @@ def _price(model: str, own: TokenPrice | None) -> Price | None:
 
 @cache
 def _by_name() -> dict[str, Price]:
-    return {
-        f"{provider}/{name}": price
-        for provider, prices in price_lists().items()
-        for main, price in prices.models.items()
-        for name in (main, *price.aliases)
-    }
+    return by_name(price_lists())

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from kernelwright.llm.base import Completion, Stop
 from kernelwright.llm.endpoint import Endpoint
 from kernelwright.llm.faults import stream_fault
-from kernelwright.llm.prices import cost_usd
+from kernelwright.llm.parts import beyond_text
+from kernelwright.llm.prices import counted
 from kernelwright.llm.stream import Reader
 from kernelwright.schema import OpaquePart, Part, TextPart, ToolCall, Usage
 
@@ -147,7 +148,7 @@ class ResponsesAnswer(Reader[Event]):
             stop="refusal" if refusal else self._stop(self._end, parts),
             usage=_usage(self._name, self._end),
             model=self._model,
-            parts=parts if any(not isinstance(part, TextPart) for part in parts) else (),
+            parts=beyond_text(parts),
         )
 
     @staticmethod
@@ -177,18 +178,11 @@ def _parts(item: _Item) -> Iterator[Part]:
 def _usage(name: str, end: _Response) -> Usage:
     usage = end.usage or _Usage()
     details = usage.input_tokens_details or _InputDetails()
-    cost = None
-    if end.service_tier in (None, "default"):  # other tiers have other prices
-        cost = cost_usd(
-            name,
-            usage.input_tokens,
-            usage.output_tokens,
-            cached_input_tokens=details.cached_tokens or 0,
-            cache_write_tokens=details.cache_write_tokens or 0,
-        )
-    return Usage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost_usd=cost,
-        cached_input_tokens=details.cached_tokens,
+    return counted(
+        name,
+        usage.input_tokens,
+        usage.output_tokens,
+        details.cached_tokens,
+        details.cache_write_tokens,
+        at_list_price=end.service_tier in (None, "default"),
     )
