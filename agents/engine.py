@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from kernelwright.agents.proposer import Proposer
+from kernelwright.agents.offline.trace import Traced
+from kernelwright.agents.proposer import Hear, Note, Proposer
 from kernelwright.agents.search_context import Phase, go_on
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Criteria, Evaluation, SearchSettings, Task
@@ -57,11 +58,8 @@ class Engine(NamedTuple):
     criteria: Criteria
     search: SearchSettings
     backends: tuple[str, ...]
-    make_proposer: Callable[
-        [Task, Reference, Callable[[str], None], Callable[[int], None]], Proposer
-    ]
-    """Makes the proposer of a task; takes functions that are told, in a line, what happens, and how
-    many characters of an answer have come."""
+    make_proposer: Callable[[Task, Reference, Traced, Note, Hear], Proposer]
+    """Makes the proposer of a task."""
     progress: Progress
     checkpoint: Callable[[], None] = go_on
     """Called before anything new is started; raises KeyboardInterrupt where that is not wanted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 
 from kernelwright.agents.cached_judge import CachingJudge
@@ -90,10 +91,12 @@ def _context(
         return given
 
     search = engine.search
-    proposer = engine.make_proposer(task, reference, note, partial(engine.progress.heard, task))
+    traced = functools.cache(lambda: trace(reference, note))  # it takes seconds, and two ask
+    heard = partial(engine.progress.heard, task)
+    proposer = engine.make_proposer(task, reference, traced, note, heard)
     strategy = open_strategy(search.strategy)
     if search.seeds or search.tune:
-        offline = OfflineProposer(task, lambda: trace(reference, note), search.seed, note)
+        offline = OfflineProposer(task, traced, search.seed, note)
         own = allowed(engine.backends, engine.criteria.policy)
         proposer, strategy = from_known(proposer, strategy, offline, own, search, history)
     # A tuner goes on from no attempt, and the proof measures the best of a few at length anyway.

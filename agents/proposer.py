@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
 from kernelwright.errors import KernelwrightError
@@ -20,6 +21,10 @@ from kernelwright.schema import (
 )
 
 Scope = Literal["run", "task", "attempt"]
+Note = Callable[[str], None]
+"""Takes one line on what happens."""
+Hear = Callable[[int], None]
+"""Takes the number of characters of an answer that have come."""
 
 
 class BudgetExhausted(KernelwrightError):

@@ -7,8 +7,8 @@ from functools import partial
 
 from kernelwright.agents.lessons import lessons_known
 from kernelwright.agents.offline.proposer import OfflineProposer
-from kernelwright.agents.offline.trace import trace
-from kernelwright.agents.proposer import Proposer
+from kernelwright.agents.offline.trace import Traced
+from kernelwright.agents.proposer import Hear, Note, Proposer
 from kernelwright.agents.roles import efforts, models, run_allowance, works_with_tools
 from kernelwright.backends.registry import PLAIN
 from kernelwright.config import OFFLINE, Settings
@@ -17,15 +17,10 @@ from kernelwright.store.store import Store
 from kernelwright.verifier.reference.reference import Reference
 from kernelwright.verifier.reference.speeds import known_speeds
 
-Note = Callable[[str], None]
-"""Takes one line on what happens."""
-Hear = Callable[[int], None]
-"""Takes the number of characters of an answer that have come."""
-
 
 def proposer_factory(
     settings: Settings, store: Store, run_id: str
-) -> Callable[[Task, Reference, Note, Hear], Proposer]:
+) -> Callable[[Task, Reference, Traced, Note, Hear], Proposer]:
     """Return a function that makes a proposer for each task of a run.
 
     Model calls of the run so far, where it is continued, count against the budgets.
@@ -35,8 +30,10 @@ def proposer_factory(
     """
     if settings.model == OFFLINE:
 
-        def offline(task: Task, reference: Reference, note: Note, _hear: Hear) -> Proposer:
-            return OfflineProposer(task, lambda: trace(reference, note), settings.seed, note)
+        def offline(
+            task: Task, _reference: Reference, traced: Traced, note: Note, _hear: Hear
+        ) -> Proposer:
+            return OfflineProposer(task, traced, settings.seed, note)
 
         return offline
     # Not needed offline, and the providers' SDKs take seconds to import.
@@ -65,7 +62,7 @@ def proposer_factory(
     for usage in _used(store, run_id):
         budget.add(usage)
 
-    def make(task: Task, reference: Reference, note: Note, hear: Hear) -> Proposer:
+    def make(task: Task, reference: Reference, traced: Traced, note: Note, hear: Hear) -> Proposer:
         own = budget.inner("task", settings.task_budget)
         for usage in _used(store, run_id, task.id):
             own.add(usage)
@@ -73,7 +70,7 @@ def proposer_factory(
         lost = store.lost_usage(run_id, task.id)
         ledger = Ledger(store, run_id, task.id)
         caller = Caller(by_role, own, ledger, asking, earlier, lost, hear)
-        facts = store.fix_facts(run_id, task.id, partial(gather, reference))
+        facts = store.fix_facts(run_id, task.id, partial(gather, reference, traced))
         measured = known_speeds(reference, settings.cache_dir).words
         lessons = lessons_known(store, run_id, task, reference.machine)
         brief = Brief(

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 from kernelwright.agents.model.traced import category, dtypes, lines
-from kernelwright.agents.offline.trace import trace
+from kernelwright.agents.offline.trace import Traced
 from kernelwright.sandbox.leases import lease
 from kernelwright.schema import Facts
 from kernelwright.verifier.profiling.evidence import (
@@ -34,8 +34,11 @@ SET_BYTES, MOST_SETS = 2**26, 32
 """Inputs and results lie in so many places in turn: caches are as cold as before the judge."""
 
 
-def gather(reference: Reference) -> Facts:
+def gather(reference: Reference, traced: Traced) -> Facts:
     """Return the facts on a reference's first timed workload; what can't be had is left out.
+
+    Args:
+        traced: gives the reference's graph.
 
     Raises:
         InfrastructureError: no worker starts, or the machine's bandwidth can't be measured.
@@ -46,7 +49,7 @@ def gather(reference: Reference) -> Facts:
     live = reference.prepare(timed)
     eager_us, times = _times(reference, live)
     roof = roof_of(reference, live)
-    graph = trace(reference, lambda _words: None)
+    graph = traced()
     return Facts(
         category=category(graph) if graph else None,
         dtypes=dtypes(graph) if graph else (),

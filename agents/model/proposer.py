@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import partial
 
 from kernelwright.agents.episode.coder import episode_context, episode_file
@@ -21,13 +20,11 @@ from kernelwright.agents.model.planner import (
     repair_idea,
 )
 from kernelwright.agents.model.profiler import Diagnosis, profiler_context
-from kernelwright.agents.proposer import Idea, NoUsableAnswer, View
+from kernelwright.agents.proposer import Idea, Note, NoUsableAnswer, View
 from kernelwright.agents.search.stopping import on_plateau
 from kernelwright.backends.registry import guess_backend
 from kernelwright.errors import NoToolsError, ProviderError
 from kernelwright.schema import Attempt, Candidate, Origin, Status, Usage
-
-Note = Callable[[str], None]
 
 
 def unheard(words: str) -> None:

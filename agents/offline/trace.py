@@ -23,6 +23,9 @@ from kernelwright.verifier.worker.instance import Instance
 from kernelwright.verifier.worker.start import await_start, start_worker
 from kernelwright.verifier.worker.tensor_tree import packed
 
+Traced = Callable[[], Graph | None]
+"""Gives what `trace` returns of a task's reference."""
+
 
 def trace(reference: Reference, note: Callable[[str], None]) -> Graph | None:
     """Return the graph of the first timed workload; None where torch.export can't make one.

@@ -1,8 +1,9 @@
-"""What is gathered of a reference before a model's search, by real workers."""
+"""The facts that are gathered of a reference before a model's search, by real workers."""
 
 from __future__ import annotations
 
 from kernelwright.agents.model.facts import gather
+from kernelwright.agents.offline.trace import trace
 from kernelwright.sandbox.machine import Machine
 from kernelwright.sandbox.process import ProcessSandbox
 from kernelwright.schema import Task, Workload
@@ -44,7 +45,7 @@ def task(forward: str) -> Task:
 def test_round_one_has_numbers_and_the_graph() -> None:
     machine = Machine(ProcessSandbox(), 1, "cpu")
     with Reference(task("torch.relu(self.linear(x))"), machine, seed=0) as reference:
-        facts = gather(reference)
+        facts = gather(reference, lambda: trace(reference, print))
     assert (facts.category, facts.dtypes) == ("matmul", ("float32",))
     assert facts.times[0].startswith("eager takes about ") and "'timed'" in facts.times[0]
     assert any("aten::" in line for line in facts.times)
@@ -58,6 +59,6 @@ def test_round_one_has_numbers_and_the_graph() -> None:
 def test_without_a_graph_the_numbers_are_there() -> None:
     machine = Machine(ProcessSandbox(), 1, "cpu")
     with Reference(task(UNTRACEABLE), machine, seed=0) as reference:
-        facts = gather(reference)
+        facts = gather(reference, lambda: trace(reference, print))
     assert (facts.category, facts.dtypes, facts.graph) == (None, (), ())
     assert facts.times and facts.roof and facts.versions

@@ -97,7 +97,7 @@ def known_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def opened(store: Store, **settings: Any) -> Any:
     reference = cast(Reference, SimpleNamespace(machine=MACHINE, one_evaluation=nullcontext()))
     make = proposer_factory(Settings(**settings), store, samples.RUN_ID)
-    return make(TASK, reference, print, HEARD.append)
+    return make(TASK, reference, lambda: None, print, HEARD.append)
 
 
 def test_each_role_may_have_a_model_of_its_own(store: Store) -> None:
