@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 
@@ -24,10 +25,13 @@ DEFAULTS = {
     "disable": (False,),
     "fullgraph": (False, True),
 }
+# Each verdict asks a few times about the same file.
+KNOWN_FILES = 100
 # A fast path of a guarded file that is the reference's class, without its docstring.
 EMPTY = f"class {FAST}({MODULE.reference}):\n    pass"
 
 
+@functools.lru_cache(KNOWN_FILES)
 def compiled_reference(candidate: str, reference: str) -> Compiled | None:
     """Return how the candidate is the reference under torch.compile; None if it is something else.
 
