@@ -18,10 +18,11 @@ from langgraph.prebuilt import ToolNode
 from langgraph.prebuilt.tool_node import ToolCallRequest, ToolInvocationError
 
 from kernelwright.agents.episode.bench import Bench, Misuse, Seen
-from kernelwright.agents.episode.tools import CHANGES, SUBMIT, Toolset, page
+from kernelwright.agents.episode.tools import CHANGES, PAGE, SUBMIT, Toolset
 from kernelwright.agents.model.answers import BadAnswer
 from kernelwright.agents.model.caller import NO_ANSWER
 from kernelwright.agents.model.limits import MORE_TRIES
+from kernelwright.agents.model.words import beginning
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
 from kernelwright.errors import InfrastructureError, NoToolsError, ProviderError
 from kernelwright.llm.base import Completion, Request
@@ -213,7 +214,7 @@ class Episode:
             ran = ToolStep(
                 name=call["name"],
                 arguments=arguments,
-                result=page(str(message.content)),
+                result=beginning(str(message.content), PAGE),
                 is_error=message.status == "error",
                 seconds=round(time.monotonic() - started, 3),
                 right=None if seen is None else True,

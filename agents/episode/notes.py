@@ -50,18 +50,15 @@ def words(text: str) -> frozenset[str]:
     return frozenset(word for word in found if len(word) > 2) - COMMON
 
 
-def notes_of(
-    device: str, lessons: Iterable[Lesson], attempts: Sequence[Attempt], more: Iterable[str] = ()
-) -> Notes:
+def notes_of(device: str, lessons: Iterable[Lesson], attempts: Sequence[Attempt]) -> Notes:
     """Return the notes for a search on a kind of device.
 
     Args:
         lessons: of earlier searches.
         attempts: of this task; what the profiler found is a note.
-        more: texts about the backends.
     """
     known = CPU_HINTS if device == "cpu" else GPU_HINTS
     cards = {card_line(one): one.difference for one in lessons}
     found = (f"attempt {one.number}: {one.diagnosis}" for one in attempts if one.diagnosis)
     code = {text: code for text, code in cards.items() if code}
-    return Notes((*known, *DIRECTIONS, *cards, *found, *more), code)
+    return Notes((*known, *DIRECTIONS, *cards, *found), code)

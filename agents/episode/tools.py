@@ -18,7 +18,6 @@ from kernelwright.verifier.build.cache import Build
 
 PAGE = 6_000
 """Most characters of a result."""
-CUT = "\n[... {left:,} more characters]"
 CHANGES = ("write_file", "edit")
 """Tools that change the file. They are run again when an episode is continued: it is no more than
 what they made of it."""
@@ -226,13 +225,6 @@ class Toolset:
 def offered(tools: Sequence[BaseTool]) -> tuple[Tool, ...]:
     """Return tools as a request names them."""
     return tuple(_offer(tool) for tool in tools)
-
-
-def page(text: str) -> str:
-    """Return the beginning of a text, at most a page of it, and how much is missing."""
-    if len(text) <= PAGE:
-        return text
-    return text[:PAGE] + CUT.format(left=len(text) - PAGE)
 
 
 def _tool(method: Callable[..., str], arguments: type[Arguments]) -> BaseTool:

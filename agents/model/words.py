@@ -28,3 +28,9 @@ def shown_reason(task: Task, device: str, evaluation: Evaluation) -> str:
 def one_line(text: str, characters: int) -> str:
     """Return `text` without line breaks, shortened."""
     return textwrap.shorten(text, characters, placeholder=" [...]")
+
+
+def beginning(text: str, characters: int) -> str:
+    """Return a text with at most so many characters of it, and the number of the others."""
+    left = len(text) - characters
+    return text if left <= 0 else f"{text[:characters]}\n[... {left:,} more characters]"

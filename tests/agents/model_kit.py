@@ -77,7 +77,7 @@ class Stage:
     ) -> None:
         self.hosted = hosted
         self.notes: list[str] = []
-        """What the user was told."""
+        """The words that the user was told."""
         self.store = open_store(folder / "stage.db")
         if not self.store.list_runs(None):
             self.store.add_run(samples.run())

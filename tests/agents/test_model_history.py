@@ -1,4 +1,4 @@
-"""What models are told of earlier attempts: nothing that misleads."""
+"""The words on earlier attempts that models are told: none misleads."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from kernelwright.agents.model.words import beginning
 from kernelwright.report import format as fmt
 from kernelwright.report.decisions import call_title
 from kernelwright.schema import (
@@ -84,8 +85,7 @@ def _lines(arguments: object) -> Iterator[str]:
 
 def shortened(text: str) -> str:
     """Return a text with at most `LONGEST` characters of it, and the number of the others."""
-    left = len(text) - LONGEST
-    return text if left <= 0 else f"{text[:LONGEST]}\n[... {left:,} more characters]"
+    return beginning(text, LONGEST)
 
 
 def _steps_of(calls: Sequence[ModelCall], steps: Sequence[ToolStep]) -> list[list[ToolStep]]:

@@ -1,4 +1,4 @@
-"""Which files are tuned, with which numbers, and when a model's turn comes."""
+"""The choice of files and numbers to tune, and of when a model's turn comes."""
 
 from __future__ import annotations
 
