@@ -57,8 +57,9 @@ WHOLE: dict[str, Callable[..., Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def builds_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "build"))
+    torch.manual_seed(0)
 
 
 def made(folder: Path, function: Callable[..., Any], *inputs: torch.Tensor) -> Any:

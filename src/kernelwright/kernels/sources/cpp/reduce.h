@@ -3,19 +3,25 @@
 
 constexpr int64_t SPAN = 1024, PIECE = 16384, STEPS = 64, VECTORS = 8;
 
+typedef double v8d __attribute__((vector_size(64)));
+
 struct Sum {
+  using Part = v8f;
   static constexpr double start = 0;
   template <class V> static inline __attribute__((always_inline)) V join(V a, V b) { return a + b; }
 };
 struct Product {
+  using Part = v8d;
   static constexpr double start = 1;
   template <class V> static inline __attribute__((always_inline)) V join(V a, V b) { return a * b; }
 };
 struct Maximum {
+  using Part = v8f;
   static constexpr double start = -INF;
   template <class V> static inline __attribute__((always_inline)) V join(V a, V b) { return a > b ? a : (b >= a ? b : a + b); }
 };
 struct Minimum {
+  using Part = v8f;
   static constexpr double start = INF;
   template <class V> static inline __attribute__((always_inline)) V join(V a, V b) { return a < b ? a : (b <= a ? b : a + b); }
 };
@@ -23,7 +29,12 @@ struct Minimum {
 INLINE v8i lanes_below(int64_t count) { return v8i{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<int32_t>(count); }
 
 template <class Op>
-INLINE double joined(v8f v) {
+INLINE void join_to(typename Op::Part& part, v8f v) {
+  part = Op::join(part, __builtin_convertvector(v, typename Op::Part));
+}
+
+template <class Op>
+INLINE double joined(typename Op::Part v) {
   double total = v[0];
   for (int lane = 1; lane < 8; ++lane) total = Op::join(total, static_cast<double>(v[lane]));
   return total;
@@ -34,14 +45,15 @@ static double reduce_span(int64_t begin, int64_t end, Values values, First first
   double total = Op::start;
   for (int64_t from = begin; from < end; from += SPAN) {
     const int64_t to = std::min(end, from + SPAN);
-    v8f part[4] = {splat(Op::start), splat(Op::start), splat(Op::start), splat(Op::start)};
+    const typename Op::Part start = typename Op::Part{} + Op::start;
+    typename Op::Part part[4] = {start, start, start, start};
     int64_t k = from;
     for (; k + 32 <= to; k += 32)
-      for (int j = 0; j < 4; ++j) part[j] = Op::join(part[j], values(k + 8 * j));
-    for (; k + 8 <= to; k += 8) part[0] = Op::join(part[0], values(k));
+      for (int j = 0; j < 4; ++j) join_to<Op>(part[j], values(k + 8 * j));
+    for (; k + 8 <= to; k += 8) join_to<Op>(part[0], values(k));
     if (const int64_t rest = to - k; rest > 0)
-      part[1] = Op::join(part[1], choose(lanes_below(rest), first(k, rest), splat(Op::start)));
-    const v8f all = Op::join(Op::join(part[0], part[1]), Op::join(part[2], part[3]));
+      join_to<Op>(part[1], choose(lanes_below(rest), first(k, rest), splat(Op::start)));
+    const typename Op::Part all = Op::join(Op::join(part[0], part[1]), Op::join(part[2], part[3]));
     total = Op::join(total, joined<Op>(all));
   }
   return total;
@@ -73,19 +85,20 @@ static void reduce_columns(
 #pragma omp parallel for schedule(static) if (outer * n * inner >= 16384)
   for (int64_t job = 0; job < outer * blocks; ++job) {
     const int64_t row = job / blocks, from = job % blocks * WIDTH, width = std::min(WIDTH, inner - from);
-    v8f total[VECTORS];
-    for (v8f& one : total) one = splat(Op::start);
+    const typename Op::Part start = typename Op::Part{} + Op::start;
+    typename Op::Part total[VECTORS];
+    for (auto& one : total) one = start;
     for (int64_t begin = 0; begin < n; begin += STEPS) {
-      v8f part[VECTORS];
-      for (v8f& one : part) one = splat(Op::start);
+      typename Op::Part part[VECTORS];
+      for (auto& one : part) one = start;
       for (int64_t i = begin; i < std::min(n, begin + STEPS); ++i) {
         const int64_t base = (row * n + i) * inner + from;
         if (width == WIDTH) {
-          for (int64_t j = 0; j < VECTORS; ++j) part[j] = Op::join(part[j], values(base + 8 * j));
+          for (int64_t j = 0; j < VECTORS; ++j) join_to<Op>(part[j], values(base + 8 * j));
         } else {
           int64_t j = 0;
-          for (; 8 * j + 8 <= width; ++j) part[j] = Op::join(part[j], values(base + 8 * j));
-          if (8 * j < width) part[j] = Op::join(part[j], first(base + 8 * j, width - 8 * j));
+          for (; 8 * j + 8 <= width; ++j) join_to<Op>(part[j], values(base + 8 * j));
+          if (8 * j < width) join_to<Op>(part[j], first(base + 8 * j, width - 8 * j));
         }
       }
       for (int64_t j = 0; j < VECTORS; ++j) total[j] = Op::join(total[j], part[j]);
