@@ -65,23 +65,13 @@ def whole_text(completion: Completion) -> str:
     return completion.text
 
 
-def without_thoughts(text: str) -> str:
-    """Return an answer without what a model that writes `<think>` has thought before it.
-
-    Servers without a parser for that send both, or the thoughts without their first tag.
-    """
-    _, end, said = text.rpartition("</think>")
-    return "" if not end and said.lstrip().startswith("<think>") else said
-
-
 def read_answer(completion: Completion, kind: type[A]) -> A:
     """Return the last JSON object in the answer that is a `kind`; ignore prose and fences.
 
     Raises:
         BadAnswer: there is none; nothing is repaired.
     """
-    text = without_thoughts(whole_text(completion))
-    pieces, broken = _objects(text)
+    pieces, broken = _objects(whole_text(completion))
     found: A | None = None
     complaint = "There is no JSON object in your answer."
     for piece in pieces:
