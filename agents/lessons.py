@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kernelwright.agents.cards import Setting, gains, losses, shown
-from kernelwright.agents.episode.notes import words
+from kernelwright.agents.vocabulary import vocabulary
 from kernelwright.prompts.device import processor_of
 from kernelwright.sandbox.machine import Machine
 from kernelwright.schema import Attempt, Circumstances, Facts, Lesson, Task
@@ -129,7 +129,7 @@ def _confirmed(lessons: Sequence[Lesson]) -> Iterator[Lesson]:
 
 def _are_alike(one: Lesson, other: Lesson) -> bool:
     """Whether two lessons are of the same change on the same features."""
-    own, others = words(one.text), words(other.text)
+    own, others = vocabulary(one.text), vocabulary(other.text)
     common = len(own & others) / max(len(own | others), 1)
     same = match(one.on or Circumstances(), other.on or Circumstances()) == 1
     return common >= ALIKE and one.backend == other.backend and same

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from kernelwright.agents.cards import card_line
+from kernelwright.agents.vocabulary import vocabulary
 from kernelwright.prompts.hints import CPU_HINTS, DIRECTIONS, GPU_HINTS
 from kernelwright.prompts.render import fenced
 from kernelwright.schema import Attempt, Lesson
 
 MOST = 6
-WORD = re.compile(r"[a-z][a-z0-9]+")
-# Words that every note may have.
-COMMON = frozenset("the and for with from that this into where than each what over are".split())
 
 
 class Notes(NamedTuple):
@@ -32,22 +29,16 @@ class Notes(NamedTuple):
         The weight of a word is the share of notes without it. The first note that has code is
         followed by it: all of that is about a page.
         """
-        wanted = words(query)
-        having = Counter(word for text in self.texts for word in words(text))
+        wanted = vocabulary(query)
+        having = Counter(word for text in self.texts for word in vocabulary(text))
         weights = {word: 1.0 - having[word] / len(self.texts) for word in wanted if having[word]}
-        scored = [(sum(weights.get(w, 0.0) for w in words(text)), text) for text in self.texts]
+        scored = [(sum(weights.get(w, 0.0) for w in vocabulary(text)), text) for text in self.texts]
         found = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])[:MOST]
         lines = [f"- {text}" for _, text in found]
         shown = next((text for _, text in found if text in self.code), None)
         if shown is not None:
             lines += ["", f'Code of "{shown}":', "", fenced(self.code[shown], "diff")]
         return "\n".join(lines)
-
-
-def words(text: str) -> frozenset[str]:
-    """Return a text's words in lower case, without a plural's s and without common ones."""
-    found = (word.removesuffix("s") for word in WORD.findall(text.lower()))
-    return frozenset(word for word in found if len(word) > 2) - COMMON
 
 
 def notes_of(device: str, lessons: Iterable[Lesson], attempts: Sequence[Attempt]) -> Notes:
