@@ -401,7 +401,7 @@ class Evaluator:
         self, evidence: Evidence | None, check: WorkloadCheck, summary: Summary
     ) -> Evidence | None:
         """Return the evidence with what takes longer to find out: hot lines, a GPU's counters."""
-        if evidence is None or not self.effort.is_thorough:
+        if evidence is None or not self.effort.samples_code:
             return evidence
         if self.reference.machine.kind != "cpu":
             build = self.build.folder

@@ -145,8 +145,11 @@ class Judge:
         found = build or self.build(candidate, level, made_from)
         if isinstance(found, Evaluation):
             return found
+        effort = self._effort(candidate, level)
         with self._renewed_after_failures():
-            return self._evaluated(candidate, level, found, started, self._is_timed(candidate))
+            return self._evaluated(
+                candidate, level, effort, found, started, self._is_timed(candidate)
+            )
 
     def compare(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
         """Return the verdict on the values of a candidate that was built; nothing is timed.
@@ -154,9 +157,20 @@ class Judge:
         Raises:
             InvalidReferenceError, InfrastructureError: see `build`.
         """
-        started = time.monotonic()
+        effort, started = self._effort(candidate, level), time.monotonic()
         with self._renewed_after_failures():
-            return self._evaluated(candidate, level, build, started, is_timed=False)
+            return self._evaluated(candidate, level, effort, build, started, is_timed=False)
+
+    def profile(self, candidate: Candidate, build: Build) -> Evaluation:
+        """Return the verdict at `fast` on a candidate that was built, with its hot lines.
+
+        Raises:
+            InvalidReferenceError, InfrastructureError: see `build`.
+        """
+        effort = self._effort(candidate, "fast").model_copy(update={"samples_code": True})
+        started, is_timed = time.monotonic(), self._is_timed(candidate)
+        with self._renewed_after_failures():
+            return self._evaluated(candidate, "fast", effort, build, started, is_timed)
 
     def compile_ahead(self, candidate: Candidate, level: Level) -> None:
         """Start torch.compile of the workloads that a candidate will be timed on.
@@ -216,7 +230,13 @@ class Judge:
             raise
 
     def _evaluated(
-        self, candidate: Candidate, level: Level, build: Build, started: float, is_timed: bool
+        self,
+        candidate: Candidate,
+        level: Level,
+        effort: Effort,
+        build: Build,
+        started: float,
+        is_timed: bool,
     ) -> Evaluation:
         workloads = [self.reference.prepare(w) for w in self.reference.workloads()]
         evaluator = Evaluator(
@@ -224,7 +244,7 @@ class Judge:
             candidate,
             build,
             level,
-            self._effort(candidate, level),
+            effort,
             self.criteria,
             is_timed,
             self._run_uses,

@@ -38,8 +38,10 @@ class Effort(Record):
     budget_s: float
     """Timing of one workload ends after this, however wide the intervals are."""
     is_thorough: bool
-    """Also do what takes longer and decides little: sample the running code, give advice on the
-    source; for GPUs compile for every architecture, profile, and read hardware counters."""
+    """Also do what takes longer and decides little: give advice on the source, and compile for
+    every GPU architecture."""
+    samples_code: bool
+    """Look for the hot lines of C++ that runs, and read a GPU's hardware counters."""
     sanitizes: bool
     """Run machine code that the candidate brings under sanitizers."""
     traces_operators: bool
@@ -81,6 +83,7 @@ EFFORTS: dict[Level, Effort] = {
         relative_width=0.25,
         budget_s=1.5,
         is_thorough=False,
+        samples_code=False,
         sanitizes=False,
         traces_operators=False,
         workers=1,
@@ -117,6 +120,7 @@ EFFORTS: dict[Level, Effort] = {
         relative_width=0.03,
         budget_s=0.7,
         is_thorough=True,
+        samples_code=True,
         sanitizes=False,
         traces_operators=False,
         workers=2,
@@ -152,6 +156,7 @@ EFFORTS: dict[Level, Effort] = {
         relative_width=0.02,
         budget_s=2.0,
         is_thorough=True,
+        samples_code=True,
         sanitizes=True,
         traces_operators=True,
         workers=4,

@@ -47,6 +47,9 @@ class Trying(Judging, Protocol):
     def compare(self, candidate: Candidate, level: Level, build: Build) -> Evaluation:
         """See `Judge.compare`."""
 
+    def profile(self, candidate: Candidate, build: Build) -> Evaluation:
+        """See `Judge.profile`."""
+
 
 class Bench:
     """A workbench. Use as a context manager.
@@ -77,6 +80,7 @@ class Bench:
         self._open = ExitStack()
         self._compared: dict[str, Evaluation] = {}
         self._timed: dict[str, Evaluation] = {}
+        self._profiled: dict[str, Evaluation] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -112,22 +116,44 @@ class Bench:
         """Return the verdict on the file's values at `fast`, the same for the same file."""
         candidate = self._candidate()
         known = self._timed if candidate.hash in self._timed else self._compared
-        return self._once(candidate, known, times=False)
+        return self._once(
+            candidate, known, lambda build: self._judging.compare(candidate, "fast", build)
+        )
 
     def evaluate(self) -> Evaluation:
         """Return the verdict on the file at `fast`, times too, the same for the same file."""
-        return self._once(self._candidate(), self._timed, times=True)
+        candidate = self._candidate()
+        return self._once(
+            candidate, self._timed, lambda build: self._judging.evaluate(candidate, "fast", build)
+        )
 
-    def _once(self, candidate: Candidate, known: dict[str, Evaluation], times: bool) -> Evaluation:
+    def profile(self) -> Evaluation:
+        """Return the verdict on the file at `fast` with its hot lines, the same for the same file.
+
+        Raises:
+            Misuse: it does not run or is not right.
+        """
+        found = self.evaluate()
+        if not found.accepted:
+            is_broken = found.status in (Status.COMPILE_ERROR, Status.RUNTIME_ERROR, Status.TIMEOUT)
+            why = "does not run" if is_broken else "is not right yet"
+            raise Misuse(f"the file {why}: {found.reason}")
+        candidate = self._candidate()
+        return self._once(
+            candidate, self._profiled, lambda build: self._judging.profile(candidate, build)
+        )
+
+    def _once(
+        self,
+        candidate: Candidate,
+        known: dict[str, Evaluation],
+        judged: Callable[[Build], Evaluation],
+    ) -> Evaluation:
         """Return what is known of a candidate; if nothing is, build and judge it."""
 
         def verdict() -> Evaluation:
-            judge = self._judging
-            built = judge.build(candidate, "fast")
-            if isinstance(built, Evaluation):
-                return built
-            judged = judge.evaluate if times else judge.compare
-            return judged(candidate, "fast", built)
+            built = self._judging.build(candidate, "fast")
+            return built if isinstance(built, Evaluation) else judged(built)
 
         if candidate.hash not in known:
             known[candidate.hash] = self._twice(verdict)
@@ -177,8 +203,3 @@ class Bench:
         except BadAnswer as bad:
             raise Misuse(bad.problem) from bad
         return Candidate(source=source, backend=guess_backend(source), origin=Origin(kind="model"))
-
-
-def is_broken(found: Evaluation) -> bool:
-    """Whether a file did not get as far as values."""
-    return found.status in (Status.COMPILE_ERROR, Status.RUNTIME_ERROR, Status.TIMEOUT)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, Field
 
-from kernelwright.agents.episode.bench import Bench, Misuse, Seen, is_broken
+from kernelwright.agents.episode.bench import Bench, Misuse, Seen
 from kernelwright.agents.episode.notes import Notes
 from kernelwright.agents.model.context import judged_code
 from kernelwright.agents.search.ranking import speedup_of
@@ -152,14 +152,14 @@ class Toolset:
         return self._said(found)
 
     def profile(self) -> str:
-        """Return where the file's time goes and how far the roof is, where its values are right."""
-        found = self._noted(self._bench.evaluate())
-        if not found.accepted:
-            why = "does not run" if is_broken(found) else "is not right yet"
-            raise Misuse(f"the file {why}: {found.reason}")
-        if found.evidence is None:
+        """Return where the file's time goes and how far the roof is, where its values are right.
+
+        For C++ down to the hottest lines and instructions; takes a few seconds.
+        """
+        evidence = self._noted(self._bench.profile()).evidence
+        if evidence is None:
             raise Misuse("this machine cannot profile that backend")
-        return "\n".join(found.evidence.facts)
+        return "\n".join([*evidence.facts, *evidence.hot_lines])
 
     def disassemble(self, function: str) -> str:
         """Return the machine code of a function of the built C++ file."""

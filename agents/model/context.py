@@ -128,7 +128,7 @@ def _measured(evaluation: Evaluation) -> Iterator[str]:
         if found.sol_score is not None:
             yield f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time, 1: at the roof)"
         yield from (fact for fact in found.facts[:MOST_FACTS] if RESTATED not in fact)
-        yield from found.own_code.words if found.own_code else ()
+        yield from found.hot_lines
 
 
 def _time(timing: Timing) -> str:

@@ -362,6 +362,11 @@ class Evidence(Record):
     own_code: OwnCode | None = None
     """The hot lines of a C++ candidate; None where it was not sampled, or has too few samples."""
 
+    @property
+    def hot_lines(self) -> list[str]:
+        """The samples of own code in sentences; none where it was not sampled."""
+        return self.own_code.words if self.own_code else []
+
 
 UseOutcome = Literal["same", "falls-back", "raises", "wrong", "crashes", "not-tried"]
 """`same`: as the reference. `falls-back`: so, too, by running the original forward. `raises`: an

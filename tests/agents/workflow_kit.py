@@ -98,6 +98,10 @@ class Scripted:
         self.levels.append(level)
         return self._evaluate(candidate).model_copy(update={"speedup": {}})
 
+    def profile(self, candidate: Candidate, build: Build) -> Evaluation:
+        """See `Judge.profile`."""
+        return self.evaluate(candidate, "fast", build)
+
 
 class Outcome(NamedTuple):
     stage: Stage

@@ -27,7 +27,9 @@ from kernelwright.verifier.worker.sampler import Sighting
 
 COMPUTING = ("candidate", "library", "compiler")
 # All calls of a run keep their results, so a run is short.
-RUN_US, PROFILED_S = 20_000, 0.6
+RUN_US = 20_000
+PROFILED_S, PATIENCE_S = 0.6, 5.0
+"""How long it is watched; on busy cores longer, until it computed at enough moments."""
 FEWEST, ENOUGH = 50, 400
 LOOKED_UP, SHOWN_LINES, SHOWN_INSTRUCTIONS = 200, 5, 3
 LEAST_SHARE, LEAST_SHARE_OF_ONE = 0.03, 0.01
@@ -92,10 +94,16 @@ def _moments(instance: Instance, median_us: float) -> list[list[Sighting]]:
     """Return what the threads did at some moments, those outside of system calls."""
     calls = max(1, round(RUN_US / median_us))
     found: list[list[Sighting]] = []
-    end, own = time.monotonic() + PROFILED_S, 0
-    while time.monotonic() < end and own < ENOUGH:
+    started, own, computing = time.monotonic(), 0, 0
+    while own < ENOUGH:
+        seconds = time.monotonic() - started
+        is_seen = own >= FEWEST or computing >= ENOUGH
+        if seconds > (PROFILED_S if is_seen else PATIENCE_S):
+            break
         more = instance.watched_run([0] * calls)
-        own += sum(one.owner == "candidate" for moment in more for one in moment)
+        owners = [one.owner for moment in more for one in moment]
+        own += owners.count("candidate")
+        computing += sum(owner in COMPUTING for owner in owners)
         found += more
     return found
 

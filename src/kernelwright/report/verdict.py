@@ -147,8 +147,7 @@ def evidence_words(evaluation: Evaluation) -> list[str]:
         words.append(f"reaches {found.roof_fraction:.0%} of the measured roof{bound}")
     if found.sol_score is not None:
         words.append(f"speed-of-light score {found.sol_score:.2f} (0.5: eager's time)")
-    hot = found.own_code.words if found.own_code else []
-    return [*([f"{'; '.join(words)} (estimates)"] if words else []), *hot]
+    return [*([f"{'; '.join(words)} (estimates)"] if words else []), *found.hot_lines]
 
 
 def found_words(evaluation: Evaluation) -> list[str]:

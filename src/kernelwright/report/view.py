@@ -285,8 +285,8 @@ def _facts(best: Candidate | None, final: Evaluation | None) -> list[tuple[str, 
         ]
     if final is not None and final.evidence is not None:
         facts.append((f"Evidence ({final.evidence.level})", "; ".join(final.evidence.facts)))
-        if final.evidence.own_code is not None:
-            facts.append(("Hot lines", "; ".join(final.evidence.own_code.words)))
+        if final.evidence.hot_lines:
+            facts.append(("Hot lines", "; ".join(final.evidence.hot_lines)))
     return facts
 
 

@@ -12,6 +12,7 @@ from kernelwright.kernels.library import Part
 from kernelwright.schema import HotLine, Level, OwnCode
 from kernelwright.tasks.loader import load_task
 from kernelwright.verifier.build.build import build_candidate
+from kernelwright.verifier.build.cache import Build
 from kernelwright.verifier.judge import Judge
 from kernelwright.verifier.levels import EFFORTS
 from kernelwright.verifier.profiling.own_code import own_code
@@ -89,7 +90,7 @@ def test_the_compilers_reason_comes_with_a_scalar_line(found: OwnCode | None) ->
     assert found.lines[0].missed
 
 
-def test_verdicts_have_hot_lines_from_standard_on(
+def test_verdicts_have_hot_lines_from_standard_on_and_profiles_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = EFFORTS["standard"].model_copy(update={"baselines": ("eager",), "uses_s": 0.0})
@@ -98,7 +99,12 @@ def test_verdicts_have_hot_lines_from_standard_on(
     with kit.live_reference(load_task("softmax", {"ROWS": 128})) as reference:
         judge = Judge(reference, tmp_path)
         fast, standard = (judge.evaluate(pair.candidate, level) for level in LEVELS)
+        build = judge.build(pair.candidate, "fast")
+        assert isinstance(build, Build)
+        profiled = judge.profile(pair.candidate, build)
     assert fast.evidence is not None and fast.evidence.own_code is None
+    assert profiled.level == "fast"
+    assert profiled.evidence is not None and profiled.evidence.own_code is not None
     assert standard.evidence is not None and standard.evidence.own_code is not None
     hottest = standard.evidence.own_code.lines[0]
     assert hottest.text in pair.candidate.source and hottest.text
