@@ -8,7 +8,7 @@ from kernelwright.agents.proposer import Scope
 from kernelwright.config import DEFAULT_TOKENS, DEFAULT_USD, Allowance, EffortName, Settings
 from kernelwright.errors import UsageError
 from kernelwright.llm.capabilities import capabilities
-from kernelwright.llm.prices import is_priced
+from kernelwright.llm.prices import cost_usd, is_priced
 from kernelwright.prompts.context import Role
 
 
@@ -39,18 +39,20 @@ def without_price(settings: Settings) -> list[str]:
 def run_allowance(settings: Settings) -> Allowance:
     """Return the allowance of all model calls of a run, which always has a limit that holds.
 
-    Dollars alone hold only where the price of every model is known.
+    Dollars alone hold only where every model has a known price above zero.
     """
-    unknown, tokens, usd = without_price(settings), settings.budget_tokens, settings.budget_usd
-    if unknown and not _limits_without_price(settings):
+    names = set(models(settings).values())
+    uncounted = {*without_price(settings), *(name for name in names if _is_free(name, settings))}
+    tokens, usd = settings.budget_tokens, settings.budget_usd
+    if uncounted and not _limits_without_price(settings):
         tokens = DEFAULT_TOKENS
-    if usd is None and set(models(settings).values()) - set(unknown):
+    if usd is None and names - uncounted:
         usd = DEFAULT_USD
     return Allowance(usd=usd, tokens=tokens, calls=settings.budget_calls)
 
 
 def require_limit(settings: Settings) -> None:
-    """Raise UsageError where the user's only limit is in dollars, and a price is not known."""
+    """Raise UsageError where a limit is in dollars alone, and a price is not known."""
     unknown = without_price(settings)
     if unknown and settings.budget_usd and not _limits_without_price(settings):
         raise UsageError(
@@ -58,6 +60,17 @@ def require_limit(settings: Settings) -> None:
             hint='set budget_tokens or budget_calls, or `price = "input=1.5,output=6"` (dollars '
             "per million tokens), in kernelwright.toml or as KERNELWRIGHT_BUDGET_TOKENS, ...",
         )
+    for name in ("task_budget", "attempt_budget"):
+        limit: Allowance = getattr(settings, name)
+        if unknown and limit.usd is not None and limit.tokens is None and limit.calls is None:
+            raise UsageError(
+                f"{name} in dollars does not hold for {', '.join(unknown)}: the price is not known",
+                hint=f'give it tokens or calls too: `{name} = "usd={limit.usd:g},calls=40"`',
+            )
+
+
+def _is_free(name: str, settings: Settings) -> bool:
+    return cost_usd(name, 1_000_000, 1_000_000, own=settings.price) == 0
 
 
 def _limits_without_price(settings: Settings) -> bool:

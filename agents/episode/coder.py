@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from kernelwright.agents.episode.bench import Bench, Misuse
-from kernelwright.agents.episode.graph import MOST_CALLS, Episode, Steps
+from kernelwright.agents.episode.graph import Episode, Steps
 from kernelwright.agents.episode.notes import notes_of
 from kernelwright.agents.episode.tools import Toolset, offered
 from kernelwright.agents.model.answers import BadAnswer
 from kernelwright.agents.model.caller import Caller
 from kernelwright.agents.model.coder import acceptable, coder_context, read_source
 from kernelwright.agents.model.context import Brief
+from kernelwright.agents.model.limits import EPISODE_CALLS
 from kernelwright.agents.proposer import Idea, View
 from kernelwright.agents.search.stopping import on_plateau
 from kernelwright.kernels.runtime import shortened
@@ -58,7 +59,7 @@ def episode_file(view: View, brief: Brief, context: Context, caller: Caller) -> 
             bench=bench,
             toolset=toolset,
             steps=Steps(partial(caller.ledger.tool_result, index), partial(_done, caller, index)),
-            most_calls=caller.calls_each or MOST_CALLS,
+            most_calls=caller.calls_each or EPISODE_CALLS,
         )
         return acceptable(episode.run(), view, brief)
 

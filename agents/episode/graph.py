@@ -21,7 +21,7 @@ from kernelwright.agents.episode.bench import Bench, Misuse, Seen
 from kernelwright.agents.episode.tools import CHANGES, PAGE, SUBMIT, Toolset
 from kernelwright.agents.model.answers import BadAnswer
 from kernelwright.agents.model.caller import NO_ANSWER
-from kernelwright.agents.model.limits import MORE_TRIES
+from kernelwright.agents.model.limits import EPISODE_CALLS, MORE_TRIES
 from kernelwright.agents.model.words import beginning
 from kernelwright.agents.proposer import BudgetExhausted, NoUsableAnswer
 from kernelwright.errors import InfrastructureError, NoToolsError, ProviderError
@@ -29,8 +29,6 @@ from kernelwright.llm.base import Completion, Request
 from kernelwright.llm.parts import json_of_whole_characters
 from kernelwright.schema import Message, TextPart, ToolCall, ToolResult, ToolStep, digest
 
-MOST_CALLS = 40
-"""Model calls of an episode, where the attempt's budget has no limit of its own."""
 RECURSION_LIMIT = 10_000
 NOT_JSON = "the arguments are no JSON object: {problem}. Nothing was done."
 CUT_OFF = "your answer was cut off by its limit on tokens; nothing was done. Use edit, in steps."
@@ -80,7 +78,7 @@ class Episode:
         bench: Bench,
         toolset: Toolset,
         steps: Steps,
-        most_calls: int = MOST_CALLS,
+        most_calls: int = EPISODE_CALLS,
     ) -> None:
         self._ask = ask
         self._first = first

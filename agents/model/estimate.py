@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kernelwright.agents.model.budget import Budget
-from kernelwright.agents.model.limits import MORE_TRIES, answer_limit
+from kernelwright.agents.model.limits import EPISODE_CALLS, MORE_TRIES, answer_limit
 from kernelwright.agents.proposer import BudgetExhausted, Scope
+from kernelwright.agents.roles import works_with_tools
 from kernelwright.config import Allowance, Settings, TokenPrice
 from kernelwright.errors import UsageError
 from kernelwright.kernels.runtime import LATEST, shortened
@@ -57,7 +58,9 @@ def _most_calls(
     settings: Settings, models: Mapping[Role, str], tasks: Sequence[Task]
 ) -> int | None:
     search = settings.search_settings
-    answers = (len(models) + search.repairs) * (1 + MORE_TRIES)
+    tries = 1 + MORE_TRIES
+    files = EPISODE_CALLS if works_with_tools(settings) else tries
+    answers = (len(models) - 1) * tries + (1 + search.repairs) * files
     attempt = _least(settings.attempt_budget.calls, answers * RetryPolicy().tries)
     task = _least(settings.task_budget.calls, _times(search.attempts, attempt))
     return _least(settings.budget_calls, _times(len(tasks), task))

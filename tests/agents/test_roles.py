@@ -28,6 +28,7 @@ PRICE = {"input": 0.5, "output": 2}
         ({"model": OTHER, "budget_tokens": 0}, {"tokens": 0}),
         ({"model": OTHER, "task_budget": "tokens=5"}, {}),
         ({"model": OTHER, "price": PRICE}, {"usd": DEFAULT_USD}),
+        ({"model": OTHER, "price": {"input": 0, "output": 0}}, {"tokens": DEFAULT_TOKENS}),
         # Some calls can be counted in dollars.
         (
             {"model": PRICED, "planner_model": OTHER},
@@ -51,19 +52,31 @@ def test_dollars_alone_are_refused_where_they_cannot_hold() -> None:
     require_limit(Settings(model=OTHER))
 
 
+@pytest.mark.parametrize("name", ["task_budget", "attempt_budget"])
+def test_dollars_alone_are_refused_in_smaller_budgets_too(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} in dollars does not hold for {OTHER}"):
+        require_limit(Settings.model_validate({"model": OTHER, name: "usd=1"}))
+    require_limit(Settings.model_validate({"model": OTHER, name: "usd=1,calls=9"}))
+    require_limit(Settings.model_validate({"model": PRICED, name: "usd=1"}))
+
+
 @pytest.mark.parametrize(
     ("settings", "most"),
     [
         ({}, 2 * 4 * 40),
         ({"attempt_budget": "calls=50"}, 2 * 4 * 50),
-        ({"attempt_budget": ""}, 2 * 4 * (3 + 2) * 3 * 8),
-        ({"attempt_budget": "", "repairs": 0}, 2 * 4 * 3 * 3 * 8),
+        ({"attempt_budget": "", "workflow": "fixed"}, 2 * 4 * (3 + 2) * 3 * 8),
+        ({"attempt_budget": "", "workflow": "fixed", "repairs": 0}, 2 * 4 * 3 * 3 * 8),
+        ({"attempt_budget": "", "workflow": "agent"}, 2 * 4 * (2 * 3 + 3 * 40) * 8),
         ({"task_budget": "calls=10"}, 2 * 10),
         ({"budget_calls": 3}, 3),
     ],
 )
 def test_most_calls_are_an_upper_bound(settings: dict[str, Any], most: int) -> None:
-    """Check the bound: three roles and two repairs, three answers each, eight tries of a call."""
+    """Check the bound: three roles and two repairs, three answers each, eight tries of a call.
+
+    An episode has forty answers in the place of three.
+    """
     found = Settings.model_validate({"model": PRICED, "attempts": 4, **settings})
     made = estimate(found, models(found), [TASK, TASK])
     assert (made.calls, made.most_calls) == (2 * 4 * 3, most)

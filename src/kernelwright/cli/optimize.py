@@ -105,8 +105,8 @@ def run_optimize(
         result = optimize_task(opened.engine, task)
         files = write_files(opened, task, folder)
     print_result(result, files, json)
-    if result.is_undecided and not json:
-        typer.echo(f"settle: {hint}")
+    if result.is_open and not json:
+        typer.echo(f"settle: {hint}" if result.is_undecided else f"again: {hint}")
     codes = {"improved": 0, "no_improvement": 1, "not_decided": 1, "error": 3}
     raise typer.Exit(codes[result.status])
 
