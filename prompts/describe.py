@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from kernelwright.schema import Policy, Task, ToleranceName, Workload
+from kernelwright.verifier.levels import EFFORTS
 
 NARROW = ("bfloat16", "float16")
 FLOAT32 = (
@@ -58,14 +59,22 @@ def timing(device: str, threads: int) -> tuple[str, ...]:
     shared = (
         "`forward` alone under `torch.no_grad()`, wall clock around many calls in a row: Python's "
         "part of a call and the allocation of outputs count",
-        "every call has inputs of its own, written before the clock starts: they are as cold in "
-        "the caches as their size makes them; parameters are the same in every call",
-        "building and the first calls are not timed",
+        "building and the first calls are not timed; parameters are the same in every call",
     )
+    own = "each call of a round has inputs of its own, written before the clock starts"
     if device == "cpu":
         pinned = f"{threads} thread{'s' * (threads != 1)}, each worker pinned to as many CPUs"
-        return (*shared, f"{pinned}; freed memory is kept, on huge pages")
-    return (*shared, "the GPU has to be done with all calls when the clock stops")
+        mib, more = (EFFORTS[level].buffer_bytes // 2**20 for level in ("fast", "standard"))
+        cold = (
+            f"{own}, in random order, and a result of its own; with up to {mib} MiB of either "
+            f"({more} when measured at length) they lie in the last cache or in memory, not in L1"
+        )
+        return (*shared, cold, f"{pinned}; freed memory is kept, on huge pages")
+    return (
+        *shared,
+        f"{own}, and L2 is emptied before it: inputs come from memory",
+        "the GPU has to be done with all calls when the clock stops",
+    )
 
 
 def shown_workloads(task: Task, device: str) -> list[Workload]:

@@ -34,6 +34,10 @@ VECTOR_UNITS = {
     "sve": "SVE",
     "asimd": "NEON (4 float32)",
 }
+ASK_FOR_AMX = (
+    "a process asks for its tiles once, syscall(SYS_arch_prctl, 0x1023, 18), else they fault; each "
+    "thread configures its own"
+)
 
 
 def device_card(machine: Machine, root: Path = Path("/")) -> tuple[str, ...]:
@@ -41,10 +45,12 @@ def device_card(machine: Machine, root: Path = Path("/")) -> tuple[str, ...]:
     if machine.device != "cpu":
         card = gpu_card(torch.cuda.get_device_properties(machine.device))
         return (*card, *machine.measured)
+    units = vector_units(root / "proc/cpuinfo")
     facts = {
         "CPU": f"{cpu_name() or ''}{_clock(root)}",
         "Threads": _threads(machine, root),
-        "Vector units": ", ".join(vector_units(root / "proc/cpuinfo")),
+        "Vector units": ", ".join(units),
+        "AMX": ASK_FOR_AMX if "AMX" in units else "",
         "Caches": "; ".join(cache_sizes(root / CPU / "cache")),
         "Huge pages": _huge_pages(root),
         "Compiler": compiler_version(),

@@ -52,8 +52,8 @@ GPU_HINTS = (
     "Merge passes of a reduction (running maximum with a rescaled sum, Welford), or keep the row "
     "in registers or shared memory between passes.",
     "Reduce by warp shuffles first, through shared memory only between warps.",
-    "Tensor cores for products: blocks of 64 to 128 by 64 to 256, the next tiles loaded "
-    "asynchronously in 2 to 4 stages.",
+    "Tensor cores for products (float32 as three TF32 products, never one): blocks of 64 to 128 by "
+    "64 to 256, the next tiles loaded asynchronously in 2 to 4 stages.",
     "Programs in an order that shares operands in L2: groups of row blocks for each column block.",
     "Fewer registers or less shared memory where occupancy is low and latency is not hidden; "
     "fewer, fatter threads where it is.",

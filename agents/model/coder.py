@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from kernelwright import syntax
 from kernelwright.agents.duplicates import normal_form, parsed, statements
-from kernelwright.agents.model.answers import BadAnswer, whole_text, without_thoughts
+from kernelwright.agents.model.answers import BadAnswer, whole_text
 from kernelwright.agents.model.context import (
     Brief,
     common_context,
@@ -50,7 +50,7 @@ def read_written(completion: Completion, base: str | None = None) -> str:
     Raises:
         BadAnswer: there is no file, or an edit does not fit. Either way a whole file is asked for.
     """
-    text = without_thoughts(whole_text(completion))
+    text = whole_text(completion)
     edits = EDIT.findall(text) if base is not None else []
     return _edited(base, edits) if base is not None and edits else _last_file(text)
 
@@ -159,7 +159,8 @@ def coder_context(view: View, brief: Brief, idea: Idea) -> Context:
     device, parent = brief.machine.device, view.parent
     code = shown_code(view, parent, device)
     failed = parent if code is not None and code.error else None
-    has_example = code is not None and not code.error and _backend(parent) == idea.backend
+    same_language = code is not None and _backend(parent) == idea.backend
+    has_example = same_language and failed is None
     category = view.task.category or brief.facts.category
     runtime = LATEST.get(idea.backend)
     known = (
@@ -180,7 +181,8 @@ def coder_context(view: View, brief: Brief, idea: Idea) -> Context:
             "last_right": shown_code(view, last_right(view, failed), device) if failed else None,
             "others": other_code(view, device),
             **what_was_found(view, device),
-            "edits": brief.edits and parent is not None,
+            "contrast": (),  # the change is chosen
+            "edits": brief.edits and same_language,
             "idea": idea.text,
             "exemplar": "" if has_example else shortened(exemplar(category, idea.backend)),
         }

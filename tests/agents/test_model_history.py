@@ -71,6 +71,16 @@ def test_a_repair_is_shown_its_idea_and_the_last_right_version() -> None:
     assert alone.parent is not None and last_right(alone, alone.parent) is None
 
 
+def test_edits_are_asked_for_where_the_language_stays() -> None:
+    shown = seen(FIRST, move=improve(0))
+    asked = {
+        backend: coder_context(shown, BRIEF, Idea(text="x", backend=backend))
+        for backend in ("cpp", "inductor")
+    }
+    assert asked["cpp"].edits and asked["cpp"].exemplar == ""
+    assert not asked["inductor"].edits and asked["inductor"].code is not None
+
+
 def test_policy_and_types_decide_what_is_said() -> None:
     own = planner_context(view(), BRIEF._replace(policy="custom"))
     assert own.backends == ("cpp",)
