@@ -51,8 +51,9 @@ def test_optimize_writes_a_verified_drop_in_file(
     assert verdict["accepted"] is True and verdict["level"] == "strict"
     assert verdict["sandbox"]["kind"] in SANDBOXES and verdict["sandbox"]["lacks"]
     assert set(verdict["speedup"]) == {"eager", "compile"}
-    improved = verdict["speedup"]["eager"]["ci95"][0] > 1
-    assert (document["status"] == "improved") == improved
+    if document["status"] != "not_decided":  # on busy cores a speedup above 1 tells nothing
+        improved = verdict["speedup"]["eager"]["ci95"][0] > 1
+        assert (document["status"] == "improved") == improved
     folder = shell.folder / "result"
     report = (folder / "report.html").read_text()
     assert "mine/slow" in report and "http://" not in report and "https://" not in report
