@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kernelwright.llm.base import Completion
+from kernelwright.llm.thoughts import without_thoughts
 
 OBJECT = re.compile(r'\{\s*"')
 JSON_ONLY = "Answer again with one JSON object of the form you were given, and nothing else."
@@ -49,7 +50,10 @@ A = TypeVar("A", bound=Answer)
 
 
 def whole_text(completion: Completion) -> str:
-    """Return the answer's text. Raises BadAnswer for one that was cut off, refused or left out."""
+    """Return the answer's text. Raises BadAnswer for one that was cut off, refused or left out.
+
+    Clients leave thoughts out; recordings of earlier versions, and models of others, may not.
+    """
     if completion.stop == "max_tokens":
         raise BadAnswer(
             f"Your answer was cut off after {completion.usage.output_tokens or 'too many'} tokens, "
@@ -62,7 +66,7 @@ def whole_text(completion: Completion) -> str:
         )
     if not completion.text.strip():
         raise BadAnswer("Your answer was empty.", AGAIN)
-    return completion.text
+    return without_thoughts(completion.text)
 
 
 def read_answer(completion: Completion, kind: type[A]) -> A:

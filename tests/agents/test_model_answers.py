@@ -15,6 +15,8 @@ from kernelwright.schema import Usage
 from tests.agents.model_kit import DIAGNOSIS, PLAN, block, file
 from tests.store import samples
 
+WORDS = '{"bottleneck": " two passes ", "evidence": "line 3", "fix": "one pass"}'
+
 
 def said(text: str, stop: Stop = "end") -> Completion:
     return Completion(text=text, stop=stop, usage=Usage(output_tokens=77), model="m")
@@ -30,8 +32,9 @@ def said(text: str, stop: Stop = "end") -> Completion:
         f'{{"fix": "a", "evidence": "b", "bottleneck": "c"}} or rather {DIAGNOSIS}',
         DIAGNOSIS.replace("}", ', "confidence": 0.9}'),
         DIAGNOSIS.replace('"two', '"  two'),
+        f"<think>\n{WORDS.replace('two', 'three')}\n</think>\n{DIAGNOSIS}",
     ],
-    ids=["bare", "fence", "prose", "draft", "two", "more", "spaces"],
+    ids=["bare", "fence", "prose", "draft", "two", "more", "spaces", "thoughts"],
 )
 def test_json_is_found(text: str) -> None:
     found = read_answer(said(text), Diagnosis)
@@ -107,8 +110,10 @@ def test_a_cut_off_or_refused_answer_is_none_even_where_it_looks_whole(stop: Sto
         f"```python\n{file(1)}",
         block(file(1)).replace("\n", "\r\n"),
         f"First idea:\n{block(file(2))}Better:\n{block(file(1))}",
+        f"<think>\nA draft:\n{block(file(2))}</think>\n{block(file(1))}",
+        f"A draft:\n{block(file(2))}</think>\n{block(file(1))}",
     ],
-    ids="fence tildes four two twice bare open windows better".split(),
+    ids="fence tildes four two twice bare open windows better thoughts untagged".split(),
 )
 def test_a_file_is_found(text: str) -> None:
     found = read_file(said(text), samples.REFERENCE, ())
@@ -125,6 +130,7 @@ UNCHANGED = samples.REFERENCE.replace("Model(nn", "ModelNew(nn")
     [
         ("Use AVX2 and tile for L1.", "no code block"),
         (block("print('hello')\n"), "No code block in your answer defines `class ModelNew`"),
+        (f"<think>\n{block(file(1))}", "no code block"),
         (SYNTAX, "not valid Python: invalid syntax, line 9: deff forward"),
         (block("class ModelNew:\n    x = 1\0\n"), "not valid Python: .*null bytes"),
         (block(file("x").replace("'x'", "-" * 100_000 + "1")), "not valid Python"),
@@ -134,7 +140,7 @@ UNCHANGED = samples.REFERENCE.replace("Model(nn", "ModelNew(nn")
         (block(file("tried")), "same as one that was tried before"),
         (block("# new\n" + file("tried").replace("'tried'", '"tried"')), "same as one"),
     ],
-    ids="prose other syntax null deep string reference comments same layout".split(),
+    ids="prose other thoughts syntax null deep string reference comments same layout".split(),
 )
 def test_a_file_that_is_worth_nothing_is_refused(text: str, complaint: str) -> None:
     earlier = ["this is ( no Python", file("tried")]

@@ -41,6 +41,12 @@ class Thoughts:
         return "" if self._state == "thought" else held
 
 
+def without_thoughts(text: str) -> str:
+    """Return a whole text without the thoughts at its beginning."""
+    thoughts = Thoughts()
+    return thoughts.visible(text) + thoughts.end()
+
+
 def without_unopened(text: str) -> str:
     """Return a text without thoughts whose opening tag stood in the server's own prompt."""
     _, closed, after = text.partition(CLOSE)
