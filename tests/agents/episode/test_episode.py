@@ -11,6 +11,7 @@ from kernelwright.schema import Candidate, Evaluation, ToolStep
 from tests.agents.episode.kit import RIGHT, TASK, WRONG, Script, calling, episode, saying
 from tests.agents.model_kit import block
 from tests.agents.workflow_kit import Scripted
+from tests.store import samples
 
 WRITE_WRONG = calling(("write_file", {"source": WRONG}))
 MEND = calling(("edit", {"old": "2 * powers", "new": "powers"}))
@@ -126,6 +127,15 @@ def test_a_tool_that_fails_without_the_file_s_fault_is_told_and_nothing_ends(
         assert subject.run() == RIGHT
     assert script.told[1].is_error and "a worker did not start" in script.told[1].text
     assert judge.levels == ["fast", "fast"]  # it was tried twice
+
+
+def test_what_was_profiled_is_not_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = Scripted(lambda candidate: samples.evaluation(candidate, 2.0, for_task=TASK))
+    monkeypatch.setattr(Bench, "_judging", judge)
+    tried = calling(("write_file", {"source": RIGHT}), ("profile", {}), ("time", {}), ("check", {}))
+    with episode(Script(tried, SUBMIT)) as subject:
+        assert subject.run() == RIGHT
+    assert judge.levels == ["fast"]
 
 
 def test_an_episode_that_is_continued_runs_no_tool_again(monkeypatch: pytest.MonkeyPatch) -> None:
