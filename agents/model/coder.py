@@ -181,7 +181,6 @@ def coder_context(view: View, brief: Brief, idea: Idea) -> Context:
             "last_right": shown_code(view, last_right(view, failed), device) if failed else None,
             "others": other_code(view, device),
             **what_was_found(view, device),
-            "contrast": (),  # the change is chosen
             "edits": brief.edits and same_language,
             "idea": idea.text,
             "exemplar": "" if has_example else shortened(exemplar(category, idea.backend)),

@@ -152,7 +152,6 @@ def what_was_found(view: View, device: str) -> dict[str, object]:
     if not view.move.leads_on:
         return {}
     return {
-        "contrast": _contrast(view, device),
         "diagnosis": diagnosis(view),
         "worked": worked(view),
         "tried": tried(view),
@@ -160,7 +159,7 @@ def what_was_found(view: View, device: str) -> dict[str, object]:
     }
 
 
-def _contrast(view: View, device: str) -> tuple[ShownCode, ...]:
+def contrast(view: View, device: str) -> tuple[ShownCode, ...]:
     """Return the best accepted attempt beside the parent, and the best in a slower bucket.
 
     Scores that differ show a model what matters (CUDA-L1; Li et al. 2025). Repairs and combinations

@@ -12,6 +12,7 @@ from kernelwright.agents.model.answers import JSON_ONLY, Answer, BadAnswer, read
 from kernelwright.agents.model.context import (
     Brief,
     common_context,
+    contrast,
     other_code,
     shown_code,
     what_was_found,
@@ -94,6 +95,7 @@ def planner_context(view: View, brief: Brief) -> Context:
             "direction": view.move.direction,
             "user_hints": view.move.hints,
             **what_was_found(view, machine.device),
+            "contrast": contrast(view, machine.device) if view.move.leads_on else (),
             "ideas": unwritten(view) if view.move.leads_on else (),
             "lessons": tuple(map(card_line, shown(lessons))) if view.move.leads_on else (),
             "moves": drawn,
