@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from functools import partial
+from functools import cache, partial
 
 from kernelwright.agents.cached_judge import CachingJudge
 from kernelwright.agents.checkpoints import checkpoints
@@ -91,7 +90,7 @@ def _context(
         return given
 
     search = engine.search
-    traced = functools.cache(lambda: trace(reference, note))  # it takes seconds, and two ask
+    traced = cache(lambda: trace(reference, note))  # it takes seconds, and two ask
     heard = partial(engine.progress.heard, task)
     proposer = engine.make_proposer(task, reference, traced, note, heard)
     strategy = open_strategy(search.strategy)

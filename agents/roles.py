@@ -60,9 +60,9 @@ def require_limit(settings: Settings) -> None:
             hint='set budget_tokens or budget_calls, or `price = "input=1.5,output=6"` (dollars '
             "per million tokens), in kernelwright.toml or as KERNELWRIGHT_BUDGET_TOKENS, ...",
         )
-    for name in ("task_budget", "attempt_budget"):
-        limit: Allowance = getattr(settings, name)
-        if unknown and limit.usd is not None and limit.tokens is None and limit.calls is None:
+    smaller = {"task_budget": settings.task_budget, "attempt_budget": settings.attempt_budget}
+    for name, limit in smaller.items():
+        if unknown and limit.usd is not None and not _holds_without_price(limit):
             raise UsageError(
                 f"{name} in dollars does not hold for {', '.join(unknown)}: the price is not known",
                 hint=f'give it tokens or calls too: `{name} = "usd={limit.usd:g},calls=40"`',
@@ -75,9 +75,12 @@ def _is_free(name: str, settings: Settings) -> bool:
 
 def _limits_without_price(settings: Settings) -> bool:
     """Whether the user has limited tokens or calls of the run, or of each of its tasks."""
-    each = settings.task_budget
-    limits = (settings.budget_tokens, settings.budget_calls, each.tokens, each.calls)
-    return any(limit is not None for limit in limits)
+    run = Allowance(tokens=settings.budget_tokens, calls=settings.budget_calls)
+    return _holds_without_price(run) or _holds_without_price(settings.task_budget)
+
+
+def _holds_without_price(allowance: Allowance) -> bool:
+    return allowance.tokens is not None or allowance.calls is not None
 
 
 def works_with_tools(settings: Settings) -> bool:

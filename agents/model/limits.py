@@ -17,9 +17,9 @@ TEMPERATURE: float | None = None
 DEADLINE_S = 1_800.0
 """Enough for all tokens of an answer at 40 a second."""
 MORE_TRIES = 2
+"""How often a step asks again after an answer that cannot be used."""
 EPISODE_CALLS = 40
 """Most calls of an episode, where the attempt's budget does not limit them."""
-"""How often a step asks again after an answer that cannot be used."""
 USUAL: Effort = "medium"
 """Effort of models whose default is not known."""
 

@@ -40,6 +40,7 @@ def cost_usd(
     own: TokenPrice | None = None,
 ) -> float | None:
     """Return the dollars for one call at the provider's list price.
+
     Args:
         model: `provider/name`; a dated name counts only if the table lists it as an alias.
         input_tokens: all input tokens, cached ones included.
